@@ -1,0 +1,88 @@
+"""Where a broker listens and who is asking; checked once for every transport."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+HIGHEST_PORT = 65535
+DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Host, port, virtual host and credentials of one broker.
+
+    Raises ``ValueError`` or ``TypeError``, naming the part that is wrong.
+    """
+
+    host: str = "localhost"
+    port: int = 5672
+    username: str = "guest"
+    password: str = field(default="guest", repr=False)
+    virtual_host: str = "/"
+    ssl: bool | SSLContext | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no broker could be reached by."""
+        for name in ("host", "username", "password", "virtual_host"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+        if not self.host:
+            raise ValueError("host is empty; name a host, such as 'localhost'")
+        if not self.virtual_host:
+            raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
+        check_port(self.port)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def name(self) -> str:
+        """The name under which a broker at this address is registered: ``host_port``."""
+        return broker_name(self.host, self.port)
+
+    @classmethod
+    def from_url(cls, url: str, ssl: bool | SSLContext | None = None) -> Address:
+        """Read ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
+
+        ``amqps`` asks for TLS. Raises ``ValueError`` for any other scheme, for a bad port, and
+        for a query: options are arguments of :func:`mooq.connect`.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in DEFAULT_PORTS:
+            raise ValueError(f"url must begin with amqp:// or amqps://, not {parts.scheme!r}")
+        if parts.query or parts.fragment:
+            raise ValueError("url must end after the virtual host; pass options as arguments")
+        try:
+            port = parts.port or DEFAULT_PORTS[parts.scheme]
+        except ValueError as error:
+            raise ValueError(f"url has a bad port: {error}") from None
+        path = parts.path[1:]
+        return cls(
+            host=parts.hostname or "localhost",
+            port=port,
+            username=unquote(parts.username or "guest"),
+            password=unquote(parts.password or "guest"),
+            virtual_host=unquote(path) if path else "/",
+            ssl=ssl if ssl is not None else parts.scheme == "amqps",
+        )
+
+
+def check_port(port: int) -> int:
+    """Return the port, or raise ``TypeError`` or ``ValueError`` when it is none."""
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"port must be an int, not {type(port).__name__}")
+    if not 1 <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be between 1 and {HIGHEST_PORT}, not {port}")
+    return port
+
+
+def broker_name(host: str, port: int) -> str:
+    """Return the name under which a broker is registered."""
+    return f"{host}_{port}"

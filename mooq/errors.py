@@ -1,0 +1,107 @@
+"""Every error that mooq raises, and the two answers a transport may give instead of a result.
+
+::
+
+    MooqError
+    ├── BrokerConnectionError   also a ConnectionError: no broker, or no longer one
+    │   └── PublishUnconfirmed  the message may or may not have arrived
+    ├── BadExchange             an exchange that cannot be declared or used as asked
+    │   └── ExchangeNotFound    … because nobody declared it
+    ├── BadQueue                a queue that cannot be declared or used as asked
+    │   └── ConsumerQueueNotFound   … because nobody declared it
+    ├── MessageUnroutable       a mandatory message that no queue was bound for
+    ├── NothingToConsume        get() on an empty queue
+    ├── ConsumeTimeout          also a TimeoutError: get(timeout=…) on a queue that stayed empty
+    └── BrokerInternalError     the broker failed, or refused for a reason with no name above
+
+Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is sent.
+"""
+
+from __future__ import annotations
+
+
+class MooqError(Exception):
+    """The root of every error of mooq."""
+
+
+class BrokerConnectionError(MooqError, ConnectionError):
+    """There is no broker to talk to: never was, or no longer.
+
+    ``transient`` is False where waiting cannot help: a refused login, a missing virtual host,
+    a connection or channel that was closed by its owner.
+    """
+
+    def __init__(self, text: str, *, transient: bool = True) -> None:
+        super().__init__(text)
+        self.transient = transient
+
+
+class PublishUnconfirmed(BrokerConnectionError):
+    """The connection ended, or time ran out, before the broker confirmed a message.
+
+    The broker may have the message or not. Publish it again with the same ``message_id``, which
+    the text names, and the receiver can tell a repeat.
+    """
+
+
+class BadExchange(MooqError):
+    """An exchange with this name and type cannot be declared or used."""
+
+
+class ExchangeNotFound(BadExchange):
+    """Nobody declared this exchange."""
+
+
+class BadQueue(MooqError):
+    """A queue with this name and these properties cannot be declared or used."""
+
+
+class ConsumerQueueNotFound(BadQueue):
+    """Nobody declared this queue, or it was deleted."""
+
+
+class MessageUnroutable(MooqError):
+    """A message published with ``mandatory=True`` matched no binding; no queue has it."""
+
+
+class NothingToConsume(MooqError):
+    """The queue is empty."""
+
+
+class ConsumeTimeout(MooqError, TimeoutError):
+    """The queue stayed empty for the whole timeout."""
+
+
+class BrokerInternalError(MooqError):
+    """The broker failed, or refused for a reason that has no error of its own here."""
+
+
+class Refused(Exception):
+    """What a broker answers instead of doing as asked: an AMQP reply code and its own words.
+
+    Transports raise it; users meet it only as the ``__cause__`` of the errors above.
+    Codes are those of AMQP 0-9-1 §1.8, with NACK for a negative publisher confirm.
+    """
+
+    NACK = 0
+    NO_ROUTE = 312
+    ACCESS_REFUSED = 403
+    NOT_FOUND = 404
+    RESOURCE_LOCKED = 405
+    PRECONDITION_FAILED = 406
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(code, text)
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Lost(Exception):
+    """The connection is gone. Transports raise it for a call whose request was never sent."""
+
+
+class Unconfirmed(Lost):
+    """The connection is gone, or silent, and the request had been sent: outcome unknown."""

@@ -1,0 +1,74 @@
+"""What travels: a message on its way in, a delivery on its way out, and what a callback is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from itertools import count
+from os import urandom
+from typing import Any, NamedTuple, TypeAlias, TypedDict
+
+JSON_TYPE = "application/json"
+
+HeaderValue: TypeAlias = (
+    "bool | int | str | None | Sequence[HeaderValue] | Mapping[str, HeaderValue]"
+)
+Headers: TypeAlias = Mapping[str, HeaderValue]
+
+
+class Message(NamedTuple):
+    """A message as a broker holds it: bytes and the properties that mooq uses."""
+
+    body: bytes
+    exchange: str
+    routing_key: str
+    message_id: str | None = None
+    content_type: str | None = JSON_TYPE
+    headers: Mapping[str, Any] | None = None
+    persistent: bool = True
+
+
+class Delivery(NamedTuple):
+    """A message handed to one consumer; ``receipt`` is the transport's own, to settle it by."""
+
+    message: Message
+    redelivered: bool
+    receipt: Any
+
+
+class Outcome(Enum):
+    """How a delivery ends (AMQP 0-9-1 §1.8.3.13 ack, §1.8.3.14 reject; RabbitMQ's nack)."""
+
+    ACKNOWLEDGE = "done with"
+    REQUEUE = "failed, to be tried again: basic.reject, which counts towards a delivery limit"
+    REJECT = "failed for good: to the dead-letter exchange if there is one, else dropped"
+    GIVE_BACK = "never tried: basic.nack with requeue, which does not count as a failure"
+
+
+class IncomingMessage(TypedDict):
+    """The one argument of a callback, and the result of ``channel.get()``: a plain dict.
+
+    - ``msg``: what was published, decoded from JSON; from foreign publishers ``str`` for
+      ``text/*`` and ``bytes`` for any other content type
+    - ``routing_key``: the key it was published with
+    - ``exchange_name``: the exchange it was published to
+    - ``redelivered``: True when it may have been delivered before
+    - ``headers``: as published, with those RabbitMQ adds, such as ``x-death``
+    - ``message_id``: the same in every repeat of one message; None only from foreign publishers
+    """
+
+    msg: Any
+    routing_key: str
+    exchange_name: str
+    redelivered: bool
+    headers: dict[str, Any]
+    message_id: str | None
+
+
+_process = urandom(10).hex()
+_numbers = count(1)
+
+
+def new_message_id() -> str:
+    """Return an id no other message has: 80 random bits a process, and a number."""
+    return f"{_process}-{next(_numbers)}"

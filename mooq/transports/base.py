@@ -1,0 +1,119 @@
+"""The port: what a broker must be able to do for mooq, in AMQP's verbs, over bytes.
+
+Everything above this port is written once. Everything below it answers in the same three ways:
+a result, :class:`~mooq.errors.Refused` with the broker's code and words, or
+:class:`~mooq.errors.Lost` when the connection is gone. Verbs may be cancelled at any instant
+without harm to the channel, and nothing but :meth:`TransportChannel.consume` can end a consumer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from mooq.address import Address
+from mooq.message import Delivery, Message, Outcome
+from mooq.topology import Exchange, Queue
+
+
+class Transport(ABC):
+    """One connection to one broker.
+
+    ``on_lost`` is called once for each time that the connection, or one AMQP channel of it that
+    had consumers, ends without having been closed by :meth:`close`.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.on_lost: Callable[[], None] = lambda: None
+
+    @property
+    @abstractmethod
+    def is_lost(self) -> bool:
+        """Whether :meth:`open` must be called before anything else can be done."""
+
+    @abstractmethod
+    async def open(self, timeout: float) -> None:
+        """Connect, or connect again, within ``timeout`` seconds.
+
+        Raises :class:`~mooq.BrokerConnectionError`, saying which of its reasons.
+        """
+
+    @abstractmethod
+    def channel(self) -> TransportChannel:
+        """Return a new channel, to be opened by its own :meth:`TransportChannel.open`."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Say goodbye and disconnect; whatever is unacknowledged goes back to its queue."""
+
+
+class TransportChannel(ABC):
+    """The verbs of one channel. It outlives a lost connection: open it again, consume again."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+
+    @property
+    @abstractmethod
+    def is_lost(self) -> bool:
+        """Whether the consumers of this channel are gone and :meth:`open` must be called."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Begin, or begin anew after a loss, without consumers."""
+
+    @abstractmethod
+    async def declare_exchange(self, exchange: Exchange) -> None:
+        """Make sure that a durable exchange of this name and type exists."""
+
+    @abstractmethod
+    async def declare_queue(self, queue: Queue) -> str:
+        """Make sure that this queue exists; return its name, the broker's own for ``""``."""
+
+    @abstractmethod
+    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        """Let messages flow from an exchange to a queue; binding twice is binding once."""
+
+    @abstractmethod
+    async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
+        """Return once the broker has confirmed the message.
+
+        Raises :class:`Refused` when the broker did not take it, :class:`Lost` when it was not
+        sent, :class:`Unconfirmed` when it was sent and ``timeout`` seconds or the connection
+        ended before an answer.
+        """
+
+    @abstractmethod
+    async def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        """Have deliveries handed to ``on_delivery``, at most ``prefetch_count`` unsettled.
+
+        ``on_cancel`` is called when the broker ends the consumer: its queue was deleted.
+        Returns the consumer tag.
+        """
+
+    @abstractmethod
+    async def cancel(self, consumer_tag: str) -> None:
+        """End a consumer; what it holds stays held until settled."""
+
+    @abstractmethod
+    async def get(self, queue_name: str) -> Delivery | None:
+        """Take one message off a queue; None when it is empty."""
+
+    @abstractmethod
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        """End a delivery. Nothing happens when its connection ended first: it was requeued."""
+
+    @abstractmethod
+    async def flush(self) -> None:
+        """Return when everything that the broker had sent to this channel has arrived."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """End the channel and its consumers; whatever they hold goes back to its queue."""
