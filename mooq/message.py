@@ -1,4 +1,4 @@
-"""What travels: a message on its way in, a delivery on its way out, and what a callback is given."""
+"""What travels: a message going in, a delivery coming out, and what a callback is given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict
 JSON_TYPE = "application/json"
 
 HeaderValue: TypeAlias = (
-    "bool | int | str | None | Sequence[HeaderValue] | Mapping[str, HeaderValue]"
+    "bool | int | str | Sequence[HeaderValue] | Mapping[str, HeaderValue] | None"
 )
 Headers: TypeAlias = Mapping[str, HeaderValue]
 
