@@ -19,6 +19,8 @@ Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is 
 
 from __future__ import annotations
 
+from mooq.address import Address
+
 
 class MooqError(Exception):
     """The root of every error of mooq."""
@@ -34,6 +36,32 @@ class BrokerConnectionError(MooqError, ConnectionError):
     def __init__(self, text: str, *, transient: bool = True) -> None:
         super().__init__(text)
         self.transient = transient
+
+    @classmethod
+    def nothing_listens(cls, address: Address) -> BrokerConnectionError:
+        """Return the error for an address where no broker runs."""
+        return cls(
+            f"cannot connect to {address}: nothing listens there; start the broker, or check host "
+            "and port"
+        )
+
+    @classmethod
+    def login_refused(cls, address: Address) -> BrokerConnectionError:
+        """Return the error for a user or password that the broker does not take."""
+        return cls(
+            f"cannot connect to {address}: it refused the login of user {address.username!r}; "
+            "check username and password",
+            transient=False,
+        )
+
+    @classmethod
+    def no_virtual_host(cls, address: Address) -> BrokerConnectionError:
+        """Return the error for a virtual host that is not there, or not for this user."""
+        return cls(
+            f"cannot connect to {address}: there is no virtual host {address.virtual_host!r}, or "
+            f"user {address.username!r} may not use it; create it, or check virtual_host",
+            transient=False,
+        )
 
 
 class PublishUnconfirmed(BrokerConnectionError):

@@ -1,0 +1,140 @@
+"""Message ↔ bytes: strict JSON, the same for every transport.
+
+What leaves is refused unless JSON can hold it; what arrives is read by its content type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
+
+LARGEST_BODY = 16 * 1024 * 1024
+LARGEST_HEADERS = 32 * 1024
+LONGEST_HEADER_NAME = 255
+LARGEST_INTEGER = 2**63 - 1
+ROUTING_HEADERS = ("CC", "BCC")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def encode(msg: object) -> bytes:
+    """Return a message as JSON in UTF-8, at most 16 MiB of it.
+
+    Raises ``TypeError`` for what JSON has no form for (bytes, a set, an object), ``ValueError``
+    for what it has no value for (NaN, a cycle, nesting too deep) and for more than 16 MiB, the
+    most that RabbitMQ 4 takes by default.
+    """
+    try:
+        body = _encoder.encode(msg).encode()
+    except RecursionError:
+        raise ValueError("msg is not JSON: it is nested too deeply; flatten it") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"msg is not JSON: {error}; publish what json.dumps can hold") from error
+    if len(body) > LARGEST_BODY:
+        raise ValueError(
+            f"msg has {len(body)} bytes as JSON; at most {LARGEST_BODY} (16 MiB) are allowed: "
+            "store it elsewhere and publish where"
+        )
+    return body
+
+
+def decode(delivery: Delivery) -> IncomingMessage:
+    """Return what a callback is given. Raises ``ValueError`` for a body that is not what it says.
+
+    The content type decides: JSON for ``application/json``, ``…+json`` and none at all (as the
+    mooq of 2017 sent), ``str`` for ``text/…``, ``bytes`` for anything else.
+    """
+    message = delivery.message
+    return {
+        "msg": _decode_body(message.body, message.content_type),
+        "routing_key": message.routing_key,
+        "exchange_name": message.exchange,
+        "redelivered": delivery.redelivered,
+        "headers": dict(message.headers) if message.headers else {},
+        "message_id": message.message_id,
+    }
+
+
+def _decode_body(body: bytes, content_type: str | None) -> Any:
+    if content_type != JSON_TYPE:
+        kind = (content_type or JSON_TYPE).partition(";")[0].strip().lower()
+        if kind.startswith("text/"):
+            return body.decode()
+        if kind != JSON_TYPE and not kind.endswith("+json"):
+            return body
+    try:
+        return _decoder.decode(body.decode())
+    except RecursionError:
+        raise ValueError("the body is not JSON that can be read: nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(
+            f"the body is not JSON, though its content type says so: {error}"
+        ) from error
+
+
+def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] | None:
+    """Return a copy of the headers, or raise ``TypeError`` or ``ValueError`` naming what is wrong.
+
+    Names are str of at most 255 bytes; values None, bool, int of 64 bits, str, and lists and
+    dicts of these; 32 KiB as JSON, well inside the one AMQP frame that must hold them. No float:
+    the client sends single precision, so 0.1 would arrive as another number. Neither ``CC`` nor
+    ``BCC``, by which RabbitMQ would route the message elsewhere too.
+    """
+    if headers is None:
+        return None
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
+    for name in ROUTING_HEADERS:
+        if name in headers:
+            raise ValueError(
+                f"header {name!r} would make RabbitMQ route the message elsewhere; publish it "
+                "once for each routing key"
+            )
+    try:
+        checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
+        size = len(_encoder.encode(checked).encode())
+    except RecursionError:
+        raise ValueError("headers are nested too deeply; flatten them") from None
+    if size > LARGEST_HEADERS:
+        raise ValueError(
+            f"headers have {size} bytes as JSON; at most {LARGEST_HEADERS} are allowed: put it "
+            "into msg"
+        )
+    return checked
+
+
+def _check_header_name(name: object) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"header name {name!r} must be a str, not {type(name).__name__}")
+    if len(name.encode()) > LONGEST_HEADER_NAME:
+        raise ValueError(
+            f"header name {name[:30]!r}… is too long; at most {LONGEST_HEADER_NAME} bytes"
+        )
+    return name
+
+
+def _check_header(name: str, value: object) -> Any:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, int):
+        if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
+            raise ValueError(f"header {name!r} holds {value}; AMQP integers have 64 bits")
+        return value
+    if isinstance(value, Mapping):
+        return {_check_header_name(key): _check_header(name, value[key]) for key in value}
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        return [_check_header(name, item) for item in value]
+    raise TypeError(
+        f"header {name!r} holds a {type(value).__name__}; allowed are None, bool, int, str, and "
+        "lists and dicts of these"
+    )

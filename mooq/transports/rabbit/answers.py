@@ -1,0 +1,90 @@
+"""What aio-pika and aiormq raise, in mooq's terms: refused, lost, or why connecting failed."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable
+from socket import gaierror
+from typing import TypeVar
+
+import aiormq
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost, Refused
+
+T = TypeVar("T")
+
+REFUSALS: dict[type[Exception], int] = {
+    aiormq.ChannelAccessRefused: Refused.ACCESS_REFUSED,
+    aiormq.ChannelNotFoundEntity: Refused.NOT_FOUND,
+    aiormq.ChannelLockedResource: Refused.RESOURCE_LOCKED,
+    aiormq.ChannelPreconditionFailed: Refused.PRECONDITION_FAILED,
+}
+REFUSED = tuple(REFUSALS)
+GONE = (
+    aiormq.AMQPConnectionError,
+    aiormq.ChannelInvalidStateError,
+    aiormq.ChannelClosed,
+    aiormq.InvalidFrameError,
+    ConnectionError,
+    RuntimeError,  # aiormq's "connection closed"
+)
+
+
+async def answered(request: Awaitable[T]) -> T:
+    """Return RabbitMQ's answer; raise :class:`Refused` or :class:`Lost` when there is none."""
+    try:
+        return await request
+    except REFUSED as error:
+        raise refusal(error) from error
+    except TimeoutError as error:
+        raise Lost("no answer from the broker in time") from error
+    except GONE as error:
+        raise Lost(f"the connection was closed: {error}") from error
+    except asyncio.CancelledError as error:
+        if was_cancelled():
+            raise
+        raise Lost("the connection was closed") from error
+
+
+def was_cancelled() -> bool:
+    """Whether a CancelledError is the caller's doing.
+
+    It need not be: aiormq rejects what is in flight with that error when it closes.
+    """
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def refusal(error: Exception) -> Refused:
+    """Return RabbitMQ's own words for having closed a channel."""
+    return Refused(REFUSALS[type(error)], str(error.args[0]))
+
+
+def explain(error: Exception, address: Address, timeout: float) -> BrokerConnectionError:
+    """Return why connecting failed, naming what to change."""
+    if isinstance(error, aiormq.ProbableAuthenticationError):
+        return BrokerConnectionError.login_refused(address)
+    if isinstance(error, aiormq.InvalidFrameError) and "Connection.OpenOk" in str(error):
+        return BrokerConnectionError.no_virtual_host(address)
+    cause = error.__cause__
+    if isinstance(cause, ConnectionRefusedError):
+        return BrokerConnectionError.nothing_listens(address)
+    return BrokerConnectionError(
+        f"cannot connect to {address}: {_reason(error, address, timeout)}",
+        transient=not isinstance(cause, ssl.SSLError),
+    )
+
+
+def _reason(error: Exception, address: Address, timeout: float) -> str:
+    cause = error.__cause__
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s; is it a broker, and not overloaded?"
+    if isinstance(cause, gaierror):
+        return f"the host {address.host!r} is unknown ({cause.strerror}); check its name"
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS failed ({cause}); check the certificate, or connect without ssl"
+    if isinstance(cause, OSError) and not isinstance(cause, ConnectionError):
+        return f"{cause}; check host and port"
+    return f"what answered there is no RabbitMQ, or one not ready yet ({error}); check the port"

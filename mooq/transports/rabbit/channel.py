@@ -1,0 +1,110 @@
+"""One channel of mooq's on RabbitMQ, verb by verb."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiormq.abc import DeliveredMessage
+from pamqp.commands import Basic
+
+from mooq.address import Address
+from mooq.message import Delivery, Message, Outcome
+from mooq.topology import Exchange, Queue
+from mooq.transports.base import TransportChannel
+from mooq.transports.rabbit.consuming import Consumers, delivery_of, settle
+from mooq.transports.rabbit.publishing import Publisher
+from mooq.transports.rabbit.wires import Wires
+
+
+class RabbitChannel(TransportChannel):
+    """Control on the shared AMQP channel; publishing and consuming each on one of its own."""
+
+    def __init__(self, address: Address, wires: Wires, on_lost: Callable[[], None]) -> None:
+        super().__init__(address)
+        self._wires = wires
+        self._publisher = Publisher(wires)
+        self._consumers = Consumers(wires, on_lost)
+
+    @property
+    def is_lost(self) -> bool:
+        return self._consumers.are_lost
+
+    async def open(self) -> None:
+        self._consumers.reset()
+
+    async def close(self) -> None:
+        await asyncio.shield(self._consumers.close())
+        await asyncio.shield(self._publisher.close())
+
+    async def declare_exchange(self, exchange: Exchange) -> None:
+        await self._wires.control(
+            lambda amqp: amqp.exchange_declare(
+                exchange.name, exchange_type=exchange.type, durable=True
+            )
+        )
+        self._wires.known_exchanges.add(exchange.name)
+
+    async def declare_queue(self, queue: Queue) -> str:
+        dead_letters = queue.dead_letter_exchange
+        declared = await self._wires.control(
+            lambda amqp: amqp.queue_declare(
+                queue.name,
+                durable=queue.durable,
+                exclusive=queue.exclusive,
+                auto_delete=queue.auto_delete,
+                arguments=None
+                if dead_letters is None
+                else {"x-dead-letter-exchange": dead_letters},
+            )
+        )
+        return str(declared.queue)
+
+    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        await self._wires.control(
+            lambda amqp: amqp.queue_bind(queue_name, exchange_name, routing_key)
+        )
+
+    async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
+        await self._publisher.publish(message, mandatory, timeout)
+
+    async def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        return await asyncio.shield(
+            self._consumers.begin(queue_name, prefetch_count, on_delivery, on_cancel)
+        )
+
+    async def cancel(self, consumer_tag: str) -> None:
+        await asyncio.shield(self._consumers.cancel(consumer_tag))
+
+    async def get(self, queue_name: str) -> Delivery | None:
+        getting = asyncio.ensure_future(
+            self._wires.control(lambda amqp: amqp.basic_get(queue_name))
+        )
+        try:
+            arrived = await asyncio.shield(getting)
+        except asyncio.CancelledError:
+            getting.add_done_callback(give_back)
+            raise
+        return None if isinstance(arrived.delivery, Basic.GetEmpty) else delivery_of(arrived)
+
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        await settle(delivery, outcome)
+
+    async def flush(self) -> None:
+        await asyncio.shield(self._consumers.flush())
+
+
+def give_back(getting: asyncio.Future[DeliveredMessage]) -> None:
+    """Requeue the message of a get whose caller is gone."""
+    if getting.cancelled() or getting.exception() is not None:
+        return
+    arrived = getting.result()
+    if not isinstance(arrived.delivery, Basic.GetEmpty):
+        giving_back = asyncio.ensure_future(settle(delivery_of(arrived), Outcome.GIVE_BACK))
+        giving_back.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -1,0 +1,126 @@
+"""Consumers of one mooq channel, on one AMQP channel of their own, and what they are given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiormq.abc import AbstractChannel, DeliveredMessage
+from pamqp.commands import Basic
+
+from mooq.message import Delivery, Message, Outcome
+from mooq.transports.rabbit.answers import GONE, answered
+from mooq.transports.rabbit.publishing import PERSISTENT
+from mooq.transports.rabbit.wires import Wires
+
+
+class Consumers:
+    """The consumers of one channel: begun, ended, and their deliveries settled."""
+
+    def __init__(self, wires: Wires, on_lost: Callable[[], None]) -> None:
+        self._wires = wires
+        self._on_lost = on_lost
+        self._channel: AbstractChannel | None = None
+        self._lock = asyncio.Lock()
+        self._on_cancel: dict[str, Callable[[], None]] = {}
+
+    @property
+    def are_lost(self) -> bool:
+        """Whether there were consumers and RabbitMQ has ended them."""
+        return self._channel is not None and self._channel.is_closed
+
+    def reset(self) -> None:
+        """Forget the consumers of a lost channel."""
+        self._channel = None
+        self._on_cancel.clear()
+
+    async def close(self) -> None:
+        """End all consumers; what they hold goes back to its queue."""
+        channel = self._channel
+        self.reset()
+        if channel is not None:
+            with contextlib.suppress(*GONE):
+                await channel.close()
+
+    async def begin(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        """Begin a consumer and return its tag."""
+
+        async def deliver(arrived: DeliveredMessage) -> None:
+            on_delivery(delivery_of(arrived))
+
+        async with self._lock:
+            if self._channel is None:
+                self._channel = await self._open()
+            channel = self._channel
+            await answered(channel.basic_qos(prefetch_count=prefetch_count))
+            answer = await answered(channel.basic_consume(queue_name, deliver))
+        tag = str(answer.consumer_tag)
+        self._on_cancel[tag] = on_cancel
+        return tag
+
+    async def _open(self) -> AbstractChannel:
+        channel = await self._wires.consuming_channel()
+        channel.on_consumer_cancel_callbacks.add(self._cancelled)
+
+        def closed(_: object) -> None:
+            # With the whole connection gone, the connection tells.
+            if self._channel is channel and not self._wires.is_lost:
+                self._on_lost()
+
+        channel.closing.add_done_callback(closed)
+        return channel
+
+    def _cancelled(self, frame: Basic.Cancel) -> None:
+        on_cancel = self._on_cancel.pop(str(frame.consumer_tag), None)
+        if on_cancel is not None:
+            on_cancel()
+
+    async def cancel(self, consumer_tag: str) -> None:
+        """End one consumer."""
+        self._on_cancel.pop(consumer_tag, None)
+        if self._channel is not None:
+            await answered(self._channel.basic_cancel(consumer_tag))
+
+    async def flush(self) -> None:
+        """Return when everything that RabbitMQ had sent to the consumers has arrived.
+
+        It answers a channel in order, so what was sent before an answer is here with it.
+        basic.qos is the lightest request, and harmless: every consumer sets its own first.
+        """
+        async with self._lock:
+            if self._channel is not None:
+                await answered(self._channel.basic_qos(prefetch_count=1))
+
+
+async def settle(delivery: Delivery, outcome: Outcome) -> None:
+    """Tell RabbitMQ how a delivery ended, unless it has requeued it with its channel."""
+    channel, tag = delivery.receipt
+    with contextlib.suppress(*GONE):
+        if outcome is Outcome.ACKNOWLEDGE:
+            await channel.basic_ack(tag, wait=False)
+        elif outcome is Outcome.GIVE_BACK:
+            await channel.basic_nack(tag, requeue=True, wait=False)
+        else:
+            await channel.basic_reject(tag, requeue=outcome is Outcome.REQUEUE, wait=False)
+
+
+def delivery_of(arrived: DeliveredMessage) -> Delivery:
+    """Return what arrived in mooq's terms."""
+    properties = arrived.header.properties
+    message = Message(
+        arrived.body,
+        arrived.exchange or "",
+        arrived.routing_key or "",
+        properties.message_id,
+        properties.content_type,
+        properties.headers,
+        properties.delivery_mode == PERSISTENT,
+    )
+    return Delivery(message, bool(arrived.redelivered), (arrived.channel, arrived.delivery_tag))

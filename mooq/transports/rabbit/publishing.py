@@ -1,0 +1,111 @@
+"""Publishing on one AMQP channel of its own: order, confirms, and the three outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import aiormq
+from aiormq.channel import Channel
+from pamqp.commands import Basic
+
+from mooq.errors import Lost, Refused, Unconfirmed
+from mooq.message import Message
+from mooq.transports.rabbit.answers import GONE, REFUSED, refusal, was_cancelled
+from mooq.transports.rabbit.wires import Wires
+
+PERSISTENT, TRANSIENT = 2, 1
+
+
+class Publisher:
+    """Publishes in the order of the calls, however many are in flight."""
+
+    def __init__(self, wires: Wires) -> None:
+        self._wires = wires
+        self._channel: Channel | None = None
+        self._preparing = 0
+        self._preparing_lock = asyncio.Lock()
+        self._in_flight = 0
+
+    async def close(self) -> None:
+        """Close the AMQP channel; what is in flight stays unconfirmed."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            with contextlib.suppress(*GONE):
+                await channel.close()
+
+    async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
+        """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""
+        sent = False
+        try:
+            async with asyncio.timeout(timeout):
+                channel = self._ready_channel(message.exchange)
+                if channel is None:
+                    channel = await self._prepare(message.exchange)
+                sent = True
+                self._in_flight += 1
+                try:
+                    await self._confirm(channel, message, mandatory)
+                finally:
+                    self._in_flight -= 1
+        except TimeoutError as error:
+            outcome = Unconfirmed if sent else Lost
+            raise outcome(f"no answer from the broker within {timeout:g} s") from error
+
+    def _ready_channel(self, exchange_name: str) -> Channel | None:
+        """Return the channel if a message can be written at once, with none waiting before it."""
+        channel = self._channel
+        if self._preparing or channel is None or channel.is_closed:
+            return None
+        return channel if exchange_name in self._wires.known_exchanges else None
+
+    async def _prepare(self, exchange_name: str) -> Channel:
+        """Make sure of the exchange and of a channel, one publish at a time, in their order.
+
+        Nothing is awaited between the end of this and the writing of the message, so the next in
+        line cannot overtake.
+        """
+        self._preparing += 1
+        try:
+            async with self._preparing_lock:
+                await self._wires.verify_exchange(exchange_name)
+                if self._channel is None or self._channel.is_closed:
+                    self._channel = await asyncio.shield(self._wires.publishing_channel())
+                return self._channel
+        finally:
+            self._preparing -= 1
+
+    async def _confirm(self, channel: Channel, message: Message, mandatory: bool) -> None:
+        properties = Basic.Properties(
+            content_type=message.content_type,
+            delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
+            headers=message.headers,  # type: ignore[arg-type]
+            message_id=message.message_id,
+        )
+        try:
+            await channel.basic_publish(
+                message.body,
+                exchange=message.exchange,
+                routing_key=message.routing_key,
+                mandatory=mandatory,
+                properties=properties,
+                wait=False,
+            )
+        except aiormq.exceptions.PublishError as error:
+            raise Refused(Refused.NO_ROUTE, "NO_ROUTE") from error
+        except aiormq.exceptions.DeliveryError as error:
+            raise Refused(Refused.NACK, "NACK - the broker did not take the message") from error
+        except aiormq.ChannelInvalidStateError as error:
+            raise Lost("the publishing channel was closed") from error
+        except REFUSED as error:
+            self._wires.known_exchanges.discard(message.exchange)
+            # RabbitMQ says why it closed the channel, but not which message it meant.
+            if self._in_flight == 1:
+                raise refusal(error) from error
+            raise Unconfirmed(f"the publishing channel was closed: {error}") from error
+        except GONE as error:
+            raise Unconfirmed(f"the publishing connection was closed: {error}") from error
+        except asyncio.CancelledError as error:
+            if was_cancelled():
+                raise
+            raise Unconfirmed("the publishing channel was closed") from error

@@ -1,0 +1,149 @@
+"""The TCP connections beneath one connection of mooq's, and the control channel.
+
+There are two, so that publishing can never harm consuming. *Consuming* carries control (declare,
+bind, get) on one AMQP channel and every consumer; *publishing*, opened by the first publish,
+carries messages and their confirms. RabbitMQ closes an AMQP channel to refuse something, and
+concurrent publishes to a missing exchange can take their whole TCP connection with them; and
+while it is out of memory it reads nothing more from connections that have published.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import aio_pika
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractConnection as AmqpConnection
+from aiormq.channel import Channel
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost
+from mooq.transports.rabbit.answers import GONE, answered, explain
+
+T = TypeVar("T")
+
+HEARTBEAT = 10  # seconds; aiormq gives a silent peer up after three of them
+CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
+
+
+class Wires:
+    """Two TCP connections to one RabbitMQ, and the exchanges seen to exist there."""
+
+    def __init__(self, address: Address, on_lost: Callable[[], None]) -> None:
+        self.known_exchanges: set[str] = set()
+        self._address = address
+        self._on_lost = on_lost
+        self._timeout = CONTROL_TIMEOUT
+        self._consuming: AbstractConnection | None = None
+        self._publishing: AbstractConnection | None = None
+        self._publishing_lock = asyncio.Lock()
+        self._control: AbstractChannel | None = None
+        self._control_lock = asyncio.Lock()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the consuming connection is not, or no longer, open."""
+        return self._consuming is None or amqp(self._consuming).is_closed
+
+    async def open(self, timeout: float) -> None:
+        """Open the consuming connection and the control channel within ``timeout`` seconds."""
+        self._timeout = timeout
+        self._control = None
+        self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for
+        consuming = await self._connect("consuming")
+        self._consuming = consuming
+        amqp(consuming).closing.add_done_callback(lambda _: self._closed(consuming))
+        try:
+            async with asyncio.timeout(timeout), self._control_lock:
+                self._control = await self.consuming_channel()
+        except (Lost, TimeoutError) as error:
+            await self.close()
+            raise BrokerConnectionError(
+                f"cannot connect to {self._address}: it opened no channel ({error})"
+            ) from error
+
+    async def close(self) -> None:
+        """Close both; what is unacknowledged goes back to its queue."""
+        publishing, self._publishing = self._publishing, None
+        consuming, self._consuming = self._consuming, None
+        for connection in (publishing, consuming):
+            if connection is not None:
+                with contextlib.suppress(*GONE, asyncio.TimeoutError):
+                    await connection.close()
+
+    def _closed(self, consuming: AbstractConnection) -> None:
+        if self._consuming is consuming:
+            self._on_lost()
+
+    async def _connect(self, purpose: str) -> AbstractConnection:
+        address = self._address
+        try:
+            return await aio_pika.connect(
+                host=address.host,
+                port=address.port,
+                login=address.username,
+                password=address.password,
+                virtualhost=address.virtual_host,
+                ssl=bool(address.ssl),
+                ssl_context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
+                timeout=self._timeout,
+                heartbeat=HEARTBEAT,
+                name=f"mooq {purpose}",
+            )
+        except (OSError, *GONE, aio_pika.exceptions.AMQPError) as error:
+            raise explain(error, address, self._timeout) from error
+
+    async def consuming_channel(self) -> AbstractChannel:
+        """Return a new AMQP channel on the consuming connection."""
+        if self._consuming is None:
+            raise Lost("the connection is closed")
+        return await answered(amqp(self._consuming).channel(publisher_confirms=False))
+
+    async def publishing_channel(self) -> Channel:
+        """Return a new AMQP channel, with confirms, on the publishing connection."""
+        async with self._publishing_lock:
+            if self.is_lost:
+                raise Lost("the connection is closed")
+            if self._publishing is None or amqp(self._publishing).is_closed:
+                try:
+                    self._publishing = await self._connect("publishing")
+                except BrokerConnectionError as error:
+                    raise Lost(str(error)) from error
+            return cast(Channel, await answered(amqp(self._publishing).channel()))
+
+    async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Return RabbitMQ's answer to a request on the control channel.
+
+        When the caller is cancelled the request goes on, or aiormq would close the channel.
+        A refusal closes it all the same; the next request opens another.
+        """
+        return await asyncio.shield(self._control_request(request))
+
+    async def _control_request(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        async with self._control_lock:
+            if self._control is None or self._control.is_closed:
+                self._control = await self.consuming_channel()
+            return await answered(in_time(request(self._control)))
+
+    async def verify_exchange(self, name: str) -> None:
+        """Make sure that an exchange exists, or raise :class:`Refused`; ask for each once."""
+        if name not in self.known_exchanges:
+            await self.control(lambda channel: channel.exchange_declare(name, passive=True))
+            self.known_exchanges.add(name)
+
+
+async def in_time(request: Awaitable[T]) -> T:
+    """Return the answer to a request, or raise ``TimeoutError``: a stalled peer says nothing."""
+    async with asyncio.timeout(CONTROL_TIMEOUT):
+        return await request
+
+
+def amqp(connection: AbstractConnection) -> AmqpConnection:
+    """Return the AMQP connection beneath aio-pika's."""
+    assert connection.transport is not None
+    return connection.transport.connection
