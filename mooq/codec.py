@@ -15,7 +15,14 @@ LARGEST_BODY = 16 * 1024 * 1024
 LARGEST_HEADERS = 32 * 1024
 LONGEST_HEADER_NAME = 255
 LARGEST_INTEGER = 2**63 - 1
-ROUTING_HEADERS = ("CC", "BCC")
+RESERVED_HEADERS = frozenset(
+    ["CC", "BCC", "x-death"]
+    + [
+        f"x-{which}-death-{what}"
+        for which in ("first", "last")
+        for what in ("exchange", "queue", "reason")
+    ]
+)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -87,19 +94,19 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
 
     Names are str of at most 255 bytes; values None, bool, int of 64 bits, str, and lists and
     dicts of these; 32 KiB as JSON, well inside the one AMQP frame that must hold them. No float:
-    the client sends single precision, so 0.1 would arrive as another number. Neither ``CC`` nor
-    ``BCC``, by which RabbitMQ would route the message elsewhere too.
+    the client sends single precision, so 0.1 would arrive as another number. Neither ``CC``
+    nor ``BCC``, by which RabbitMQ routes elsewhere too, nor ``x-death`` and its kin, which it
+    writes itself.
     """
     if headers is None:
         return None
     if not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
-    for name in ROUTING_HEADERS:
-        if name in headers:
-            raise ValueError(
-                f"header {name!r} would make RabbitMQ route the message elsewhere; publish it "
-                "once for each routing key"
-            )
+    for name in RESERVED_HEADERS & headers.keys():
+        raise ValueError(
+            f"header {name!r} has a meaning to RabbitMQ, which would change or re-route the "
+            "message; choose another name"
+        )
     try:
         checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
         size = len(_encoder.encode(checked).encode())

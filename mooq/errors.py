@@ -117,6 +117,7 @@ class Refused(Exception):
     NOT_FOUND = 404
     RESOURCE_LOCKED = 405
     PRECONDITION_FAILED = 406
+    NOT_ALLOWED = 530
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(code, text)

@@ -72,6 +72,10 @@ class TransportChannel(ABC):
         """Make sure that this queue exists; return its name, the broker's own for ``""``."""
 
     @abstractmethod
+    async def delete_queue(self, queue_name: str) -> None:
+        """Delete a queue with its messages; nothing happens when there is none."""
+
+    @abstractmethod
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Let messages flow from an exchange to a queue; binding twice is binding once."""
 

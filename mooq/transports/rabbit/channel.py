@@ -60,6 +60,9 @@ class RabbitChannel(TransportChannel):
         )
         return str(declared.queue)
 
+    async def delete_queue(self, queue_name: str) -> None:
+        await self._wires.control(lambda amqp: amqp.queue_delete(queue_name))
+
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         await self._wires.control(
             lambda amqp: amqp.queue_bind(queue_name, exchange_name, routing_key)

@@ -1,0 +1,126 @@
+"""The asyncio shell around the in-memory broker: addresses to connect to, and nothing to wait for.
+
+Its broker decides everything in the call itself, so no verb here ever waits, and a cancelled
+caller cannot leave one half done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost, Refused
+from mooq.memory_broker.broker import Broker, Channel, Connection
+from mooq.message import Delivery, Message, Outcome
+from mooq.topology import Exchange, Queue
+from mooq.transports.base import Transport, TransportChannel
+
+listening: dict[str, Broker] = {}
+"""The in-memory brokers that run, by the name of their address."""
+
+
+class MemoryTransport(Transport):
+    """One connection to the in-memory broker that listens at an address of this process."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._connection: Connection | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        return self._connection is None or not self._connection.is_open
+
+    async def open(self, timeout: float) -> None:
+        address = self.address
+        broker = listening.get(address.name)
+        if broker is None:
+            raise BrokerConnectionError.nothing_listens(address)
+        try:
+            self._connection = broker.connect(
+                address.virtual_host, address.username, address.password, self._dropped
+            )
+        except Refused as refused:
+            if refused.code == Refused.ACCESS_REFUSED:
+                raise BrokerConnectionError.login_refused(address) from refused
+            raise BrokerConnectionError.no_virtual_host(address) from refused
+
+    def _dropped(self) -> None:
+        self.on_lost()
+
+    def open_channel(self) -> Channel:
+        """Return a new channel of the broker's."""
+        if self._connection is None or not self._connection.is_open:
+            raise Lost("the connection is closed")
+        return self._connection.channel()
+
+    def channel(self) -> MemoryChannel:
+        return MemoryChannel(self.address, self.open_channel)
+
+    async def close(self) -> None:
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+
+
+class MemoryChannel(TransportChannel):
+    """The verbs of one channel, each a plain call to the broker."""
+
+    def __init__(self, address: Address, open_channel: Callable[[], Channel]) -> None:
+        super().__init__(address)
+        self._open_channel = open_channel
+        self._channel: Channel | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        return self._channel is not None and not self._channel.is_open
+
+    @property
+    def _live(self) -> Channel:
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            raise Lost("the connection is closed")
+        return channel
+
+    async def open(self) -> None:
+        self._channel = self._open_channel()
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+
+    async def declare_exchange(self, exchange: Exchange) -> None:
+        self._live.declare_exchange(exchange)
+
+    async def declare_queue(self, queue: Queue) -> str:
+        return self._live.declare_queue(queue)
+
+    async def delete_queue(self, queue_name: str) -> None:
+        self._live.delete_queue(queue_name)
+
+    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        self._live.bind(queue_name, exchange_name, routing_key)
+
+    async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
+        self._live.publish(message, mandatory)
+
+    async def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        return self._live.consume(queue_name, prefetch_count, on_delivery, on_cancel)
+
+    async def cancel(self, consumer_tag: str) -> None:
+        self._live.cancel(consumer_tag)
+
+    async def get(self, queue_name: str) -> Delivery | None:
+        return self._live.get(queue_name)
+
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        channel = self._channel
+        if channel is not None and channel.is_open:
+            channel.settle(delivery.receipt, outcome)
+
+    async def flush(self) -> None:
+        """Return at once: deliveries arrive in the call that causes them."""
