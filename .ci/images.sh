@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# A Docker engine with its compose plugin, and RabbitMQ images, from Debian packages alone: for
+# machines that reach a Debian mirror but no image registry. What is already there is left alone.
+#
+#   .ci/images.sh                the engine, the compose plugin and mooq-rabbitmq:4.0
+#   .ci/images.sh 4.0 systemd    … and the images named, built side by side
+#
+#   3.10, 4.0, 4.3   RabbitMQ as Debian 12, 13 and unstable have it, with the management plugin
+#   systemd          RabbitMQ 3.10 as a service of an image that boots systemd
+#
+# MOOQ_IMAGE_NAME names the images otherwise than mooq-rabbitmq.
+set -euo pipefail
+
+name=${MOOQ_IMAGE_NAME:-mooq-rabbitmq}
+logs=${TMPDIR:-/tmp}/mooq-images
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+tries=3
+
+main() {
+    mkdir -p "$logs"
+    for version in "$@"; do suite_of "$version" >/dev/null; done
+    engine
+    compose_plugin
+    images "$@"
+}
+
+fail() {   # message [log]
+    echo "images.sh: $1" >&2
+    if [ -s "${2:-}" ]; then
+        echo "The end of $2:" >&2
+        tail -n 30 "$2" >&2
+    fi
+    exit 1
+}
+
+suite_of() {   # version -> the Debian suite that has it
+    case $1 in
+        3.10 | systemd) echo bookworm ;;
+        4.0) echo trixie ;;
+        4.3) echo sid ;;
+        *) fail "no image is called '$1'; choose from 3.10, 4.0, 4.3 and systemd" ;;
+    esac
+}
+
+again() {   # log command... : up to $tries times, its output in the log
+    local log=$1 try
+    shift
+    for try in $(seq "$tries"); do
+        "$@" >"$log" 2>&1 </dev/null && return
+        [ "$try" = "$tries" ] || sleep $((try * 5))   # mirrors hiccup
+    done
+    fail "gave up after $tries tries: $*" "$log"
+}
+
+needed() { [ "$(id -u)" = 0 ] || fail "$1: run this as root"; }
+
+packages() {   # package... : installed, unless they are
+    local package missing=()
+    command -v apt-get >/dev/null ||
+        fail "no apt-get here; install Docker your system's way, then: docker pull rabbitmq:4-management"
+    for package in "$@"; do
+        [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
+            missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    needed "installing ${missing[*]}"
+    again "$logs/apt.log" apt-get update
+    DEBIAN_FRONTEND=noninteractive again "$logs/apt.log" \
+        apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
+}
+
+engine() {
+    docker info >/dev/null 2>&1 && return
+    command -v dockerd >/dev/null || packages docker.io cgroupfs-mount ca-certificates
+    needed "starting the Docker engine"
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker >"$logs/dockerd.log" 2>&1 || true
+    else
+        setsid dockerd >"$logs/dockerd.log" 2>&1 </dev/null &
+    fi
+    for _ in $(seq 300); do
+        docker info >/dev/null 2>&1 && return
+        sleep 0.2
+    done
+    fail "the Docker engine gave no answer for 60 seconds" "$logs/dockerd.log"
+}
+
+mirror() {   # the first Debian archive that this machine's apt is set up with
+    local uri
+    # shellcheck disable=SC2016 # apt-get fills the fields in, not the shell
+    uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
+        'Created-By: Packages' 'Origin: Debian' | awk '$2 !~ /-/ { print $1; exit }')
+    [ -n "$uri" ] || fail "apt knows no Debian archive; add one to /etc/apt and run apt-get update"
+    echo "$uri"
+}
+
+fetching() {   # how this machine's apt fetches, for an apt that works elsewhere
+    apt-config dump | grep -iE '^Acquire::(https?|Check-[A-Za-z-]+)(::| ")' || true
+    echo "Acquire::Retries \"$tries\";"
+}
+
+compose_plugin() {   # Debian 12 has none; that of Debian 13 is one static program
+    docker compose version >/dev/null 2>&1 && return
+    local box plugins=/usr/libexec/docker/cli-plugins
+    needed "installing the compose plugin"
+    packages debian-archive-keyring ca-certificates
+    box=$(mktemp -d)
+    mkdir -p "$box"/{state/lists/partial,cache/archives/partial,parts} "$plugins"
+    chmod 755 "$box"
+    echo "deb [signed-by=$keyring] $(mirror) trixie main" >"$box/sources.list"
+    touch "$box/status"
+    {
+        fetching
+        echo "Dir::Etc { SourceList \"$box/sources.list\"; SourceParts \"$box/parts\"; };"
+        echo "Dir::State \"$box/state\"; Dir::State::status \"$box/status\"; Dir::Cache \"$box/cache\";"
+    } >"$box/apt.conf"
+    again "$logs/compose.log" env APT_CONFIG="$box/apt.conf" apt-get update
+    again "$logs/compose.log" env APT_CONFIG="$box/apt.conf" \
+        sh -c "cd '$box' && apt-get -o APT::Sandbox::User=root download docker-compose"
+    dpkg --extract "$box"/docker-compose_*.deb "$box/files"
+    cp "$box/files$plugins/docker-compose" "$plugins/"
+    rm -rf "$box"
+    docker compose version >"$logs/compose.log" 2>&1 ||
+        fail "the compose plugin does not run" "$logs/compose.log"
+}
+
+build() {   # version : a root file system from packages, straight into an image
+    local version=$1 include=rabbitmq-server,ca-certificates conf=etc/rabbitmq/conf.d changes hooks
+    # RabbitMQ lets guest in from its own host only, and a container's clients are elsewhere.
+    hooks=("mkdir -p \"\$1/$conf\"" "echo 'loopback_users = none' >\"\$1/$conf/10-any-host.conf\"")
+    if [ "$version" = systemd ]; then
+        include+=,systemd,systemd-sysv,dbus,sudo,python3,python3-venv
+        changes=('ENV container=docker' 'EXPOSE 5672' 'CMD ["/sbin/init"]')
+    else
+        hooks+=("echo '[rabbitmq_management].' >\"\$1/etc/rabbitmq/enabled_plugins\"")
+        changes=('ENV LANG=C.UTF-8 HOME=/var/lib/rabbitmq RABBITMQ_LOGS=-' 'EXPOSE 5672 15672'
+            'USER rabbitmq' 'CMD ["/usr/lib/rabbitmq/bin/rabbitmq-server"]')
+    fi
+    fetching >"$logs/fetching.$version"
+    mmdebstrap --quiet --variant=minbase --include="$include" --keyring="$keyring" \
+        --aptopt="$logs/fetching.$version" \
+        --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+        "${hooks[@]/#/--customize-hook=}" "$(suite_of "$version")" - \
+        "deb $(mirror) $(suite_of "$version") main" |
+        docker import "${changes[@]/#/--change=}" - "$name:$version"
+}
+
+images() {
+    local version failed=0
+    declare -A builds
+    for version in "$@"; do
+        docker image inspect "$name:$version" >/dev/null 2>&1 && continue
+        needed "building $name:$version"
+        packages mmdebstrap debian-archive-keyring ca-certificates
+        again "$logs/$version.log" build "$version" &
+        builds[$version]=$!
+    done
+    for version in "${!builds[@]}"; do
+        wait "${builds[$version]}" || failed=1
+    done
+    [ "$failed" = 0 ] || fail "not every image was built; see above"
+    docker image ls --format '{{.Repository}}:{{.Tag}}  {{.Size}}' "$name"
+}
+
+[ $# -gt 0 ] || set -- 4.0
+main "$@"
