@@ -9,6 +9,7 @@ from os import urandom
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 JSON_TYPE = "application/json"
+LONGEST_ID = 255
 
 HeaderValue: TypeAlias = (
     "bool | int | str | Sequence[HeaderValue] | Mapping[str, HeaderValue] | None"
@@ -72,3 +73,14 @@ _numbers = count(1)
 def new_message_id() -> str:
     """Return an id no other message has: 80 random bits a process, and a number."""
     return f"{_process}-{next(_numbers)}"
+
+
+def check_message_id(message_id: str | None) -> str:
+    """Return the id, a new one for None; ``TypeError``, or ``ValueError`` unless 1 … 255 bytes."""
+    if message_id is None:
+        return new_message_id()
+    if not isinstance(message_id, str):
+        raise TypeError(f"message_id must be a str, not {type(message_id).__name__}")
+    if not message_id or len(message_id.encode()) > LONGEST_ID:
+        raise ValueError(f"message_id must have 1 to {LONGEST_ID} bytes")
+    return message_id

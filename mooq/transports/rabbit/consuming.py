@@ -27,8 +27,8 @@ class Consumers:
 
     @property
     def are_lost(self) -> bool:
-        """Whether there were consumers and RabbitMQ has ended them."""
-        return self._channel is not None and self._channel.is_closed
+        """Whether there were consumers and RabbitMQ, or the network, has ended them."""
+        return self._channel is not None and (self._channel.is_closed or self._wires.is_lost)
 
     def reset(self) -> None:
         """Forget the consumers of a lost channel."""

@@ -1,0 +1,255 @@
+"""One connection: open, channels, process_events, recovery, close. The same for every broker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+
+from mooq import registry
+from mooq.address import Address
+from mooq.channel import CLOSE_TIMEOUT, Channel
+from mooq.dispatcher import CallbackTask, Dispatcher
+from mooq.errors import BrokerConnectionError, Lost
+from mooq.retrying import backing_off, check_timeout
+from mooq.transports.base import Transport
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+C = TypeVar("C", bound=Channel)
+
+CONNECT_TIMEOUT = 10.0  # seconds
+CYCLE = 0.1  # seconds
+
+log = logging.getLogger("mooq")
+
+
+class Connection(ABC, Generic[C]):
+    """A connection to one broker, opened by :meth:`connect` or ``async with``.
+
+    ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` is the longest that connecting
+    may take, in seconds. Raises ``TypeError`` and ``ValueError`` for arguments.
+    """
+
+    channel_class: ClassVar[type[Channel]]
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        username: str = "guest",
+        password: str = "guest",  # noqa: S107 - RabbitMQ's own default
+        virtual_host: str = "/",
+        ssl: bool | SSLContext | None = None,
+        timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._address = Address(host, port, username, password, virtual_host, ssl)
+        self._timeout = check_timeout(timeout)
+        self._dispatcher = Dispatcher()
+        self._transport: Transport | None = None
+        self._channels: list[C] = []
+        self._recovering: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @abstractmethod
+    def _new_transport(self, address: Address) -> Transport:
+        """Return the way to this kind of broker, not yet open."""
+
+    async def __aenter__(self) -> Self:
+        if self._transport is None:
+            await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def connect(self) -> None:
+        """Connect to the broker. Connecting twice does nothing.
+
+        Raises :class:`~mooq.BrokerConnectionError`, saying which: nothing listens, the host is
+        unknown, login or virtual host are refused, nobody answers, or no RabbitMQ does.
+        """
+        self._check_not_closed()
+        if self._transport is None:
+            transport = self._new_transport(self._address)
+            await transport.open(self._timeout)
+            transport.on_lost = self._lost
+            self._transport = transport
+
+    async def create_channel(self) -> C:
+        """Return a new channel. Raises :class:`~mooq.BrokerConnectionError`."""
+        transport = self._connected()
+        internal = transport.channel()
+        channel = self.channel_class(
+            internal_chan=internal,
+            loop=asyncio.get_running_loop(),
+            dispatcher=self._dispatcher,
+            recover=self._recover,
+        )
+        try:
+            await internal.open()
+        except Lost:
+            await self._recover()
+            await internal.open()
+        self._channels = [other for other in self._channels if not other.is_closed]
+        self._channels.append(channel)  # type: ignore[arg-type]
+        return channel  # type: ignore[return-value]
+
+    def get_broker(self, *, host: str, port: int) -> registry.Broker:
+        """Return the broker object that this process runs at an address.
+
+        Raises :class:`~mooq.BrokerConnectionError` when it runs none there.
+        """
+        return registry.find(host, port)
+
+    async def process_events(self, num_cycles: int | Literal["inf"] | None = None) -> None:
+        """Run the callbacks of all consumers for the messages that arrive.
+
+        Without ``num_cycles``, or with ``"inf"``, until it is cancelled or the connection is
+        closed; callbacks that raise are logged. A lost connection comes back by itself, with its
+        channels, producers and consumers.
+
+        With ``num_cycles``, a number above 0, for so many cycles: each waits up to 0.1 seconds
+        for a message, then starts a callback for everything that has arrived. Returns when those
+        callbacks are done, and raises what they raised: an ``ExceptionGroup`` when several did.
+        One cycle after an awaited publish always finds the message.
+
+        Raises :class:`~mooq.BrokerConnectionError` when the connection cannot come back.
+        """
+        check_num_cycles(num_cycles)
+        self._connected()
+        if num_cycles is None or num_cycles == "inf":
+            while not self._closed:
+                if self._is_lost():
+                    await self._recover()
+                await self._dispatcher.wait()
+                self._dispatcher.start_all()
+        else:
+            started: list[CallbackTask] = []
+            for _ in range(num_cycles):
+                started += await self._cycle()
+            await raise_failures(started)
+
+    async def _cycle(self) -> list[CallbackTask]:
+        if self._is_lost():
+            await self._recover()
+        # What was confirmed before this cycle has been sent to the consumers by now.
+        for channel in self._channels:
+            await channel.flush()
+        try:
+            async with asyncio.timeout(CYCLE):
+                await self._dispatcher.wait()
+        except TimeoutError:
+            return []
+        return self._dispatcher.start_all()
+
+    async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Stop consuming, let running callbacks finish, and disconnect; a second close is nothing.
+
+        Callbacks may take up to ``timeout`` seconds to finish and are acknowledged; messages
+        whose callback was cut off or has not begun are given back. ``process_events()`` returns.
+        """
+        check_timeout(timeout)
+        if self._closed:
+            return
+        self._closed = True
+        self._dispatcher.wake()
+        if self._recovering is not None:
+            self._recovering.cancel()
+        try:
+            async with asyncio.TaskGroup() as closing:
+                for channel in self._channels:
+                    closing.create_task(channel.close(timeout=timeout))
+        finally:
+            if self._transport is not None:
+                await self._transport.close()
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise BrokerConnectionError(
+                f"this connection to {self._address} is closed; open another with mooq.connect()",
+                transient=False,
+            )
+
+    def _connected(self) -> Transport:
+        self._check_not_closed()
+        if self._transport is None:
+            raise BrokerConnectionError(
+                f"this connection to {self._address} is not open yet; await its connect() first",
+                transient=False,
+            )
+        return self._transport
+
+    def _lost(self) -> None:
+        self._dispatcher.forget_lost()
+        self._dispatcher.wake()
+
+    def _is_lost(self) -> bool:
+        assert self._transport is not None
+        return self._transport.is_lost or any(
+            channel.is_lost for channel in self._channels if not channel.is_closed
+        )
+
+    async def _recover(self) -> None:
+        """Return once the connection is back; everyone who asks waits for the same attempt."""
+        self._connected()
+        if not self._is_lost():
+            return
+        if self._recovering is None or self._recovering.done():
+            self._recovering = asyncio.create_task(self._bring_back())
+        try:
+            await asyncio.shield(self._recovering)
+        except asyncio.CancelledError:
+            if self._closed and self._recovering.cancelled():
+                self._check_not_closed()
+            raise
+
+    async def _bring_back(self) -> None:
+        """Connect again, with back-off, and restore every channel."""
+        log.warning("the connection to %s was lost; connecting again", self._address)
+        async for attempt in backing_off():
+            with attempt:
+                transport = self._connected()
+                everything = transport.is_lost
+                if everything:
+                    await transport.open(self._timeout)
+                for channel in self._channels:
+                    if not channel.is_closed and (everything or channel.is_lost):
+                        await channel.restore()
+        log.info("the connection to %s is back", self._address)
+
+
+def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
+    """Raise ``TypeError`` or ``ValueError`` for a number of cycles that is none."""
+    if num_cycles is None or num_cycles == "inf":
+        return
+    if not isinstance(num_cycles, int) or isinstance(num_cycles, bool):
+        raise TypeError(f"num_cycles must be an int or None, not {type(num_cycles).__name__}")
+    if num_cycles < 1:
+        raise ValueError(f"num_cycles must be more than 0, not {num_cycles}")
+
+
+async def raise_failures(started: list[CallbackTask]) -> None:
+    """Wait for callbacks to be done; raise what they raised."""
+    if started:
+        await asyncio.wait(started)
+    failures = [
+        failure
+        for task in started
+        if not task.cancelled() and (failure := task.result()) is not None
+    ]
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} callbacks failed", failures)

@@ -1,0 +1,109 @@
+"""A delivery's way through a callback: decode, await, acknowledge or give back.
+
+The same for every transport, so that callback failures cannot differ between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from mooq.codec import decode
+from mooq.message import Delivery, IncomingMessage, Outcome
+from mooq.transports.base import TransportChannel
+
+Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
+
+log = logging.getLogger("mooq")
+
+
+class Consumer:
+    """One registered callback and the channel on which its deliveries are settled.
+
+    Raises ``TypeError`` for a callback that cannot be called.
+    """
+
+    def __init__(
+        self, callback: Callback, channel: TransportChannel, dead_letter_exchange: str | None
+    ) -> None:
+        if not callable(callback):
+            raise TypeError(
+                f"callback must be callable, not {type(callback).__name__}: pass an async function "
+                "that takes one argument"
+            )
+        self.channel = channel
+        self.queue_name = ""
+        self._callback = callback
+        self._dead_letter_exchange = dead_letter_exchange
+
+    async def handle(self, delivery: Delivery) -> Exception | None:
+        """Run the callback for a delivery and settle it; return what the callback raised.
+
+        A failure is tried once more; the next time the message is rejected, which dead-letters
+        it if its queue says where. A callback that is cut off leaves its message to be delivered
+        again.
+        """
+        try:
+            result = self._callback(decode(delivery))
+            if not isawaitable(result):
+                raise TypeError(
+                    f"callback {self._name} returned {type(result).__name__}, which cannot be "
+                    "awaited: define it with async def"
+                )
+            await result
+        except asyncio.CancelledError:
+            await self.channel.settle(delivery, Outcome.GIVE_BACK)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a callback raises is its failure
+            await settle_failure(
+                self.channel,
+                delivery,
+                f"callback {self._name}",
+                self.queue_name,
+                self._dead_letter_exchange,
+                error,
+            )
+            return error
+        await self.channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        return None
+
+    @property
+    def _name(self) -> str:
+        return getattr(self._callback, "__qualname__", None) or repr(self._callback)
+
+
+async def settle_failure(
+    channel: TransportChannel,
+    delivery: Delivery,
+    who: str,
+    queue_name: str,
+    dead_letter_exchange: str | None,
+    error: Exception,
+) -> None:
+    """Give a message back the first time that it failed, reject it the second, and log which.
+
+    By basic.reject both times, which counts towards a quorum queue's delivery limit.
+    """
+    message = delivery.message
+    outcome = Outcome.REJECT if delivery.redelivered else Outcome.REQUEUE
+    if outcome is Outcome.REQUEUE:
+        consequence = "requeued, to be tried once more"
+    elif dead_letter_exchange is not None:
+        consequence = f"dead-lettered to exchange {dead_letter_exchange!r}"
+    else:
+        consequence = "discarded"
+    log.error(
+        "%s failed; message %s (exchange %r, routing key %r, queue %r, %d bytes) is %s",
+        who,
+        message.message_id,
+        message.exchange,
+        message.routing_key,
+        queue_name,
+        len(message.body),
+        consequence,
+        exc_info=error,
+    )
+    await channel.settle(delivery, outcome)

@@ -1,0 +1,89 @@
+"""What has arrived on one connection and waits for process_events(), and the callbacks that run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+
+from mooq.consumer import Consumer
+from mooq.message import Delivery, Outcome
+from mooq.transports.base import TransportChannel
+
+CallbackTask = asyncio.Task[Exception | None]
+
+
+class Dispatcher:
+    """The deliveries of one connection, in order of arrival, and the tasks started for them."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[tuple[Consumer, Delivery]] = deque()
+        self._running: dict[CallbackTask, Consumer] = {}
+        self._something = asyncio.Event()
+
+    def put(self, consumer: Consumer, delivery: Delivery) -> None:
+        """Add a delivery for a consumer."""
+        self._arrived.append((consumer, delivery))
+        self._something.set()
+
+    def wake(self) -> None:
+        """Let whoever waits look again: the connection was lost or closed."""
+        self._something.set()
+
+    async def wait(self) -> None:
+        """Return when there is a delivery, or :meth:`wake` was called since the last time."""
+        if not self._arrived:
+            await self._something.wait()
+        self._something.clear()
+
+    def start_all(self) -> list[CallbackTask]:
+        """Start a callback for everything that has arrived, in order; return their tasks."""
+        started = []
+        while self._arrived:
+            consumer, delivery = self._arrived.popleft()
+            task = asyncio.create_task(consumer.handle(delivery))
+            self._running[task] = consumer
+            task.add_done_callback(self._running.pop)
+            started.append(task)
+        return started
+
+    def forget_lost(self) -> None:
+        """Drop what arrived on channels that are lost: the broker will deliver it again."""
+        self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
+
+    async def give_back(self, channel: TransportChannel) -> None:
+        """Return what arrived on a channel, and was not begun, to its queue."""
+        mine = [pair for pair in self._arrived if pair[0].channel is channel]
+        self._arrived = deque(pair for pair in self._arrived if pair[0].channel is not channel)
+        for _, delivery in mine:
+            await channel.settle(delivery, Outcome.GIVE_BACK)
+
+    async def finish(self, channel: TransportChannel, timeout: float) -> None:
+        """Let a channel's running callbacks end within ``timeout`` seconds, then cut them off.
+
+        A callback that closes its own channel is not waited for: it is the one waiting.
+        """
+        current = asyncio.current_task()
+        tasks = [
+            task
+            for task, consumer in self._running.items()
+            if consumer.channel is channel and task is not current
+        ]
+        await finished(tasks, timeout)
+
+
+async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
+    """Return when all tasks are done; those that are not within ``timeout`` seconds are cut off."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    try:
+        _, late = await asyncio.wait(tasks, timeout=timeout)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        raise
+    for task in late:
+        task.cancel()
+    if late:
+        await asyncio.wait(late)

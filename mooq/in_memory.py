@@ -1,0 +1,110 @@
+"""The names of 2017 for the broker in memory, and that broker as a thing to run and close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from mooq import registry
+from mooq.address import Address
+from mooq.channel import Channel
+from mooq.connection import Connection
+from mooq.errors import BrokerConnectionError
+from mooq.memory_broker.broker import Broker
+from mooq.transports.base import Transport
+from mooq.transports.memory import MemoryTransport, listening
+
+
+class InMemoryChannel(Channel):
+    """A channel of an :class:`InMemoryConnection`."""
+
+
+class InMemoryConnection(Connection[InMemoryChannel]):
+    """A connection to an :class:`InMemoryBroker` of this process."""
+
+    channel_class = InMemoryChannel
+
+    def _new_transport(self, address: Address) -> Transport:
+        return MemoryTransport(address)
+
+
+class InMemoryBroker:
+    """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
+
+    No port is opened: host and port are but its name. ``users`` maps user names to passwords,
+    ``virtual_hosts`` are the names to connect to. Raises ``TypeError`` and ``ValueError``.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        users: Mapping[str, str] | None = None,
+        virtual_hosts: Iterable[str] = ("/",),
+    ) -> None:
+        self._address = Address(host, port)
+        self.host = host
+        self.port = port
+        self.name = self._address.name
+        self._users = {"guest": "guest"} if users is None else dict(users)
+        self._virtual_hosts = tuple(virtual_hosts)
+        self._broker: Broker | None = None
+        registry.register(self)
+
+    async def __aenter__(self) -> Self:
+        await self.run()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
+        """Start the broker; restart it if it runs: connections drop, what is durable stays.
+
+        ``is_running`` is resolved when connections are taken, which is at once. Raises
+        :class:`~mooq.BrokerConnectionError`, here and there, when another broker has the address.
+        """
+        try:
+            self._start()
+        except BrokerConnectionError as error:
+            if is_running is not None and not is_running.done():
+                is_running.set_exception(error)
+            raise
+        if is_running is not None and not is_running.done():
+            is_running.set_result(None)
+
+    def _start(self) -> None:
+        if self._broker is not None:
+            self._broker.restart()
+            return
+        if self.name in listening:
+            raise BrokerConnectionError(
+                f"another in-memory broker runs at {self._address}; close it, or choose another "
+                "port",
+                transient=False,
+            )
+        self._broker = Broker(self._users, self._virtual_hosts, _now)
+        listening[self.name] = self._broker
+        registry.register(self)
+
+    async def close(self) -> None:
+        """End the broker and every connection to it; its queues and messages are gone."""
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            del listening[self.name]
+            broker.drop_connections()
+        registry.unregister(self)
+
+
+def _now() -> datetime:
+    """Return the time of day in whole seconds, as an AMQP timestamp holds it."""
+    return datetime.now(UTC).replace(microsecond=0)

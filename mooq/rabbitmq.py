@@ -1,0 +1,23 @@
+"""The names of 2017 for RabbitMQ, over the classes that all brokers share."""
+
+from __future__ import annotations
+
+from mooq.address import Address
+from mooq.channel import Channel
+from mooq.connection import Connection
+from mooq.transports.base import Transport
+
+
+class RabbitMQChannel(Channel):
+    """A channel of a :class:`RabbitMQConnection`."""
+
+
+class RabbitMQConnection(Connection[RabbitMQChannel]):
+    """A connection to a RabbitMQ."""
+
+    channel_class = RabbitMQChannel
+
+    def _new_transport(self, address: Address) -> Transport:
+        from mooq.transports.rabbit import RabbitTransport  # aio-pika waits until it is used
+
+        return RabbitTransport(address)

@@ -1,0 +1,64 @@
+"""A broker's refusal, as the error that a user meets: named, placed, and with what to do."""
+
+from __future__ import annotations
+
+from mooq.address import Address
+from mooq.errors import (
+    BadExchange,
+    BadQueue,
+    BrokerInternalError,
+    ConsumerQueueNotFound,
+    ExchangeNotFound,
+    MessageUnroutable,
+    MooqError,
+    Refused,
+)
+
+
+def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError:
+    """Return why an exchange could not be declared or published to."""
+    place = _place(f"exchange {exchange_name!r}", address)
+    if refused.code == Refused.NOT_FOUND:
+        return ExchangeNotFound(
+            f"{place} does not exist: register a producer or a consumer for it first "
+            f"[{refused.text}]"
+        )
+    if refused.code == Refused.NO_ROUTE:
+        return MessageUnroutable(
+            f"{place} has no queue bound for this message: register a consumer with a matching "
+            "routing key first, or publish without mandatory"
+        )
+    if refused.code == Refused.PRECONDITION_FAILED:
+        return BadExchange(
+            f"{place} exists already, but not like this: use the type it has, or another name "
+            f"[{refused.text}]"
+        )
+    if refused.code == Refused.ACCESS_REFUSED:
+        return BadExchange(f"{place} may not be used like this [{refused.text}]")
+    return BrokerInternalError(f"{place}: the broker failed; see its log [{refused.text}]")
+
+
+def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
+    """Return why a queue could not be declared, bound, consumed from, read or deleted."""
+    place = _place(f"queue {queue_name!r}", address)
+    if refused.code == Refused.NOT_FOUND:
+        return ConsumerQueueNotFound(
+            f"{place} does not exist: register a consumer with this queue_name first "
+            f"[{refused.text}]"
+        )
+    if refused.code == Refused.RESOURCE_LOCKED:
+        return BadQueue(
+            f"{place} is exclusive to another connection: use another name [{refused.text}]"
+        )
+    if refused.code == Refused.PRECONDITION_FAILED:
+        return BadQueue(
+            f"{place} exists already, but not like this: declare it as it is, or use another "
+            f"name [{refused.text}]"
+        )
+    if refused.code == Refused.ACCESS_REFUSED:
+        return BadQueue(f"{place} may not be used like this [{refused.text}]")
+    return BrokerInternalError(f"{place}: the broker failed; see its log [{refused.text}]")
+
+
+def _place(what: str, address: Address) -> str:
+    return f"{what} at {address}, virtual host {address.virtual_host!r},"

@@ -1,0 +1,70 @@
+"""A registered consumer as it must be made anew after a lost connection."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from mooq import refusals
+from mooq.consumer import Consumer
+from mooq.dispatcher import Dispatcher
+from mooq.errors import Lost, Refused
+from mooq.topology import Exchange, Queue
+from mooq.transports.base import TransportChannel
+
+log = logging.getLogger("mooq")
+
+
+@dataclass
+class Subscription:
+    """An exchange, a queue, the keys between them, and the consumer of the queue."""
+
+    exchange: Exchange
+    queue: Queue
+    routing_keys: tuple[str, ...]
+    prefetch_count: int
+    consumer: Consumer
+    tag: str | None = None
+
+    async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
+        """Declare, bind and consume; return the queue's name. What it declared alone it removes.
+
+        Raises :class:`~mooq.BadExchange`, :class:`~mooq.BadQueue`, :class:`Lost`.
+        """
+        await declare_exchange(channel, self.exchange)
+        try:
+            name = await channel.declare_queue(self.queue)
+        except Refused as refused:
+            raise refusals.of_queue(refused, self.queue.name, channel.address) from refused
+        try:
+            for key in self.routing_keys:
+                await channel.bind(name, self.exchange.name, key)
+            self.consumer.queue_name = name
+            self.tag = await channel.consume(
+                name,
+                self.prefetch_count,
+                lambda delivery: dispatcher.put(self.consumer, delivery),
+                self._cancelled,
+            )
+        except Refused as refused:
+            if self.queue.exclusive:
+                with contextlib.suppress(Refused, Lost):
+                    await channel.delete_queue(name)
+            raise refusals.of_queue(refused, name, channel.address) from refused
+        return name
+
+    def _cancelled(self) -> None:
+        self.tag = None
+        log.warning(
+            "queue %r was deleted; its consumer is gone until it is registered again",
+            self.consumer.queue_name,
+        )
+
+
+async def declare_exchange(channel: TransportChannel, exchange: Exchange) -> None:
+    """Make sure of an exchange, or raise :class:`~mooq.BadExchange`."""
+    try:
+        await channel.declare_exchange(exchange)
+    except Refused as refused:
+        raise refusals.of_exchange(refused, exchange.name, channel.address) from refused
