@@ -6,7 +6,7 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from mooq import registry
 from mooq.address import Address
@@ -19,15 +19,13 @@ from mooq.transports.base import Transport
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-C = TypeVar("C", bound=Channel)
-
 CONNECT_TIMEOUT = 10.0  # seconds
 CYCLE = 0.1  # seconds
 
 log = logging.getLogger("mooq")
 
 
-class Connection(ABC, Generic[C]):
+class Connection(ABC):
     """A connection to one broker, opened by :meth:`connect` or ``async with``.
 
     ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` is the longest that connecting
@@ -53,7 +51,7 @@ class Connection(ABC, Generic[C]):
         self._timeout = check_timeout(timeout)
         self._dispatcher = Dispatcher()
         self._transport: Transport | None = None
-        self._channels: list[C] = []
+        self._channels: list[Channel] = []
         self._recovering: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -87,7 +85,7 @@ class Connection(ABC, Generic[C]):
             transport.on_lost = self._lost
             self._transport = transport
 
-    async def create_channel(self) -> C:
+    async def create_channel(self) -> Channel:
         """Return a new channel. Raises :class:`~mooq.BrokerConnectionError`."""
         transport = self._connected()
         internal = transport.channel()
@@ -103,8 +101,8 @@ class Connection(ABC, Generic[C]):
             await self._recover()
             await internal.open()
         self._channels = [other for other in self._channels if not other.is_closed]
-        self._channels.append(channel)  # type: ignore[arg-type]
-        return channel  # type: ignore[return-value]
+        self._channels.append(channel)
+        return channel
 
     def get_broker(self, *, host: str, port: int) -> registry.Broker:
         """Return the broker object that this process runs at an address.

@@ -22,7 +22,7 @@ class InMemoryChannel(Channel):
     """A channel of an :class:`InMemoryConnection`."""
 
 
-class InMemoryConnection(Connection[InMemoryChannel]):
+class InMemoryConnection(Connection):
     """A connection to an :class:`InMemoryBroker` of this process."""
 
     channel_class = InMemoryChannel

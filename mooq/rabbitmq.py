@@ -12,7 +12,7 @@ class RabbitMQChannel(Channel):
     """A channel of a :class:`RabbitMQConnection`."""
 
 
-class RabbitMQConnection(Connection[RabbitMQChannel]):
+class RabbitMQConnection(Connection):
     """A connection to a RabbitMQ."""
 
     channel_class = RabbitMQChannel

@@ -1,0 +1,76 @@
+"""Two small services that talk over a broker: one greets, one answers in capitals.
+
+Run it as it is, in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
+"""
+
+import argparse
+import asyncio
+
+import mooq
+
+NAMES = ("Ada", "Grace", "Edsger")
+
+
+async def serve_capitals(conn: mooq.Connection) -> None:
+    """Set up the service that answers every greeting in capitals."""
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name="answers", exchange_type="fanout")
+
+    async def answer(resp: mooq.IncomingMessage) -> None:
+        await chan.publish(exchange_name="answers", msg=resp["msg"].upper())
+
+    await chan.register_consumer(
+        exchange_name="log", exchange_type="topic", routing_keys=["greetings.*"], callback=answer
+    )
+
+
+async def greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
+    """Greet everyone; set ``answered`` when everyone has answered."""
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name="log", exchange_type="topic")
+    waiting = set(NAMES)
+
+    async def hear(resp: mooq.IncomingMessage) -> None:
+        print("answered:", resp["msg"])
+        waiting.difference_update(name for name in NAMES if name.upper() in resp["msg"])
+        if not waiting:
+            answered.set()
+
+    await chan.register_consumer(exchange_name="answers", exchange_type="fanout", callback=hear)
+    for name in NAMES:
+        print("greeting:", name)
+        # Mandatory: an error tells if no service is there to hear it.
+        await chan.publish(
+            exchange_name="log",
+            msg=f"hello, {name}",
+            routing_key=f"greetings.{name}",
+            mandatory=True,
+        )
+
+
+async def main(broker: str, host: str, port: int) -> None:
+    """Run both services, each on a connection of its own, until everyone is answered."""
+    if broker == "in_memory":
+        await mooq.InMemoryBroker(host=host, port=port).run()
+    async with (
+        await mooq.connect(host, port, broker) as capitals,
+        await mooq.connect(host, port, broker) as greeter,
+        asyncio.TaskGroup() as services,
+    ):
+        answered = asyncio.Event()
+        await serve_capitals(capitals)
+        await greet(greeter, answered)
+        services.create_task(capitals.process_events())
+        services.create_task(greeter.process_events())
+        await answered.wait()
+        await greeter.close()
+        await capitals.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Two small services that talk over a broker.")
+    parser.add_argument("--broker", choices=["in_memory", "rabbit"], default="in_memory")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, default=5672)
+    options = parser.parse_args()
+    asyncio.run(main(options.broker, options.host, options.port))
