@@ -1,28 +1,27 @@
 """One asyncio API over two brokers, RabbitMQ and one in memory, proven to behave the same."""
 
-from typing import TYPE_CHECKING, Any
-
-from mooq.channel import Channel
-from mooq.connecting import connect
-from mooq.connection import Connection
-from mooq.errors import (
-    BadExchange,
-    BadQueue,
-    BrokerConnectionError,
-    BrokerInternalError,
-    ConsumerQueueNotFound,
-    ConsumeTimeout,
-    ExchangeNotFound,
-    MessageUnroutable,
-    MooqError,
-    NothingToConsume,
-    PublishUnconfirmed,
-)
-from mooq.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
-from mooq.message import IncomingMessage
-from mooq.rabbitmq import RabbitMQChannel, RabbitMQConnection
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mooq.channel import Channel
+    from mooq.connecting import connect
+    from mooq.connection import Connection
+    from mooq.errors import (
+        BadExchange,
+        BadQueue,
+        BrokerConnectionError,
+        BrokerInternalError,
+        ConsumerQueueNotFound,
+        ConsumeTimeout,
+        ExchangeNotFound,
+        MessageUnroutable,
+        MooqError,
+        NothingToConsume,
+        PublishUnconfirmed,
+    )
+    from mooq.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
+    from mooq.message import IncomingMessage
+    from mooq.rabbitmq import RabbitMQChannel, RabbitMQConnection
     from mooq.rabbitmq_broker import RabbitMQBroker
 
 __all__ = [
@@ -49,11 +48,34 @@ __all__ = [
     "connect",
 ]
 
+_homes = {
+    "Channel": "channel",
+    "Connection": "connection",
+    "InMemoryBroker": "in_memory",
+    "InMemoryChannel": "in_memory",
+    "InMemoryConnection": "in_memory",
+    "IncomingMessage": "message",
+    "RabbitMQBroker": "rabbitmq_broker",
+    "RabbitMQChannel": "rabbitmq",
+    "RabbitMQConnection": "rabbitmq",
+    "connect": "connecting",
+}
 
-def __getattr__(name: str) -> Any:
-    # What starts brokers waits until it is used: a service that talks to one never needs it.
-    if name == "RabbitMQBroker":
-        from mooq.rabbitmq_broker import RabbitMQBroker
 
-        return RabbitMQBroker
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(name: str) -> object:
+    """Load a public name when it is first used: importing mooq costs next to nothing.
+
+    asyncio alone takes longer to load than all else that a command line or a test's collection
+    may want of mooq; and what starts brokers, or speaks to RabbitMQ, waits until it is wanted.
+    """
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(f"mooq.{_homes.get(name, 'errors')}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,9 +5,10 @@ Refusals are in RabbitMQ 4's own words.
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from secrets import token_urlsafe
+from os import urandom
 from typing import Any
 
 from mooq.errors import Refused
@@ -44,7 +45,7 @@ class VirtualHost:
         if not declaration.name:
             # 22 characters, as RabbitMQ's own names have.
             declaration = Declaration(
-                f"amq.gen-{token_urlsafe(16)}",
+                f"amq.gen-{urlsafe_b64encode(urandom(16)).decode().rstrip('=')}",
                 declaration.durable,
                 declaration.exclusive,
                 declaration.auto_delete,
