@@ -62,20 +62,21 @@ _homes = {
 }
 
 
-def __getattr__(name: str) -> object:
-    """Load a public name when it is first used: importing mooq costs next to nothing.
+if not TYPE_CHECKING:  # type checkers read the imports above
 
-    asyncio alone takes longer to load than all else that a command line or a test's collection
-    may want of mooq; and what starts brokers, or speaks to RabbitMQ, waits until it is wanted.
-    """
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used: importing mooq costs next to nothing.
 
-    value: object = getattr(import_module(f"mooq.{_homes.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
+        asyncio alone takes longer to load than all else that a command line or a test's collection
+        may want of mooq; and what starts brokers, or speaks to RabbitMQ, waits until it is wanted.
+        """
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
+        value: object = getattr(import_module(f"mooq.{_homes.get(name, 'errors')}"), name)
+        globals()[name] = value
+        return value
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

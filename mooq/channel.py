@@ -73,6 +73,7 @@ class Channel:
         self._recover = self._stay_lost if recover is None else recover
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
+        self._undoing: set[asyncio.Future[None]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -143,7 +144,15 @@ class Channel:
             check_prefetch_count(prefetch_count),
             Consumer(callback, self._internal, dead_letter_exchange),
         )
-        name = await self._ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+        beginning = asyncio.ensure_future(
+            self._ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+        )
+        try:
+            name = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # A consumer that nobody knows of would take messages: let it begin, and end it.
+            beginning.add_done_callback(lambda _: self._undo(subscription))
+            raise
         self._subscriptions.append(subscription)
         return name
 
@@ -237,15 +246,18 @@ class Channel:
         if self._closed:
             return
         self._closed = True
-        with contextlib.suppress(Lost):
-            for subscription in self._subscriptions:
-                if subscription.tag is not None:
-                    await self._internal.cancel(subscription.tag)
-        await self._dispatcher.give_back(self._internal)
         try:
-            await self._dispatcher.finish(self._internal, timeout)
+            await self.stop_consuming()
+            await self._dispatcher.finish(timeout, self._internal)
         finally:
             await self._internal.close()
+
+    async def stop_consuming(self) -> None:
+        """End the consumers and give back what has arrived for them; running callbacks go on."""
+        with contextlib.suppress(Lost):
+            for subscription in self._subscriptions:
+                await subscription.end(self._internal)
+        await self._dispatcher.give_back(self._internal)
 
     async def restore(self) -> None:
         """Open again after a loss, and register anew what was registered."""
@@ -260,6 +272,16 @@ class Channel:
         """Return when all that the broker had sent to the channel's consumers has arrived."""
         with contextlib.suppress(Lost):
             await self._internal.flush()
+
+    def _undo(self, subscription: Subscription) -> None:
+        undoing = asyncio.ensure_future(subscription.end(self._internal))
+        self._undoing.add(undoing)
+        undoing.add_done_callback(self._undone)
+
+    def _undone(self, undoing: asyncio.Future[None]) -> None:
+        self._undoing.discard(undoing)
+        if not undoing.cancelled():
+            undoing.exception()  # a lost connection has ended the consumer too
 
     def _check_open(self) -> None:
         if self._closed:

@@ -128,20 +128,26 @@ class Connection(ABC):
         check_num_cycles(num_cycles)
         self._connected()
         if num_cycles is None or num_cycles == "inf":
-            while not self._closed:
-                if self._is_lost():
-                    await self._recover()
-                await self._dispatcher.wait()
-                self._dispatcher.start_all()
+            await self._process_until_closed()
         else:
             started: list[CallbackTask] = []
             for _ in range(num_cycles):
                 started += await self._cycle()
             await raise_failures(started)
 
+    async def _process_until_closed(self) -> None:
+        while not self._closed:
+            try:
+                await self._recover()
+            except BrokerConnectionError:
+                if not self._closed:
+                    raise
+                return
+            await self._dispatcher.wait()
+            self._dispatcher.start_all()
+
     async def _cycle(self) -> list[CallbackTask]:
-        if self._is_lost():
-            await self._recover()
+        await self._recover()
         # What was confirmed before this cycle has been sent to the consumers by now.
         for channel in self._channels:
             await channel.flush()
@@ -166,9 +172,11 @@ class Connection(ABC):
         if self._recovering is not None:
             self._recovering.cancel()
         try:
-            async with asyncio.TaskGroup() as closing:
-                for channel in self._channels:
-                    closing.create_task(channel.close(timeout=timeout))
+            for channel in self._channels:
+                await channel.stop_consuming()
+            await self._dispatcher.finish(timeout)
+            for channel in self._channels:
+                await channel.close(timeout=timeout)
         finally:
             if self._transport is not None:
                 await self._transport.close()
@@ -206,6 +214,7 @@ class Connection(ABC):
             return
         if self._recovering is None or self._recovering.done():
             self._recovering = asyncio.create_task(self._bring_back())
+            self._recovering.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
             await asyncio.shield(self._recovering)
         except asyncio.CancelledError:

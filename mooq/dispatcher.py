@@ -58,16 +58,17 @@ class Dispatcher:
         for _, delivery in mine:
             await channel.settle(delivery, Outcome.GIVE_BACK)
 
-    async def finish(self, channel: TransportChannel, timeout: float) -> None:
-        """Let a channel's running callbacks end within ``timeout`` seconds, then cut them off.
+    async def finish(self, timeout: float, channel: TransportChannel | None = None) -> None:
+        """Let running callbacks, of one channel or all, end within ``timeout`` seconds.
 
-        A callback that closes its own channel is not waited for: it is the one waiting.
+        Those that have not are cut off then. A callback that closes its own channel is not waited
+        for: it is the one waiting.
         """
         current = asyncio.current_task()
         tasks = [
             task
             for task, consumer in self._running.items()
-            if consumer.channel is channel and task is not current
+            if task is not current and channel in (None, consumer.channel)
         ]
         await finished(tasks, timeout)
 

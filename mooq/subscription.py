@@ -54,6 +54,12 @@ class Subscription:
             raise refusals.of_queue(refused, name, channel.address) from refused
         return name
 
+    async def end(self, channel: TransportChannel) -> None:
+        """End the consumer, if it has begun."""
+        tag, self.tag = self.tag, None
+        if tag is not None:
+            await channel.cancel(tag)
+
     def _cancelled(self) -> None:
         self.tag = None
         log.warning(

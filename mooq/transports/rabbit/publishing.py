@@ -70,10 +70,14 @@ class Publisher:
             async with self._preparing_lock:
                 await self._wires.verify_exchange(exchange_name)
                 if self._channel is None or self._channel.is_closed:
-                    self._channel = await asyncio.shield(self._wires.publishing_channel())
+                    await asyncio.shield(self._open())
+                assert self._channel is not None
                 return self._channel
         finally:
             self._preparing -= 1
+
+    async def _open(self) -> None:
+        self._channel = await self._wires.publishing_channel()
 
     async def _confirm(self, channel: Channel, message: Message, mandatory: bool) -> None:
         properties = Basic.Properties(
