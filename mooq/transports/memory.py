@@ -1,11 +1,13 @@
 """The asyncio shell around the in-memory broker: addresses to connect to, and nothing to wait for.
 
-Its broker decides everything in the call itself, so no verb here ever waits, and a cancelled
-caller cannot leave one half done.
+Its broker decides everything in the call itself, so no verb here has anything to wait for, and a
+cancelled caller cannot leave one half done. Publishing lets others have a turn now and then, as a
+network would: a service that publishes in a loop must not starve its own consumers.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from mooq.address import Address
@@ -14,6 +16,8 @@ from mooq.memory_broker.broker import Broker, Channel, Connection
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import Transport, TransportChannel
+
+PUBLISHES_A_TURN = 32
 
 listening: dict[str, Broker] = {}
 """The in-memory brokers that run, by the name of their address."""
@@ -68,6 +72,7 @@ class MemoryChannel(TransportChannel):
         super().__init__(address)
         self._open_channel = open_channel
         self._channel: Channel | None = None
+        self._published = 0
 
     @property
     def is_lost(self) -> bool:
@@ -101,6 +106,9 @@ class MemoryChannel(TransportChannel):
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         self._live.publish(message, mandatory)
+        self._published += 1
+        if self._published % PUBLISHES_A_TURN == 0:
+            await asyncio.sleep(0)
 
     async def consume(
         self,
