@@ -17,6 +17,7 @@ from typing import TypeVar, cast
 
 import aio_pika
 from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
 from aiormq.abc import AbstractChannel
 from aiormq.abc import AbstractConnection as AmqpConnection
 from aiormq.channel import Channel
@@ -82,21 +83,27 @@ class Wires:
 
     async def _connect(self, purpose: str) -> AbstractConnection:
         address = self._address
+        url = make_url(
+            host=address.host,
+            port=address.port,
+            login=address.username,
+            password=address.password,
+            virtualhost=address.virtual_host,
+            ssl=bool(address.ssl),
+            heartbeat=HEARTBEAT,
+            name=f"mooq {purpose}",
+        )
+        context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
+        connection = aio_pika.Connection(url, ssl_context=context)
         try:
-            return await aio_pika.connect(
-                host=address.host,
-                port=address.port,
-                login=address.username,
-                password=address.password,
-                virtualhost=address.virtual_host,
-                ssl=bool(address.ssl),
-                ssl_context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
-                timeout=self._timeout,
-                heartbeat=HEARTBEAT,
-                name=f"mooq {purpose}",
-            )
-        except (OSError, *GONE, aio_pika.exceptions.AMQPError) as error:
-            raise explain(error, address, self._timeout) from error
+            await connection.connect(self._timeout)
+        except BaseException as error:
+            # Closed here, or its finalizer tries to, at a time when no loop may run.
+            await connection.close()
+            if isinstance(error, (OSError, *GONE, aio_pika.exceptions.AMQPError)):
+                raise explain(error, address, self._timeout) from error
+            raise
+        return connection
 
     async def consuming_channel(self) -> AbstractChannel:
         """Return a new AMQP channel on the consuming connection."""
