@@ -134,7 +134,8 @@ class Queue:
             self.remove(consumer)
         self.requeue(list(self._unsettled.values()))
         self._fresh = deque(entry for entry in self._fresh if entry.message.persistent)
-        self._returned = [entry for entry in self._returned if entry.message.persistent]
+        # Sorted, since a heap that lost entries is no heap; a sorted list is one.
+        self._returned = sorted(entry for entry in self._returned if entry.message.persistent)
 
     def _serve(self, entry: Entry) -> None:
         consumer = self._ring.popleft()
