@@ -47,13 +47,7 @@ class Consumer:
         again.
         """
         try:
-            result = self._callback(decode(delivery))
-            if not isawaitable(result):
-                raise TypeError(
-                    f"callback {self._name} returned {type(result).__name__}, which cannot be "
-                    "awaited: define it with async def"
-                )
-            await result
+            await self._run(delivery)
         except asyncio.CancelledError:
             await self.channel.settle(delivery, Outcome.GIVE_BACK)
             raise
@@ -69,6 +63,25 @@ class Consumer:
             return error
         await self.channel.settle(delivery, Outcome.ACKNOWLEDGE)
         return None
+
+    async def _run(self, delivery: Delivery) -> None:
+        """Decode and await the callback; raise its failure, CancelledError only when cut off."""
+        try:
+            result = self._callback(decode(delivery))
+            if not isawaitable(result):
+                raise TypeError(
+                    f"callback {self._name} returned {type(result).__name__}, which cannot be "
+                    "awaited: define it with async def"
+                )
+            await result
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Given back as if cut off, the message would come again at once, without end.
+            raise RuntimeError(
+                f"callback {self._name} awaited something that was cancelled"
+            ) from cancelled
 
     @property
     def _name(self) -> str:
