@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from mooq import refusals
 from mooq.codec import check_headers, decode, encode
@@ -151,7 +151,7 @@ class Channel:
             name = await asyncio.shield(beginning)
         except asyncio.CancelledError:
             # A consumer that nobody knows of would take messages: let it begin, and end it.
-            beginning.add_done_callback(lambda _: self._undo(subscription))
+            beginning.add_done_callback(lambda _: self._undo(subscription.end(self._internal)))
             raise
         self._subscriptions.append(subscription)
         return name
@@ -273,8 +273,9 @@ class Channel:
         with contextlib.suppress(Lost):
             await self._internal.flush()
 
-    def _undo(self, subscription: Subscription) -> None:
-        undoing = asyncio.ensure_future(subscription.end(self._internal))
+    def _undo(self, request: Coroutine[Any, Any, None]) -> None:
+        """Undo, in the background, what was begun for a caller who was cancelled."""
+        undoing = asyncio.ensure_future(request)
         self._undoing.add(undoing)
         undoing.add_done_callback(self._undone)
 
@@ -315,7 +316,27 @@ class Channel:
         return await self._ask_of_queue(queue_name, lambda: self._internal.get(queue_name))
 
     async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
-        """Return the first message that comes within the timeout, by a consumer for just one."""
+        """Return the first message that comes within the timeout; None when none does."""
+        given_up = self._loop.create_future()
+        waiting = asyncio.ensure_future(self._consume_one(queue_name, timeout, given_up))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            # A message that nobody waits for any more would stay with its consumer.
+            given_up.set_result(None)
+            waiting.add_done_callback(self._return_unwanted)
+            raise
+
+    def _return_unwanted(self, waiting: asyncio.Future[Delivery | None]) -> None:
+        if not waiting.cancelled() and waiting.exception() is None:
+            delivery = waiting.result()
+            if delivery is not None:
+                self._undo(self._internal.settle(delivery, Outcome.GIVE_BACK))
+
+    async def _consume_one(
+        self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
+    ) -> Delivery | None:
+        """Return a message by a consumer for just one."""
         arrived: asyncio.Future[Delivery | None] = self._loop.create_future()
 
         def resolve(delivery: Delivery | None = None) -> None:
@@ -325,14 +346,13 @@ class Channel:
         tag = await self._ask_of_queue(
             queue_name, lambda: self._internal.consume(queue_name, 1, resolve, resolve)
         )
-        try:
-            await asyncio.wait([arrived], timeout=timeout)
-        finally:
-            with contextlib.suppress(Lost):
-                await self._internal.cancel(tag)
+        either: list[asyncio.Future[Any]] = [arrived, given_up]
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(Lost):
+            await self._internal.cancel(tag)
         if not arrived.done():
             # The consumer does not outlive a lost connection; the queue may.
-            return await self._take(queue_name)
+            return None if given_up.done() else await self._take(queue_name)
         delivery = arrived.result()
         if delivery is None:
             raise ConsumerQueueNotFound(
