@@ -15,11 +15,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
 
-import aio_pika
-from aio_pika.abc import AbstractConnection
+import aiormq
 from aio_pika.connection import make_url
 from aiormq.abc import AbstractChannel
-from aiormq.abc import AbstractConnection as AmqpConnection
 from aiormq.channel import Channel
 
 from mooq.address import Address
@@ -40,8 +38,8 @@ class Wires:
         self._address = address
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
-        self._consuming: AbstractConnection | None = None
-        self._publishing: AbstractConnection | None = None
+        self._consuming: aiormq.Connection | None = None
+        self._publishing: aiormq.Connection | None = None
         self._publishing_lock = asyncio.Lock()
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
@@ -49,7 +47,7 @@ class Wires:
     @property
     def is_lost(self) -> bool:
         """Whether the consuming connection is not, or no longer, open."""
-        return self._consuming is None or amqp(self._consuming).is_closed
+        return self._consuming is None or self._consuming.is_closed
 
     async def open(self, timeout: float) -> None:
         """Open the consuming connection and the control channel within ``timeout`` seconds."""
@@ -58,15 +56,17 @@ class Wires:
         self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for
         consuming = await self._connect("consuming")
         self._consuming = consuming
-        amqp(consuming).closing.add_done_callback(lambda _: self._closed(consuming))
+        consuming.closing.add_done_callback(lambda _: self._closed(consuming))
         try:
             async with asyncio.timeout(timeout), self._control_lock:
                 self._control = await self.consuming_channel()
-        except (Lost, TimeoutError) as error:
+        except BaseException as error:
             await self.close()
-            raise BrokerConnectionError(
-                f"cannot connect to {self._address}: it opened no channel ({error})"
-            ) from error
+            if isinstance(error, (Lost, TimeoutError)):
+                raise BrokerConnectionError(
+                    f"cannot connect to {self._address}: it opened no channel ({error})"
+                ) from error
+            raise
 
     async def close(self) -> None:
         """Close both; what is unacknowledged goes back to its queue."""
@@ -77,11 +77,11 @@ class Wires:
                 with contextlib.suppress(*GONE, asyncio.TimeoutError):
                     await connection.close()
 
-    def _closed(self, consuming: AbstractConnection) -> None:
+    def _closed(self, consuming: aiormq.Connection) -> None:
         if self._consuming is consuming:
             self._on_lost()
 
-    async def _connect(self, purpose: str) -> AbstractConnection:
+    async def _connect(self, purpose: str) -> aiormq.Connection:
         address = self._address
         url = make_url(
             host=address.host,
@@ -94,13 +94,15 @@ class Wires:
             name=f"mooq {purpose}",
         )
         context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
-        connection = aio_pika.Connection(url, ssl_context=context)
+        connection = aiormq.Connection(url, context=context)
         try:
-            await connection.connect(self._timeout)
+            async with asyncio.timeout(self._timeout):
+                await connection.connect()
+                await connection.ready()
         except BaseException as error:
-            # Closed here, or its finalizer tries to, at a time when no loop may run.
+            # Also when the caller is cancelled at the last instant: nobody else knows of it.
             await connection.close()
-            if isinstance(error, (OSError, *GONE, aio_pika.exceptions.AMQPError)):
+            if isinstance(error, (OSError, *GONE, aiormq.exceptions.AMQPError)):
                 raise explain(error, address, self._timeout) from error
             raise
         return connection
@@ -109,19 +111,19 @@ class Wires:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await answered(amqp(self._consuming).channel(publisher_confirms=False))
+        return await answered(self._consuming.channel(publisher_confirms=False))
 
     async def publishing_channel(self) -> Channel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
         async with self._publishing_lock:
             if self.is_lost:
                 raise Lost("the connection is closed")
-            if self._publishing is None or amqp(self._publishing).is_closed:
+            if self._publishing is None or self._publishing.is_closed:
                 try:
                     self._publishing = await self._connect("publishing")
                 except BrokerConnectionError as error:
                     raise Lost(str(error)) from error
-            return cast(Channel, await answered(amqp(self._publishing).channel()))
+            return cast(Channel, await answered(self._publishing.channel()))
 
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Return RabbitMQ's answer to a request on the control channel.
@@ -148,9 +150,3 @@ async def in_time(request: Awaitable[T]) -> T:
     """Return the answer to a request, or raise ``TimeoutError``: a stalled peer says nothing."""
     async with asyncio.timeout(CONTROL_TIMEOUT):
         return await request
-
-
-def amqp(connection: AbstractConnection) -> AmqpConnection:
-    """Return the AMQP connection beneath aio-pika's."""
-    assert connection.transport is not None
-    return connection.transport.connection
