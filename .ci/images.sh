@@ -11,26 +11,17 @@
 # MOOQ_IMAGE_NAME names the images otherwise than mooq-rabbitmq.
 set -euo pipefail
 
+# shellcheck source=.ci/debian.sh
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
+
 name=${MOOQ_IMAGE_NAME:-mooq-rabbitmq}
-logs=${TMPDIR:-/tmp}/mooq-images
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-tries=3
 
 main() {
-    mkdir -p "$logs"
     for version in "$@"; do suite_of "$version" >/dev/null; done
     engine
     compose_plugin
     images "$@"
-}
-
-fail() {   # message [log]
-    echo "images.sh: $1" >&2
-    if [ -s "${2:-}" ]; then
-        echo "The end of $2:" >&2
-        tail -n 30 "$2" >&2
-    fi
-    exit 1
 }
 
 suite_of() {   # version -> the Debian suite that has it
@@ -40,33 +31,6 @@ suite_of() {   # version -> the Debian suite that has it
         4.3) echo sid ;;
         *) fail "no image is called '$1'; choose from 3.10, 4.0, 4.3 and systemd" ;;
     esac
-}
-
-again() {   # log command... : up to $tries times, its output in the log
-    local log=$1 try
-    shift
-    for try in $(seq "$tries"); do
-        "$@" >"$log" 2>&1 </dev/null && return
-        [ "$try" = "$tries" ] || sleep $((try * 5))   # mirrors hiccup
-    done
-    fail "gave up after $tries tries: $*" "$log"
-}
-
-needed() { [ "$(id -u)" = 0 ] || fail "$1: run this as root"; }
-
-packages() {   # package... : installed, unless they are
-    local package missing=()
-    command -v apt-get >/dev/null ||
-        fail "no apt-get here; install Docker your system's way, then: docker pull rabbitmq:4-management"
-    for package in "$@"; do
-        [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] ||
-            missing+=("$package")
-    done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    needed "installing ${missing[*]}"
-    again "$logs/apt.log" apt-get update
-    DEBIAN_FRONTEND=noninteractive again "$logs/apt.log" \
-        apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends "${missing[@]}"
 }
 
 engine() {
