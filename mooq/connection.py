@@ -132,22 +132,26 @@ class Connection(ABC):
         else:
             started: list[CallbackTask] = []
             for _ in range(num_cycles):
+                if not await self._is_there():
+                    break
                 started += await self._cycle()
             await raise_failures(started)
 
     async def _process_until_closed(self) -> None:
-        while not self._closed:
-            try:
-                await self._recover()
-            except BrokerConnectionError:
-                if not self._closed:
-                    raise
-                return
+        while await self._is_there():
             await self._dispatcher.wait()
             self._dispatcher.start_all()
 
+    async def _is_there(self) -> bool:
+        """Wait for a lost connection to come back; False once this one is closed."""
+        try:
+            await self._recover()
+        except BrokerConnectionError:
+            if not self._closed:
+                raise
+        return not self._closed
+
     async def _cycle(self) -> list[CallbackTask]:
-        await self._recover()
         # What was confirmed before this cycle has been sent to the consumers by now.
         for channel in self._channels:
             await channel.flush()
