@@ -13,7 +13,7 @@ from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
 
 LARGEST_BODY = 16 * 1024 * 1024
 LARGEST_HEADERS = 32 * 1024
-LONGEST_HEADER_NAME = 255
+LONGEST_HEADER_NAME = 128  # AMQP 0-9-1 §4.2.5.5; the client cuts off what is longer
 LARGEST_INTEGER = 2**63 - 1
 RESERVED_HEADERS = frozenset(
     ["CC", "BCC", "x-death"]
@@ -92,7 +92,7 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
 def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] | None:
     """Return a copy of the headers, or raise ``TypeError`` or ``ValueError`` naming what is wrong.
 
-    Names are str of at most 255 bytes; values None, bool, int of 64 bits, str, and lists and
+    Names are str of at most 128 bytes; values None, bool, int of 64 bits, str, and lists and
     dicts of these; 32 KiB as JSON, well inside the one AMQP frame that must hold them. No float:
     the client sends single precision, so 0.1 would arrive as another number. Neither ``CC``
     nor ``BCC``, by which RabbitMQ routes elsewhere too, nor ``x-death`` and its kin, which it

@@ -19,6 +19,7 @@ LONGEST_KEY = 255
 MOST_HASHES = 2
 MOST_PREFETCH = 65535
 RESERVED = "amq."
+INTERNAL = "amq.rabbitmq."
 
 _allowed = re.compile(r"[a-zA-Z0-9\-_.:@#,/+ ]*")
 _known_exchanges: set[str] = {""}
@@ -80,11 +81,15 @@ class Queue:
 
 def check_exchange_name(name: str) -> str:
     """Return a name that may be published to, or raise :class:`~mooq.BadExchange`."""
-    if name in _known_exchanges:
-        return name
     if not isinstance(name, str):
         raise BadExchange(f"exchange name must be a str, not {type(name).__name__}")
+    if name in _known_exchanges:
+        return name
     _check_name("exchange", name, LONGEST_EXCHANGE, BadExchange)
+    if name.startswith(INTERNAL):
+        raise BadExchange(
+            f"exchange {name!r} is for RabbitMQ's own messages; publish to one of yours"
+        )
     if len(_known_exchanges) < 10_000:  # a cache, not a leak
         _known_exchanges.add(name)
     return name
