@@ -74,6 +74,7 @@ class Channel:
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
         self._undoing: set[asyncio.Future[None]] = set()
+        self._is_restoring = False
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -95,7 +96,7 @@ class Channel:
     @property
     def is_lost(self) -> bool:
         """Whether the broker has ended the channel's consumers, and they must be made anew."""
-        return self._internal.is_lost
+        return self._internal.is_lost or self._is_restoring
 
     async def register_producer(self, *, exchange_name: str, exchange_type: str) -> None:
         """Declare a durable exchange to publish to; one that exists like this is left as it is.
@@ -190,6 +191,8 @@ class Channel:
             check_headers(headers),
         )
         check_timeout(timeout)
+        if not isinstance(mandatory, bool):
+            raise TypeError(f"mandatory must be a bool, not {type(mandatory).__name__}")
         try:
             await self._ask(
                 lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
@@ -261,12 +264,14 @@ class Channel:
 
     async def restore(self) -> None:
         """Open again after a loss, and register anew what was registered."""
+        self._is_restoring = True  # until all of it is: an attempt may be lost half-way
         await self._internal.open()
         for exchange in self._producers:
             await declare_exchange(self._internal, exchange)
         for subscription in self._subscriptions:
             if subscription.tag is not None:
                 await subscription.begin(self._internal, self._dispatcher)
+        self._is_restoring = False
 
     async def flush(self) -> None:
         """Return when all that the broker had sent to the channel's consumers has arrived."""
@@ -299,12 +304,13 @@ class Channel:
         self, ask: Callable[[float], Awaitable[T]], timeout: float = ANSWER_TIMEOUT
     ) -> T:
         """Return the broker's answer, waiting for a lost connection to come back."""
+        deadline = self._loop.time() + timeout
         try:
             return await ask(timeout)
         except Unconfirmed:
             raise
         except Lost:
-            return await ask_again(ask, self._recover, self._address, timeout)
+            return await ask_again(ask, self._recover, self._address, timeout, deadline)
 
     async def _ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
         try:

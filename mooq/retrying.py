@@ -29,7 +29,7 @@ def check_timeout(timeout: float) -> float:
         raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
     if not timeout > 0:
         raise ValueError(f"timeout must be more than 0 seconds, not {timeout}")
-    return timeout
+    return float(timeout)
 
 
 def worth_waiting(error: BaseException) -> bool:
@@ -66,22 +66,25 @@ async def ask_again(
     recover: Callable[[], Awaitable[None]],
     address: Address,
     timeout: float,
+    deadline: float,
 ) -> T:
     """Return the answer to a question whose connection was lost, once the connection is back.
 
-    ``ask`` is given the seconds that are left. Raises :class:`~mooq.BrokerConnectionError` when
-    ``timeout`` seconds pass first, or when the connection cannot come back.
+    ``ask`` is given the seconds that are left until ``deadline``, by the event loop's clock.
+    Raises :class:`~mooq.BrokerConnectionError` when that comes first, ``timeout`` seconds after
+    the question was first asked, or when the connection cannot come back.
     """
     from tenacity import stop_after_delay
 
-    deadline = asyncio.get_running_loop().time() + timeout
+    def left() -> float:
+        return max(deadline - asyncio.get_running_loop().time(), 0.001)
+
     try:
-        async for attempt in backing_off(stop_after_delay(timeout)):
+        async for attempt in backing_off(stop_after_delay(left())):
             with attempt:
                 async with asyncio.timeout_at(deadline):
                     await recover()
-                left = deadline - asyncio.get_running_loop().time()
-                return await ask(max(left, 0.001))
+                return await ask(left())
     except Unconfirmed:
         raise
     except (Lost, TimeoutError) as error:
