@@ -26,6 +26,7 @@ class Publisher:
         self._preparing = 0
         self._preparing_lock = asyncio.Lock()
         self._in_flight = 0
+        self._ids: dict[str | None, asyncio.Future[None]] = {}
 
     async def close(self) -> None:
         """Close the AMQP channel; what is in flight stays unconfirmed."""
@@ -37,8 +38,13 @@ class Publisher:
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""
         sent = False
+        done = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(timeout):
+                # aiormq tells returned messages apart by their ids: one of each at a time.
+                while (earlier := self._ids.get(message.message_id)) is not None:
+                    await asyncio.wait([earlier])
+                self._ids[message.message_id] = done
                 channel = self._ready_channel(message.exchange)
                 if channel is None:
                     channel = await self._prepare(message.exchange)
@@ -51,6 +57,10 @@ class Publisher:
         except TimeoutError as error:
             outcome = Unconfirmed if sent else Lost
             raise outcome(f"no answer from the broker within {timeout:g} s") from error
+        finally:
+            if self._ids.get(message.message_id) is done:
+                del self._ids[message.message_id]
+                done.set_result(None)
 
     def _ready_channel(self, exchange_name: str) -> Channel | None:
         """Return the channel if a message can be written at once, with none waiting before it."""
