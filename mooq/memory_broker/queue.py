@@ -62,10 +62,10 @@ class Queue:
         self.owner = owner
         self.consumers: list[Consumer] = []
         self._ring: deque[Consumer] = deque()
-        self._fresh: deque[Entry] = deque()
-        self._returned: list[Entry] = []  # a heap by position
-        self._unsettled: dict[int, Entry] = {}
+        self._fresh: deque[Message] = deque()  # the last is at the position before the next
         self._next_position = 0
+        self._returned: list[Entry] = []  # a heap by position, each before all that is fresh
+        self._unsettled: dict[Entry, None] = {}
 
     def __len__(self) -> int:
         """Return how many messages are ready to be delivered."""
@@ -73,12 +73,10 @@ class Queue:
 
     def push(self, message: Message) -> None:
         """Add a message at the end, and hand it on at once if a consumer has room."""
-        entry = Entry(self, self._next_position, message)
+        self._fresh.append(message)
         self._next_position += 1
-        if self._ring:  # only an empty queue has consumers with room
-            self._serve(entry)
-        else:
-            self._fresh.append(entry)
+        if self._ring:
+            self._drain()
 
     def take(self, owner: object) -> Delivery | None:
         """Take the first message for a get; None when there is none."""
@@ -101,7 +99,7 @@ class Queue:
 
     def settle(self, entry: Entry) -> bool:
         """End the delivery of a message; False when it had ended before."""
-        if self._unsettled.get(entry.position) is not entry:
+        if entry not in self._unsettled:
             return False
         self._release(entry)
         self._drain()
@@ -110,7 +108,7 @@ class Queue:
     def requeue(self, entries: Iterable[Entry]) -> None:
         """Put unsettled messages back where they were, to be delivered again."""
         for entry in entries:
-            if self._unsettled.get(entry.position) is entry:
+            if entry in self._unsettled:
                 self._release(entry)
                 # A late settle must not find the next delivery of the same message.
                 again = Entry(self, entry.position, entry.message)
@@ -120,7 +118,7 @@ class Queue:
 
     def held_by(self, owner: object) -> list[Entry]:
         """Return the unsettled messages of a channel, in order."""
-        return [entry for entry in self._unsettled.values() if entry.owner is owner]
+        return [entry for entry in self._unsettled if entry.owner is owner]
 
     def clear(self) -> None:
         """Drop every message, also those being delivered: the queue is deleted."""
@@ -132,8 +130,8 @@ class Queue:
         """Do as a restart does: consumers are gone, transient messages too, the rest is kept."""
         for consumer in list(self.consumers):
             self.remove(consumer)
-        self.requeue(list(self._unsettled.values()))
-        self._fresh = deque(entry for entry in self._fresh if entry.message.persistent)
+        self.requeue(list(self._unsettled))
+        self._fresh = deque(message for message in self._fresh if message.persistent)
         # Sorted, since a heap that lost entries is no heap; a sorted list is one.
         self._returned = sorted(entry for entry in self._returned if entry.message.persistent)
 
@@ -147,11 +145,11 @@ class Queue:
 
     def _hand_out(self, entry: Entry, owner: object) -> Delivery:
         entry.owner = owner
-        self._unsettled[entry.position] = entry
+        self._unsettled[entry] = None
         return Delivery(entry.message, entry.redelivered, entry)
 
     def _release(self, entry: Entry) -> None:
-        del self._unsettled[entry.position]
+        del self._unsettled[entry]
         consumer = entry.consumer
         if consumer is not None:
             consumer.unsettled -= 1
@@ -159,11 +157,11 @@ class Queue:
                 self._ring.append(consumer)
 
     def _drain(self) -> None:
-        while self._ring and self:
+        while self._ring and (self._fresh or self._returned):
             self._serve(self._pop())
 
     def _pop(self) -> Entry:
-        returned, fresh = self._returned, self._fresh
-        if returned and not (fresh and fresh[0] < returned[0]):
-            return heappop(returned)
-        return fresh.popleft()
+        if self._returned:
+            return heappop(self._returned)
+        position = self._next_position - len(self._fresh)
+        return Entry(self, position, self._fresh.popleft())
