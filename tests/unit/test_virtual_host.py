@@ -350,6 +350,8 @@ def test_a_deleted_queue_takes_its_bindings_and_messages_with_it(host: VirtualHo
     publish(host, "between")
     publish(host, "between", "t")
     assert "q" not in host.queues
+    with pytest.raises(Refused, match="NO_ROUTE"):
+        host.publish(Message(b"m", "t", "k"), mandatory=True)
     queue = host.declare_queue(Declaration("q"), OWNER)
     publish(host, "after")
     publish(host, "after", "t")
@@ -372,6 +374,7 @@ def test_the_consumers_of_a_deleted_queue_are_told_once_it_is_gone(host: Virtual
 
 def test_settling_what_a_deleted_queue_had_delivered_is_harmless(host: VirtualHost) -> None:
     host.declare_queue(Declaration("w", dead_letter_exchange="d"), OWNER)
+    host.bind("q", "d", "w", OWNER)
     publish(host, "m", "", "w")
     delivery = take(host.queues["w"])
     host.delete_queue(host.queues["w"])
