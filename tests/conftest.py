@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, suppress
 from typing import Any, TypeAlias, TypedDict
 
 import pytest
@@ -21,6 +21,7 @@ from tests.virtual_hosts import Management, virtual_hosts
 serial = itertools.count(1)
 
 OFFER = pytest.StashKey[Offer]()
+OWNING = pytest.StashKey[ExitStack]()
 QUESTION = pytest.StashKey[socket.socket]()
 
 Connect: TypeAlias = Callable[..., Awaitable[mooq.Connection]]
@@ -43,9 +44,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if hasattr(config, "workerinput"):
         config.stash[OFFER] = tuple(config.workerinput["rabbitmq"])
     else:
-        ending = ExitStack()
-        config.stash[OFFER] = ending.enter_context(owned())
-        config.add_cleanup(ending.close)
+        owning = config.stash[OWNING] = ExitStack()
+        config.stash[OFFER] = owning.enter_context(owned())
+        config.add_cleanup(owning.close)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End the shared RabbitMQ before a stopped run waits for its workers: they may wait for it."""
+    if owning := session.config.stash.get(OWNING, None):
+        owning.close()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -96,8 +104,10 @@ def fresh_virtual_hosts(rabbitmq: Answer) -> Iterator[Generator[str, None, None]
         rabbitmq["username"],
         rabbitmq["password"],
     )
-    with closing(virtual_hosts(management)) as hosts:
-        yield hosts
+    hosts = virtual_hosts(management)
+    yield hosts
+    with suppress(mooq.BrokerConnectionError):  # of a run that was stopped, RabbitMQ is gone
+        hosts.close()
 
 
 @pytest.fixture

@@ -21,12 +21,16 @@ from typing import NoReturn, TypedDict
 from urllib.parse import urlsplit
 
 import pytest
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random
 
+import mooq
 from mooq.address import Address
+from mooq.retrying import worth_waiting
 from tests.virtual_hosts import Management, wait_for
 
 LOOPBACK = "127.0.0.1"
 READY_TIMEOUT = 60.0  # seconds for RabbitMQ to boot
+NAMED_TIMEOUT = 10.0  # seconds for one that is said to run to answer
 ANSWER_TIMEOUT = 600.0  # seconds for all of it, a download of the image included
 REMEDY = (
     "`.ci/images.sh`, run as root, brings in Docker and RabbitMQ from Debian packages; "
@@ -138,9 +142,19 @@ async def _have_broker(at_the_end: AsyncExitStack) -> Answer:
 
 
 async def _named(url: str) -> Answer:
+    """Make sure of a RabbitMQ that should run already, or be about to."""
     address = Address.from_url(url)
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception(worth_waiting),
+        wait=wait_random(0.02, 0.1),
+        stop=stop_before_delay(NAMED_TIMEOUT),
+        reraise=True,
+    ):
+        with attempt:
+            await (await mooq.connect(url=url)).close()
     management = urlsplit(f"//{os.environ.get('MOOQ_RABBITMQ_MANAGEMENT') or address.host}")
-    return await _answer(address, management.hostname or address.host, management.port or 15672)
+    host, port = management.hostname or address.host, management.port or 15672
+    return await _answer(address, host, port, NAMED_TIMEOUT)
 
 
 async def _start(at_the_end: AsyncExitStack) -> Answer:
@@ -154,12 +168,12 @@ async def _start(at_the_end: AsyncExitStack) -> Answer:
     broker._launcher = ManagedDockerLauncher(address, management_port)
     await broker.run()
     at_the_end.push_async_callback(broker.close)
-    return await _answer(address, LOOPBACK, management_port)
+    return await _answer(address, LOOPBACK, management_port, READY_TIMEOUT)
 
 
-async def _answer(address: Address, host: str, port: int) -> Answer:
+async def _answer(address: Address, host: str, port: int, timeout: float) -> Answer:
     management = Management(host, port, address.username, address.password)
-    await asyncio.to_thread(wait_for, management, READY_TIMEOUT)
+    await asyncio.to_thread(wait_for, management, timeout)
     return {
         "host": address.host,
         "port": address.port,
