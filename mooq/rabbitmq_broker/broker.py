@@ -1,0 +1,175 @@
+"""RabbitMQBroker: a RabbitMQ that this process starts, restarts and ends."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from mooq import registry
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, MooqError
+from mooq.rabbitmq_broker.choosing import choose_launcher
+from mooq.rabbitmq_broker.finishing import finish
+from mooq.rabbitmq_broker.readiness import prove_restart, wait_until_ready
+from mooq.retrying import check_timeout
+from mooq.transports.base import Transport
+
+
+class RabbitMQBroker:
+    """A RabbitMQ of this machine, registered under the name ``host_port``.
+
+    - ``host``, ``port``: its address, known before it starts and the same after a restart
+    - ``launcher``: how it is started: ``"systemctl"``, ``"service"``, ``"docker"`` or
+      ``"process"``; by default what the environment variable TEST_DISTRIBUTION names: ``arch``
+      (systemctl), ``ubuntu`` (service), ``docker`` or ``process``
+    - ``username``, ``password``, ``virtual_host``: what docker and process give the new node, and
+      what is asked with whether it is ready
+    - ``image``: docker only; by default the environment variable MOOQ_RABBITMQ_IMAGE, else
+      ``rabbitmq:4``
+    - ``unit``: systemctl only; the name of its systemd unit
+    - ``timeout``: seconds from the start until it must answer; downloading an image not counted
+
+    Raises ``ValueError`` or ``TypeError`` for arguments that no broker could have.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        launcher: str | None = None,
+        username: str = "guest",
+        password: str = "guest",  # noqa: S107 — RabbitMQ's own, documented default
+        virtual_host: str = "/",
+        image: str | None = None,
+        unit: str = "rabbitmq.service",
+        timeout: float = 60.0,
+    ) -> None:
+        self._address = Address(host, port, username, password, virtual_host)
+        self._timeout = check_timeout(timeout)
+        self._launcher = choose_launcher(
+            launcher, address=self._address, image=image, unit=unit, timeout=timeout
+        )
+        self._is_launched = False
+        self._turn = asyncio.Lock()
+        self.host = host
+        self.port = port
+        self.name = self._address.name
+        registry.register(self)
+
+    async def __aenter__(self) -> Self:
+        await self.run()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
+        """Start RabbitMQ, or restart the one that runs, and return when it answers.
+
+        Ready is a completed AMQP handshake and an opened channel; after a restart, by a broker
+        that has ended a connection from before it. What is durable survives a restart.
+
+        ``is_running`` gets the result None when RabbitMQ answers, and the exception when it never
+        does. Raises :class:`~mooq.BrokerConnectionError` when RabbitMQ cannot be started or does
+        not answer within ``timeout``, saying why; nothing is left running then.
+        """
+        try:
+            async with self._turn:
+                await self._run()
+        except BaseException as error:
+            _tell(is_running, error)
+            raise
+        _tell(is_running)
+
+    async def close(self) -> None:
+        """End RabbitMQ, and remove what was made for it; nothing when it does not run.
+
+        Raises :class:`~mooq.BrokerConnectionError` when it cannot be ended.
+        """
+        async with self._turn:
+            registry.unregister(self)
+            if self._is_launched:
+                self._is_launched = False
+                await finish(self._launcher.stop())
+
+    async def _run(self) -> None:
+        registry.register(self)
+        is_restart = self._is_launched
+        if not is_restart:
+            await self._launcher.prepare()
+        self._is_launched = True
+        try:
+            if is_restart:
+                await self._restart()
+            else:
+                await self._start()
+        except BaseException as error:
+            await self._give_up(error)
+            raise
+
+    async def _start(self) -> None:
+        deadline = self._now() + self._timeout
+        await self._launcher.start()
+        await self._answers(deadline)
+
+    async def _restart(self) -> None:
+        deadline = self._now() + self._timeout
+        if self._launcher.waits_until_ready:
+            await self._launcher.restart()
+        else:
+            async with prove_restart(self._transport(), self._timeout):
+                await self._launcher.restart()
+        await self._answers(deadline)
+
+    async def _answers(self, deadline: float) -> None:
+        left = max(deadline - self._now(), 0.1)
+        if not self._launcher.waits_until_ready:
+            await wait_until_ready(self._handshake, self._launcher, left)
+            return
+        try:
+            await self._handshake(left)
+        except BrokerConnectionError as error:
+            raise BrokerConnectionError(
+                f"RabbitMQ was started, but not at {self._address} or not for this user: {error}",
+                transient=False,
+            ) from error
+
+    async def _handshake(self, timeout: float) -> None:
+        transport = self._transport()
+        await transport.open(timeout)
+        await transport.close()
+
+    def _transport(self) -> Transport:
+        # Imported here because `import mooq` does without aio-pika.
+        from mooq.transports.rabbit import RabbitTransport
+
+        return RabbitTransport(self._address)
+
+    async def _give_up(self, error: BaseException) -> None:
+        self._is_launched = False
+        try:
+            await finish(self._launcher.stop())
+        except MooqError as another:
+            error.add_note(f"and it could not be ended: {another}")
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _tell(is_running: asyncio.Future[None] | None, error: BaseException | None = None) -> None:
+    if is_running is None or is_running.done():
+        return
+    if error is None:
+        is_running.set_result(None)
+    elif isinstance(error, asyncio.CancelledError):
+        is_running.cancel()
+    else:
+        is_running.set_exception(error)
+        is_running.exception()  # seen: run() raises it as well

@@ -1,0 +1,80 @@
+"""Running a command as root, without a shell, under a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import tempfile
+
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker.launcher import last_lines
+
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not everybody's PATH has them
+
+
+def check_installed(command: str) -> None:
+    """Make sure that :func:`run_as_root` can run a command.
+
+    Raises :class:`~mooq.BrokerConnectionError`, naming the command that is missing.
+    """
+    for needed in (command, *_become_root()[:1]):
+        if _find(needed) is None:
+            raise BrokerConnectionError(
+                f"cannot start RabbitMQ: this machine has no command {needed!r}; install it, or "
+                "choose another launcher",
+                transient=False,
+            )
+
+
+async def run_as_root(*arguments: str, timeout: float) -> str:
+    """Run a command, by ``sudo -n`` unless already root, and return what it printed.
+
+    Raises :class:`~mooq.BrokerConnectionError` when the command fails, and when it takes longer
+    than ``timeout`` seconds; then, as when cancelled, it is killed.
+    """
+    command = [*_become_root(), *arguments]
+    said = shlex.join(command)
+    # A file, for a daemon that the command leaves behind may hold a pipe open for ever.
+    with tempfile.TemporaryFile() as output:
+        process = await asyncio.create_subprocess_exec(
+            _find(command[0]) or command[0],
+            *command[1:],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,  # a session of its own would lose sudo's memory of a password
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                status = await process.wait()
+        except TimeoutError as error:
+            raise BrokerConnectionError(f"{said!r} did not end within {timeout:g} s") from error
+        finally:
+            await _kill(process)
+        output.seek(0)
+        printed = last_lines(output.read().decode(errors="replace"))
+    if status != 0:
+        raise BrokerConnectionError(
+            f"{said!r} failed with exit status {status}:\n{printed}", transient=False
+        )
+    return printed
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # What sudo runs belongs to root, who alone may kill it; it ends by itself.
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+def _become_root() -> tuple[str, ...]:
+    return () if os.geteuid() == 0 else ("sudo", "-n")
+
+
+def _find(command: str) -> str | None:
+    return shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")

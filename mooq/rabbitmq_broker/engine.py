@@ -1,0 +1,70 @@
+"""Docker's engine: what its client raises, in mooq's terms, and images at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mooq.errors import BrokerConnectionError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@contextmanager
+def explained(what: str, remedy: str = "") -> Iterator[None]:
+    """Raise :class:`~mooq.BrokerConnectionError` for whatever Docker's client raises."""
+    from docker.errors import DockerException
+
+    try:
+        yield
+    # OSError for the HTTP client beneath, RuntimeError for testcontainers.
+    except (DockerException, OSError, RuntimeError) as error:
+        reason = _reason(error)
+        raise BrokerConnectionError(
+            f"cannot {what}: {reason}" + (f"; {remedy}" if remedy else ""), transient=False
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    from requests.exceptions import ConnectionError as NoEngine
+
+    causes = list(_chain(error))
+    if any(isinstance(cause, NoEngine) for cause in causes):
+        if any(isinstance(cause, PermissionError) for cause in causes):
+            return (
+                "this user may not use the socket of Docker's engine; add the user to the group "
+                "'docker', or choose another launcher"
+            )
+        return (
+            f"Docker's engine does not answer ({causes[-1]}); install Docker, start its engine, "
+            "or choose another launcher"
+        )
+    return str(getattr(error, "explanation", None) or error)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def fetch_image(client: DockerClient, image: str, remedy: str) -> None:
+    """Make sure that the engine has an image, downloading it if need be."""
+    from docker.errors import ImageNotFound
+
+    with explained(f"get the image {image!r}", f"pull or build it on this machine, or {remedy}"):
+        try:
+            client.images.get(image)
+        except ImageNotFound:
+            client.images.pull(image)
+
+
+def fetch_reaper_image(client: DockerClient) -> None:
+    """Make sure of the image of Ryuk, by which testcontainers cleans up after killed programs."""
+    from testcontainers.core.config import testcontainers_config
+
+    if not testcontainers_config.ryuk_disabled:
+        remedy = "set TESTCONTAINERS_RYUK_DISABLED=true to do without"
+        fetch_image(client, testcontainers_config.ryuk_image, remedy)

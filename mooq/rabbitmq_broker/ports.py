@@ -1,0 +1,52 @@
+"""Whether a port of this machine is free, asked before anything is started on it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import socket
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
+
+LOOPBACK = "127.0.0.1"
+
+
+async def check_free(address: Address) -> None:
+    """Make sure that a node started on the loopback interface can be reached at ``address``.
+
+    Raises ``ValueError`` for a host that is not this machine's loopback interface and
+    :class:`~mooq.BrokerConnectionError` when something listens at the port already.
+    """
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address.host, address.port, family=socket.AF_INET
+        )
+    except socket.gaierror:
+        found = []
+    if LOOPBACK not in {where[0] for *_, where in found}:
+        raise ValueError(
+            f"host must be 'localhost' or {LOOPBACK!r}, not {address.host!r}: this launcher "
+            "starts a broker that only this machine can reach"
+        )
+    with socket.socket() as probe:
+        if os.name == "posix":  # elsewhere the option lets two listeners share a port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, address.port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise BrokerConnectionError(
+                    f"cannot start RabbitMQ at {address}: port {address.port} is taken; end what "
+                    "listens there, or choose another port",
+                    transient=False,
+                ) from error
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nothing listens at now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,101 @@
+"""When a RabbitMQ is up: when it completes an AMQP handshake and opens a channel.
+
+An open port proves nothing, for Docker's proxy opens it before RabbitMQ has begun to boot.
+RabbitMQ opens its AMQP listeners after users and virtual hosts are in place, so a refused login
+never mends itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.retrying import worth_waiting
+from mooq.transports.base import Transport
+
+Probe: TypeAlias = Callable[[float], Awaitable[None]]
+"""Returns when the broker answered, within the given seconds; else BrokerConnectionError."""
+
+FIRST_WAIT = 0.02  # seconds between two probes, at random up to a bound that doubles …
+LONGEST_WAIT = 0.1  # … to this
+LONGEST_PROBE = 5.0  # seconds; a probe that hangs must not hide that the node has died
+
+
+async def wait_until_ready(probe: Probe, launcher: Launcher, timeout: float) -> None:
+    """Return when ``probe`` succeeds, tried again and again for ``timeout`` seconds.
+
+    Raises :class:`~mooq.BrokerConnectionError`, with the end of the node's log, when time is up
+    or the node has died; and the probe's own at once when it says that waiting cannot help.
+    """
+    # Imported here because `import mooq` does without.
+    from tenacity import (
+        AsyncRetrying,
+        retry_if_exception,
+        stop_before_delay,
+        wait_random_exponential,
+    )
+
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout
+
+    async def attempt() -> None:
+        try:
+            await probe(max(min(deadline - clock(), LONGEST_PROBE), FIRST_WAIT))
+        except BrokerConnectionError as error:
+            death = await launcher.death() if error.transient else None
+            if death is not None:
+                raise BrokerConnectionError(
+                    f"{death}, before it answered{await _log_of(launcher)}", transient=False
+                ) from error
+            raise
+
+    try:
+        await AsyncRetrying(
+            retry=retry_if_exception(worth_waiting),
+            wait=wait_random_exponential(FIRST_WAIT, LONGEST_WAIT, min=FIRST_WAIT),
+            stop=stop_before_delay(timeout),
+            reraise=True,
+        )(attempt)
+    except BrokerConnectionError as error:
+        if not error.transient:
+            raise
+        raise BrokerConnectionError(
+            f"waited {timeout:.1f} s for RabbitMQ to complete an AMQP handshake; last seen: "
+            f"{error}{await _log_of(launcher)}"
+        ) from error
+
+
+async def _log_of(launcher: Launcher) -> str:
+    log = await launcher.log()
+    return f"\nThe end of its log:\n{log}" if log else ""
+
+
+@asynccontextmanager
+async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None]:
+    """End only when a connection opened before the block has ended: the broker was restarted.
+
+    A broker that does not answer before needs no proof: it cannot be taken for the new one.
+    Raises :class:`~mooq.BrokerConnectionError` when the connection lives on after ``timeout``
+    seconds.
+    """
+    ended = asyncio.Event()
+    canary.on_lost = ended.set
+    try:
+        await canary.open(min(timeout, LONGEST_PROBE))
+    except BrokerConnectionError:
+        ended.set()
+    try:
+        yield
+        async with asyncio.timeout(timeout):
+            await ended.wait()
+    except TimeoutError as error:
+        raise BrokerConnectionError(
+            f"waited {timeout:.1f} s for a restart to end the connections of RabbitMQ at "
+            f"{canary.address}; one from before is still open"
+        ) from error
+    finally:
+        await canary.close()

@@ -1,0 +1,273 @@
+"""Which launcher a RabbitMQBroker has, what it refuses, and what every launcher is made of."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mooq import registry
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker import RabbitMQBroker, commands
+from mooq.rabbitmq_broker.choosing import choose_launcher
+from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.finishing import finish
+from mooq.rabbitmq_broker.launcher import Launcher, last_lines
+from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
+from mooq.rabbitmq_broker.process import ProcessLauncher
+from mooq.rabbitmq_broker.service import ServiceLauncher
+from mooq.rabbitmq_broker.systemctl import SystemctlLauncher
+
+KINDS = [
+    ("systemctl", "arch", SystemctlLauncher),
+    ("service", "ubuntu", ServiceLauncher),
+    ("docker", "docker", DockerLauncher),
+    ("process", "process", ProcessLauncher),
+]
+
+
+def choose(name: str | None) -> Launcher:
+    address = Address("localhost", 5672)
+    return choose_launcher(name, address=address, image=None, unit="a.service", timeout=1)
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_become_root", tuple)
+
+
+@pytest.mark.parametrize(("name", "_", "kind"), KINDS)
+def test_a_launcher_is_chosen_by_its_name(name: str, _: str, kind: type) -> None:
+    assert type(choose(name)) is kind
+
+
+@pytest.mark.parametrize(("_", "distribution", "kind"), KINDS)
+def test_without_a_name_the_environment_chooses(
+    monkeypatch: pytest.MonkeyPatch, _: str, distribution: str, kind: type
+) -> None:
+    monkeypatch.setenv("TEST_DISTRIBUTION", distribution)
+    assert type(choose(None)) is kind
+
+
+def test_a_name_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_DISTRIBUTION", "arch")
+    assert type(choose("docker")) is DockerLauncher
+
+
+@pytest.mark.parametrize("distribution", [None, "", "debian", "systemctl"])
+def test_no_or_an_unknown_distribution_is_an_error_that_names_the_choices(
+    monkeypatch: pytest.MonkeyPatch, distribution: str | None
+) -> None:
+    monkeypatch.delenv("TEST_DISTRIBUTION", raising=False)
+    if distribution is not None:
+        monkeypatch.setenv("TEST_DISTRIBUTION", distribution)
+    with pytest.raises(ValueError, match="TEST_DISTRIBUTION") as raised:
+        RabbitMQBroker(host="localhost", port=5672)
+    for choice in ("arch", "ubuntu", "docker", "process", "'systemctl'", "'service'"):
+        assert choice in str(raised.value)
+    assert (distribution or "is not set") in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "podman", "arch"])
+def test_an_unknown_launcher_is_an_error_that_names_the_choices(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is unknown.*'systemctl', 'service', 'docker'"):
+        RabbitMQBroker(host="localhost", port=5672, launcher=name)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, -0.5, float("nan")])
+def test_a_timeout_that_is_not_positive_is_refused(timeout: float) -> None:
+    with pytest.raises(ValueError, match="timeout must be"):
+        RabbitMQBroker(host="localhost", port=5672, launcher="docker", timeout=timeout)
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_a_port_that_is_none_is_refused(port: int) -> None:
+    with pytest.raises(ValueError, match="port must be"):
+        RabbitMQBroker(host="localhost", port=port, launcher="docker")
+
+
+async def test_a_broker_is_registered_under_host_and_port_until_it_is_closed() -> None:
+    broker = RabbitMQBroker(host="localhost", port=1, launcher="process")
+    assert (broker.host, broker.port, broker.name) == ("localhost", 1, "localhost_1")
+    assert registry.find("localhost", 1) is broker
+    await broker.close()
+    with pytest.raises(BrokerConnectionError, match="localhost:1"):
+        registry.find("localhost", 1)
+
+
+async def test_closing_a_broker_that_never_ran_is_nothing() -> None:
+    broker = RabbitMQBroker(host="localhost", port=2, launcher="systemctl", unit="no-such-unit")
+    await broker.close()
+    await broker.close()
+
+
+@pytest.mark.parametrize("launcher", ["docker", "process"])
+async def test_a_host_that_is_not_this_machine_is_refused(launcher: str) -> None:
+    broker = RabbitMQBroker(host="192.0.2.1", port=5672, launcher=launcher)
+    with pytest.raises(ValueError, match=r"host must be 'localhost'.*192\.0\.2\.1"):
+        await broker.run()
+    await broker.close()
+
+
+@pytest.mark.parametrize("missing", ["systemctl", "service", "rabbitmq-server"])
+async def test_a_missing_command_is_an_error_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr("mooq.rabbitmq_broker.process.SERVER_FOLDERS", "/nowhere")
+    broker = RabbitMQBroker(
+        host="localhost",
+        port=free_port(),
+        launcher=missing.replace("rabbitmq-server", "process"),
+    )
+    is_running = asyncio.get_running_loop().create_future()
+    with pytest.raises(BrokerConnectionError, match=f"no command '{missing}'") as raised:
+        await broker.run(is_running)
+    assert is_running.exception() is raised.value
+    assert not raised.value.transient
+    await broker.close()
+
+
+async def test_sudo_is_missed_only_by_who_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr("shutil.which", lambda name, path: None if name == "sudo" else "/bin/x")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    commands.check_installed("service")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(BrokerConnectionError, match="no command 'sudo'"):
+        commands.check_installed("service")
+
+
+async def test_an_already_done_future_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setenv("PATH", "/nowhere")
+    broker = RabbitMQBroker(host="localhost", port=3, launcher="service")
+    is_running: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    is_running.set_result("long ago")
+    with pytest.raises(BrokerConnectionError, match="no command 'service'"):
+        await broker.run(is_running)
+    assert is_running.result() == "long ago"
+    await broker.close()
+
+
+async def test_a_free_port_is_free_and_a_taken_one_is_named(taken_port: int) -> None:
+    await check_free(Address("localhost", free_port()))
+    with pytest.raises(BrokerConnectionError, match=f"port {taken_port} is taken") as raised:
+        await check_free(Address("localhost", taken_port))
+    assert not raised.value.transient
+
+
+async def test_an_unknown_host_is_not_this_machine() -> None:
+    with pytest.raises(ValueError, match=r"'no-such-host\.invalid'"):
+        await check_free(Address("no-such-host.invalid", 5672))
+
+
+@pytest.mark.usefixtures("as_root")
+async def test_a_command_returns_what_it_printed() -> None:
+    assert await commands.run_as_root("echo", "a b", "$HOME", timeout=5) == "a b $HOME"
+
+
+@pytest.mark.usefixtures("as_root")
+async def test_a_command_that_fails_says_so_with_what_it_printed() -> None:
+    with pytest.raises(BrokerConnectionError, match=r"exit status 2:\n.*nowhere") as raised:
+        await commands.run_as_root("ls", "/nowhere at all", timeout=5)
+    assert "ls '/nowhere at all'" in str(raised.value)
+    assert not raised.value.transient
+
+
+@pytest.mark.usefixtures("as_root")
+async def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    os.mkfifo(fifo := tmp_path / "held open by the command and its children")
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        script = 'exec 3>"$0"; echo started >&3; sleep 60 & wait'
+        with pytest.raises(BrokerConnectionError, match=r"did not end within 0\.5 s") as raised:
+            await commands.run_as_root("sh", "-c", script, str(fifo), timeout=0.5)
+        assert os.read(reader, 100) == b"started\n"
+        assert os.read(reader, 100) == b""  # an end, where a survivor would leave it open
+    finally:
+        os.close(reader)
+    assert raised.value.transient
+
+
+@pytest.mark.usefixtures("as_root")
+async def test_a_command_whose_daemon_keeps_the_output_open_does_not_hang() -> None:
+    daemon = "sleep 3 & echo started"
+    async with asyncio.timeout(2):
+        assert await commands.run_as_root("sh", "-c", daemon, timeout=5) == "started"
+
+
+async def test_work_is_finished_before_a_cancellation_goes_on() -> None:
+    release = asyncio.Event()
+    finished = []
+
+    async def work() -> None:
+        await release.wait()
+        finished.append("work")
+
+    task = asyncio.create_task(finish(work()))
+    for _ in range(2):  # impatience changes nothing
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert finished == ["work"]
+
+
+async def test_work_that_fails_while_cancelled_is_not_reported_as_lost() -> None:
+    release = asyncio.Event()
+
+    async def work() -> None:
+        await release.wait()
+        raise ValueError("nobody is interested any more")
+
+    task = asyncio.create_task(finish(work()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_work_returns_its_result_and_raises_its_error() -> None:
+    async def work(number: int) -> float:
+        return 1 / number
+
+    assert await finish(work(2)) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        await finish(work(0))
+
+
+def test_the_end_of_a_log_is_its_last_twenty_lines() -> None:
+    assert last_lines("\n".join(map(str, range(30)))).split() == [str(n) for n in range(10, 30)]
+    assert last_lines("") == ""
+
+
+def test_choosing_a_launcher_imports_nothing_that_only_its_use_needs() -> None:
+    script = (
+        "import sys; from mooq.rabbitmq_broker import RabbitMQBroker;"
+        "[RabbitMQBroker(host='localhost', port=1, launcher=name)"
+        " for name in ('docker', 'process', 'systemctl', 'service')];"
+        "print({'tenacity', 'testcontainers', 'docker', 'aio_pika'} & set(sys.modules))"
+    )
+    printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (printed.stdout, printed.stderr) == ("set()\n", "")

@@ -1,0 +1,120 @@
+"""When a RabbitMQ is held to be ready, and what is said when it never is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.readiness import FIRST_WAIT, LONGEST_PROBE, Probe, wait_until_ready
+
+
+class Node(Launcher):
+    """A node of which only death and log can be seen."""
+
+    def __init__(self, death: str | None = None, log: str = "") -> None:
+        self._death = death
+        self._log = log
+
+    async def prepare(self) -> None: ...
+
+    async def start(self) -> None: ...
+
+    async def restart(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def death(self) -> str | None:
+        return self._death
+
+    async def log(self) -> str:
+        return self._log
+
+
+def failing(times: int, error: Callable[[int], Exception]) -> tuple[Probe, list[float]]:
+    """Return a probe that fails so many times and then succeeds, and when it was called."""
+    calls: list[float] = []
+
+    async def probe(timeout: float) -> None:
+        calls.append(time.monotonic())
+        assert 0 < timeout <= LONGEST_PROBE
+        if len(calls) <= times:
+            raise error(len(calls))
+
+    return probe, calls
+
+
+def not_yet(attempt: int) -> BrokerConnectionError:
+    return BrokerConnectionError(f"not yet ({attempt})")
+
+
+async def test_a_broker_that_answers_at_once_is_ready_at_once() -> None:
+    probe, calls = failing(0, not_yet)
+    await wait_until_ready(probe, Node(), timeout=60)
+    assert len(calls) == 1
+
+
+async def test_a_broker_is_asked_again_until_it_answers() -> None:
+    probe, calls = failing(5, not_yet)
+    await wait_until_ready(probe, Node(), timeout=60)
+    assert len(calls) == 6
+    assert min(after - before for before, after in pairwise(calls)) > 0.9 * FIRST_WAIT
+
+
+async def test_a_refusal_that_waiting_cannot_mend_is_raised_at_once() -> None:
+    refusal = BrokerConnectionError("wrong password", transient=False)
+    probe, calls = failing(9, lambda _: refusal)
+    with pytest.raises(BrokerConnectionError) as raised:
+        await wait_until_ready(probe, Node("dead", "a log"), timeout=60)
+    assert raised.value is refusal
+    assert len(calls) == 1
+
+
+async def test_a_mistake_in_the_probe_is_not_waited_out() -> None:
+    probe, calls = failing(9, lambda _: ValueError("a mistake"))
+    with pytest.raises(ValueError, match="a mistake"):
+        await wait_until_ready(probe, Node(), timeout=60)
+    assert len(calls) == 1
+
+
+async def test_a_dead_node_ends_the_wait_at_once_with_the_end_of_its_log() -> None:
+    probe, calls = failing(9, not_yet)
+    with pytest.raises(BrokerConnectionError) as raised:
+        await wait_until_ready(probe, Node("it ended with exit status 3", "disk full"), timeout=60)
+    assert str(raised.value) == (
+        "it ended with exit status 3, before it answered\nThe end of its log:\ndisk full"
+    )
+    assert not raised.value.transient
+    assert len(calls) == 1
+
+
+async def test_when_time_is_up_the_error_says_what_was_awaited_and_last_seen() -> None:
+    probe, calls = failing(999, not_yet)
+    started = time.monotonic()
+    with pytest.raises(BrokerConnectionError) as raised:
+        await wait_until_ready(probe, Node(log="still booting"), timeout=0.3)
+    assert time.monotonic() - started < 0.5
+    text = str(raised.value)
+    assert text.startswith("waited 0.3 s for RabbitMQ to complete an AMQP handshake")
+    assert f"last seen: not yet ({len(calls)})" in text
+    assert text.endswith("The end of its log:\nstill booting")
+
+
+async def test_a_probe_that_hangs_is_given_no_more_than_the_time_that_is_left() -> None:
+    given: list[float] = []
+
+    async def silent(timeout: float) -> None:
+        given.append(timeout)
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), timeout)
+        except TimeoutError:
+            raise BrokerConnectionError("no answer") from None
+
+    with pytest.raises(BrokerConnectionError, match=r"last seen: no answer$"):
+        await wait_until_ready(silent, Node(), timeout=0.2)
+    assert given[0] == pytest.approx(0.2, abs=0.05)
