@@ -1,0 +1,151 @@
+"""A program that is not mooq's, on either broker: raw bytes, any property, any declaration."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+
+from mooq.address import broker_name
+from mooq.memory_broker.broker import Channel
+from mooq.message import Message
+from mooq.topology import Queue
+from mooq.transports.memory import listening
+from tests.conftest import BrokerAddress
+
+
+class RawMessage(NamedTuple):
+    """A message as it lies in a queue."""
+
+    body: bytes
+    content_type: str | None = None
+    headers: Mapping[str, Any] | None = None
+    message_id: str | None = None
+    is_persistent: bool = True
+
+
+class Foreigner(ABC):
+    """What such a program does in these tests."""
+
+    @abstractmethod
+    async def publish(self, message: RawMessage, exchange_name: str, routing_key: str = "") -> None:
+        """Publish a message as it is, and wait for its confirm."""
+
+    @abstractmethod
+    async def get(self, queue_name: str) -> RawMessage:
+        """Take a message off a queue, as it is, and acknowledge it."""
+
+    @abstractmethod
+    async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
+        """Declare a queue."""
+
+    @abstractmethod
+    async def delete_exchange(self, name: str) -> None:
+        """Delete an exchange, in use or not."""
+
+
+class OnRabbitMQ(Foreigner):
+    """By aio-pika."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        self._channel = channel
+
+    async def publish(self, message: RawMessage, exchange_name: str, routing_key: str = "") -> None:
+        exchange = (
+            await self._channel.get_exchange(exchange_name)
+            if exchange_name
+            else self._channel.default_exchange
+        )
+        await exchange.publish(
+            aio_pika.Message(
+                message.body,
+                content_type=message.content_type,
+                headers=dict(message.headers or {}),
+                message_id=message.message_id,
+                delivery_mode=2 if message.is_persistent else 1,
+            ),
+            routing_key,
+        )
+
+    async def get(self, queue_name: str) -> RawMessage:
+        queue = await self._channel.get_queue(queue_name)
+        message = await queue.get(no_ack=True)
+        return RawMessage(
+            message.body,
+            message.content_type,
+            message.headers,
+            message.message_id,
+            message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT,
+        )
+
+    async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
+        await self._channel.declare_queue(name, durable=durable, exclusive=exclusive)
+
+    async def delete_exchange(self, name: str) -> None:
+        await self._channel.exchange_delete(name)
+
+
+class InMemory(Foreigner):
+    """By the state machine beneath the in-memory broker."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    async def publish(self, message: RawMessage, exchange_name: str, routing_key: str = "") -> None:
+        self._channel.publish(
+            Message(
+                message.body,
+                exchange_name,
+                routing_key,
+                message.message_id,
+                message.content_type,
+                message.headers,
+                message.is_persistent,
+            ),
+            False,
+        )
+
+    async def get(self, queue_name: str) -> RawMessage:
+        delivery = self._channel.get(queue_name)
+        assert delivery is not None
+        delivery.receipt.queue.settle(delivery.receipt)
+        message = delivery.message
+        return RawMessage(
+            message.body,
+            message.content_type,
+            message.headers or {},
+            message.message_id,
+            message.persistent,
+        )
+
+    async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
+        self._channel.declare_queue(Queue(name, durable=durable, exclusive=exclusive))
+
+    async def delete_exchange(self, name: str) -> None:
+        # mooq never deletes one, so its state machine has no verb for it.
+        del self._channel._host._exchanges[name]
+
+
+@asynccontextmanager
+async def foreigner(address: BrokerAddress) -> AsyncIterator[Foreigner]:
+    """Connect such a program to a broker."""
+    if address["broker"] == "in_memory":
+        broker = listening[broker_name(address["host"], address["port"])]
+        open_one = broker.connect(
+            address["virtual_host"], address["username"], address["password"], lambda: None
+        )
+        yield InMemory(open_one.channel())
+        open_one.close()
+        return
+    async with await aio_pika.connect(
+        host=address["host"],
+        port=address["port"],
+        login=address["username"],
+        password=address["password"],
+        virtualhost=address["virtual_host"],
+    ) as connection:
+        yield OnRabbitMQ(await connection.channel())
