@@ -51,22 +51,29 @@ class Address:
     def from_url(cls, url: str, ssl: bool | SSLContext | None = None) -> Address:
         """Read ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
 
-        ``amqps`` asks for TLS. Raises ``ValueError`` for any other scheme, for a bad port, and
-        for a query: options are arguments of :func:`mooq.connect`.
+        ``amqps`` asks for TLS. Raises ``TypeError`` for what is no str, ``ValueError`` for any
+        other scheme, for a bad port, and for a query: options are arguments of
+        :func:`mooq.connect`.
         """
+        if not isinstance(url, str):
+            raise TypeError(f"url must be a str, not {type(url).__name__}")
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS:
             raise ValueError(f"url must begin with amqp:// or amqps://, not {parts.scheme!r}")
         if parts.query or parts.fragment:
             raise ValueError("url must end after the virtual host; pass options as arguments")
         try:
-            port = parts.port or DEFAULT_PORTS[parts.scheme]
-        except ValueError as error:
-            raise ValueError(f"url has a bad port: {error}") from None
+            port = parts.port
+        except ValueError:
+            # Not shown: where a password holds a '/', what stands for the port is a part of it.
+            raise ValueError(
+                f"url has a bad port: it must be a number between 1 and {HIGHEST_PORT}; in user, "
+                "password and virtual host write '/' as %2F and ':' as %3A"
+            ) from None
         path = parts.path[1:]
         return cls(
             host=parts.hostname or "localhost",
-            port=port,
+            port=DEFAULT_PORTS[parts.scheme] if port is None else port,
             username=unquote(parts.username or "guest"),
             password=unquote(parts.password or "guest"),
             virtual_host=unquote(path) if path else "/",
