@@ -1,0 +1,120 @@
+"""Addresses of brokers, and the URLs that name them."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import pytest
+
+from mooq.address import Address, broker_name, check_port
+
+
+def test_an_address_is_rabbitmq_s_own_default_unless_told_otherwise() -> None:
+    assert Address() == Address("localhost", 5672, "guest", "guest", "/", None)
+
+
+def test_an_address_is_shown_as_host_and_port_and_named_with_an_underscore() -> None:
+    address = Address("broker.example", 5673)
+    assert (str(address), address.name) == ("broker.example:5673", "broker.example_5673")
+    assert broker_name("broker.example", 5673) == address.name
+
+
+def test_an_address_never_shows_its_password() -> None:
+    assert "secret" not in repr(Address(password="secret"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"host": ""}, ValueError, "host is empty; name a host, such as 'localhost'"),
+        ({"host": None}, TypeError, "host must be a str, not NoneType"),
+        ({"username": 7}, TypeError, "username must be a str, not int"),
+        ({"password": b"secret"}, TypeError, "password must be a str, not bytes"),
+        ({"virtual_host": None}, TypeError, "virtual_host must be a str, not NoneType"),
+        (
+            {"virtual_host": ""},
+            ValueError,
+            "virtual_host is empty; RabbitMQ's own default is '/'",
+        ),
+        ({"port": "5672"}, TypeError, "port must be an int, not str"),
+        ({"port": True}, TypeError, "port must be an int, not bool"),
+        ({"port": 0}, ValueError, "port must be between 1 and 65535, not 0"),
+        ({"port": 65536}, ValueError, "port must be between 1 and 65535, not 65536"),
+        ({"port": -1}, ValueError, "port must be between 1 and 65535, not -1"),
+    ],
+    ids=str,
+)
+def test_a_part_of_an_address_that_cannot_be_is_named(
+    arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        Address(**arguments)
+    assert str(raised.value) == text
+
+
+@pytest.mark.parametrize("port", [1, 5672, 65535])
+def test_a_port_that_can_be_is_taken(port: int) -> None:
+    assert check_port(port) == port
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("amqp://", Address(ssl=False)),
+        ("amqp://h", Address("h", ssl=False)),
+        ("amqp://h/", Address("h", ssl=False)),
+        ("AMQP://H", Address("h", ssl=False)),
+        ("amqp://h:1", Address("h", 1, ssl=False)),
+        ("amqp://[::1]:7", Address("::1", 7, ssl=False)),
+        ("amqp://u@h", Address("h", username="u", ssl=False)),
+        ("amqp://u:p@h:7/v", Address("h", 7, "u", "p", "v", ssl=False)),
+        ("amqp://u%40:%2Fp%3A@h/a%20b%2Fc", Address("h", 5672, "u@", "/p:", "a b/c", ssl=False)),
+        ("amqp://h/%2F", Address("h", virtual_host="/", ssl=False)),
+        ("amqps://h", Address("h", 5671, ssl=True)),
+        ("amqps://h:5672", Address("h", 5672, ssl=True)),
+    ],
+)
+def test_a_url_says_host_port_user_password_virtual_host_and_whether_tls(
+    url: str, address: Address
+) -> None:
+    assert Address.from_url(url) == address
+
+
+def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
+    context = ssl.create_default_context()
+    assert Address.from_url("amqp://h", context).ssl is context
+    assert Address.from_url("amqps://h", False).ssl is False
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "text"),
+    [
+        ("http://h", ValueError, "url must begin with amqp:// or amqps://, not 'http'"),
+        ("", ValueError, "url must begin with amqp:// or amqps://, not ''"),
+        ("localhost:5672", ValueError, "url must begin with amqp:// or amqps://, not 'localhost'"),
+        (5672, TypeError, "url must be a str, not int"),
+        (b"amqp://h", TypeError, "url must be a str, not bytes"),
+        ("amqp://h:0", ValueError, "port must be between 1 and 65535, not 0"),
+        ("amqp://h:65536", ValueError, "url has a bad port: it must be a number between 1 and 6"),
+        ("amqp://h:no", ValueError, "url has a bad port: it must be a number between 1 and 65535"),
+        ("amqp://h/v?heartbeat=1", ValueError, "url must end after the virtual host; pass options"),
+        ("amqp://h/v#part", ValueError, "url must end after the virtual host; pass options as arg"),
+        ("amqp://[::1", ValueError, "Invalid IPv6 URL"),
+    ],
+    ids=repr,
+)
+def test_a_url_that_cannot_be_is_refused_with_what_is_wrong(
+    url: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        Address.from_url(url)
+    assert str(raised.value).startswith(text)
+
+
+def test_a_refused_url_does_not_give_its_password_away() -> None:
+    with pytest.raises(ValueError, match="write '/' as %2F") as raised:
+        Address.from_url("amqp://user:sec/ret@h")
+    assert "sec" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
