@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from mooq.utf8 import utf8
+
 if TYPE_CHECKING:
     from ssl import SSLContext
 
@@ -33,6 +35,7 @@ class Address:
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+            utf8(name, value)
         if not self.host:
             raise ValueError("host is empty; name a host, such as 'localhost'")
         if not self.virtual_host:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
+from mooq.utf8 import utf8
 
 LARGEST_BODY = 16 * 1024 * 1024
 LARGEST_HEADERS = 32 * 1024
@@ -41,12 +42,13 @@ def encode(msg: object) -> bytes:
     most that RabbitMQ 4 takes by default.
     """
     try:
-        body = _encoder.encode(msg).encode()
+        text = _encoder.encode(msg)
     except RecursionError:
         raise ValueError("msg is not JSON: it is nested too deeply; flatten it") from None
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"msg is not JSON: {error}; publish what json.dumps can hold") from error
+    body = utf8("msg", text)
     if len(body) > LARGEST_BODY:
         raise ValueError(
             f"msg has {len(body)} bytes as JSON; at most {LARGEST_BODY} (16 MiB) are allowed: "
@@ -123,7 +125,7 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
 def _check_header_name(name: object) -> str:
     if not isinstance(name, str):
         raise TypeError(f"header name {name!r} must be a str, not {type(name).__name__}")
-    if len(name.encode()) > LONGEST_HEADER_NAME:
+    if len(utf8("header name", name)) > LONGEST_HEADER_NAME:
         raise ValueError(
             f"header name {name[:30]!r}… is too long; at most {LONGEST_HEADER_NAME} bytes"
         )
@@ -131,7 +133,10 @@ def _check_header_name(name: object) -> str:
 
 
 def _check_header(name: str, value: object) -> Any:
-    if value is None or isinstance(value, (bool, str)):
+    if isinstance(value, str):
+        utf8(f"header {name!r}", value)
+        return value
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
         if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:

@@ -8,6 +8,8 @@ from itertools import count
 from os import urandom
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
+from mooq.utf8 import utf8
+
 JSON_TYPE = "application/json"
 LONGEST_ID = 255
 
@@ -81,6 +83,6 @@ def check_message_id(message_id: str | None) -> str:
         return new_message_id()
     if not isinstance(message_id, str):
         raise TypeError(f"message_id must be a str, not {type(message_id).__name__}")
-    if not message_id or len(message_id.encode()) > LONGEST_ID:
+    if not 1 <= len(utf8("message_id", message_id)) <= LONGEST_ID:
         raise ValueError(f"message_id must have 1 to {LONGEST_ID} bytes")
     return message_id

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mooq.errors import BadExchange, BadQueue
+from mooq.utf8 import utf8
 
 EXCHANGE_TYPES = ("direct", "fanout", "topic")
 LONGEST_EXCHANGE = 127
@@ -124,7 +125,7 @@ def check_routing_key(key: str) -> str:
         raise TypeError(f"routing key must be a str, not {type(key).__name__}")
     # A character has at most four bytes, so most keys need not be encoded to be measured.
     if len(key) * 4 > LONGEST_KEY or not key.isascii():
-        size = len(key.encode())
+        size = len(utf8("routing key", key))
         if size > LONGEST_KEY:
             raise ValueError(
                 f"routing key {key[:30]!r}… has {size} bytes; at most {LONGEST_KEY} are allowed"
