@@ -1,0 +1,375 @@
+"""What consumers are given, when, and by whom: the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+import mooq
+from tests.conftest import Connect
+from tests.integration.inbox import (
+    HeldInbox,
+    Inbox,
+    Refusal,
+    bodies_of,
+    drained,
+    make_queue,
+    processing,
+)
+
+
+class Turns:
+    """Consumers of one queue, each on a channel of its own, and who was served what."""
+
+    def __init__(self, connection: mooq.Connection, publisher: mooq.Channel) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._channels: dict[str, mooq.Channel] = {}
+        self._served: list[tuple[int, str]] = []
+        self._published = 0
+
+    async def add(self, *names: str) -> None:
+        for name in names:
+            self._channels[name] = await self._connection.create_channel()
+
+            async def serve(message: mooq.IncomingMessage, name: str = name) -> None:
+                self._served.append((message["msg"], name))
+
+            await self._channels[name].register_consumer(
+                "q", exchange_name="log", exchange_type="direct", callback=serve
+            )
+
+    async def cancel(self, name: str) -> None:
+        await self._channels.pop(name).close()
+
+    async def publish(self, count: int) -> str:
+        """Publish so many numbers; return who was served each of them."""
+        self._served.clear()
+        for _ in range(count):
+            await self._publisher.publish(exchange_name="log", msg=self._published)
+            self._published += 1
+        await self._connection.process_events(num_cycles=1)
+        return " ".join(f"{number}{name}" for number, name in sorted(self._served))
+
+
+@pytest.fixture
+def turns(conn: mooq.Connection, chan: mooq.Channel) -> Turns:
+    return Turns(conn, chan)
+
+
+async def test_consumers_of_a_queue_take_turns_in_order_of_registration(turns: Turns) -> None:
+    await turns.add("A", "B", "C")
+    assert await turns.publish(9) == "0A 1B 2C 3A 4B 5C 6A 7B 8C"
+
+
+async def test_the_turn_goes_on_while_consumers_come_and_go(turns: Turns) -> None:
+    await turns.add("A", "B", "C")
+    assert await turns.publish(7) == "0A 1B 2C 3A 4B 5C 6A"
+    await turns.add("D")
+    assert await turns.publish(9) == "7B 8C 9A 10D 11B 12C 13A 14D 15B"
+    await turns.cancel("B")
+    assert await turns.publish(8) == "16C 17A 18D 19C 20A 21D 22C 23A"
+    await turns.add("B")
+    assert await turns.publish(8) == "24D 25C 26A 27B 28D 29C 30A 31B"
+
+
+async def test_a_new_consumer_joins_the_turns_at_their_end(turns: Turns) -> None:
+    await turns.add("A", "B")
+    assert await turns.publish(1) == "0A"
+    await turns.add("C")
+    assert await turns.publish(6) == "1B 2A 3C 4B 5A 6C"
+
+
+async def test_the_turn_of_a_consumer_that_left_is_the_next_ones(turns: Turns) -> None:
+    await turns.add("A", "B", "C")
+    assert await turns.publish(1) == "0A"
+    await turns.cancel("B")
+    assert await turns.publish(4) == "1C 2A 3C 4A"
+
+
+async def test_two_consumers_of_one_channel_take_turns_too(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inboxes = Inbox(), Inbox()
+    for inbox in inboxes:
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+    for number in range(6):
+        await chan.publish(exchange_name="log", msg=number)
+    await conn.process_events(num_cycles=1)
+    assert [inbox.bodies for inbox in inboxes] == [[0, 2, 4], [1, 3, 5]]
+
+
+async def test_what_waits_in_a_queue_goes_to_the_first_who_comes(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    for number in range(6):
+        await chan.publish(exchange_name="log", msg=number)
+    inboxes = Inbox(), Inbox()
+    for inbox in inboxes:
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+    await conn.process_events(num_cycles=1)
+    assert [inbox.bodies for inbox in inboxes] == [[0, 1, 2, 3, 4, 5], []]
+
+
+async def test_a_consumer_holds_no_more_than_its_prefetch_count_of_what_waits(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    for number in range(6):
+        await chan.publish(exchange_name="log", msg=number)
+    inboxes = HeldInbox(), HeldInbox()
+    for inbox in inboxes:
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=2
+        )
+    async with processing(conn):
+        await inboxes[0].has(2)
+        await inboxes[1].has(2)
+        assert [inbox.bodies for inbox in inboxes] == [[0, 1], [2, 3]]
+        assert await bodies_of(chan, "q") == [4, 5]
+        for inbox in inboxes:
+            inbox.open()
+
+
+async def test_with_prefetch_1_whoever_is_done_gets_the_next(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    first, second = HeldInbox(), HeldInbox()
+    for inbox in (first, second):
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
+        )
+    async with processing(conn):
+        for number in range(6):
+            await chan.publish(exchange_name="log", msg=number)
+        assert await first.has(1) == [0]
+        assert await second.has(1) == [1]
+        second.let_go(1)
+        assert await second.has(2) == [1, 2]
+        second.let_go(2)
+        assert await second.has(3) == [1, 2, 3]
+        first.let_go(0)
+        assert await first.has(2) == [0, 4]
+        second.let_go(3)
+        assert await second.has(4) == [1, 2, 3, 5]
+        first.open()
+        second.open()
+
+
+async def test_as_many_callbacks_run_at_a_time_as_prefetch_count_says(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    running = most = 0
+    inbox = Inbox()
+
+    async def count(message: mooq.IncomingMessage) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        inbox.keep(message)
+        await inbox.has(min(3 * (1 + message["msg"] // 3), 20))
+        running -= 1
+
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=count, prefetch_count=3
+    )
+    async with processing(conn):
+        for number in range(20):
+            await chan.publish(exchange_name="log", msg=number)
+        assert sorted(await inbox.has(20)) == list(range(20))
+    assert most == 3
+
+
+async def test_callbacks_start_in_the_order_of_the_queue(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    async with processing(conn):
+        for number in range(50):
+            await chan.publish(exchange_name="log", msg=number)
+        assert await inbox.has(50) == list(range(50))
+        inbox.open()
+
+
+async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await chan.publish(exchange_name="log", msg="kept")
+    await chan.publish(exchange_name="log", msg="done")
+    other = await (await connect()).create_channel()
+    async with processing(conn):
+        await inbox.has(2)
+        inbox.let_go("done")
+        with pytest.raises(mooq.NothingToConsume):
+            await other.get("q")
+        await chan.close(timeout=0.01)  # cuts the callback of "kept" off
+    assert await bodies_of(other, "q") == ["kept"]
+
+
+async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    holder = await conn.create_channel()
+    inbox = HeldInbox()
+    await holder.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=3
+    )
+    async with processing(conn):
+        for number in range(5):
+            await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(3)
+        inbox.let_go(1)
+        await inbox.has(4)  # so 1 was acknowledged
+        await holder.close(timeout=0.01)
+    assert [(message["msg"], message["redelivered"]) for message in await drained(chan, "q")] == [
+        (0, True),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
+
+
+async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_callbacks(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    mock = AsyncMock()
+
+    async def with_more(more: int, message: mooq.IncomingMessage) -> None:
+        inbox.keep(message)
+
+    callbacks: list[Any] = [
+        mock,
+        functools.partial(with_more, 1),
+        inbox.__call__,
+        lambda message: inbox(message),
+        lambda message: asyncio.ensure_future(inbox(message)),
+    ]
+    for callback in callbacks:
+        await chan.register_consumer(exchange_name="log", exchange_type="fanout", callback=callback)
+    await chan.publish(exchange_name="log", msg="m")
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == ["m"] * 4
+    mock.assert_awaited_once()
+    assert mock.await_args is not None
+    assert mock.await_args.args[0]["msg"] == "m"
+
+
+async def test_a_callback_is_given_a_plain_dict_of_six(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer(
+        "q", "k", exchange_name="log", exchange_type="direct", callback=inbox
+    )
+    await chan.publish(
+        exchange_name="log", msg={"a": [1]}, routing_key="k", headers={"h": 1}, message_id="me"
+    )
+    await conn.process_events(num_cycles=1)
+    assert type(inbox.messages[0]) is dict
+    assert inbox.messages == [
+        {
+            "msg": {"a": [1]},
+            "routing_key": "k",
+            "exchange_name": "log",
+            "redelivered": False,
+            "headers": {"h": 1},
+            "message_id": "me",
+        }
+    ]
+
+
+async def test_two_consumers_do_not_share_what_they_are_given(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inboxes = Inbox(), Inbox()
+    for inbox in inboxes:
+        await chan.register_consumer(exchange_name="log", exchange_type="fanout", callback=inbox)
+    published: dict[str, list[int]] = {"a": [1]}
+    headers = {"h": [1]}
+    await chan.publish(exchange_name="log", msg=published, headers=headers)
+    published["a"].append(2)
+    headers["h"].append(2)
+    await conn.process_events(num_cycles=1)
+    inboxes[0].messages[0]["msg"]["a"].append(3)
+    inboxes[0].messages[0]["headers"]["h"] = "changed"
+    assert inboxes[1].messages[0]["msg"] == {"a": [1]}
+    assert inboxes[1].messages[0]["headers"] == {"h": [1]}
+
+
+async def test_callbacks_may_use_the_channel_they_were_registered_on(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    replies, later = Inbox(), Inbox()
+    await chan.register_consumer(
+        "r", "r", exchange_name="log", exchange_type="direct", callback=replies
+    )
+    await make_queue(conn, "store", "store")
+
+    async def do_everything(message: mooq.IncomingMessage) -> None:
+        await chan.register_producer(exchange_name="more", exchange_type="fanout")
+        await chan.register_consumer(
+            "late", exchange_name="more", exchange_type="fanout", callback=later
+        )
+        await chan.publish(exchange_name="more", msg="more")
+        await chan.publish(exchange_name="log", msg="stored", routing_key="store")
+        stored = await chan.get("store", timeout=5)
+        with pytest.raises(mooq.NothingToConsume):
+            await chan.get("store")
+        with pytest.raises(mooq.ExchangeNotFound):
+            await chan.publish(exchange_name="missing", msg=1)
+        await chan.delete_queue("store")
+        await chan.publish(exchange_name="log", msg=stored["msg"], routing_key="r")
+
+    await chan.register_consumer(
+        "q", "q", exchange_name="log", exchange_type="direct", callback=do_everything
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="go", routing_key="q")
+        assert await replies.has(1) == ["stored"]
+        assert await later.has(1) == ["more"]
+
+
+async def test_ten_workers_with_prefetch_1_get_every_message_once_though_some_fail(
+    connect: Connect, chan: mooq.Channel
+) -> None:
+    seen: dict[int, int] = {}
+    inbox = Inbox()
+
+    async def work(message: mooq.IncomingMessage) -> None:
+        number = message["msg"]
+        seen[number] = seen.get(number, 0) + 1
+        await asyncio.sleep(0)
+        if number % 7 == 0 and not message["redelivered"]:
+            raise Refusal("the first time")
+        inbox.keep(message)
+
+    connections = [await connect() for _ in range(2)]
+    for connection in connections:
+        for _ in range(5):
+            worker = await connection.create_channel()
+            await worker.register_consumer(
+                "q",
+                exchange_name="log",
+                exchange_type="direct",
+                callback=work,
+                prefetch_count=1,
+            )
+    async with processing(*connections):
+        await asyncio.gather(
+            *(chan.publish(exchange_name="log", msg=number) for number in range(200))
+        )
+        assert sorted(await inbox.has(200)) == list(range(200))
+    assert seen == {number: 2 if number % 7 == 0 else 1 for number in range(200)}

@@ -1,0 +1,211 @@
+"""What becomes of a message whose callback fails: the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+import mooq
+from tests.integration.inbox import FailingInbox, Inbox, Refusal, bodies_of, make_queue, processing
+
+
+async def test_a_failed_message_is_tried_once_more_before_those_behind_it(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = FailingInbox("b", times=1)
+    await make_queue(conn, "q")
+    for body in "abc":
+        await chan.publish(exchange_name="log", msg=body)
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
+    )
+    async with processing(conn):
+        assert await inbox.has(4) == ["a", "b", "b", "c"]
+    redelivered = [message["redelivered"] for message in inbox.messages]
+    assert redelivered == [False, False, True, False]
+    message_ids = [message["message_id"] for message in inbox.messages]
+    assert message_ids[1] == message_ids[2]
+
+
+async def test_a_failed_message_may_go_to_another_consumer(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    failing, other = FailingInbox("m", times=1), Inbox()
+    for inbox in (failing, other):
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        assert await other.has(1) == ["m"]
+    assert failing.bodies == ["m"]
+    assert other.messages[0]["redelivered"] is True
+
+
+async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_body(
+    conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = FailingInbox("top secret")
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="top secret", message_id="id-1")
+        await chan.publish(exchange_name="log", msg="next")
+        await inbox.has(3)
+        await chan.close()
+    assert sorted(inbox.bodies) == ["next", "top secret", "top secret"]
+    assert await bodies_of(await conn.create_channel(), "q") == []
+    first, second = (record for record in caplog.records if record.levelno == logging.ERROR)
+    what = "message id-1 (exchange 'log', routing key '', queue 'q', 12 bytes) is "
+    assert first.getMessage().endswith(f"failed; {what}requeued, to be tried once more")
+    assert second.getMessage().endswith(f"failed; {what}discarded")
+    for record in (first, second):
+        assert "FailingInbox" in record.getMessage()
+        assert "top secret" not in record.getMessage()
+        assert record.exc_info is not None
+        assert isinstance(record.exc_info[1], Refusal)
+
+
+async def test_a_message_that_fails_twice_goes_to_the_dead_letter_exchange(
+    conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = Inbox()
+    await chan.register_consumer(
+        "dead", "#", exchange_name="graves", exchange_type="topic", callback=dead
+    )
+    await chan.register_consumer(
+        "q",
+        "k",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=FailingInbox("m"),
+        dead_letter_exchange="graves",
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m", routing_key="k", headers={"mine": 1})
+        await dead.has(1)
+    message = dead.messages[0]
+    assert message["msg"] == "m"
+    assert message["routing_key"] == "k"
+    assert message["exchange_name"] == "graves"
+    assert message["headers"]["mine"] == 1
+    death = message["headers"]["x-death"][0]
+    assert (death["queue"], death["exchange"], death["reason"]) == ("q", "log", "rejected")
+    assert (death["count"], death["routing-keys"]) == (1, ["k"])
+    assert caplog.records[-1].getMessage().endswith("dead-lettered to exchange 'graves'")
+
+
+async def test_without_its_dead_letter_exchange_a_failed_message_is_dropped(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = FailingInbox("m")
+    await chan.register_consumer(
+        "q",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=inbox,
+        dead_letter_exchange="nobody declared it",
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await inbox.has(2)
+        await chan.publish(exchange_name="log", msg="next")
+        assert await inbox.has(3) == ["m", "m", "next"]
+
+
+async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
+    conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox = Inbox()
+
+    async def await_what_is_cancelled(message: mooq.IncomingMessage) -> None:
+        inbox.keep(message)
+        if message["msg"] == "m":
+            future = asyncio.get_running_loop().create_future()
+            future.cancel()
+            await future
+
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=await_what_is_cancelled
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await inbox.has(2)
+        await chan.publish(exchange_name="log", msg="next")
+        assert await inbox.has(3) == ["m", "m", "next"]
+        await chan.close()
+    assert [record.getMessage().rpartition(" is ")[2] for record in caplog.records] == [
+        "requeued, to be tried once more",
+        "discarded",
+    ]
+
+
+async def test_process_events_with_cycles_raises_what_a_callback_raised(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = FailingInbox("m", times=1)
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await chan.publish(exchange_name="log", msg="m")
+    await chan.publish(exchange_name="log", msg="fine")
+    with pytest.raises(Refusal, match="no to m"):
+        await conn.process_events(num_cycles=1)
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == ["m", "fine", "m"]
+
+
+async def test_process_events_with_cycles_raises_a_group_of_what_several_raised(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = FailingInbox("a", "b", times=1)
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    for body in "abc":
+        await chan.publish(exchange_name="log", msg=body)
+    with pytest.raises(ExceptionGroup, match="2 callbacks failed") as caught:
+        await conn.process_events(num_cycles=1)
+    assert [str(error) for error in caught.value.exceptions] == ["no to a", "no to b"]
+
+
+@pytest.mark.parametrize("callback", [None, 5, "callback", [print]], ids=repr)
+async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
+    conn: mooq.Connection, chan: mooq.Channel, callback: Any
+) -> None:
+    with pytest.raises(
+        TypeError, match=f"callback must be callable, not {type(callback).__name__}"
+    ):
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=callback
+        )
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get("q")
+
+
+async def takes_two(one: object, two: object) -> None:
+    raise AssertionError("never called")
+
+
+@pytest.mark.parametrize(
+    ("callback", "text"),
+    [
+        (lambda _: None, r"callback <lambda> returned NoneType, which cannot be awaited"),
+        (lambda _: 5, r"callback <lambda> returned int, which cannot be awaited"),
+        (MagicMock(), r"callback <MagicMock .*> returned MagicMock, which cannot be awaited"),
+        (takes_two, r"missing 1 required positional argument: 'two'"),
+        (lambda: None, r"takes 0 positional arguments but 1 was given"),
+    ],
+    ids=["None", "int", "MagicMock", "two arguments", "no argument"],
+)
+async def test_a_callback_that_cannot_do_its_work_fails_when_it_is_called(
+    conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
+) -> None:
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=callback
+    )
+    await chan.publish(exchange_name="log", msg="m")
+    for _ in range(2):
+        with pytest.raises(TypeError, match=text):
+            await conn.process_events(num_cycles=1)
+    await chan.close()
+    assert await bodies_of(await conn.create_channel(), "q") == []

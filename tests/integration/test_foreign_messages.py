@@ -1,0 +1,127 @@
+"""Messages that another program published: read by what they say they are, or else failed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.foreign import RawMessage, foreigner
+from tests.integration.inbox import Inbox, make_queue, processing
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "msg"),
+    [
+        (b'{"a": [1, "\xc3\xa9"]}', "application/json", {"a": [1, "é"]}),
+        (b"[1]", "application/json; charset=utf-8", [1]),
+        (b"[2]", "APPLICATION/JSON", [2]),
+        (b"[3]", "application/vnd.example+json", [3]),
+        (b"null", None, None),
+        (b"\xc3\xa9", "text/plain", "é"),
+        (b"a,b", "text/csv; header=absent", "a,b"),
+        (b"\x00\xff", "application/octet-stream", b"\x00\xff"),
+        (b"\x00\xff", "unheard of", b"\x00\xff"),
+        (b"", "application/octet-stream", b""),
+    ],
+)
+async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    broker_address: BrokerAddress,
+    body: bytes,
+    content_type: str | None,
+    msg: object,
+) -> None:
+    await make_queue(conn, "q")
+    async with foreigner(broker_address) as foreign:
+        await foreign.publish(RawMessage(body, content_type, {"h": "x"}, "theirs"), "log")
+    message = await chan.get("q")
+    assert message["msg"] == msg
+    assert message["headers"] == {"h": "x"}
+    assert message["message_id"] == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"{oops", "application/json"),
+        (b"", "application/json"),
+        (b"", None),
+        (b'"\xff"', "application/json"),
+        (b"[NaN]", "application/json"),
+        (b"-Infinity", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b"1" * 5000, "application/json"),
+        (b"\xff", "text/plain"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+async def test_a_foreign_message_that_cannot_be_read_fails_as_a_callback_does(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    broker_address: BrokerAddress,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    content_type: str | None,
+) -> None:
+    inbox = Inbox()
+    await make_queue(conn, "grave", exchange_name="graves", exchange_type="fanout")
+    await chan.register_consumer(
+        "q",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=inbox,
+        dead_letter_exchange="graves",
+    )
+    async with foreigner(broker_address) as foreign:
+        await foreign.publish(RawMessage(body, content_type, message_id="theirs"), "log")
+        await chan.publish(exchange_name="log", msg="next")
+        async with processing(conn):
+            assert await inbox.has(1) == ["next"]
+            await chan.close()
+        dead = await foreign.get("grave")
+    assert (dead.body, dead.content_type, dead.message_id) == (body, content_type, "theirs")
+    what = f"message theirs (exchange 'log', routing key '', queue 'q', {len(body)} bytes) is"
+    assert [record.getMessage().partition("; ")[2] for record in caplog.records] == [
+        f"{what} requeued, to be tried once more",
+        f"{what} dead-lettered to exchange 'graves'",
+    ]
+
+
+async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    broker_address: BrokerAddress,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await make_queue(conn, "q")
+    async with foreigner(broker_address) as foreign:
+        await foreign.publish(RawMessage(b"{oops", "application/json"), "log")
+    await chan.publish(exchange_name="log", msg="next")
+    assert (await chan.get("q"))["msg"] == "next"
+    with pytest.raises(mooq.NothingToConsume):
+        await chan.get("q")
+    assert [record.getMessage().rpartition(" is ")[2] for record in caplog.records] == [
+        "requeued, to be tried once more",
+        "discarded",
+    ]
+
+
+async def test_headers_of_any_amqp_type_reach_a_consumer(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
+) -> None:
+    headers: dict[str, Any] = {
+        "n": None,
+        "b": True,
+        "i": 2**40,
+        "s": "é",
+        "l": [1, "a", [None]],
+        "d": {"x": {}},
+    }
+    await make_queue(conn, "q")
+    async with foreigner(broker_address) as foreign:
+        await foreign.publish(RawMessage(b"1", headers=headers), "log")
+    assert (await chan.get("q"))["headers"] == headers
