@@ -36,6 +36,7 @@ suite_of() {   # version -> the Debian suite that has it
 engine() {
     docker info >/dev/null 2>&1 && return
     command -v dockerd >/dev/null || packages docker.io cgroupfs-mount ca-certificates
+    docker info >/dev/null 2>&1 && return
     needed "starting the Docker engine"
     if [ -d /run/systemd/system ]; then
         systemctl start docker >"$logs/dockerd.log" 2>&1 || true
@@ -49,13 +50,15 @@ engine() {
     fail "the Docker engine gave no answer for 60 seconds" "$logs/dockerd.log"
 }
 
-mirror() {   # the first Debian archive that this machine's apt is set up with
-    local uri
+archives() {   # those of Debian that this machine's apt is set up with, the main one first
     # shellcheck disable=SC2016 # apt-get fills the fields in, not the shell
-    uri=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' \
-        'Created-By: Packages' 'Origin: Debian' | awk '$2 !~ /-/ { print $1; exit }')
-    [ -n "$uri" ] || fail "apt knows no Debian archive; add one to /etc/apt and run apt-get update"
-    echo "$uri"
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
+        awk '$2 !~ /-/ { print $1 }'
+}
+
+mirror() {
+    [ -n "$(archives)" ] || again "$logs/apt.log" apt-get update
+    archives | head -n 1 | grep . || fail "apt knows no archive of Debian's; add one to /etc/apt"
 }
 
 fetching() {   # how this machine's apt fetches, for an apt that works elsewhere
@@ -65,13 +68,14 @@ fetching() {   # how this machine's apt fetches, for an apt that works elsewhere
 
 compose_plugin() {   # Debian 12 has none; that of Debian 13 is one static program
     docker compose version >/dev/null 2>&1 && return
-    local box plugins=/usr/libexec/docker/cli-plugins
+    local box archive plugins=/usr/libexec/docker/cli-plugins
     needed "installing the compose plugin"
     packages debian-archive-keyring ca-certificates
+    archive=$(mirror)
     box=$(mktemp -d)
     mkdir -p "$box"/{state/lists/partial,cache/archives/partial,parts} "$plugins"
     chmod 755 "$box"
-    echo "deb [signed-by=$keyring] $(mirror) trixie main" >"$box/sources.list"
+    echo "deb [signed-by=$keyring] $archive trixie main" >"$box/sources.list"
     touch "$box/status"
     {
         fetching
@@ -88,8 +92,10 @@ compose_plugin() {   # Debian 12 has none; that of Debian 13 is one static progr
         fail "the compose plugin does not run" "$logs/compose.log"
 }
 
-build() {   # version : a root file system from packages, straight into an image
-    local version=$1 include=rabbitmq-server,ca-certificates conf=etc/rabbitmq/conf.d changes hooks
+build() {   # version archive : a root file system from packages, straight into an image
+    local version=$1 archive=$2 include=rabbitmq-server,ca-certificates conf=etc/rabbitmq/conf.d
+    local suite changes hooks
+    suite=$(suite_of "$version")
     # RabbitMQ lets guest in from its own host only, and a container's clients are elsewhere.
     hooks=("mkdir -p \"\$1/$conf\"" "echo 'loopback_users = none' >\"\$1/$conf/10-any-host.conf\"")
     if [ "$version" = systemd ]; then
@@ -105,19 +111,19 @@ build() {   # version : a root file system from packages, straight into an image
         --aptopt="$logs/fetching.$version" \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
-        "${hooks[@]/#/--customize-hook=}" "$(suite_of "$version")" - \
-        "deb $(mirror) $(suite_of "$version") main" |
+        "${hooks[@]/#/--customize-hook=}" "$suite" - "deb $archive $suite main" |
         docker import "${changes[@]/#/--change=}" - "$name:$version"
 }
 
 images() {
-    local version failed=0
+    local version archive failed=0
     declare -A builds
     for version in "$@"; do
         docker image inspect "$name:$version" >/dev/null 2>&1 && continue
         needed "building $name:$version"
         packages mmdebstrap debian-archive-keyring ca-certificates
-        again "$logs/$version.log" build "$version" &
+        archive=$(mirror)
+        again "$logs/$version.log" build "$version" "$archive" &
         builds[$version]=$!
     done
     for version in "${!builds[@]}"; do
