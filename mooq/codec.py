@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, NoReturn
 
 from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
@@ -64,12 +65,14 @@ def decode(delivery: Delivery) -> IncomingMessage:
     mooq of 2017 sent), ``str`` for ``text/…``, ``bytes`` for anything else.
     """
     message = delivery.message
+    # One message may be in several queues, or be delivered again: each time with its own headers.
+    headers = deepcopy(dict(message.headers)) if message.headers else {}
     return {
         "msg": _decode_body(message.body, message.content_type),
         "routing_key": message.routing_key,
         "exchange_name": message.exchange,
         "redelivered": delivery.redelivered,
-        "headers": dict(message.headers) if message.headers else {},
+        "headers": headers,
         "message_id": message.message_id,
     }
 
@@ -111,15 +114,17 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
         )
     try:
         checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
-        size = len(_encoder.encode(checked).encode())
+        text = _encoder.encode(checked)
+        plain: dict[str, Any] = _decoder.decode(text)  # of an enum, say, its value
     except RecursionError:
         raise ValueError("headers are nested too deeply; flatten them") from None
+    size = len(text.encode())
     if size > LARGEST_HEADERS:
         raise ValueError(
             f"headers have {size} bytes as JSON; at most {LARGEST_HEADERS} are allowed: put it "
             "into msg"
         )
-    return checked
+    return plain
 
 
 def _check_header_name(name: object) -> str:
@@ -144,7 +149,7 @@ def _check_header(name: str, value: object) -> Any:
         return value
     if isinstance(value, Mapping):
         return {_check_header_name(key): _check_header(name, value[key]) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
         return [_check_header(name, item) for item in value]
     raise TypeError(
         f"header {name!r} holds a {type(value).__name__}; allowed are None, bool, int, str, and "
