@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -11,18 +13,21 @@ from mooq.address import Address
 from mooq.errors import BrokerConnectionError, MooqError
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.finishing import finish
-from mooq.rabbitmq_broker.readiness import prove_restart, wait_until_ready
+from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.readiness import handshake, prove_restart, wait_until_ready
 from mooq.retrying import check_timeout
 from mooq.transports.base import Transport
+
+log = logging.getLogger("mooq")
 
 
 class RabbitMQBroker:
     """A RabbitMQ of this machine, registered under the name ``host_port``.
 
     - ``host``, ``port``: its address, known before it starts and the same after a restart
-    - ``launcher``: how it is started: ``"systemctl"``, ``"service"``, ``"docker"`` or
-      ``"process"``; by default what the environment variable TEST_DISTRIBUTION names: ``arch``
-      (systemctl), ``ubuntu`` (service), ``docker`` or ``process``
+    - ``launcher``: how it is started: ``"systemctl"``, ``"service"``, ``"docker"``, ``"process"``
+      or a :class:`Launcher`; by default what the environment variable TEST_DISTRIBUTION names:
+      ``arch`` (systemctl), ``ubuntu`` (service), ``docker`` or ``process``
     - ``username``, ``password``, ``virtual_host``: what docker and process give the new node, and
       what is asked with whether it is ready
     - ``image``: docker only; by default the environment variable MOOQ_RABBITMQ_IMAGE, else
@@ -38,7 +43,7 @@ class RabbitMQBroker:
         *,
         host: str,
         port: int,
-        launcher: str | None = None,
+        launcher: str | Launcher | None = None,
         username: str = "guest",
         password: str = "guest",  # noqa: S107 — RabbitMQ's own, documented default
         virtual_host: str = "/",
@@ -48,8 +53,12 @@ class RabbitMQBroker:
     ) -> None:
         self._address = Address(host, port, username, password, virtual_host)
         self._timeout = check_timeout(timeout)
-        self._launcher = choose_launcher(
-            launcher, address=self._address, image=image, unit=unit, timeout=timeout
+        self._launcher = (
+            launcher
+            if isinstance(launcher, Launcher)
+            else choose_launcher(
+                launcher, address=self._address, image=image, unit=unit, timeout=timeout
+            )
         )
         self._is_launched = False
         self._turn = asyncio.Lock()
@@ -130,21 +139,18 @@ class RabbitMQBroker:
 
     async def _answers(self, deadline: float) -> None:
         left = max(deadline - self._now(), 0.1)
+        probe = partial(handshake, self._address)
         if not self._launcher.waits_until_ready:
-            await wait_until_ready(self._handshake, self._launcher, left)
+            log.info("waiting up to %.0f s for RabbitMQ at %s to answer", left, self._address)
+            await wait_until_ready(probe, self._launcher, left)
             return
         try:
-            await self._handshake(left)
+            await probe(left)
         except BrokerConnectionError as error:
             raise BrokerConnectionError(
                 f"RabbitMQ was started, but not at {self._address} or not for this user: {error}",
                 transient=False,
             ) from error
-
-    async def _handshake(self, timeout: float) -> None:
-        transport = self._transport()
-        await transport.open(timeout)
-        await transport.close()
 
     def _transport(self) -> Transport:
         # Imported here because `import mooq` does without aio-pika.

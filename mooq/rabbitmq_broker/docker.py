@@ -79,11 +79,15 @@ class DockerLauncher(Launcher):
         files = _open_files()
         return container.with_kwargs(
             ulimits=[Ulimit(name="nofile", soft=files, hard=files)],
-            labels={
-                "mooq": self._address.name,
-                "mooq.owner": f"{socket.gethostname()}:{os.getpid()}",
-            },
+            labels=self._labels(),
         )
+
+    def _labels(self) -> dict[str, str]:
+        """Return what tells whose the container is."""
+        return {
+            "mooq": self._address.name,
+            "mooq.owner": f"{socket.gethostname()}:{os.getpid()}",
+        }
 
     async def start(self) -> None:
         await self._ask("start", self._prepared().start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from mooq.errors import BrokerConnectionError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+log = logging.getLogger("mooq")
 
 
 @contextmanager
@@ -58,6 +61,7 @@ def fetch_image(client: DockerClient, image: str, remedy: str) -> None:
         try:
             client.images.get(image)
         except ImageNotFound:
+            log.info("downloading the image %r", image)
             client.images.pull(image)
 
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
+from mooq.address import Address
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.launcher import Launcher
 from mooq.retrying import worth_waiting
@@ -25,11 +26,22 @@ LONGEST_WAIT = 0.1  # … to this
 LONGEST_PROBE = 5.0  # seconds; a probe that hangs must not hide that the node has died
 
 
-async def wait_until_ready(probe: Probe, launcher: Launcher, timeout: float) -> None:
+async def handshake(address: Address, timeout: float) -> None:
+    """Complete an AMQP handshake and open a channel, once: the :data:`Probe` of an address."""
+    # Imported here because `import mooq` does without aio-pika.
+    from mooq.transports.rabbit import RabbitTransport
+
+    transport = RabbitTransport(address)
+    await transport.open(timeout)
+    await transport.close()
+
+
+async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: float) -> None:
     """Return when ``probe`` succeeds, tried again and again for ``timeout`` seconds.
 
-    Raises :class:`~mooq.BrokerConnectionError`, with the end of the node's log, when time is up
-    or the node has died; and the probe's own at once when it says that waiting cannot help.
+    ``launcher`` is what started the node, None for a node that somebody else started. Raises
+    :class:`~mooq.BrokerConnectionError`, with the end of the node's log, when time is up or the
+    node has died; and the probe's own at once when it says that waiting cannot help.
     """
     # Imported here because `import mooq` does without.
     from tenacity import (
@@ -46,7 +58,7 @@ async def wait_until_ready(probe: Probe, launcher: Launcher, timeout: float) -> 
         try:
             await probe(max(min(deadline - clock(), LONGEST_PROBE), FIRST_WAIT))
         except BrokerConnectionError as error:
-            death = await launcher.death() if error.transient else None
+            death = await launcher.death() if error.transient and launcher else None
             if death is not None:
                 raise BrokerConnectionError(
                     f"{death}, before it answered{await _log_of(launcher)}", transient=False
@@ -69,8 +81,8 @@ async def wait_until_ready(probe: Probe, launcher: Launcher, timeout: float) -> 
         ) from error
 
 
-async def _log_of(launcher: Launcher) -> str:
-    log = await launcher.log()
+async def _log_of(launcher: Launcher | None) -> str:
+    log = await launcher.log() if launcher else ""
     return f"\nThe end of its log:\n{log}" if log else ""
 
 
