@@ -1,0 +1,154 @@
+"""Publishes whose confirm is late or never comes, which only a network can bring about."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, make_queue, processing
+from tests.integration.sluice import sluice_before
+
+
+@retry(
+    retry=retry_if_exception_type(mooq.NothingToConsume),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(LONGEST_WAIT),
+    reraise=True,
+)
+async def arrived(channel: mooq.Channel) -> object:
+    """Wait for a message by looking: to wait as a consumer, answers would have to pass."""
+    return (await channel.get("q"))["msg"]
+
+
+async def test_concurrent_publishes_do_not_wait_for_each_others_confirm(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+        await mooq.connect(**address) as conn,
+    ):
+        await make_queue(observer, "q")
+        look = await observer.create_channel()
+        chan = await conn.create_channel()
+        await chan.publish(exchange_name="log", msg="first")
+        sluice.hold_answers()
+        publishing = [
+            asyncio.create_task(chan.publish(exchange_name="log", msg=number))
+            for number in range(100)
+        ]
+        assert [await arrived(look) for _ in range(101)] == ["first", *range(100)]
+        assert not any(task.done() for task in publishing)
+        sluice.let_answers_pass()
+        assert await asyncio.gather(*publishing) == [None] * 100
+
+
+async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+        await mooq.connect(**address) as conn,
+    ):
+        await make_queue(observer, "q")
+        chan = await conn.create_channel()
+        await chan.publish(exchange_name="log", msg="first")
+        sluice.hold_answers()
+        with pytest.raises(mooq.PublishUnconfirmed) as caught:
+            await chan.publish(exchange_name="log", msg="second", message_id="m-2", timeout=0.05)
+        assert str(caught.value) == (
+            f"message m-2 to exchange 'log' at {address['host']}:{address['port']} was sent but "
+            "not confirmed (no answer from the broker within 0.05 s); it may have arrived: "
+            "publish it again with the same message_id, so that a receiver can tell"
+        )
+        assert isinstance(caught.value, mooq.BrokerConnectionError)
+        sluice.let_answers_pass()
+        await chan.publish(exchange_name="log", msg="third")
+        assert await bodies_of(await observer.create_channel(), "q") == ["first", "second", "third"]
+
+
+async def test_a_publish_that_could_not_be_sent_in_time_says_so_and_never_arrives(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+        await mooq.connect(**address) as conn,
+    ):
+        await make_queue(observer, "q")
+        chan = await conn.create_channel()
+        sluice.hold_answers()  # the question whether the exchange exists is not answered
+        with pytest.raises(mooq.BrokerConnectionError, match=r"within 0\.05 s") as caught:
+            await chan.publish(exchange_name="log", msg="first", timeout=0.05)
+        assert not isinstance(caught.value, mooq.PublishUnconfirmed)
+        sluice.let_answers_pass()
+        await chan.publish(exchange_name="log", msg="second")
+        assert await bodies_of(await observer.create_channel(), "q") == ["second"]
+
+
+async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+        await mooq.connect(**address) as conn,
+    ):
+        await make_queue(observer, "q")
+        look = await observer.create_channel()
+        chan = await conn.create_channel()
+        inbox = Inbox()
+        await chan.register_consumer(
+            "mine", exchange_name="own", exchange_type="direct", callback=inbox
+        )
+        await chan.publish(exchange_name="log", msg="first")
+        sluice.hold_answers()
+        publishing = [
+            asyncio.create_task(chan.publish(exchange_name="log", msg=number))
+            for number in range(10)
+        ]
+        assert [await arrived(look) for _ in range(11)] == ["first", *range(10)]
+        sluice.cut()
+        sluice.let_answers_pass()
+        outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
+        # The connection comes back, and with it the consumer.
+        async with processing(conn):
+            await chan.publish(exchange_name="own", msg="again")
+            assert await inbox.has(1) == ["again"]
+
+
+async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messages_again(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**address) as conn,
+    ):
+        chan = await conn.create_channel()
+        inbox, broken = Inbox(), asyncio.Event()
+
+        async def outlive(message: mooq.IncomingMessage) -> None:
+            inbox.keep(message)
+            await broken.wait()
+
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=outlive
+        )
+        async with processing(conn):
+            for number in range(3):
+                await chan.publish(exchange_name="log", msg=number)
+            await inbox.has(3)
+            sluice.cut()
+            assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
+            broken.set()  # the first three acknowledge to a channel that is gone
+            await chan.publish(exchange_name="log", msg=3)
+            assert (await inbox.has(7))[6] == 3
+        assert [message["redelivered"] for message in inbox.messages] == [False] * 3 + [
+            True
+        ] * 3 + [False]
