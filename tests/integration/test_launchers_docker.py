@@ -1,0 +1,310 @@
+"""The docker launcher on a real engine: containers that start, restart, die, or cannot be had."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from io import BytesIO
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+import mooq
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.engine import fetch_reaper_image
+from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
+from mooq.rabbitmq_broker.readiness import prove_restart
+from mooq.transports.rabbit import RabbitTransport
+from tests.shared_broker import leave_out
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+IMAGE = os.environ.get("MOOQ_RABBITMQ_IMAGE") or "mooq-rabbitmq:4.0"
+
+ImageThat = Callable[[str], str]
+
+pytestmark = pytest.mark.rabbit
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerClient]:
+    try:
+        import docker
+
+        client = docker.from_env()
+        if not client.images.list(IMAGE):
+            client.images.pull(IMAGE)
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+        leave_out(
+            f"the docker launcher needs Docker's engine and the image {IMAGE!r} ({error}); "
+            "`.ci/images.sh`, run as root, brings in both"
+        )
+    from testcontainers.core.config import testcontainers_config as config
+
+    with closing(client), pytest.MonkeyPatch.context() as patch:
+        if not client.images.list(config.ryuk_image):
+            patch.setattr(config, "_ryuk_disabled", True)
+        yield client
+
+
+@pytest.fixture
+def image_that(engine: DockerClient) -> Iterator[ImageThat]:
+    """Build an image that runs a line of shell in place of RabbitMQ."""
+    built: list[str] = []
+
+    def build(line: str) -> str:
+        name = f"mooq-test:{uuid4().hex}"
+        file = f'FROM {IMAGE}\nENTRYPOINT []\nCMD ["sh", "-c", "{line}"]\n'
+        engine.images.build(fileobj=BytesIO(file.encode()), tag=name, rm=True)
+        built.append(name)
+        return name
+
+    yield build
+    for name in built:
+        engine.images.remove(name, force=True)
+
+
+def broker_of(image: str, timeout: float = 60) -> RabbitMQBroker:
+    return RabbitMQBroker(
+        host="localhost", port=free_port(), launcher="docker", image=image, timeout=timeout
+    )
+
+
+def containers_of(engine: DockerClient, broker: RabbitMQBroker) -> list[Container]:
+    filters = {"label": f"mooq={broker.name}"}
+    found: list[Container] = engine.containers.list(all=True, filters=filters, ignore_removed=True)
+    return found
+
+
+async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothing(
+    engine: DockerClient,
+) -> None:
+    address = Address("localhost", free_port(), "ann", "secret", "/there")
+    broker = RabbitMQBroker(
+        host=address.host,
+        port=address.port,
+        launcher="docker",
+        image=IMAGE,
+        username=address.username,
+        password=address.password,
+        virtual_host=address.virtual_host,
+    )
+    is_running = asyncio.get_running_loop().create_future()
+    ended = asyncio.Event()
+    before = RabbitTransport(address)
+    before.on_lost = ended.set
+
+    await broker.run(is_running)
+    assert is_running.result() is None
+    (container,) = containers_of(engine, broker)
+    assert container.labels["mooq.owner"].endswith(f":{os.getpid()}")
+    assert container.ports["5672/tcp"] == [{"HostIp": LOOPBACK, "HostPort": str(address.port)}]
+
+    async with await connect(address) as conn:
+        chan = await conn.create_channel()
+        await chan.register_producer(exchange_name="durable", exchange_type="fanout")
+    with pytest.raises(BrokerConnectionError, match="one from before is still open"):
+        async with prove_restart(RabbitTransport(address), timeout=0.2):
+            pass  # nobody restarts it
+
+    await before.open(5)
+    await broker.run()
+    assert ended.is_set()
+    assert containers_of(engine, broker) == [container]
+    async with await connect(address) as conn:
+        chan = await conn.create_channel()
+        await chan.publish(exchange_name="durable", msg="known since before the restart")
+
+    await broker.close()
+    assert containers_of(engine, broker) == []
+    await check_free(address)
+
+
+async def connect(address: Address) -> mooq.Connection:
+    return await mooq.connect(
+        host=address.host,
+        port=address.port,
+        username=address.username,
+        password=address.password,
+        virtual_host=address.virtual_host,
+    )
+
+
+async def test_an_image_that_cannot_be_had_is_an_error_that_names_it(engine: DockerClient) -> None:
+    broker = broker_of("mooq-no-such-image:1.2")
+    is_running = asyncio.get_running_loop().create_future()
+    started = time.monotonic()
+    with pytest.raises(BrokerConnectionError, match=r"'mooq-no-such-image:1.2'") as raised:
+        await broker.run(is_running)
+    assert time.monotonic() - started < 10
+    assert "pull or build it" in str(raised.value)
+    assert "MOOQ_RABBITMQ_IMAGE" in str(raised.value)
+    assert is_running.exception() is raised.value
+    assert containers_of(engine, broker) == []
+    await broker.close()
+
+
+async def test_the_image_comes_from_the_environment_unless_it_is_given(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOOQ_RABBITMQ_IMAGE", "mooq-no-such-image:of-the-environment")
+    broker = RabbitMQBroker(host="localhost", port=free_port(), launcher="docker")
+    with pytest.raises(BrokerConnectionError, match="'mooq-no-such-image:of-the-environment'"):
+        await broker.run()
+    await broker.close()
+
+
+async def test_a_container_that_dies_at_once_ends_the_wait_with_its_log(
+    engine: DockerClient, image_that: ImageThat
+) -> None:
+    broker = broker_of(image_that("echo the disk is full; exit 3"))
+    started = time.monotonic()
+    with pytest.raises(BrokerConnectionError) as raised:
+        await broker.run()
+    assert time.monotonic() - started < 10
+    assert "ended with exit status 3, before it answered" in str(raised.value)
+    assert str(raised.value).endswith("The end of its log:\nthe disk is full")
+    assert not raised.value.transient
+    assert containers_of(engine, broker) == []
+    await broker.close()
+
+
+async def test_a_container_that_never_answers_is_given_up_when_time_is_up(
+    engine: DockerClient, image_that: ImageThat
+) -> None:
+    broker = broker_of(image_that("echo not RabbitMQ; exec sleep 60"), timeout=1)
+    with pytest.raises(BrokerConnectionError, match=r"waited 0\.\d s.*last seen: ") as raised:
+        await broker.run()
+    assert str(broker.port) in str(raised.value)
+    assert str(raised.value).endswith("The end of its log:\nnot RabbitMQ")
+    assert containers_of(engine, broker) == []
+    await broker.close()
+
+
+async def test_a_container_that_cannot_start_is_an_error_that_leaves_none(
+    engine: DockerClient, image_that: ImageThat
+) -> None:
+    image = image_that("true")
+    unstartable = f"{image}-unstartable"
+    file = f'FROM {image}\nENTRYPOINT ["/no-such-program"]\n'
+    engine.images.build(fileobj=BytesIO(file.encode()), tag=unstartable, rm=True)
+    try:
+        broker = broker_of(unstartable)
+        with pytest.raises(
+            BrokerConnectionError, match=r"cannot start the container.*no-such-prog"
+        ):
+            await broker.run()
+        assert containers_of(engine, broker) == []
+        await broker.close()
+    finally:
+        engine.images.remove(unstartable, force=True)
+
+
+async def test_a_container_that_somebody_removed_is_missed(
+    engine: DockerClient, image_that: ImageThat
+) -> None:
+    launcher = DockerLauncher(Address("localhost", free_port()), image_that("exec sleep 60"))
+    await launcher.prepare()
+    await launcher.start()
+    assert await launcher.death() is None
+    launcher._prepared().get_wrapped_container().remove(force=True)
+    assert "somebody removed the container" in (await launcher.death() or "")
+    assert await launcher.log() == ""
+    with pytest.raises(BrokerConnectionError, match=r"cannot restart the container.*No such"):
+        await launcher.restart()
+    await launcher.stop()
+
+
+async def test_a_taken_port_is_named_before_anything_starts(engine: DockerClient) -> None:
+    broker = broker_of(IMAGE)
+    server = await asyncio.start_server(lambda reader, writer: None, LOOPBACK, broker.port)
+    async with server:
+        with pytest.raises(BrokerConnectionError, match=f"port {broker.port} is taken"):
+            await broker.run()
+    assert containers_of(engine, broker) == []
+    await broker.close()
+
+
+async def test_a_run_that_is_cancelled_leaves_nothing(
+    engine: DockerClient, image_that: ImageThat
+) -> None:
+    broker = broker_of(image_that("exec sleep 60"))
+    is_running = asyncio.get_running_loop().create_future()
+    run = asyncio.create_task(broker.run(is_running))
+    async with asyncio.timeout(30):
+        while not await asyncio.to_thread(containers_of, engine, broker):
+            assert not run.done()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert is_running.cancelled()
+    assert containers_of(engine, broker) == []
+    await broker.close()
+
+
+ATTEMPT = f"""
+import asyncio, os
+from mooq.rabbitmq_broker import RabbitMQBroker
+
+def attempt():
+    broker = RabbitMQBroker(host="localhost", port={free_port()}, launcher="docker")
+    try:
+        asyncio.run(broker.run())
+    except ConnectionError as error:
+        return error
+
+host = os.environ.pop("DOCKER_HOST", "")
+os.environ["DOCKER_HOST"] = "unix:///no/such/socket"
+print(attempt())
+"""
+AS_NOBODY = """
+os.environ["DOCKER_HOST"] = host
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+print(attempt())  # the attempt before has imported what nobody might not be able to read
+"""
+
+
+def said_by(script: str) -> str:
+    """Run a script elsewhere: docker-py leaves its socket open when it cannot connect."""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    return ran.stdout + ran.stderr
+
+
+def test_an_engine_that_does_not_run_is_an_error_that_says_so(engine: DockerClient) -> None:
+    said = said_by(ATTEMPT)
+    assert "Docker's engine does not answer ([Errno 2] No such file or directory)" in said
+    assert "install Docker, start its engine, or choose another launcher" in said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without permission")
+def test_no_permission_on_the_engine_s_socket_is_an_error_that_says_so(
+    engine: DockerClient,
+) -> None:
+    said = said_by(ATTEMPT + AS_NOBODY)
+    assert "this user may not use the socket of Docker's engine; add the user to the group" in said
+
+
+def test_when_ryuk_cannot_be_had_the_error_says_how_to_do_without(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from testcontainers.core.config import testcontainers_config
+
+    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", False)
+    monkeypatch.setattr(testcontainers_config, "ryuk_image", "mooq-no-such-ryuk:1")
+    with pytest.raises(BrokerConnectionError, match=r"mooq-no-such-ryuk.*RYUK_DISABLED=true"):
+        fetch_reaper_image(engine)
+    monkeypatch.setattr(testcontainers_config, "_ryuk_disabled", True)
+    fetch_reaper_image(engine)
