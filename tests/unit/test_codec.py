@@ -1,0 +1,354 @@
+"""What can be published, as a message and as headers, and how what arrives is read."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import ChainMap, OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooq.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
+from mooq.message import Delivery, Message
+
+HALF = "\ud800"  # a lone surrogate, as a wrongly decoded file name may hold
+DEEP = 100_000
+
+
+class Colour(str, Enum):  # noqa: UP042 - as older programs have them
+    RED = "red"
+
+
+class Level(IntEnum):
+    HIGH = 3
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def cyclic_list() -> object:
+    value: list[Any] = []
+    value.append({"again": value})
+    return value
+
+
+def cyclic_dict() -> object:
+    value: dict[str, Any] = {}
+    value["again"] = [value]
+    return value
+
+
+def received(body: bytes, content_type: str | None = "application/json", **more: Any) -> Any:
+    return decode(Delivery(Message(body, "e", "k", None, content_type, **more), False, None))
+
+
+def round_trip(msg: object) -> Any:
+    return received(encode(msg))["msg"]
+
+
+# What is published
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_anything_that_json_can_hold_arrives_as_it_was(msg: object) -> None:
+    assert round_trip(msg) == msg
+
+
+@given(JSON)
+def test_what_is_sent_is_json_in_utf_8(msg: object) -> None:
+    assert json.loads(encode(msg).decode()) == msg
+
+
+@pytest.mark.parametrize(
+    ("msg", "arrives"),
+    [
+        ((1, (2,)), [1, [2]]),
+        ({1: 2, None: 3, 1.5: 4, False: 5}, {"1": 2, "null": 3, "1.5": 4, "false": 5}),
+        (OrderedDict(b=1, a=2), {"b": 1, "a": 2}),
+        ([Level.HIGH, Colour.RED], [3, "red"]),
+        (10**400, 10**400),
+        (-0.0, 0.0),
+    ],
+    ids=["tuple", "keys that are no str", "ordered dict", "enums", "huge int", "minus zero"],
+)
+def test_what_json_has_another_form_for_arrives_in_that_form(msg: object, arrives: object) -> None:
+    assert round_trip(msg) == arrives
+
+
+def test_a_message_is_sent_without_a_byte_too_many() -> None:
+    assert encode({"a": [1, "é✓"]}) == '{"a":[1,"é✓"]}'.encode()
+
+
+REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
+    "bytes": (lambda: b"raw", TypeError, "msg is not JSON: Object of type bytes is not JSON"),
+    "set": (lambda: {1, 2}, TypeError, "msg is not JSON: Object of type set is not JSON"),
+    "object": (object, TypeError, "msg is not JSON: Object of type object is not JSON"),
+    "datetime": (lambda: datetime.now(UTC), TypeError, "msg is not JSON: Object of type datetime"),
+    "decimal": (lambda: Decimal(1), TypeError, "msg is not JSON: Object of type Decimal is not"),
+    "inside": (lambda: {"a": [b""]}, TypeError, "msg is not JSON: Object of type bytes is not"),
+    "tuple as key": (lambda: {(1, 2): 3}, TypeError, "msg is not JSON: keys must be str, int"),
+    "NaN": (lambda: math.nan, ValueError, "msg is not JSON: Out of range float values"),
+    "infinity": (lambda: [math.inf], ValueError, "msg is not JSON: Out of range float values"),
+    "NaN as key": (lambda: {-math.inf: 1}, ValueError, "msg is not JSON: Out of range float"),
+    "list in itself": (cyclic_list, ValueError, "msg is not JSON: Circular reference detected"),
+    "dict in itself": (cyclic_dict, ValueError, "msg is not JSON: Circular reference detected"),
+    "deep nesting": (lambda: nested(DEEP), ValueError, "msg is not JSON: it is nested too deeply"),
+    "int of 5,000 digits": (lambda: 10**5000, ValueError, "msg is not JSON: Exceeds the limit"),
+    "half a character": (lambda: HALF, ValueError, "msg holds '\\ud800', half a character"),
+    "17 MiB": (
+        lambda: "x" * 17 * 2**20,
+        ValueError,
+        "msg has 17825794 bytes as JSON; at most 16777216 (16 MiB) are allowed: store it elsewhere",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "error", "text"), REFUSED.values(), ids=REFUSED)
+def test_a_message_that_json_cannot_hold_is_refused(
+    make: Callable[[], object], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        encode(make())
+    assert type(raised.value) is error
+    assert str(raised.value).startswith(text)
+    assert any(word in str(raised.value) for word in ("publish", "flatten", "leave it out"))
+
+
+def test_a_message_may_have_16_mib_as_json_and_not_a_byte_more() -> None:
+    largest = "x" * (LARGEST_BODY - len('""'))
+    assert len(encode(largest)) == LARGEST_BODY
+    with pytest.raises(ValueError, match=r"^msg has 16777217 bytes"):
+        encode(largest + "x")
+
+
+def test_the_size_of_a_message_is_that_of_its_utf_8() -> None:
+    with pytest.raises(ValueError, match=r"^msg has 16777218 bytes"):
+        encode("é" * (LARGEST_BODY // 2))
+
+
+# What arrives
+
+
+def test_a_callback_is_given_a_plain_dict_of_six_things() -> None:
+    message = Message(b'{"a":1}', "e", "k", "id", headers={"h": 1})
+    assert decode(Delivery(message, True, None)) == {
+        "msg": {"a": 1},
+        "routing_key": "k",
+        "exchange_name": "e",
+        "redelivered": True,
+        "headers": {"h": 1},
+        "message_id": "id",
+    }
+
+
+def test_a_foreign_message_may_lack_headers_and_id() -> None:
+    message = received(b"1", headers=None)
+    assert (message["headers"], message["message_id"]) == ({}, None)
+
+
+def test_every_delivery_has_headers_of_its_own() -> None:
+    headers: dict[str, Any] = {"list": [1], "dict": {"in": {}}}
+    first = received(b"1", headers=headers)
+    first["headers"]["list"].append(2)
+    first["headers"]["dict"]["in"]["more"] = True
+    first["headers"]["new"] = 1
+    assert received(b"1", headers=headers)["headers"] == {"list": [1], "dict": {"in": {}}}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "msg"),
+    [
+        ("application/json", b'{"a": 1}', {"a": 1}),
+        ("application/json; charset=utf-8", '"é"'.encode(), "é"),
+        ("Application/JSON", b"1", 1),
+        ("application/cloudevents+json", b"[1]", [1]),
+        ("application/problem+json;charset=utf-8", b"[1]", [1]),
+        (None, b'"as the mooq of 2017 sent"', "as the mooq of 2017 sent"),
+        ("", b"null", None),
+        ("text/plain", "é, not JSON".encode(), "é, not JSON"),
+        ("TEXT/html; charset=utf-8", b"<p>", "<p>"),
+        ("application/octet-stream", b"\xff\x00", b"\xff\x00"),
+        ("application/x-json-stream", b"{}", b"{}"),
+        ("application/x-ndjson", b"1", b"1"),
+        ("image/png", b"", b""),
+    ],
+)
+def test_the_content_type_decides_how_a_body_is_read(
+    content_type: str | None, body: bytes, msg: object
+) -> None:
+    assert received(body, content_type)["msg"] == msg
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"not JSON", "application/json"),
+        (b"", "application/json"),
+        (b"", None),
+        (b"{} {}", "application/json"),
+        (b'"\xff"', "application/json"),
+        (b"NaN", "application/json"),
+        (b"[-Infinity]", "application/json"),
+        (b"[" * DEEP, "application/json"),
+        (b"[" * DEEP + b"]" * DEEP, None),
+        (b"\xff", "application/vnd.it+json"),
+        (b"\xff", "text/plain"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_body_that_is_not_what_its_content_type_says_is_a_value_error(
+    body: bytes, content_type: str | None
+) -> None:
+    with pytest.raises(ValueError, match=r"body is not JSON|codec can't decode"):
+        received(body, content_type)
+
+
+# Headers
+
+
+HEADERS = st.dictionaries(
+    st.text(max_size=20).filter(lambda name: name not in RESERVED_HEADERS),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=20), inner),
+        max_leaves=10,
+    ),
+    max_size=5,
+)
+
+
+@given(HEADERS)
+def test_headers_arrive_as_they_were(headers: dict[str, Any]) -> None:
+    assert check_headers(headers) == headers
+
+
+def test_there_may_be_no_headers() -> None:
+    assert check_headers(None) is None
+    assert check_headers({}) == {}
+
+
+def test_headers_are_copied_when_they_are_published() -> None:
+    inner: list[int] = [1]
+    checked = check_headers({"list": inner})
+    inner.append(2)
+    assert checked == {"list": [1]}
+
+
+@pytest.mark.parametrize(
+    ("headers", "arrive"),
+    [
+        ({"h": (1, (2,))}, {"h": [1, [2]]}),
+        ({"h": range(3)}, {"h": [0, 1, 2]}),
+        (MappingProxyType({"h": ChainMap({"a": 1})}), {"h": {"a": 1}}),
+        ({"h": [Level.HIGH, Colour.RED]}, {"h": [3, "red"]}),
+    ],
+    ids=["tuple", "range", "other mappings", "enums"],
+)
+def test_header_values_arrive_as_plain_json(headers: Any, arrive: dict[str, Any]) -> None:
+    checked = check_headers(headers)
+    assert checked == arrive
+    assert repr(checked) == repr(arrive)
+
+
+BAD_HEADERS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "a list": (lambda: ["h"], TypeError, "headers must be a mapping, not list"),
+    "a str": (lambda: "h", TypeError, "headers must be a mapping, not str"),
+    "name no str": (lambda: {1: 1}, TypeError, "header name 1 must be a str, not int"),
+    "inner name no str": (
+        lambda: {"h": [{b"x": 1}]},
+        TypeError,
+        "header name b'x' must be a str, not bytes",
+    ),
+    "name too long": (
+        lambda: {"h" * 129: 1},
+        ValueError,
+        f"header name {'h' * 30!r}… is too long; at most 128 bytes",
+    ),
+    "name of too many bytes": (
+        lambda: {"é" * 65: 1},
+        ValueError,
+        f"header name {'é' * 30!r}… is too long; at most 128 bytes",
+    ),
+    "float": (lambda: {"h": 0.1}, TypeError, "header 'h' holds a float; allowed are None, bool,"),
+    "bytes": (lambda: {"h": b""}, TypeError, "header 'h' holds a bytes; allowed are None, bool,"),
+    "bytearray": (lambda: {"h": bytearray()}, TypeError, "header 'h' holds a bytearray; allowed"),
+    "memoryview": (lambda: {"h": memoryview(b"")}, TypeError, "header 'h' holds a memoryview; al"),
+    "set": (lambda: {"h": set()}, TypeError, "header 'h' holds a set; allowed are None, bool, int"),
+    "object": (lambda: {"h": object()}, TypeError, "header 'h' holds a object; allowed are None"),
+    "datetime": (lambda: {"h": datetime.now(UTC)}, TypeError, "header 'h' holds a datetime; allo"),
+    "decimal": (lambda: {"h": Decimal(1)}, TypeError, "header 'h' holds a Decimal; allowed are"),
+    "inside": (lambda: {"h": [{"i": (1.5,)}]}, TypeError, "header 'h' holds a float; allowed are"),
+    "int too large": (
+        lambda: {"h": 2**63},
+        ValueError,
+        "header 'h' holds 9223372036854775808; AMQP integers have 64 bits",
+    ),
+    "int too small": (
+        lambda: {"h": -(2**63) - 1},
+        ValueError,
+        "header 'h' holds -9223372036854775809; AMQP integers have 64 bits",
+    ),
+    "half a character": (lambda: {"h": HALF}, ValueError, "header 'h' holds '\\ud800', half a"),
+    "half a character in a name": (lambda: {HALF: 1}, ValueError, "header name holds '\\ud800'"),
+    "deep nesting": (lambda: {"h": nested(DEEP)}, ValueError, "headers are nested too deeply; fl"),
+    "list in itself": (lambda: {"h": cyclic_list()}, ValueError, "headers are nested too deeply"),
+    "dict in itself": (lambda: {"h": cyclic_dict()}, ValueError, "headers are nested too deeply"),
+    "too much": (
+        lambda: {"h": "é" * 16384},
+        ValueError,
+        "headers have 32776 bytes as JSON; at most 32768 are allowed: put it into msg",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "error", "text"), BAD_HEADERS.values(), ids=BAD_HEADERS)
+def test_headers_that_amqp_cannot_hold_are_refused(
+    make: Callable[[], Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        check_headers(make())
+    assert type(raised.value) is error
+    assert str(raised.value).startswith(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CC", "BCC", "x-death"]
+    + [
+        f"x-{which}-death-{what}"
+        for which in ("first", "last")
+        for what in ("exchange", "queue", "reason")
+    ],
+)
+def test_a_header_that_rabbitmq_would_act_on_or_overwrite_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^header '{name}' has a meaning to RabbitMQ, .*choose"):
+        check_headers({"mine": 1, name: "q"})
+
+
+def test_headers_may_have_32_kib_as_json_and_names_128_bytes() -> None:
+    largest = {"é" * 64: "x" * (32 * 1024 - 128 - len('{"":""}'))}
+    assert check_headers(largest) == largest
+    assert check_headers({"h": 2**63 - 1, "i": -(2**63)}) == {"h": 2**63 - 1, "i": -(2**63)}

@@ -1,0 +1,85 @@
+"""What travels: frozen messages, and ids by which a repeat is recognised."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from mooq.message import Delivery, IncomingMessage, Message, check_message_id, new_message_id
+
+
+def test_a_message_is_persistent_json_unless_told_otherwise() -> None:
+    message = Message(b"1", "e", "k")
+    assert (message.content_type, message.persistent) == ("application/json", True)
+    assert (message.message_id, message.headers) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "travelling", [Message(b"", "", ""), Delivery(Message(b"", "", ""), False, 0)]
+)
+def test_what_travels_cannot_be_changed(travelling: object) -> None:
+    for name in travelling._fields:  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError):
+            setattr(travelling, name, None)
+
+
+def test_what_a_callback_is_given_has_six_keys() -> None:
+    assert set(IncomingMessage.__annotations__) == IncomingMessage.__required_keys__
+    assert IncomingMessage.__required_keys__ == {
+        "msg",
+        "routing_key",
+        "exchange_name",
+        "redelivered",
+        "headers",
+        "message_id",
+    }
+
+
+def test_no_two_messages_have_the_same_id() -> None:
+    assert len({new_message_id() for _ in range(1000)}) == 1000
+
+
+def test_no_two_processes_make_the_same_ids() -> None:
+    make = "from mooq.message import new_message_id; print(new_message_id())"
+    others = {
+        subprocess.run(
+            [sys.executable, "-c", make], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    assert len(others) == 2
+
+
+def test_a_message_without_an_id_gets_one_that_amqp_can_carry() -> None:
+    first, second = check_message_id(None), check_message_id(None)
+    assert first != second
+    assert check_message_id(first) == first
+
+
+@pytest.mark.parametrize("message_id", ["1", "é" * 127, "x" * 255, " "])
+def test_an_id_that_is_given_is_kept(message_id: str) -> None:
+    assert check_message_id(message_id) == message_id
+
+
+@pytest.mark.parametrize(
+    ("message_id", "error", "text"),
+    [
+        ("", ValueError, "message_id must have 1 to 255 bytes"),
+        ("x" * 256, ValueError, "message_id must have 1 to 255 bytes"),
+        ("é" * 128, ValueError, "message_id must have 1 to 255 bytes"),
+        ("\ud800", ValueError, "message_id holds '\\ud800', half a character that UTF-8 cannot"),
+        (7, TypeError, "message_id must be a str, not int"),
+        (b"id", TypeError, "message_id must be a str, not bytes"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_an_id_that_amqp_cannot_carry_is_refused(
+    message_id: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        check_message_id(message_id)
+    assert type(raised.value) is error
+    assert str(raised.value).startswith(text)
