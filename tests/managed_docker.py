@@ -35,18 +35,6 @@ class ManagedDockerLauncher(DockerLauncher):
         except BrokerConnectionError as error:
             raise MissingError(str(error)) from error
 
-    async def start(self) -> None:
-        try:
-            await super().start()
-        except BrokerConnectionError as error:
-            if "rlimit" not in str(error):
-                raise
-            # This engine may not raise its own limit of open files, so that one is low enough.
-            container = self._prepared()
-            container.get_wrapped_container().remove(force=True)
-            container._kwargs.pop("ulimits")
-            await super().start()
-
     def _describe(self) -> DockerContainer:
         from testcontainers.core.config import testcontainers_config
 

@@ -68,7 +68,7 @@ def owned() -> Iterator[Offer]:
         target=asyncio.run, args=(_own(opened),), name="owner of the shared RabbitMQ"
     )
     owner.start()
-    offer, end = opened.result()
+    offer, end = opened.result(timeout=60)
     try:
         yield offer
     finally:
@@ -162,10 +162,10 @@ async def _start(at_the_end: AsyncExitStack) -> Answer:
     from tests.managed_docker import ManagedDockerLauncher
 
     address, management_port = Address(LOOPBACK, _free_port()), _free_port()
+    launcher = ManagedDockerLauncher(address, management_port)
     broker = RabbitMQBroker(
-        host=address.host, port=address.port, launcher="docker", timeout=READY_TIMEOUT
+        host=address.host, port=address.port, launcher=launcher, timeout=READY_TIMEOUT
     )
-    broker._launcher = ManagedDockerLauncher(address, management_port)
     await broker.run()
     at_the_end.push_async_callback(broker.close)
     return await _answer(address, LOOPBACK, management_port, READY_TIMEOUT)
