@@ -37,8 +37,8 @@ async def connect(
 async def connect(
     host: str = ...,
     port: int = ...,
+    broker: Literal["in_memory"] = ...,
     *,
-    broker: Literal["in_memory"],
     username: str | None = ...,
     password: str | None = ...,
     virtual_host: str | None = ...,
