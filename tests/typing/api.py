@@ -1,0 +1,192 @@
+"""The public API as its users write it. Type-checked by ``mypy --strict``, never run.
+
+An ``ignore`` marks a mistake that type checkers must find: one that they no longer find is an
+unused ``ignore``, which is an error too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import partial
+from typing import Any, assert_type
+from unittest.mock import AsyncMock
+
+import mooq
+
+
+async def connecting() -> None:
+    assert_type(await mooq.connect(), mooq.RabbitMQConnection)
+    assert_type(await mooq.connect("localhost", 5672, "rabbit"), mooq.RabbitMQConnection)
+    assert_type(await mooq.connect("localhost", 5672, "in_memory"), mooq.InMemoryConnection)
+    assert_type(await mooq.connect(broker="in_memory"), mooq.InMemoryConnection)
+    assert_type(
+        await mooq.connect(
+            "broker.example",
+            5671,
+            username="ann",
+            password="secret",
+            virtual_host="tests",
+            ssl=ssl.create_default_context(),
+            timeout=2,
+        ),
+        mooq.RabbitMQConnection,
+    )
+    await mooq.connect(url="amqps://ann:secret@broker.example/tests", ssl=True, timeout=0.5)
+
+    await mooq.connect("localhost", "5672")  # type: ignore[call-overload]
+    await mooq.connect("localhost", 5672, "rabbit", "ann")  # type: ignore[call-overload]
+
+
+async def chosen_at_run_time(broker: str) -> mooq.Connection:
+    connection = await mooq.connect(broker=broker)
+    assert_type(connection, mooq.RabbitMQConnection | mooq.InMemoryConnection)
+    return connection
+
+
+async def connections(broker: str) -> None:
+    async with await mooq.connect(broker="in_memory") as in_memory:
+        assert_type(in_memory, mooq.InMemoryConnection)
+        assert_type((in_memory.host, in_memory.port), tuple[str, int])
+    async with mooq.RabbitMQConnection(host="localhost", port=5672) as rabbit:
+        assert_type(rabbit, mooq.RabbitMQConnection)
+    connection = await chosen_at_run_time(broker)
+    await connection.connect()
+    await connection.process_events()
+    await connection.process_events(3)
+    await connection.process_events(num_cycles="inf")
+    await connection.close()
+    await connection.close(timeout=1)
+    await connection.get_broker(host="localhost", port=5672).run()
+
+    mooq.RabbitMQConnection("localhost", 5672)  # type: ignore[call-arg]
+    mooq.Connection(host="localhost", port=5672)  # type: ignore[abstract]
+    await connection.process_events(num_cycles="all")  # type: ignore[arg-type]
+    connection.get_broker("localhost", 5672)  # type: ignore[call-arg]
+
+
+async def callback(message: mooq.IncomingMessage) -> None:
+    assert_type(message["msg"], Any)
+    assert_type(message["routing_key"], str)
+    assert_type(message["exchange_name"], str)
+    assert_type(message["redelivered"], bool)
+    assert_type(message["headers"], dict[str, Any])
+    assert_type(message["message_id"], str | None)
+    message["body"]  # type: ignore[typeddict-item]
+
+
+async def plain_callback(message: dict[str, Any]) -> None: ...
+
+
+async def callback_with_a_result(message: mooq.IncomingMessage) -> int:
+    return len(message["msg"])
+
+
+async def callback_with_more(prefix: str, message: mooq.IncomingMessage) -> None: ...
+
+
+def callback_that_returns_a_future(message: mooq.IncomingMessage) -> asyncio.Future[str]:
+    return asyncio.get_running_loop().create_future()
+
+
+def not_async(message: mooq.IncomingMessage) -> None: ...
+
+
+async def without_argument() -> None: ...
+
+
+async def channels(connection: mooq.Connection) -> None:
+    async with await connection.create_channel() as channel:
+        assert_type(channel.is_closed, bool)
+        await channel.register_producer(exchange_name="e", exchange_type="topic")
+        name = await channel.register_consumer(
+            exchange_name="e", exchange_type="topic", callback=callback
+        )
+        assert_type(name, str)
+        await channel.register_consumer(
+            "queue",
+            ["a.*", "#"],
+            exchange_name="e",
+            exchange_type="topic",
+            callback=callback_with_a_result,
+            prefetch_count=10,
+            dead_letter_exchange="dead",
+        )
+        for each in (
+            callback,
+            callback_that_returns_a_future,
+            partial(callback_with_more, "prefix"),
+            AsyncMock(),
+        ):
+            await channel.register_consumer(
+                queue_name=None,
+                routing_keys="key",
+                exchange_name="e",
+                exchange_type="direct",
+                callback=each,
+            )
+
+        await channel.register_consumer(exchange_name="e", callback=callback)  # type: ignore[call-arg]
+        for wrong in (not_async, without_argument):
+            await channel.register_consumer(
+                exchange_name="e",
+                exchange_type="topic",
+                callback=wrong,  # type: ignore[arg-type]
+            )
+        await channel.register_producer("e", "topic")  # type: ignore[call-arg]
+
+
+async def publishing(channel: mooq.Channel) -> None:
+    assert_type(await channel.publish(exchange_name="e", msg={"any": ["thing", None]}), None)
+    await channel.publish(
+        exchange_name="e",
+        msg=1,
+        routing_key="a.b",
+        mandatory=True,
+        headers={"str": "s", "int": 1, "list": [True, None], "dict": {"in": ("tuple",)}},
+        message_id="mine",
+        timeout=0.5,
+    )
+
+    await channel.publish("e", 1)  # type: ignore[call-arg]
+    await channel.publish(exchange_name="e", msg=1, headers={"float": 0.1})  # type: ignore[dict-item]
+    await channel.publish(exchange_name="e", msg=1, routing_key=None)  # type: ignore[arg-type]
+
+
+async def reading(channel: mooq.Channel) -> None:
+    assert_type(await channel.get("queue"), mooq.IncomingMessage)
+    assert_type(await channel.get("queue", 0.5), mooq.IncomingMessage)
+    assert_type(await channel.get(queue_name="queue", timeout=1), mooq.IncomingMessage)
+    await channel.delete_queue("queue")
+    await channel.close(timeout=1)
+    await channel.get()  # type: ignore[call-arg]
+
+
+async def brokers() -> None:
+    async with mooq.InMemoryBroker(host="localhost", port=5672) as in_memory:
+        assert_type(in_memory, mooq.InMemoryBroker)
+        assert_type(in_memory.name, str)
+    async with mooq.RabbitMQBroker(host="localhost", port=5672, launcher="docker") as rabbit:
+        assert_type(rabbit, mooq.RabbitMQBroker)
+    broker = mooq.InMemoryBroker(
+        host="localhost", port=5672, users={"ann": "secret"}, virtual_hosts=["/", "tests"]
+    )
+    is_running = asyncio.get_running_loop().create_future()
+    await asyncio.gather(broker.run(is_running=is_running), is_running)
+    await broker.close()
+
+    mooq.RabbitMQBroker("localhost", 5672)  # type: ignore[call-arg]
+
+
+async def failing(channel: mooq.Channel) -> None:
+    try:
+        await channel.get("queue", timeout=1)
+    except (mooq.NothingToConsume, TimeoutError, ConnectionError):
+        raise
+    except mooq.BrokerConnectionError as error:
+        assert_type(error.transient, bool)
+    except mooq.MooqError as error:
+        assert_type(error, mooq.MooqError)
+
+
+mooq.Nothing  # type: ignore[attr-defined] # noqa: B018

@@ -1,0 +1,292 @@
+"""What mooq promises: its names, their signatures, its errors, and what it takes to import it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mooq
+from mooq import errors
+
+PACKAGE = Path(mooq.__file__).parent
+
+# Names
+
+
+def test_the_public_names_are_these() -> None:
+    assert mooq.__all__ == [
+        "BadExchange",
+        "BadQueue",
+        "BrokerConnectionError",
+        "BrokerInternalError",
+        "Channel",
+        "Connection",
+        "ConsumeTimeout",
+        "ConsumerQueueNotFound",
+        "ExchangeNotFound",
+        "InMemoryBroker",
+        "InMemoryChannel",
+        "InMemoryConnection",
+        "IncomingMessage",
+        "MessageUnroutable",
+        "MooqError",
+        "NothingToConsume",
+        "PublishUnconfirmed",
+        "RabbitMQBroker",
+        "RabbitMQChannel",
+        "RabbitMQConnection",
+        "connect",
+    ]
+
+
+@pytest.mark.parametrize("name", mooq.__all__)
+def test_a_public_name_is_there_under_its_own_name_and_documented(name: str) -> None:
+    value = getattr(mooq, name)
+    assert value.__name__ == name
+    assert value.__doc__
+    assert name in dir(mooq)
+
+
+def test_a_name_that_mooq_has_not_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'mooq' has no attribute 'Conection'$"):
+        getattr(mooq, "Conection")  # noqa: B009 - type checkers know it too
+
+
+# Signatures: those of 2017 come first, what was added is keyword-only and has a default
+
+
+CONNECTION = (
+    "(*, host, port, username='guest', password='guest', virtual_host='/', ssl=None, timeout=10.0)"
+)
+CHANNEL = "(*, internal_chan, loop, dispatcher=None, recover=None)"
+CONNECTION_METHODS = {
+    "connect": "(self)",
+    "create_channel": "(self)",
+    "close": "(self, *, timeout=10.0)",
+    "process_events": "(self, num_cycles=None)",
+    "get_broker": "(self, *, host, port)",
+    "__aenter__": "(self)",
+    "__aexit__": "(self, kind, error, traceback)",
+}
+CHANNEL_METHODS = {
+    "register_producer": "(self, *, exchange_name, exchange_type)",
+    "register_consumer": (
+        "(self, queue_name=None, routing_keys=[''], *, exchange_name, exchange_type, callback, "
+        "prefetch_count=100, dead_letter_exchange=None)"
+    ),
+    "publish": (
+        "(self, *, exchange_name, msg, routing_key='', mandatory=False, headers=None, "
+        "message_id=None, timeout=30.0)"
+    ),
+    "get": "(self, queue_name, timeout=None)",
+    "delete_queue": "(self, queue_name)",
+    "close": "(self, *, timeout=10.0)",
+    "__aenter__": "(self)",
+    "__aexit__": "(self, kind, error, traceback)",
+}
+BROKER_METHODS = {
+    "run": "(self, is_running=None)",
+    "close": "(self)",
+    "__aenter__": "(self)",
+    "__aexit__": "(self, kind, error, traceback)",
+}
+SIGNATURES = {
+    "connect": (
+        "(host='localhost', port=5672, broker='rabbit', *, username=None, password=None, "
+        "virtual_host=None, ssl=None, timeout=10.0, url=None)"
+    ),
+    "RabbitMQConnection": CONNECTION,
+    "InMemoryConnection": CONNECTION,
+    "RabbitMQChannel": CHANNEL,
+    "InMemoryChannel": CHANNEL,
+    "RabbitMQBroker": (
+        "(*, host, port, launcher=None, username='guest', password='guest', virtual_host='/', "
+        "image=None, unit='rabbitmq.service', timeout=60.0)"
+    ),
+    "InMemoryBroker": "(*, host, port, users=None, virtual_hosts=('/',))",
+} | {
+    f"{kind}{noun}.{method}": signature
+    for kind in ("RabbitMQ", "InMemory")
+    for noun, methods in (
+        ("Connection", CONNECTION_METHODS),
+        ("Channel", CHANNEL_METHODS),
+        ("Broker", BROKER_METHODS),
+    )
+    for method, signature in methods.items()
+}
+
+
+def find(path: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = attrgetter(path)(mooq)
+    return found
+
+
+@pytest.mark.parametrize(("path", "signature"), SIGNATURES.items())
+def test_a_signature_has_these_names_in_this_order_with_these_defaults(
+    path: str, signature: str
+) -> None:
+    whole = inspect.signature(find(path))
+    bare = [each.replace(annotation=each.empty) for each in whole.parameters.values()]
+    assert str(inspect.Signature(bare)) == signature
+
+
+@pytest.mark.parametrize("path", SIGNATURES)
+def test_a_signature_is_typed_throughout(path: str) -> None:
+    signature = inspect.signature(find(path))
+    untyped = [
+        name
+        for name, each in signature.parameters.items()
+        if each.annotation is each.empty and name != "self"
+    ]
+    assert not untyped
+    assert find(path).__doc__ or path.endswith("__")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in SIGNATURES
+        if path == "connect" or ("." in path and not path.endswith("get_broker"))
+    ],
+)
+def test_what_talks_to_a_broker_is_awaited(path: str) -> None:
+    assert inspect.iscoroutinefunction(find(path))
+
+
+@pytest.mark.parametrize("noun", ["Connection", "Channel"])
+@pytest.mark.parametrize("kind", ["RabbitMQ", "InMemory"])
+def test_the_faces_of_both_brokers_are_one_shared_class(kind: str, noun: str) -> None:
+    face, shared = getattr(mooq, kind + noun), getattr(mooq, noun)
+    assert issubclass(face, shared)
+    assert {name for name in vars(face) if not name.startswith("_")} <= {"channel_class"}
+
+
+# Errors
+
+
+def drawn_errors() -> dict[str, tuple[str, ...]]:
+    """Return the bases of each error in the tree that the docstring of errors.py draws."""
+    assert errors.__doc__ is not None
+    tree = errors.__doc__.partition("::\n")[2].partition("\n\nWrong arguments")[0]
+    path: list[str] = []
+    drawn: dict[str, tuple[str, ...]] = {}
+    for line in tree.strip("\n").splitlines():
+        branch, name, meaning = re.fullmatch(r"    ([ │├└─]*)(\w+) *(.*)", line).groups()  # type: ignore[union-attr]
+        path[len(branch) // 4 :] = [name]
+        also = re.match(r"also an? (\w+)", meaning)
+        drawn[name] = (*path[-2:-1], *([also[1]] if also else []))
+        assert meaning or not branch, f"the tree does not say what {name} means"
+    return drawn
+
+
+def raised_errors() -> dict[str, type[errors.MooqError]]:
+    return {
+        name: value
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.MooqError)
+    }
+
+
+def test_the_drawn_tree_of_errors_is_the_tree_of_classes() -> None:
+    assert len(drawn_errors()) == 11
+    assert {name: bases or ("Exception",) for name, bases in drawn_errors().items()} == {
+        name: tuple(base.__name__ for base in error.__bases__)
+        for name, error in raised_errors().items()
+    }
+
+
+def test_every_error_is_public_and_says_what_it_means() -> None:
+    for name, error in raised_errors().items():
+        assert name in mooq.__all__
+        assert error.__dict__["__doc__"]
+
+
+def test_every_error_is_documented_where_a_user_meets_it() -> None:
+    documented = "".join(find(path).__doc__ or "" for path in SIGNATURES)
+    unheard_of = {
+        name for name in raised_errors() if f":class:`~mooq.{name}`" not in documented
+    } - {"MooqError"}
+    assert not unheard_of
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (mooq.BrokerConnectionError, ConnectionError),
+        (mooq.PublishUnconfirmed, ConnectionError),
+        (mooq.ConsumeTimeout, TimeoutError),
+    ],
+)
+def test_an_error_that_python_has_a_name_for_is_that_too(
+    error: type[Exception], builtin: type[Exception]
+) -> None:
+    assert issubclass(error, builtin)
+
+
+def test_waiting_may_help_unless_an_error_says_that_it_cannot() -> None:
+    assert mooq.BrokerConnectionError("lost").transient
+    assert not mooq.BrokerConnectionError("closed", transient=False).transient
+    assert mooq.PublishUnconfirmed("no answer").transient
+
+
+# The package
+
+
+HEAVY = {"aio_pika", "aiormq", "pamqp", "testcontainers", "docker", "pytest", "tenacity"}
+
+IN_MEMORY_PROGRAM = """
+import asyncio, mooq
+
+async def main():
+    async with mooq.InMemoryBroker(host="h", port=1):
+        async with await mooq.connect("h", 1, broker="in_memory") as conn:
+            chan = await conn.create_channel()
+
+            async def callback(message):
+                arrived.append(message["msg"])
+
+            arrived = []
+            await chan.register_consumer(
+                exchange_name="e", exchange_type="topic", routing_keys="#", callback=callback
+            )
+            await chan.publish(exchange_name="e", msg=1)
+            await conn.process_events(num_cycles=1)
+            assert arrived == [1]
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    ["import mooq", "from mooq import *; RabbitMQConnection, RabbitMQBroker", IN_MEMORY_PROGRAM],
+    ids=["importing mooq", "importing every name", "using the broker in memory"],
+)
+def test_what_talks_to_rabbitmq_or_starts_it_is_not_loaded_before_it_is_used(program: str) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "mooq" in loaded
+    assert not HEAVY & {name.partition(".")[0] for name in loaded}
+
+
+def test_type_checkers_are_told_that_mooq_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
+    assert len(lengths) > 20
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
