@@ -145,10 +145,11 @@ def test_all_workers_share_one_container_which_is_gone_when_the_run_ends(
 
 
 @pytest.mark.rabbit
+@pytest.mark.parametrize("workers", ["-n0", "-n1"])
 def test_a_run_stopped_while_rabbitmq_boots_leaves_no_container(
-    run: Run, engine: DockerClient
+    run: Run, engine: DockerClient, workers: str
 ) -> None:
-    with run.start(ONE_TEST, "-n1") as process:
+    with run.start(ONE_TEST, workers) as process:
         appeared = Retrying(
             retry=retry_if_result(lambda found: not found),
             wait=wait_fixed(0.05),
