@@ -152,7 +152,7 @@ class Channel:
             name = await asyncio.shield(beginning)
         except asyncio.CancelledError:
             # A consumer that nobody knows of would take messages: let it begin, and end it.
-            beginning.add_done_callback(lambda _: self._undo(subscription.end(self._internal)))
+            self._undo(self._end_once_begun(beginning, subscription))
             raise
         self._subscriptions.append(subscription)
         return name
@@ -287,7 +287,14 @@ class Channel:
     def _undone(self, undoing: asyncio.Future[None]) -> None:
         self._undoing.discard(undoing)
         if not undoing.cancelled():
-            undoing.exception()  # a lost connection has ended the consumer too
+            undoing.exception()  # what failed to begin, or was lost, needs no undoing
+
+    async def _end_once_begun(
+        self, beginning: asyncio.Future[str], subscription: Subscription
+    ) -> None:
+        await beginning
+        await subscription.end(self._internal)
+        await self._dispatcher.give_back(subscription.consumer)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -330,14 +337,13 @@ class Channel:
         except asyncio.CancelledError:
             # A message that nobody waits for any more would stay with its consumer.
             given_up.set_result(None)
-            waiting.add_done_callback(self._return_unwanted)
+            self._undo(self._return_once_here(waiting))
             raise
 
-    def _return_unwanted(self, waiting: asyncio.Future[Delivery | None]) -> None:
-        if not waiting.cancelled() and waiting.exception() is None:
-            delivery = waiting.result()
-            if delivery is not None:
-                self._undo(self._internal.settle(delivery, Outcome.GIVE_BACK))
+    async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
+        delivery = await waiting
+        if delivery is not None:
+            await self._internal.settle(delivery, Outcome.GIVE_BACK)
 
     async def _consume_one(
         self, queue_name: str, timeout: float, given_up: asyncio.Future[None]

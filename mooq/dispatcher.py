@@ -51,12 +51,17 @@ class Dispatcher:
         """Drop what arrived on channels that are lost: the broker will deliver it again."""
         self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
 
-    async def give_back(self, channel: TransportChannel) -> None:
-        """Return what arrived on a channel, and was not begun, to its queue."""
-        mine = [pair for pair in self._arrived if pair[0].channel is channel]
-        self._arrived = deque(pair for pair in self._arrived if pair[0].channel is not channel)
-        for _, delivery in mine:
-            await channel.settle(delivery, Outcome.GIVE_BACK)
+    async def give_back(self, owner: TransportChannel | Consumer) -> None:
+        """Return what arrived on a channel or for a consumer, and was not begun, to its queue."""
+        arrived, self._arrived = self._arrived, deque()
+        mine = []
+        for consumer, delivery in arrived:
+            if owner in (consumer, consumer.channel):
+                mine.append((consumer, delivery))
+            else:
+                self._arrived.append((consumer, delivery))
+        for consumer, delivery in mine:
+            await consumer.channel.settle(delivery, Outcome.GIVE_BACK)
 
     async def finish(self, timeout: float, channel: TransportChannel | None = None) -> None:
         """Let running callbacks, of one channel or all, end within ``timeout`` seconds.

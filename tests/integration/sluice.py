@@ -18,16 +18,31 @@ class Sluice:
         self._target = target
         self._answers_pass = asyncio.Event()
         self._answers_pass.set()
+        self._left: int | None = None
+        self.is_holding = asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def hold_answers(self) -> None:
-        """Let nothing through from the broker, until :meth:`let_answers_pass`."""
-        self._answers_pass.clear()
+    def hold_answers(self, after: int = 0) -> None:
+        """Let so many answers of the broker through, and then nothing.
+
+        ``is_holding`` is set when one is held back. Until :meth:`let_answers_pass`.
+        """
+        self._left = after
+        self.is_holding.clear()
 
     def let_answers_pass(self) -> None:
         """Let through what was held back, and what comes."""
+        self._left = None
         self._answers_pass.set()
+
+    async def _pass(self) -> None:
+        if self._left == 0:
+            self._answers_pass.clear()
+            self.is_holding.set()
+            await self._answers_pass.wait()
+        elif self._left is not None:
+            self._left -= 1
 
     def cut(self) -> None:
         """End every connection without a word, as a broken network does."""
@@ -53,7 +68,7 @@ class Sluice:
         with suppress(ConnectionError):
             while data := await source.read(CHUNK):
                 if is_answer:
-                    await self._answers_pass.wait()
+                    await self._pass()
                 sink.write(data)
                 await sink.drain()
         sink.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from socket import gaierror
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import aiormq
 
@@ -46,6 +46,16 @@ async def answered(request: Awaitable[T]) -> T:
         if was_cancelled():
             raise
         raise Lost("the connection was closed") from error
+
+
+def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+    """Return a request that goes on when its caller is cancelled, or aiormq would close a channel.
+
+    What becomes of it then is nobody's concern any more.
+    """
+    going_on = asyncio.ensure_future(request)
+    going_on.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return asyncio.shield(going_on)
 
 
 def was_cancelled() -> bool:

@@ -12,6 +12,7 @@ from mooq.address import Address
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import TransportChannel
+from mooq.transports.rabbit.answers import to_the_end
 from mooq.transports.rabbit.consuming import Consumers, delivery_of, settle
 from mooq.transports.rabbit.publishing import Publisher
 from mooq.transports.rabbit.wires import Wires
@@ -34,8 +35,11 @@ class RabbitChannel(TransportChannel):
         self._consumers.reset()
 
     async def close(self) -> None:
-        await asyncio.shield(self._consumers.close())
-        await asyncio.shield(self._publisher.close())
+        await to_the_end(self._close())
+
+    async def _close(self) -> None:
+        await self._consumers.close()
+        await self._publisher.close()
 
     async def declare_exchange(self, exchange: Exchange) -> None:
         await self._wires.control(
@@ -78,12 +82,12 @@ class RabbitChannel(TransportChannel):
         on_delivery: Callable[[Delivery], None],
         on_cancel: Callable[[], None],
     ) -> str:
-        return await asyncio.shield(
+        return await to_the_end(
             self._consumers.begin(queue_name, prefetch_count, on_delivery, on_cancel)
         )
 
     async def cancel(self, consumer_tag: str) -> None:
-        await asyncio.shield(self._consumers.cancel(consumer_tag))
+        await to_the_end(self._consumers.cancel(consumer_tag))
 
     async def get(self, queue_name: str) -> Delivery | None:
         getting = asyncio.ensure_future(
@@ -100,7 +104,7 @@ class RabbitChannel(TransportChannel):
         await settle(delivery, outcome)
 
     async def flush(self) -> None:
-        await asyncio.shield(self._consumers.flush())
+        await to_the_end(self._consumers.flush())
 
 
 def give_back(getting: asyncio.Future[DeliveredMessage]) -> None:

@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused, Unconfirmed
 from mooq.message import Message
-from mooq.transports.rabbit.answers import GONE, REFUSED, refusal, was_cancelled
+from mooq.transports.rabbit.answers import GONE, REFUSED, refusal, to_the_end, was_cancelled
 from mooq.transports.rabbit.wires import Wires
 
 PERSISTENT, TRANSIENT = 2, 1
@@ -80,7 +80,7 @@ class Publisher:
             async with self._preparing_lock:
                 await self._wires.verify_exchange(exchange_name)
                 if self._channel is None or self._channel.is_closed:
-                    await asyncio.shield(self._open())
+                    await to_the_end(self._open())
                 assert self._channel is not None
                 return self._channel
         finally:

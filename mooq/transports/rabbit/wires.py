@@ -22,7 +22,7 @@ from aiormq.channel import Channel
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
-from mooq.transports.rabbit.answers import GONE, answered, explain
+from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end
 
 T = TypeVar("T")
 
@@ -72,10 +72,7 @@ class Wires:
         """Close both; what is unacknowledged goes back to its queue."""
         publishing, self._publishing = self._publishing, None
         consuming, self._consuming = self._consuming, None
-        for connection in (publishing, consuming):
-            if connection is not None:
-                with contextlib.suppress(*GONE, asyncio.TimeoutError):
-                    await connection.close()
+        await to_the_end(close_all(publishing, consuming))
 
     def _closed(self, consuming: aiormq.Connection) -> None:
         if self._consuming is consuming:
@@ -131,7 +128,7 @@ class Wires:
         When the caller is cancelled the request goes on, or aiormq would close the channel.
         A refusal closes it all the same; the next request opens another.
         """
-        return await asyncio.shield(self._control_request(request))
+        return await to_the_end(self._control_request(request))
 
     async def _control_request(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         async with self._control_lock:
@@ -144,6 +141,14 @@ class Wires:
         if name not in self.known_exchanges:
             await self.control(lambda channel: channel.exchange_declare(name, passive=True))
             self.known_exchanges.add(name)
+
+
+async def close_all(*connections: aiormq.Connection | None) -> None:
+    """Close TCP connections, in this order."""
+    for connection in connections:
+        if connection is not None:
+            with contextlib.suppress(*GONE, asyncio.TimeoutError):
+                await connection.close()
 
 
 async def in_time(request: Awaitable[T]) -> T:

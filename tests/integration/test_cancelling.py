@@ -1,0 +1,241 @@
+"""Calls that are cancelled while RabbitMQ's first, second, third … answer is on its way.
+
+In memory nothing is ever on its way: a call is done before anybody could cancel it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, drained, make_queue, processing
+from tests.integration.sluice import Sluice, sluice_before
+
+MOST_ANSWERS = 12
+
+
+class Cancelled:
+    """One connection by way of a sluice, one that goes straight to RabbitMQ."""
+
+    def __init__(self, sluice: Sluice, address: BrokerAddress, observer: mooq.Connection) -> None:
+        self.sluice = sluice
+        self.address = address
+        self.observer = observer
+
+    async def after(self, answers: int, call: Coroutine[Any, Any, object]) -> bool:
+        """Cancel a call once so many answers came, and let the rest come; False if it was done."""
+        self.sluice.hold_answers(after=answers)
+        calling = asyncio.create_task(call)
+        holding = asyncio.create_task(self.sluice.is_holding.wait())
+        await asyncio.wait([calling, holding], return_when=asyncio.FIRST_COMPLETED)
+        holding.cancel()
+        is_cancelled = calling.cancel()
+        self.sluice.let_answers_pass()  # takes effect after the cancellation
+        await asyncio.wait([calling])
+        if not is_cancelled:
+            await calling
+        return is_cancelled
+
+
+@pytest.fixture
+async def cancelled(rabbit_address: BrokerAddress) -> AsyncIterator[Cancelled]:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+    ):
+        yield Cancelled(sluice, address, observer)
+
+
+@asynccontextmanager
+async def no_task_left() -> AsyncIterator[None]:
+    """Check that every task begun in the block ends soon after it."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before
+    if left:
+        _, pending = await asyncio.wait(left, timeout=5)
+        assert not pending
+
+
+async def instants(
+    cancelled: Cancelled, call: Callable[[], Coroutine[Any, Any, object]]
+) -> AsyncIterator[None]:
+    """Cancel a call at each of its instants, until it has none left."""
+    for answers in range(MOST_ANSWERS):
+        if not await cancelled.after(answers, call()):
+            assert answers > 0, "the call waited for no answer at all"
+            return
+        yield
+    raise AssertionError(f"the call still waits after {MOST_ANSWERS} answers")
+
+
+@retry(
+    retry=retry_if_not_exception_type(mooq.MessageUnroutable),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(LONGEST_WAIT),
+)
+async def until_unbound(channel: mooq.Channel) -> None:
+    await channel.publish(exchange_name="log", msg="is anybody there?", mandatory=True)
+    raise AssertionError("a queue is still bound to the exchange 'log'")
+
+
+async def test_connecting(cancelled: Cancelled) -> None:
+    async def connect() -> None:
+        await (await mooq.connect(**cancelled.address)).close()
+
+    async with no_task_left():
+        async for _ in instants(cancelled, connect):
+            pass
+    async with await mooq.connect(**cancelled.address) as conn:
+        await conn.create_channel()
+
+
+async def test_registering_a_consumer_of_a_named_queue(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+
+        async def register() -> None:
+            await channel.register_consumer(
+                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
+            )
+            await channel.delete_queue("q")
+
+        async for _ in instants(cancelled, register):
+            await make_queue(cancelled.observer, "q")
+            await look.publish(exchange_name="log", msg="nobody's")
+            # A consumer that begins in vain gives it back.
+            assert (await look.get("q", timeout=10))["msg"] == "nobody's"
+
+
+async def test_registering_a_consumer_of_its_own_queue(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    await look.register_producer(exchange_name="log", exchange_type="fanout")
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+
+        async def register() -> None:
+            name = await channel.register_consumer(
+                exchange_name="log", exchange_type="fanout", callback=Inbox()
+            )
+            await channel.delete_queue(name)
+
+        async for _ in instants(cancelled, register):
+            with pytest.raises(mooq.MessageUnroutable):
+                await until_unbound(look)
+
+
+@pytest.mark.parametrize("timeout", [None, 10.0])
+async def test_getting_a_message(cancelled: Cancelled, timeout: float | None) -> None:
+    look = await cancelled.observer.create_channel()
+    await make_queue(cancelled.observer, "q")
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+        await look.publish(exchange_name="log", msg="m")
+        async for _ in instants(cancelled, lambda: channel.get("q", timeout)):
+            assert (await look.get("q", timeout=10))["msg"] == "m"
+            await look.publish(exchange_name="log", msg="m")
+
+
+async def test_waiting_for_a_message(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    await make_queue(cancelled.observer, "q")
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+
+        async def wait() -> None:
+            with pytest.raises(mooq.ConsumeTimeout):
+                await channel.get("q", timeout=0.05)
+
+        async for _ in instants(cancelled, wait):
+            await look.publish(exchange_name="log", msg="m")
+            assert (await look.get("q", timeout=10))["msg"] == "m"
+
+
+async def test_publishing(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    await make_queue(cancelled.observer, "q")
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+        published = 0
+
+        async def publish() -> None:
+            nonlocal published
+            published += 1
+            await channel.publish(exchange_name="log", msg=published)
+
+        async for _ in instants(cancelled, publish):
+            await channel.publish(exchange_name="log", msg="next")
+            arrived = await bodies_of(look, "q")
+            assert arrived in (["next"], [published, "next"])
+        assert await bodies_of(look, "q") == [published]
+
+
+async def test_deleting_a_queue(cancelled: Cancelled) -> None:
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+        async for _ in instants(cancelled, lambda: channel.delete_queue("q")):
+            await make_queue(conn, "q")
+
+
+async def test_processing_one_cycle(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    async with await mooq.connect(**cancelled.address) as conn:
+        channel = await conn.create_channel()
+        inbox = Inbox()
+        await channel.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        await look.publish(exchange_name="log", msg="m")
+        async for _ in instants(cancelled, lambda: conn.process_events(num_cycles=1)):
+            await look.publish(exchange_name="log", msg="m")
+        async with processing(conn):
+            await look.publish(exchange_name="log", msg="last")
+            await inbox.has_that(lambda: "last" in inbox.bodies, "the last message")
+
+
+async def test_closing_a_channel(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    async with await mooq.connect(**cancelled.address) as conn:
+
+        async def close(channel: mooq.Channel) -> None:
+            await channel.close()
+
+        for answers in range(MOST_ANSWERS):
+            channel = await conn.create_channel()
+            for name in ("one", "two"):
+                await channel.register_consumer(
+                    name, exchange_name="log", exchange_type="fanout", callback=Inbox()
+                )
+            await channel.publish(exchange_name="log", msg="m")
+            is_cancelled = await cancelled.after(answers, channel.close())
+            for name in ("one", "two"):
+                assert (await look.get(name, timeout=10))["msg"] == "m"
+            if not is_cancelled:
+                return
+    raise AssertionError("closing still waits")
+
+
+async def test_closing_a_connection(cancelled: Cancelled) -> None:
+    look = await cancelled.observer.create_channel()
+    async with no_task_left():
+        for answers in range(MOST_ANSWERS):
+            conn = await mooq.connect(**cancelled.address)
+            channel = await conn.create_channel()
+            await channel.register_consumer(
+                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
+            )
+            await channel.publish(exchange_name="log", msg="m")
+            is_cancelled = await cancelled.after(answers, conn.close())
+            message = await look.get("q", timeout=10)
+            assert message["msg"] == "m"
+            if not is_cancelled:
+                break
+    assert await drained(look, "q") == []
