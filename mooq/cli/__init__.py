@@ -1,0 +1,18 @@
+"""The command line: one file a command, and what they share.
+
+::
+
+    commands.py     the commands there are
+    up.py           start a broker that outlives the command
+    wait.py         wait until one answers
+    down.py         end what `up` started
+    demo.py         two services that talk
+    parameters.py   addresses and seconds, as arguments
+    running.py      signals, errors and exit statuses
+    live_line.py    what is awaited, on a terminal
+    detached.py     launchers whose node outlives them, and how it is found again
+    records.py      … what is written down of those that Docker does not know
+
+Results go to stdout, everything else to stderr. Exit statuses: 0 done, 1 it failed, 2 wrong
+arguments, 3 nothing to end, 128 + n ended by signal n.
+"""

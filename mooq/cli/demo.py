@@ -1,0 +1,113 @@
+"""`mooq demo`: two services that talk over a broker, as they would in two programs."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import click
+
+import mooq
+from mooq.address import Address
+from mooq.cli import parameters
+from mooq.cli.running import run
+
+NAMES = ("Ada", "Grace", "Edsger")
+GREETINGS = "mooq.demo.greetings"
+ANSWERS = "mooq.demo.answers"
+LONGEST_TALK = 30.0  # seconds
+
+
+@click.command
+@click.option(
+    "--address", type=parameters.address, help="Talk over this RabbitMQ, and not in memory."
+)
+def demo(address: Address | None) -> None:
+    """Let two services talk: one greets, one answers in capitals.
+
+    They talk in memory, unless --address names a RabbitMQ. There the exchanges mooq.demo.greetings
+    and mooq.demo.answers remain; the queues go.
+    """
+    run(_demo(address))
+
+
+async def _demo(address: Address | None) -> None:
+    async with AsyncExitStack() as at_the_end:
+        if address is None:
+            memory = mooq.InMemoryBroker(host="localhost", port=5672)
+            await at_the_end.enter_async_context(memory)
+        greeter, capitals = [
+            await at_the_end.enter_async_context(await _connect(address)) for _ in range(2)
+        ]
+        click.echo(f"Two services, over {'a broker in memory' if address is None else address}:")
+        try:
+            async with asyncio.timeout(LONGEST_TALK):
+                await _talk(greeter, capitals)
+        except TimeoutError as error:
+            raise mooq.MooqError(
+                f"waited {LONGEST_TALK:g} s for every answer; the last line above is what came last"
+            ) from error
+
+
+async def _connect(address: Address | None) -> mooq.Connection:
+    if address is None:
+        return await mooq.connect(broker="in_memory")
+    return await mooq.connect(
+        address.host,
+        address.port,
+        username=address.username,
+        password=address.password,
+        virtual_host=address.virtual_host,
+        ssl=address.ssl,
+    )
+
+
+async def _talk(greeter: mooq.Connection, capitals: mooq.Connection) -> None:
+    """Return when everyone was answered."""
+    await _serve_capitals(capitals)
+    answered = asyncio.Event()
+    await _greet(greeter, answered)
+    tasks = [
+        asyncio.create_task(answered.wait()),
+        asyncio.create_task(greeter.process_events()),
+        asyncio.create_task(capitals.process_events()),
+    ]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task  # raises what it raised
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _serve_capitals(conn: mooq.Connection) -> None:
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name=ANSWERS, exchange_type="fanout")
+
+    async def answer(resp: mooq.IncomingMessage) -> None:
+        click.echo(f"  capitals heard {resp['msg']!r} by {resp['routing_key']}")
+        await chan.publish(exchange_name=ANSWERS, msg=resp["msg"].upper())
+
+    await chan.register_consumer(
+        exchange_name=GREETINGS, exchange_type="topic", routing_keys=["hello.*"], callback=answer
+    )
+
+
+async def _greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name=GREETINGS, exchange_type="topic")
+    waiting = {f"hello, {name}".upper() for name in NAMES}
+
+    async def hear(resp: mooq.IncomingMessage) -> None:
+        click.echo(f"  greeter heard {resp['msg']!r}")
+        waiting.discard(resp["msg"])
+        if not waiting:
+            answered.set()
+
+    await chan.register_consumer(exchange_name=ANSWERS, exchange_type="fanout", callback=hear)
+    for name in NAMES:
+        key = f"hello.{name.lower()}"
+        click.echo(f"  greeter says 'hello, {name}' to {key}")
+        await chan.publish(exchange_name=GREETINGS, msg=f"hello, {name}", routing_key=key)

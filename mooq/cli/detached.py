@@ -1,0 +1,210 @@
+"""Launchers whose node outlives the command, and how such nodes are found again and ended.
+
+A container is found by its label; everything else by a record on disk. None has an owner whose
+end would end it: no Ryuk of testcontainers', and no label of a test run's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mooq.address import Address
+from mooq.cli.records import Record, beginning_of, records
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker.choosing import choose_launcher
+from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.engine import explained
+from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.process import ProcessLauncher
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+    from testcontainers.core.container import DockerContainer
+
+USER_LABEL = "mooq.up"
+ADDRESS_LABEL = "mooq.up.address"
+LONGEST_END = 10.0  # seconds until a killed node is gone
+BETWEEN_LOOKS = 0.02  # seconds
+
+
+class DetachedDockerLauncher(DockerLauncher):
+    """A container that runs until `mooq down`."""
+
+    def _describe(self) -> DockerContainer:
+        container = super()._describe()
+        from testcontainers.core.config import testcontainers_config
+
+        testcontainers_config.ryuk_disabled = True  # of this process, which does nothing else
+        return container
+
+    def _labels(self) -> dict[str, str]:
+        return {USER_LABEL: _user(), ADDRESS_LABEL: str(self._address)}
+
+
+class DetachedProcessLauncher(ProcessLauncher):
+    """A node of this user's that runs until `mooq down`."""
+
+    _record: Record | None = None
+
+    def _launch(self, folder: Path) -> None:
+        super()._launch(folder)
+        assert self._process is not None
+        pid = self._process.pid
+        self._record = Record(
+            "process",
+            self._address.host,
+            self._address.port,
+            pid=pid,
+            began=beginning_of(pid) or "",
+            folder=str(folder),
+        )
+        self._record.save()
+
+    def let_go(self) -> None:
+        """Leave the node to itself: it is nobody's child any more."""
+        assert self._process is not None
+        self._process.returncode = 0  # or Popen, once forgotten, warns that it was not awaited
+
+    def _stop(self) -> None:
+        super()._stop()
+        if self._record is not None:
+            self._record.forget()
+
+
+@dataclass(frozen=True)
+class Detached:
+    """A node that runs until it is ended."""
+
+    launcher: str
+    host: str
+    port: int
+    end: Callable[[], Awaitable[None]]
+
+
+def detached_launcher(
+    name: str, address: Address, image: str | None, unit: str, timeout: float
+) -> Launcher:
+    """Return the launcher of this name whose node outlives this process."""
+    match name:
+        case "docker":
+            return DetachedDockerLauncher(address, image)
+        case "process":
+            return DetachedProcessLauncher(address)
+        case _:  # services of the machine, which do so anyway
+            return choose_launcher(name, address=address, image=None, unit=unit, timeout=timeout)
+
+
+def recorded(timeout: float) -> list[Detached]:
+    """Return the nodes on record; a service is given ``timeout`` seconds to end.
+
+    Raises :class:`~mooq.MooqError` for a damaged record.
+    """
+    return [
+        Detached(
+            record.launcher,
+            record.host,
+            record.port,
+            partial(_end_process, record)
+            if record.launcher == "process"
+            else partial(_end_service, record, timeout),
+        )
+        for record in records()
+    ]
+
+
+async def containers() -> list[Detached]:
+    """Return this user's containers; none where there is no client for Docker's engine.
+
+    Raises :class:`~mooq.BrokerConnectionError` when the engine does not answer.
+    """
+    return await asyncio.to_thread(_containers)
+
+
+def _containers() -> list[Detached]:
+    if find_spec("testcontainers") is None:
+        return []
+    with _engine("look for containers of `mooq up`") as engine:
+        found: list[Container] = engine.containers.list(
+            all=True, ignore_removed=True, filters={"label": f"{USER_LABEL}={_user()}"}
+        )
+    nodes = []
+    for container in found:
+        host, _, port = container.labels[ADDRESS_LABEL].rpartition(":")
+        end = partial(asyncio.to_thread, _remove, container.id)
+        nodes.append(Detached("docker", host, int(port), end))
+    return nodes
+
+
+def _remove(container: str) -> None:
+    from docker.errors import NotFound
+
+    with _engine(f"remove the container {container}") as engine, contextlib.suppress(NotFound):
+        engine.containers.get(container).remove(force=True, v=True)
+
+
+@contextlib.contextmanager
+def _engine(what: str) -> Iterator[docker.DockerClient]:
+    """Ask the engine that the docker launcher would use to do something."""
+    from testcontainers.core.docker_client import DockerClient
+
+    with explained(what):
+        client = DockerClient().client
+        with contextlib.closing(client):
+            yield client
+
+
+async def _end_process(record: Record) -> None:
+    if beginning_of(record.pid) == record.began:
+        os.killpg(record.pid, signal.SIGKILL)
+        await _gone(record)
+    await asyncio.to_thread(_delete, record)
+
+
+def _delete(record: Record) -> None:
+    with contextlib.suppress(FileNotFoundError):  # somebody cleaned up
+        shutil.rmtree(record.folder)
+    record.forget()
+
+
+async def _gone(record: Record) -> None:
+    from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
+    async def runs() -> bool:
+        return beginning_of(record.pid) == record.began
+
+    if await AsyncRetrying(
+        retry=retry_if_result(bool),
+        wait=wait_fixed(BETWEEN_LOOKS),
+        stop=stop_after_delay(LONGEST_END),
+        retry_error_callback=lambda _: True,
+    )(runs):
+        raise BrokerConnectionError(
+            f"waited {LONGEST_END:g} s for process {record.pid}, the RabbitMQ at "
+            f"{record.host}:{record.port}, to end after it was killed; it still runs"
+        )
+
+
+async def _end_service(record: Record, timeout: float) -> None:
+    address = Address(record.host, record.port)
+    await choose_launcher(
+        record.launcher, address=address, image=None, unit=record.unit, timeout=timeout
+    ).stop()
+    record.forget()
+
+
+def _user() -> str:
+    """Return whose a container is, on an engine that several users may share."""
+    import getpass
+
+    return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()

@@ -1,0 +1,39 @@
+"""What commands take as arguments, checked before anything begins."""
+
+from __future__ import annotations
+
+import math
+
+import click
+
+from mooq.address import Address
+from mooq.retrying import check_timeout
+
+LOOPBACK = "127.0.0.1"
+
+
+def address(text: str) -> Address:
+    """Read ``amqp://user:password@host:port/virtual_host`` or less: ``host:port``, ``port``."""
+    if text.isdecimal():
+        text = f"{LOOPBACK}:{text}"
+    try:
+        return Address.from_url(text if "://" in text else f"amqp://{text}")
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds above 0."""
+    try:
+        number = check_timeout(float(text))
+    except ValueError:
+        number = math.inf
+    if math.isinf(number):
+        raise click.BadParameter(f"{text!r} is no number of seconds above 0")
+    return number
+
+
+timeout_option = click.option(
+    "--timeout", type=seconds, default=60.0, show_default=True, help="How long it may take."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

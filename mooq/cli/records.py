@@ -1,0 +1,83 @@
+"""What `mooq up` writes down of a node that Docker does not know, for `mooq down` to find it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from mooq.errors import MooqError
+
+
+@dataclass(frozen=True)
+class Record:
+    """One node that was left running: a file of this user's."""
+
+    launcher: str
+    host: str
+    port: int
+    unit: str = ""
+    """systemctl only."""
+    pid: int = 0
+    """process only, as are the two below."""
+    began: str = ""
+    """When the process began: its number alone may be another's by now."""
+    folder: str = ""
+    """What the node has on disk."""
+
+    def save(self) -> None:
+        """Write the record, whole or not at all."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = self._path.with_suffix(f".{os.getpid()}")
+        new.write_text(json.dumps(asdict(self)))
+        new.replace(self._path)
+
+    def forget(self) -> None:
+        """Delete the record."""
+        self._path.unlink(missing_ok=True)
+
+    @property
+    def _path(self) -> Path:
+        return _folder() / f"{self.launcher}-{self.port}-{self.pid}.json"
+
+
+def records() -> Iterator[Record]:
+    """Return all records. Raises :class:`~mooq.MooqError` for a file that is none."""
+    for path in sorted(_folder().glob("*.json")):
+        try:
+            yield Record(**json.loads(path.read_text()))
+        except (TypeError, ValueError) as error:
+            raise MooqError(
+                f"{path} does not say what `mooq up` started ({error}); end that by hand, then "
+                "delete the file"
+            ) from error
+
+
+def _folder() -> Path:
+    """Return where this user keeps them (XDG Base Directory Specification)."""
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "mooq"
+
+
+def beginning_of(pid: int) -> str | None:
+    """Return when a process began, in a form to be compared; None when it runs no more."""
+    if sys.platform == "linux":
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            # proc(5): the state and the start time are fields 3 and 22; the name before them, in
+            # parentheses, may hold anything.
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            return None if fields[0] == "Z" else fields[19]
+        return None
+    import subprocess
+
+    shown = subprocess.run(  # noqa: S603
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607
+        capture_output=True,
+        check=False,
+        text=True,
+    ).stdout.split(maxsplit=1)
+    return shown[1].strip() if shown and not shown[0].startswith("Z") else None

@@ -1,0 +1,43 @@
+"""`mooq wait`: what replaces ``sleep 20``."""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import partial
+
+import click
+
+from mooq.address import Address
+from mooq.cli import parameters
+from mooq.cli.live_line import live_line
+from mooq.cli.parameters import json_option, timeout_option
+from mooq.cli.running import run
+from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
+
+
+@click.command
+@click.argument("address", type=parameters.address, envvar="MOOQ_RABBITMQ_URL")
+@timeout_option
+@json_option
+def wait(address: Address, timeout: float, as_json: bool) -> None:
+    """Wait until RabbitMQ at ADDRESS answers: until an AMQP login and a channel succeed.
+
+    ADDRESS is amqp://user:password@host:port/virtual_host or less of it: host:port, or a port of
+    this machine. The environment variable MOOQ_RABBITMQ_URL stands for it, and keeps a password
+    out of sight.
+
+    Fails at once when waiting cannot help: the login is refused, or there is no such virtual host.
+    """
+    began = time.monotonic()
+    run(_wait(address, timeout))
+    seconds = round(time.monotonic() - began, 2)
+    if as_json:
+        click.echo(json.dumps({"host": address.host, "port": address.port, "seconds": seconds}))
+    else:
+        click.echo(f"RabbitMQ at {address} answered after {seconds} s")
+
+
+async def _wait(address: Address, timeout: float) -> None:
+    with live_line(f"waiting up to {timeout:g} s for RabbitMQ at {address} to answer"):
+        await wait_until_ready(partial(handshake, address), None, timeout)

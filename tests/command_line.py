@@ -1,0 +1,80 @@
+"""The command line of mooq as a person or a script has it: a process with stdout and stderr."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+T = TypeVar("T")
+
+LOOPBACK = "127.0.0.1"
+MOOQ = (sys.executable, "-W", "error", "-m", "mooq")
+LONGEST_COMMAND = 60.0  # seconds
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a command; what the developer set for mooq does not count."""
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"MOOQ_RABBITMQ_URL", "TEST_DISTRIBUTION"}
+    }
+    return mine | variables
+
+
+def mooq(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run ``mooq`` to its end, away from any terminal."""
+    return subprocess.run(
+        [*MOOQ, *map(str, arguments)],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_COMMAND,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*arguments: object, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """Have ``mooq`` running while the block lasts."""
+    with subprocess.Popen(
+        [*MOOQ, *map(str, arguments)],
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(look: Callable[[], T], awaited: str, timeout: float = 20.0) -> T:
+    """Return what ``look`` sees as soon as that is true; fail after ``timeout`` seconds."""
+    seen: T = Retrying(
+        retry=retry_if_result(lambda seen: not seen),
+        wait=wait_fixed(0.02),
+        stop=stop_after_delay(timeout),
+        retry_error_callback=lambda state: (_ for _ in ()).throw(
+            AssertionError(f"waited {timeout} s for {awaited}; last seen: {state.outcome}")
+        ),
+    )(look)
+    return seen
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

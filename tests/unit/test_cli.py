@@ -1,0 +1,360 @@
+"""The command line where no RabbitMQ is needed: arguments, refusals, signals, the live line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mooq.cli.commands import COMMANDS
+from mooq.cli.commands import mooq as command_line
+from mooq.cli.records import Record, beginning_of, records
+from tests.command_line import LOOPBACK, MOOQ, environment, free_port, mooq, running
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+def ask(*arguments: str) -> Result:
+    """Run a command in this process, which is fast."""
+    return CliRunner().invoke(command_line, arguments, prog_name="mooq", catch_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep a test away from what the developer has running, on record or in Docker."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setitem(sys.modules, "testcontainers", None)
+    monkeypatch.delenv("MOOQ_RABBITMQ_URL", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port where somebody listens and never says a word."""
+    with socket.create_server((LOOPBACK, 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bogus"], "No such command 'bogus'"),
+        (["wait"], "Missing argument 'ADDRESS'"),
+        (["wait", "5672", "--tiemout", "3"], "No such option '--tiemout'"),
+        (["wait", "5672", "5673"], "unexpected extra argument (5673)"),
+        (["wait", "http://localhost"], "url must begin with amqp:// or amqps://, not 'http'"),
+        (["wait", "amqp://localhost/?heartbeat=3"], "url must end after the virtual host"),
+        (["wait", "localhost:amqp"], "port"),
+        (["wait", "70000"], "port"),
+        (["wait", "0"], "port"),
+        (["wait", "5672", "--timeout", "soon"], "'soon' is no number of seconds above 0"),
+        (["wait", "5672", "--timeout", "0"], "'0' is no number of seconds above 0"),
+        (["wait", "5672", "--timeout", "-1"], "'-1' is no number of seconds above 0"),
+        (["wait", "5672", "--timeout", "nan"], "'nan' is no number of seconds above 0"),
+        (["wait", "5672", "--timeout", "inf"], "'inf' is no number of seconds above 0"),
+        (["up", "--launcher", "podman"], "'podman' is not one of 'docker', 'process'"),
+        (["up", "--port", "amqp"], "'amqp' is not a valid integer"),
+        (["up", "--port", "65536"], "65536 is not in the range 0<=x<=65535"),
+        (["up", "--host", ""], "host is empty; name a host"),
+        (["up", "--host", "example.org", "--launcher", "process"], "host must be 'localhost'"),
+        (["up", "--image", ""], "'--image': is empty".replace("'--image'", "--image")),
+        (
+            ["up", "--image", "rabbitmq:4", "--launcher", "process"],
+            "--image goes with --launcher d",
+        ),
+        (["up", "--unit", "a.service"], "--unit goes with --launcher systemctl, not docker"),
+        (["up", "--port", "0", "--launcher", "service"], "a port that its configuration sets"),
+        (["up", "5672"], "unexpected extra argument (5672)"),
+        (["down", "amqp://host:port"], "port"),
+        (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
+    ],
+)
+def test_a_wrong_argument_is_exit_status_2_and_named_on_stderr(
+    arguments: list[str], said: str
+) -> None:
+    result = ask(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert f"Try 'mooq{' ' * (arguments != ['bogus'])}" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_error_does_not_repeat_a_password() -> None:
+    result = ask("wait", "amqp://me:secret@localhost:port")
+    assert result.exit_code == 2
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    result = ask(command, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: mooq {command}")
+    assert command in ask("--help").stdout
+
+
+@pytest.mark.parametrize("start", [(Path(sys.executable).parent / "mooq",), MOOQ])
+def test_the_command_and_the_module_are_the_same(start: tuple[str, ...]) -> None:
+    shown = subprocess.run([*start, "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith("mooq 1.")
+
+
+def test_importing_mooq_loads_nothing_of_the_command_line() -> None:
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import mooq, sys; mooq.connect; "
+            "assert not {'click', 'rich', 'mooq.cli', 'mooq.__main__'} & set(sys.modules)",
+        ],
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_a_missing_library_is_named_with_the_command_that_installs_it(missing: str) -> None:
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.stderr.isatty = lambda: True; "
+        "sys.argv[1:] = ['wait', '127.0.0.1:1', '--timeout', '0.1']; "
+        "from mooq.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"Error: the command line of mooq needs {missing}; pip install 'mooq[cli]'\n"
+    )
+
+
+def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
+    program = (
+        "import sys; sys.modules['tenacity'] = None; "
+        "sys.argv[1:] = ['wait', '127.0.0.1:1', '--timeout', '0.1']; "
+        "from mooq.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "mooq[cli]" not in ended.stderr
+    assert "tenacity" in ended.stderr
+
+
+def test_waiting_for_nobody_fails_when_time_is_up_and_says_what_was_last_seen() -> None:
+    port = free_port()
+    began = time.monotonic()
+    result = ask("wait", str(port), "--timeout", "0.3")
+    assert time.monotonic() - began < 2
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        "Error: waited 0.3 s for RabbitMQ to complete an AMQP handshake; last seen: cannot connect "
+        f"to {LOOPBACK}:{port}: nothing listens there; start the broker, or check host and port\n"
+    )
+
+
+def test_an_open_port_that_never_answers_is_not_taken_for_a_broker(silent_port: int) -> None:
+    result = ask("wait", f"{LOOPBACK}:{silent_port}", "--timeout", "0.3")
+    assert result.exit_code == 1
+    assert "waited 0.3 s" in result.stderr
+    assert "no answer within" in result.stderr
+
+
+def test_the_environment_stands_for_the_address_of_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("MOOQ_RABBITMQ_URL", f"amqp://{LOOPBACK}:{port}")
+    assert f"{LOOPBACK}:{port}: nothing listens" in ask("wait", "--timeout", "0.1").stderr
+
+
+def test_away_from_a_terminal_waiting_prints_nothing_but_its_outcome() -> None:
+    ended = mooq("wait", free_port(), "--timeout", "0.3")
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+
+
+@unix
+def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long() -> None:
+    import pty
+
+    port = free_port()
+    terminal, its_end = pty.openpty()
+    with subprocess.Popen(
+        [*MOOQ, "wait", str(port), "--timeout", "0.5"],
+        env=environment(TERM="xterm", COLUMNS="100"),
+        stdout=subprocess.PIPE,
+        stderr=its_end,
+    ) as process:
+        os.close(its_end)
+        shown = b""
+        try:
+            while piece := os.read(terminal, 4096):
+                shown += piece
+        except OSError:  # Linux's way to say that the other end was closed
+            pass
+        os.close(terminal)
+        assert process.communicate()[0] == b""
+    text = shown.decode()
+    assert f"waiting up to 0.5 s for RabbitMQ at {LOOPBACK}:{port} to answer" in text
+    assert re.search(r" 0\.[1-5] s", text)
+    before_the_error = text[: text.index("Error: waited 0.5 s")]
+    assert before_the_error.count("\n") == 1  # one line …
+    assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which was wiped out
+
+
+@unix
+@pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_a_command_at_once_with_its_number(
+    silent_port: int, number: str, status: int
+) -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        server.settimeout(20)
+        with running("wait", server.getsockname()[1]) as process:
+            connected, _ = server.accept()  # it is waiting now
+            process.send_signal(signal.Signals[number])
+            stdout, stderr = process.communicate(timeout=10)
+            connected.close()
+    assert process.returncode == status
+    assert stdout == ""
+    assert stderr == f"Ended by {number}.\n"
+
+
+@unix
+def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+        server.settimeout(20)
+        port = server.getsockname()[1]
+        command = ["nohup", *MOOQ, "wait", str(port), "--timeout", "2"]
+        with subprocess.Popen(
+            command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            connected, _ = server.accept()
+            process.send_signal(signal.SIGHUP)
+            _, stderr = process.communicate(timeout=20)
+            connected.close()
+    assert process.returncode == 1
+    assert "waited 2.0 s" in stderr
+
+
+@unix
+def test_a_signal_does_not_wait_for_a_docker_engine_that_hangs(tmp_path: Path) -> None:
+    engine = tmp_path / "engine"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(engine))
+        server.listen()
+        server.settimeout(20)
+        with running("up", "--port", 0, DOCKER_HOST=f"unix://{engine}") as process:
+            connected, _ = server.accept()
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=10)
+            connected.close()
+    assert process.returncode == 130
+    assert stderr == "Ended by SIGINT.\n"
+
+
+def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
+    ended = mooq("up", "--port", 0)
+    assert ended.returncode == 1
+    assert "Docker's engine does not answer" in ended.stderr
+    assert "or choose another launcher" in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_without_the_extra_for_docker_up_names_the_command_that_installs_it() -> None:
+    result = ask("up", "--port", "0")
+    assert result.exit_code == 1
+    assert "pip install 'mooq[docker]'" in result.stderr
+
+
+def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
+    result = ask("up", "--port", str(silent_port))
+    assert result.exit_code == 1
+    assert f"port {silent_port} is taken" in result.stderr
+
+
+def test_with_nothing_to_end_down_is_exit_status_3() -> None:
+    result = ask("down")
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert result.stderr == "Error: nothing that `mooq up` started runs here\n"
+
+
+def test_down_says_when_docker_could_not_be_asked() -> None:
+    ended = mooq("down")
+    assert ended.returncode == 3
+    assert "started runs here; cannot look for containers of `mooq up`: Docker's" in ended.stderr
+
+
+def test_with_nothing_to_end_down_still_prints_json() -> None:
+    result = ask("down", "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout) == {"ended": []}
+
+
+def test_down_names_each_address_where_there_is_nothing() -> None:
+    result = ask("down", "5001", "localhost:5002")
+    assert result.exit_code == 3
+    assert "runs at 127.0.0.1:5001, localhost:5002" in result.stderr
+
+
+def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None:
+    damaged = own_state / "mooq" / "process-5672-1.json"
+    damaged.parent.mkdir()
+    damaged.write_text('{"launcher": "process"')
+    result = ask("down")
+    assert result.exit_code == 1
+    assert str(damaged) in result.stderr
+    assert damaged.exists()
+
+
+def test_a_record_comes_back_as_it_was_saved() -> None:
+    record = Record("process", LOOPBACK, 5672, pid=7, began="8", folder="/nowhere")
+    record.save()
+    assert list(records()) == [record]
+    record.forget()
+    assert list(records()) == []
+
+
+@unix
+def test_a_process_that_took_the_number_of_an_ended_node_is_left_alone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        Record("process", LOOPBACK, 5672, pid=stranger.pid, began="then", folder="/nowhere").save()
+        result = ask("down", "5672", "--json")
+        assert json.loads(result.stdout)["ended"] == [
+            {"host": LOOPBACK, "port": 5672, "launcher": "process"}
+        ]
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    assert stranger.returncode == 0
+    assert list(records()) == []
+
+
+@unix
+def test_a_process_begins_once_and_then_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        began = beginning_of(process.pid)
+        assert began
+        assert beginning_of(process.pid) == began != beginning_of(1)
+        process.kill()
+    assert beginning_of(process.pid) is None
+
+
+def test_the_demo_lets_two_services_talk_in_memory() -> None:
+    result = ask("demo")
+    assert result.exit_code == 0
+    assert "capitals heard 'hello, Grace' by hello.grace" in result.stdout
+    assert result.stdout.count("greeter heard") == 3
+
+
+def test_the_demo_says_when_there_is_no_broker() -> None:
+    result = ask("demo", "--address", str(free_port()))
+    assert result.exit_code == 1
+    assert "nothing listens there" in result.stderr
