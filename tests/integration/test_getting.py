@@ -1,0 +1,249 @@
+"""get(): one message, now or within a time, and never one too many."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.conftest import BrokerAddress, Connect
+from tests.integration.inbox import HeldInbox, Inbox, bodies_of, drained, make_queue, processing
+
+
+async def test_get_takes_one_message_and_acknowledges_it(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q", "k")
+    for number in range(3):
+        await chan.publish(exchange_name="log", msg=number, routing_key="k")
+    getter = await connect()
+    message = await (await getter.create_channel()).get("q")
+    assert message["msg"] == 0
+    assert message["routing_key"] == "k"
+    assert message["redelivered"] is False
+    await getter.close()
+    rest = await drained(chan, "q")
+    assert [(each["msg"], each["redelivered"]) for each in rest] == [(1, False), (2, False)]
+
+
+async def test_get_returns_what_a_callback_would_be_given(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer(
+        "consumed", exchange_name="log", exchange_type="fanout", callback=inbox
+    )
+    await make_queue(conn, "got", exchange_type="fanout")
+    await chan.publish(exchange_name="log", msg=[1], routing_key="k", headers={"h": [2]})
+    await conn.process_events(num_cycles=1)
+    assert [await chan.get("got")] == inbox.messages
+
+
+async def test_an_empty_queue_is_nothing_to_consume(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
+) -> None:
+    await make_queue(conn, "q")
+    host, port = broker_address["host"], broker_address["port"]
+    with pytest.raises(mooq.NothingToConsume) as caught:
+        await chan.get("q")
+    assert str(caught.value) == (f"queue 'q' at {host}:{port} is empty; give a timeout to wait")
+
+
+async def test_a_queue_that_stays_empty_is_a_consume_timeout(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
+) -> None:
+    await make_queue(conn, "q")
+    host, port = broker_address["host"], broker_address["port"]
+    with pytest.raises(mooq.ConsumeTimeout) as caught:
+        await chan.get("q", timeout=0.05)
+    assert str(caught.value) == f"queue 'q' at {host}:{port} stayed empty for 0.05 s"
+    assert isinstance(caught.value, TimeoutError)
+    await chan.publish(exchange_name="log", msg="too late")
+    assert await bodies_of(chan, "q") == ["too late"]
+
+
+@pytest.mark.parametrize("timeout", [None, 5])
+async def test_a_queue_that_nobody_declared_is_not_found(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    broker_address: BrokerAddress,
+    timeout: float | None,
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    host, port, virtual_host = (broker_address[key] for key in ("host", "port", "virtual_host"))
+    with pytest.raises(mooq.ConsumerQueueNotFound) as caught:
+        await chan.get("missing", timeout)
+    assert str(caught.value) == (
+        f"queue 'missing' at {host}:{port}, virtual host '{virtual_host}', does not exist: "
+        "register a consumer with this queue_name first "
+        f"[NOT_FOUND - no queue 'missing' in vhost '{virtual_host}']"
+    )
+    assert isinstance(caught.value, mooq.BadQueue)
+    await chan.publish(exchange_name="log", msg="undisturbed")
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == ["undisturbed"]
+
+
+async def test_a_waiting_get_is_woken_by_a_later_publish(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    getter = await conn.create_channel()
+    getting = asyncio.create_task(getter.get("q", timeout=20))
+    other = asyncio.create_task(getter.get("q", timeout=20))
+    await chan.publish(exchange_name="log", msg="one")
+    await chan.publish(exchange_name="log", msg="two")
+    assert {(await getting)["msg"], (await other)["msg"]} == {"one", "two"}
+    assert await bodies_of(chan, "q") == []
+
+
+async def test_what_is_there_already_is_returned_without_waiting(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    for number in range(3):
+        await chan.publish(exchange_name="log", msg=number)
+    assert [(await chan.get("q", timeout=20))["msg"] for _ in range(3)] == [0, 1, 2]
+
+
+async def test_a_waiting_get_takes_one_message_and_leaves_the_others(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    getter = await conn.create_channel()
+    for start in range(0, 100, 5):
+        getting = asyncio.create_task(getter.get("q", timeout=20))
+        await asyncio.gather(
+            *(chan.publish(exchange_name="log", msg=number) for number in range(start, start + 5))
+        )
+        got = [(await getting)["msg"], *await bodies_of(chan, "q")]
+        assert got == list(range(start, start + 5))
+
+
+async def test_concurrent_gets_get_every_message_once(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    getters = [await (await connect()).create_channel() for _ in range(2)]
+    getting = [
+        asyncio.create_task(getters[number % 2].get("q", timeout=20)) for number in range(20)
+    ]
+    await asyncio.gather(*(chan.publish(exchange_name="log", msg=number) for number in range(20)))
+    assert sorted(message["msg"] for message in await asyncio.gather(*getting)) == list(range(20))
+
+
+@pytest.mark.parametrize("timeout", [None, 20])
+async def test_a_cancelled_get_loses_nothing(
+    conn: mooq.Connection, chan: mooq.Channel, timeout: float | None
+) -> None:
+    await make_queue(conn, "q")
+    getter = await conn.create_channel()
+    taken = []
+    for number in range(100):
+        getting = asyncio.create_task(getter.get("q", timeout))
+        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=number))
+        for _ in range(number % 25):
+            await asyncio.sleep(0)
+        if number % 2:
+            await publishing  # so that some are cancelled with the message on its way to them
+        getting.cancel()
+        outcomes = await asyncio.gather(getting, publishing, return_exceptions=True)
+        if isinstance(outcomes[0], dict):
+            taken.append(outcomes[0]["msg"])
+    while len(taken) < 100:
+        taken.append((await chan.get("q", timeout=20))["msg"])
+    assert sorted(taken) == list(range(100))
+    assert await bodies_of(chan, "q") == []
+
+
+async def test_a_message_held_by_a_consumer_is_not_there_to_get(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
+    )
+    async with processing(conn):
+        for number in range(3):
+            await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(1)
+        assert (await chan.get("q"))["msg"] == 1
+        inbox.open()
+        assert await inbox.has(2) == [0, 2]
+
+
+async def test_an_exclusive_queue_belongs_to_its_connection(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    name = await chan.register_consumer(
+        exchange_name="log", exchange_type="fanout", callback=HeldInbox(), prefetch_count=1
+    )
+    await chan.publish(exchange_name="log", msg="held")
+    await chan.publish(exchange_name="log", msg="ready")
+    stranger = await (await connect()).create_channel()
+    for timeout in (None, 5):
+        with pytest.raises(mooq.BadQueue, match="is exclusive to another connection"):
+            await stranger.get(name, timeout)
+    with pytest.raises(mooq.BadQueue, match="is exclusive to another connection"):
+        await stranger.delete_queue(name)
+    sibling = await conn.create_channel()
+    assert (await sibling.get(name))["msg"] == "ready"
+
+
+async def test_a_get_whose_queue_is_deleted_meanwhile_ends_at_once(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    getting = asyncio.create_task(chan.get("q", timeout=20))
+    other = await (await connect()).create_channel()
+    # The first is taken by the get that waits, if it does: then the second finds it done.
+    await other.publish(exchange_name="", routing_key="q", msg="wake")
+    assert (await getting)["msg"] == "wake"
+    getting = asyncio.create_task(chan.get("q", timeout=20))
+    while not getting.done():
+        await other.delete_queue("q")
+        await asyncio.sleep(0)
+    with pytest.raises(mooq.ConsumerQueueNotFound, match="queue 'q' at"):
+        await getting
+
+
+@pytest.mark.parametrize(
+    ("queue_name", "error", "text"),
+    [
+        ("", mooq.BadQueue, "queue name is empty"),
+        ("é", mooq.BadQueue, "queue name 'é' holds 'é'"),
+        ("x" * 256, mooq.BadQueue, "has 256 characters"),
+        (None, mooq.BadQueue, "queue name must be a str, not NoneType"),
+        (["q"], mooq.BadQueue, "queue name must be a str, not list"),
+    ],
+)
+async def test_a_name_that_no_queue_can_have_is_refused(
+    chan: mooq.Channel, queue_name: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        await chan.get(queue_name)
+    with pytest.raises(error, match=text):
+        await chan.delete_queue(queue_name)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error", "text"),
+    [
+        (0, ValueError, "timeout must be more than 0 seconds, not 0"),
+        (-1.5, ValueError, r"timeout must be more than 0 seconds, not -1\.5"),
+        (float("nan"), ValueError, "timeout must be more than 0 seconds, not nan"),
+        ("1", TypeError, "timeout must be a number of seconds, not str"),
+        (True, TypeError, "timeout must be a number of seconds, not bool"),
+    ],
+)
+async def test_a_timeout_that_is_none_is_refused_and_nothing_is_taken(
+    conn: mooq.Connection, chan: mooq.Channel, timeout: Any, error: type[Exception], text: str
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="log", msg="kept")
+    with pytest.raises(error, match=text):
+        await chan.get("q", timeout)
+    assert await bodies_of(chan, "q") == ["kept"]

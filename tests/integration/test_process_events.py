@@ -1,0 +1,237 @@
+"""process_events(): for ever or for so many cycles, and what a cycle is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.conftest import Connect
+from tests.integration.inbox import HeldInbox, Inbox, make_queue, processing
+
+
+async def test_one_cycle_after_an_awaited_publish_always_finds_the_message(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    publishers = [chan, await (await connect()).create_channel()]
+    for number in range(200):
+        await publishers[number % 2].publish(exchange_name="log", msg=number)
+        await conn.process_events(num_cycles=1)
+        assert inbox.bodies == list(range(number + 1))
+
+
+async def test_one_cycle_finds_everything_that_was_published_to_all_its_channels(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inboxes = [Inbox() for _ in range(5)]
+    for inbox in inboxes:
+        channel = await conn.create_channel()
+        await channel.register_consumer(exchange_name="log", exchange_type="fanout", callback=inbox)
+    for start in range(0, 200, 20):
+        await asyncio.gather(
+            *(chan.publish(exchange_name="log", msg=number) for number in range(start, start + 20))
+        )
+        await conn.process_events(num_cycles=1)
+        for inbox in inboxes:
+            assert inbox.bodies == list(range(start + 20))
+
+
+async def test_a_cycle_returns_when_its_callbacks_are_done(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    for number in range(3):
+        await chan.publish(exchange_name="log", msg=number)
+    cycle = asyncio.create_task(conn.process_events(num_cycles=1))
+    await inbox.has(3)
+    inbox.let_go(0, 2)
+    # A whole cycle of another call fits in; this one goes on.
+    await conn.process_events(num_cycles=1)
+    assert not cycle.done()
+    inbox.let_go(1)
+    await cycle
+    assert sorted(inbox.finished) == [0, 1, 2]
+
+
+async def test_a_cycle_without_a_message_ends_within_a_tenth_of_a_second_or_so(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=Inbox())
+    began = time.monotonic()
+    await conn.process_events(num_cycles=2)
+    took = time.monotonic() - began
+    assert 0.19 < took < 5
+
+
+async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    publisher = await conn.create_channel()
+    await publisher.publish(exchange_name="log", msg="warm")
+    await conn.process_events(num_cycles=1)
+    async with asyncio.TaskGroup() as both:
+        both.create_task(conn.process_events(num_cycles=3))
+        both.create_task(publisher.publish(exchange_name="log", msg="late"))
+    assert inbox.bodies == ["warm", "late"]
+
+
+async def test_without_a_cycle_no_callback_runs(conn: mooq.Connection, chan: mooq.Channel) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await chan.publish(exchange_name="log", msg=1)
+    await make_queue(conn, "a round trip")
+    assert inbox.bodies == []
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == [1]
+
+
+async def test_a_callback_that_publishes_is_answered_in_the_next_cycle(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    heard = Inbox()
+
+    async def answer(message: mooq.IncomingMessage) -> None:
+        await chan.publish(exchange_name="answers", msg=message["msg"].upper())
+
+    await chan.register_consumer(
+        "answers", exchange_name="answers", exchange_type="direct", callback=heard
+    )
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=answer)
+    for _ in range(20):
+        heard.messages.clear()
+        await chan.publish(exchange_name="log", msg="hello")
+        await conn.process_events(num_cycles=1)
+        await conn.process_events(num_cycles=1)
+        assert heard.bodies == ["HELLO"]
+
+
+@pytest.mark.parametrize("num_cycles", [None, "inf"])
+async def test_without_a_number_it_runs_until_it_is_cancelled(
+    conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    forever = asyncio.create_task(conn.process_events(num_cycles))
+    for number in range(5):
+        await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(number + 1)
+    assert not forever.done()
+    forever.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await forever
+    # The connection is as it was.
+    await chan.publish(exchange_name="log", msg="after")
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == [0, 1, 2, 3, 4, "after"]
+
+
+async def test_when_it_is_cancelled_the_callbacks_that_run_go_on(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await inbox.has(1)
+    inbox.open()
+    await conn.close()
+    assert inbox.finished == ["m"]
+
+
+async def test_callbacks_that_raise_do_not_end_it(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+
+    async def complain(message: mooq.IncomingMessage) -> None:
+        inbox.keep(message)
+        raise ValueError(message["msg"])
+
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=complain
+    )
+    async with processing(conn):
+        for number in range(3):
+            await chan.publish(exchange_name="log", msg=number)
+        assert sorted(await inbox.has(6)) == [0, 0, 1, 1, 2, 2]
+
+
+async def test_several_at_once_share_the_work(conn: mooq.Connection, chan: mooq.Channel) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    several = [asyncio.create_task(conn.process_events()) for _ in range(3)]
+    for number in range(50):
+        await chan.publish(exchange_name="log", msg=number)
+    assert await inbox.has(50) == list(range(50))
+    await conn.close()
+    await asyncio.gather(*several)
+
+
+async def test_a_callback_may_process_events_itself(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inner = Inbox()
+
+    async def wait_for_reply(message: mooq.IncomingMessage) -> None:
+        await chan.publish(exchange_name="log", routing_key="inner", msg=message["msg"] + 1)
+        await conn.process_events(num_cycles=1)
+        assert inner.bodies == [2]
+
+    await chan.register_consumer(
+        "inner", "inner", exchange_name="log", exchange_type="direct", callback=inner
+    )
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=wait_for_reply
+    )
+    await chan.publish(exchange_name="log", msg=1)
+    await conn.process_events(num_cycles=1)
+    assert inner.bodies == [2]
+
+
+async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=3
+    )
+    for number in range(7):
+        await chan.publish(exchange_name="log", msg=number)
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == [0, 1, 2]
+    while len(inbox.bodies) < 7:
+        await conn.process_events(num_cycles=1)
+    assert inbox.bodies == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("num_cycles", "error", "text"),
+    [
+        (0, ValueError, "num_cycles must be more than 0, not 0"),
+        (-3, ValueError, "num_cycles must be more than 0, not -3"),
+        (1.0, TypeError, "num_cycles must be an int or None, not float"),
+        (True, TypeError, "num_cycles must be an int or None, not bool"),
+        ("1", TypeError, "num_cycles must be an int or None, not str"),
+        ("INF", TypeError, "num_cycles must be an int or None, not str"),
+        (float("inf"), TypeError, "num_cycles must be an int or None, not float"),
+    ],
+)
+async def test_a_number_of_cycles_that_is_none_is_refused(
+    conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any, error: type[Exception], text: str
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await chan.publish(exchange_name="log", msg=1)
+    with pytest.raises(error, match=text):
+        await conn.process_events(num_cycles)
+    assert inbox.bodies == []
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == [1]
