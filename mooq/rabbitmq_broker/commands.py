@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import tempfile
+from pathlib import Path
 
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.launcher import last_lines
@@ -34,7 +35,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
     """Run a command, by ``sudo -n`` unless already root, and return what it printed.
 
     Raises :class:`~mooq.BrokerConnectionError` when the command fails, and when it takes longer
-    than ``timeout`` seconds; then, as when cancelled, it is killed.
+    than ``timeout`` seconds; then, as when cancelled, it is ended.
     """
     command = [*_become_root(), *arguments]
     said = shlex.join(command)
@@ -54,7 +55,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
         except TimeoutError as error:
             raise BrokerConnectionError(f"{said!r} did not end within {timeout:g} s") from error
         finally:
-            await _kill(process)
+            await _end(process)
         output.seek(0)
         printed = last_lines(output.read().decode(errors="replace"))
     if status != 0:
@@ -64,12 +65,29 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
     return printed
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        # What sudo runs belongs to root, who alone may kill it; it ends by itself.
+        # What sudo runs belongs to root, who alone may end it; it ends by itself.
         with contextlib.suppress(PermissionError, ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            for pid in _with_descendants(process.pid):
+                os.kill(pid, signal.SIGKILL)
             await process.wait()
+
+
+def _with_descendants(pid: int) -> list[int]:
+    """Return a process and all below it, by Linux's /proc.
+
+    Not its process group, which init scripts leave: `su` begins a session of its own.
+    """
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:  # which grows meanwhile
+        found += children.get(one, ())
+    return found
 
 
 def _become_root() -> tuple[str, ...]:

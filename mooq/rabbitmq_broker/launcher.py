@@ -45,6 +45,12 @@ class Launcher(ABC):
         return ""
 
 
+async def log_of(launcher: Launcher | None) -> str:
+    """Return the end of a node's log as the end of an error's text."""
+    log = await launcher.log() if launcher else ""
+    return f"\nThe end of its log:\n{log}" if log else ""
+
+
 def node_settings(address: Address) -> dict[str, str]:
     """Return the environment of a new node: its first user and virtual host, and its threads.
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.launcher import Launcher, log_of
 from mooq.retrying import worth_waiting
 from mooq.transports.base import Transport
 
@@ -61,7 +61,7 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
             death = await launcher.death() if error.transient and launcher else None
             if death is not None:
                 raise BrokerConnectionError(
-                    f"{death}, before it answered{await _log_of(launcher)}", transient=False
+                    f"{death}, before it answered{await log_of(launcher)}", transient=False
                 ) from error
             raise
 
@@ -77,13 +77,8 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
             raise
         raise BrokerConnectionError(
             f"waited {timeout:.1f} s for RabbitMQ to complete an AMQP handshake; last seen: "
-            f"{error}{await _log_of(launcher)}"
+            f"{error}{await log_of(launcher)}"
         ) from error
-
-
-async def _log_of(launcher: Launcher | None) -> str:
-    log = await launcher.log() if launcher else ""
-    return f"\nThe end of its log:\n{log}" if log else ""
 
 
 @asynccontextmanager

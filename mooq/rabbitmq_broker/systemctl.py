@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.commands import check_installed, run_as_root
-from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.launcher import LOG_LINES, Launcher, log_of
 
 
 class SystemctlLauncher(Launcher):
@@ -20,20 +20,24 @@ class SystemctlLauncher(Launcher):
         check_installed("systemctl")
 
     async def start(self) -> None:
-        # Also starts what is stopped; one that ran before run() starts anew, so that run() always
-        # ends with a broker that has just started.
-        await run_as_root("systemctl", "restart", self._unit, timeout=self._timeout)
+        await self.restart()  # starts what is stopped, too
 
     async def restart(self) -> None:
-        await self.start()
+        try:
+            await run_as_root("systemctl", "restart", self._unit, timeout=self._timeout)
+        except BrokerConnectionError as error:
+            raise BrokerConnectionError(
+                f"{error}{await log_of(self)}", transient=error.transient
+            ) from error
 
     async def stop(self) -> None:
         await run_as_root("systemctl", "stop", self._unit, timeout=self._timeout)
 
     async def log(self) -> str:
+        lines = f"--lines={LOG_LINES}"
         try:
             return await run_as_root(
-                "journalctl", "--no-pager", f"--unit={self._unit}", "--lines=20", timeout=5
+                "journalctl", "--no-pager", f"--unit={self._unit}", lines, timeout=5
             )
-        except BrokerConnectionError as error:
-            return str(error)
+        except (BrokerConnectionError, OSError):
+            return ""

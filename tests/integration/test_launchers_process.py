@@ -1,0 +1,175 @@
+"""The process launcher with a real rabbitmq-server: nodes side by side that leave nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
+from mooq.rabbitmq_broker.process import SERVER_FOLDERS
+from mooq.transports.rabbit import RabbitTransport
+from tests.shared_broker import leave_out
+
+NOBODY = 65534
+
+pytestmark = pytest.mark.rabbit
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Everything that a node may leave: files in a folder, and processes that know its name."""
+    if shutil.which("rabbitmq-server", path=f"{SERVER_FOLDERS}:{os.environ['PATH']}") is None:
+        leave_out(
+            "the process launcher needs RabbitMQ on this machine; "
+            "`apt-get install rabbitmq-server`, run as root, brings it in"
+        )
+    folder = Path(tempfile.mkdtemp(prefix="mooq-test-"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert processes_of(folder) == []
+    folder.rmdir()  # which it must be empty for
+
+
+def files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Return the commands of all processes whose environment names a folder (Linux only)."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder).encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue  # it has ended, or is another user's
+    return found
+
+
+def new_broker(timeout: float = 60) -> RabbitMQBroker:
+    return RabbitMQBroker(host="localhost", port=free_port(), launcher="process", timeout=timeout)
+
+
+async def test_nodes_run_side_by_side_and_restart_and_end_alone(temporary_folder: Path) -> None:
+    address = Address("localhost", free_port(), "ann", "secret", "/there")
+    named = RabbitMQBroker(
+        host=address.host,
+        port=address.port,
+        launcher="process",
+        username=address.username,
+        password=address.password,
+        virtual_host=address.virtual_host,
+    )
+    other = new_broker()
+    is_running = asyncio.get_running_loop().create_future()
+    to_named, to_other = RabbitTransport(address), RabbitTransport(Address(port=other.port))
+    named_ended = asyncio.Event()
+    to_named.on_lost = named_ended.set
+    try:
+        await asyncio.gather(named.run(is_running), other.run())
+        assert is_running.result() is None
+        await to_named.open(5)
+        await to_other.open(5)
+
+        await named.run()
+        assert named_ended.is_set()
+        assert not to_other.is_lost
+        await to_named.open(5)
+
+        await named.close()
+        assert not to_other.is_lost
+        assert len(files_in(temporary_folder)) == 1
+        with pytest.raises(BrokerConnectionError, match="nothing listens there"):
+            await RabbitTransport(address).open(5)
+        assert not [command for command in processes_of(temporary_folder) if "/epmd " in command]
+    finally:
+        await to_named.close()
+        await to_other.close()
+        await named.close()
+        await other.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run without root already")
+def test_no_root_is_needed(temporary_folder: Path) -> None:
+    os.chown(temporary_folder, NOBODY, NOBODY)
+    script = f"""
+import asyncio, os, tempfile
+from mooq.rabbitmq_broker import RabbitMQBroker
+
+async def attempt(timeout):
+    port = {free_port()}
+    async with RabbitMQBroker(host="localhost", port=port, launcher="process", timeout=timeout):
+        print("ready as", os.getuid())
+
+tempfile.tempdir = {str(temporary_folder)!r}
+try:
+    asyncio.run(attempt(0.1))
+except ConnectionError:
+    pass  # too short, but it has imported what nobody might not be able to read
+os.setgroups([])
+os.setgid({NOBODY})
+os.setuid({NOBODY})
+asyncio.run(attempt(60))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert ran.stdout == f"ready as {NOBODY}\n", ran.stderr
+
+
+async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "/no/erlang/here")
+    broker = new_broker()
+    if shutil.which("rabbitmq-server", path=SERVER_FOLDERS) is None:
+        pytest.skip("this rabbitmq-server is found by PATH alone, so PATH cannot break it")
+    with pytest.raises(BrokerConnectionError) as raised:
+        async with asyncio.timeout(10):
+            await broker.run()
+    assert "RabbitMQ ended with exit status 127, before it answered" in str(raised.value)
+    assert "The end of its log:\n" in str(raised.value)
+    assert "not found" in str(raised.value)
+    assert not raised.value.transient
+    await broker.close()
+
+
+async def test_a_node_that_is_too_slow_is_given_up_when_time_is_up() -> None:
+    broker = new_broker(timeout=0.3)
+    with pytest.raises(BrokerConnectionError, match=r"waited 0\.\d s.*last seen: ") as raised:
+        await broker.run()
+    assert f"cannot connect to localhost:{broker.port}: " in str(raised.value)
+    await check_free(Address(port=broker.port))
+    await broker.close()
+
+
+async def test_a_run_that_is_cancelled_leaves_nothing(temporary_folder: Path) -> None:
+    broker = new_broker()
+    is_running = asyncio.get_running_loop().create_future()
+    run = asyncio.create_task(broker.run(is_running))
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(processes_of, temporary_folder):
+            assert not run.done()
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert is_running.cancelled()
+    await broker.close()
+
+
+async def test_a_taken_port_is_named_before_anything_starts(temporary_folder: Path) -> None:
+    broker = new_broker()
+    server = await asyncio.start_server(lambda reader, writer: None, LOOPBACK, broker.port)
+    async with server:
+        with pytest.raises(BrokerConnectionError, match=f"port {broker.port} is taken"):
+            await broker.run()
+    await broker.close()
