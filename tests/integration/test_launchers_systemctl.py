@@ -1,0 +1,131 @@
+"""The systemctl launcher in a container that boots systemd, used by somebody who is not root."""
+
+from __future__ import annotations
+
+import json
+import os
+import sysconfig
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+import mooq
+from tests.shared_broker import leave_out
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+IMAGE = os.environ.get("MOOQ_SYSTEMD_IMAGE") or "mooq-rabbitmq:systemd"
+INSIDE = Path(__file__).parent / "launchers_inside_systemd.py"
+
+# What systemd needs of a container, without all the privileges of the host.
+PRIVILEGES: dict[str, Any] = {
+    "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
+    "security_opt": ["seccomp=unconfined"],
+    "cgroupns": "host",
+    "tmpfs": {"/run": "", "/run/lock": ""},
+}
+# The compiled halves of these may be for another Python than the container's.
+PURE_PYTHON = {f"{name}_NO_EXTENSIONS": "1" for name in ("MULTIDICT", "YARL", "PROPCACHE")}
+
+pytestmark = pytest.mark.rabbit
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Container]:
+    """A machine with systemd, RabbitMQ, mooq, and a user who may use sudo."""
+    try:
+        import docker
+
+        client = docker.from_env()
+        client.images.get(IMAGE)
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+        leave_out(
+            f"the systemctl launcher needs Docker's engine and the image {IMAGE!r} ({error}); "
+            "`.ci/images.sh systemd`, run as root, brings in both"
+        )
+    with closing(client):
+        container = client.containers.run(
+            IMAGE,
+            ["/sbin/init", "systemd.unit=basic.target"],  # RabbitMQ is for the launcher to start
+            detach=True,
+            environment=PURE_PYTHON | {"PYTHONPATH": "/mooq:/packages:/tests"},
+            volumes=[
+                "/sys/fs/cgroup:/sys/fs/cgroup:rw",
+                f"{Path(mooq.__file__).parent}:/mooq/mooq:ro",
+                f"{sysconfig.get_path('purelib')}:/packages:ro",
+                f"{INSIDE}:/tests/{INSIDE.name}:ro",
+            ],
+            **PRIVILEGES,
+        )
+        try:
+            wait_until_booted(container)
+            for command in (
+                ["useradd", "tester"],
+                ["sh", "-c", "echo 'tester ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/tester"],
+                ["useradd", "powerless"],
+            ):
+                assert container.exec_run(command).exit_code == 0
+            yield container
+        finally:
+            container.remove(force=True, v=True)
+
+
+@retry(
+    retry=retry_if_result(lambda state: state not in ("running", "degraded")),
+    wait=wait_fixed(0.1),
+    stop=stop_after_delay(30),
+)
+def wait_until_booted(container: Container) -> str:
+    said: bytes = container.exec_run(["systemctl", "is-system-running"]).output
+    return said.decode().strip()
+
+
+def within(machine: Container, scenario: str, user: str) -> Any:
+    """Run a function of launchers_inside_systemd.py in the container; return what it returned."""
+    ran = machine.exec_run(
+        ["python3", "-B", f"/tests/{INSIDE.name}", scenario], user=user, demux=True
+    )
+    said, complained = ran.output
+    assert ran.exit_code == 0, (complained or b"").decode()
+    return json.loads(said)
+
+
+def test_run_starts_the_unit_run_again_restarts_it_and_close_stops_it(machine: Container) -> None:
+    assert within(machine, "start_restart_close", user="tester") == {
+        "uid is 0": False,
+        "after run": "active",
+        "is_running": None,
+        "connection from before the restart": "lost",
+        "after the second run": "active",
+        "after close": "inactive",
+    }
+
+
+def test_a_unit_that_is_not_there_is_an_error_that_names_it(machine: Container) -> None:
+    said = within(machine, "unknown_unit", user="tester")
+    assert "'sudo -n systemctl restart no-such.service' failed with exit status 5" in said
+    assert "Unit no-such.service not found" in said
+
+
+def test_a_unit_that_fails_is_an_error_with_the_end_of_its_log(machine: Container) -> None:
+    said = within(machine, "failing_unit", user="tester")
+    assert "'sudo -n systemctl restart failing.service' failed with exit status 1" in said
+    assert "The end of its log:\n" in said
+    assert "the disk is full" in said
+
+
+def test_without_permission_for_sudo_the_error_says_so(machine: Container) -> None:
+    said = within(machine, "unknown_unit", user="powerless")
+    assert "'sudo -n systemctl restart no-such.service' failed with exit status 1" in said
+    assert "a password is required" in said
+
+
+def test_a_unit_that_never_gets_ready_is_given_up_and_stopped(machine: Container) -> None:
+    said = within(machine, "slow_unit", user="tester")
+    assert "'sudo -n systemctl restart slow.service' did not end within 1 s" in said["error"]
+    assert said["state"] in ("inactive", "failed")
