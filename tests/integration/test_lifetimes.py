@@ -1,0 +1,363 @@
+"""What ends when: channels, connections, their queues, callbacks and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.conftest import BrokerAddress, Connect
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    HeldInbox,
+    Inbox,
+    bodies_of,
+    drained,
+    make_queue,
+    processing,
+)
+
+
+async def hold(connection: mooq.Connection, *bodies: Any) -> tuple[mooq.Channel, HeldInbox]:
+    """Register a consumer of the queue ``q``, and publish what its callbacks will hold."""
+    channel, inbox = await connection.create_channel(), HeldInbox()
+    await channel.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox
+    )
+    for body in bodies:
+        await channel.publish(exchange_name="log", msg=body)
+    return channel, inbox
+
+
+async def test_a_queue_of_the_brokers_naming_is_gone_with_its_channel(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    async with await conn.create_channel() as channel:
+        name = await channel.register_consumer(
+            exchange_name="log", exchange_type="fanout", callback=Inbox()
+        )
+        await chan.publish(exchange_name="log", msg=1, mandatory=True)
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get(name)
+    with pytest.raises(mooq.MessageUnroutable):
+        await chan.publish(exchange_name="log", msg=2, mandatory=True)
+
+
+async def test_a_queue_of_the_brokers_naming_is_gone_with_its_connection(
+    connect: Connect, chan: mooq.Channel
+) -> None:
+    other = await connect()
+    name = await (await other.create_channel()).register_consumer(
+        exchange_name="log", exchange_type="fanout", callback=Inbox()
+    )
+    await other.close()
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get(name)
+
+
+async def test_a_named_queue_stays_with_its_messages(connect: Connect, chan: mooq.Channel) -> None:
+    other = await connect()
+    await make_queue(other, "q")
+    await chan.publish(exchange_name="log", msg="first")
+    await other.close()
+    await chan.publish(exchange_name="log", msg="second")
+    assert await bodies_of(chan, "q") == ["first", "second"]
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_closing_lets_running_callbacks_finish_and_acknowledge(
+    connect: Connect, chan: mooq.Channel, what: str
+) -> None:
+    other = await connect()
+    channel, inbox = await hold(other, 1, 2)
+    async with processing(other):
+        await inbox.has(2)
+        closing = asyncio.create_task(channel.close() if what == "channel" else other.close())
+        await asyncio.sleep(0)
+        inbox.let_go(2)
+        inbox.let_go(1)
+        await closing
+    assert inbox.finished == [2, 1]
+    assert await bodies_of(chan, "q") == []
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_closing_cuts_off_callbacks_that_take_too_long_and_gives_back_their_messages(
+    connect: Connect, chan: mooq.Channel, what: str
+) -> None:
+    other = await connect()
+    channel, inbox = await hold(other, "quick", "slow")
+    async with processing(other):
+        await inbox.has(2)
+        inbox.let_go("quick")
+        await (channel if what == "channel" else other).close(timeout=0.05)
+    assert inbox.finished == ["quick"]
+    left = await drained(chan, "q")
+    assert [(message["msg"], message["redelivered"]) for message in left] == [("slow", True)]
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_closing_gives_back_what_no_callback_has_begun_with(
+    connect: Connect, chan: mooq.Channel, what: str
+) -> None:
+    other = await connect()
+    channel, inbox = await hold(other, 1, 2, 3)
+    await (channel if what == "channel" else other).close()
+    assert inbox.bodies == []
+    assert await bodies_of(chan, "q") == [1, 2, 3]
+
+
+async def test_a_closing_channel_leaves_the_other_channels_alone(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await chan.register_consumer("mine", exchange_name="my", exchange_type="direct", callback=inbox)
+    await chan.publish(exchange_name="my", msg="running")
+    await chan.publish(exchange_name="my", msg="too")
+    channel, _ = await hold(conn, 1)
+    async with processing(conn):
+        await inbox.has(2)
+        await channel.close(timeout=0.01)
+        inbox.let_go("running", "too")
+        inbox.open()
+        await chan.publish(exchange_name="my", msg="after")
+        assert await inbox.has(3) == ["running", "too", "after"]
+    assert await bodies_of(chan, "q") == [1]
+
+
+async def test_closing_twice_is_nothing(conn: mooq.Connection, chan: mooq.Channel) -> None:
+    for _ in range(2):
+        await chan.close()
+    assert chan.is_closed
+    for _ in range(2):
+        await conn.close()
+
+
+async def test_closing_at_the_same_time_from_several_places_is_closing_once(
+    connect: Connect, chan: mooq.Channel
+) -> None:
+    other = await connect()
+    channel, inbox = await hold(other, 1)
+    async with processing(other):
+        await inbox.has(1)
+        closing = [asyncio.create_task(each.close()) for each in (channel, other, channel, other)]
+        await asyncio.sleep(0)
+        inbox.open()
+        await asyncio.gather(*closing)
+    assert inbox.finished == [1]
+    assert await bodies_of(chan, "q") == []
+
+
+async def test_process_events_returns_when_its_connection_is_closed(connect: Connect) -> None:
+    other = await connect()
+    processes = [
+        asyncio.create_task(other.process_events(num_cycles))
+        for num_cycles in (None, "inf", 1_000_000)
+    ]
+    _, inbox = await hold(other, 1)
+    await inbox.has(1)
+    inbox.open()
+    await other.close()
+    async with asyncio.timeout(LONGEST_WAIT):
+        assert await asyncio.gather(*processes) == [None, None, None]
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_a_callback_may_close_what_it_runs_on(
+    connect: Connect, chan: mooq.Channel, what: str
+) -> None:
+    other = await connect()
+    channel = await other.create_channel()
+    inbox = Inbox()
+
+    async def close(message: mooq.IncomingMessage) -> None:
+        await (channel if what == "channel" else other).close()
+        inbox.keep(message)
+
+    await channel.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=close
+    )
+    async with processing(other):
+        await chan.publish(exchange_name="log", msg="quit")
+        assert await inbox.has(1) == ["quit"]
+    # It was not acknowledged before its callback returned, and could not be afterwards.
+    message = await chan.get("q")
+    assert (message["msg"], message["redelivered"]) == ("quit", True)
+
+
+async def test_a_callback_may_close_another_channel_whose_callbacks_run(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    channel, inbox = await hold(conn, "held")
+    closed = Inbox()
+
+    async def close_it(message: mooq.IncomingMessage) -> None:
+        inbox.open()
+        await channel.close()
+        closed.keep(message)
+
+    await chan.register_consumer(
+        "end", exchange_name="end", exchange_type="direct", callback=close_it
+    )
+    async with processing(conn):
+        await inbox.has(1)
+        await chan.publish(exchange_name="end", msg="end")
+        await closed.has(1)
+    assert inbox.finished == ["held"]
+    assert await bodies_of(chan, "q") == []
+
+
+async def test_context_managers_close(broker_address: BrokerAddress) -> None:
+    async with await mooq.connect(**broker_address) as conn:
+        async with await conn.create_channel() as channel:
+            assert not channel.is_closed
+        assert channel.is_closed
+        other = await conn.create_channel()
+    assert other.is_closed
+    with pytest.raises(mooq.BrokerConnectionError):
+        await conn.create_channel()
+
+
+async def test_a_context_manager_closes_after_an_error_too_and_lets_it_through(
+    broker_address: BrokerAddress,
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with await mooq.connect(**broker_address) as conn:
+            raise ZeroDivisionError
+    with pytest.raises(mooq.BrokerConnectionError, match="is closed"):
+        await conn.create_channel()
+
+
+USES: dict[str, Callable[[mooq.Channel], Awaitable[object]]] = {
+    "register_producer": lambda channel: channel.register_producer(
+        exchange_name="log", exchange_type="direct"
+    ),
+    "register_consumer": lambda channel: channel.register_consumer(
+        exchange_name="log", exchange_type="direct", callback=Inbox()
+    ),
+    "publish": lambda channel: channel.publish(exchange_name="log", msg=1),
+    "get": lambda channel: channel.get("q"),
+    "get with a timeout": lambda channel: channel.get("q", timeout=1),
+    "delete_queue": lambda channel: channel.delete_queue("q"),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+async def test_a_closed_channel_refuses_and_says_what_to_do(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress, use: str
+) -> None:
+    text = (
+        f"this channel to {broker_address['host']}:{broker_address['port']} is closed; create "
+        "another with connection.create_channel()"
+    )
+    await chan.close()
+    with pytest.raises(mooq.BrokerConnectionError) as caught:
+        await USES[use](chan)
+    assert str(caught.value) == text
+    # So it does when its connection was closed.
+    channel = await conn.create_channel()
+    await conn.close()
+    with pytest.raises(mooq.BrokerConnectionError) as caught:
+        await USES[use](channel)
+    assert str(caught.value) == text
+
+
+async def test_a_closed_connection_refuses_and_says_what_to_do(
+    conn: mooq.Connection, broker_address: BrokerAddress
+) -> None:
+    await conn.close()
+    for use in (conn.create_channel, conn.process_events, conn.connect):
+        with pytest.raises(mooq.BrokerConnectionError) as caught:
+            await use()
+        assert str(caught.value) == (
+            f"this connection to {broker_address['host']}:{broker_address['port']} is closed; "
+            "open another with mooq.connect()"
+        )
+    with pytest.raises(mooq.BrokerConnectionError, match="is closed"):
+        await conn.process_events(num_cycles=1)
+
+
+async def test_a_call_that_waits_when_its_channel_is_closed_ends(
+    connect: Connect, conn: mooq.Connection
+) -> None:
+    await make_queue(conn, "q")
+    other = await connect()
+    channel = await other.create_channel()
+    getting = asyncio.create_task(channel.get("q", timeout=1))
+    publishing = asyncio.create_task(channel.publish(exchange_name="log", msg=1))
+    await asyncio.sleep(0)
+    await other.close()
+    async with asyncio.timeout(LONGEST_WAIT):
+        outcomes = await asyncio.gather(getting, publishing, return_exceptions=True)
+    for outcome in outcomes:
+        assert outcome is None or isinstance(
+            outcome, dict | mooq.BrokerConnectionError | mooq.ConsumeTimeout
+        )
+
+
+async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox, other_inbox = Inbox(), Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await chan.register_consumer(
+        "other", exchange_name="others", exchange_type="direct", callback=other_inbox
+    )
+    async with processing(conn):
+        await (await (await connect()).create_channel()).delete_queue("q")
+        await chan.publish(exchange_name="others", msg="still there")
+        assert await other_inbox.has(1) == ["still there"]
+        assert [record.getMessage() for record in caplog.records if record.name == "mooq"] == [
+            "queue 'q' was deleted; its consumer is gone until it is registered again"
+        ]
+        with pytest.raises(mooq.ConsumerQueueNotFound):
+            await chan.get("q")
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        await chan.publish(exchange_name="log", msg="registered again")
+        assert await inbox.has(1) == ["registered again"]
+        await chan.close()
+
+
+async def test_callbacks_whose_queue_was_deleted_run_to_their_end(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    channel, inbox = await hold(conn, 1, 2)
+    async with processing(conn):
+        await inbox.has(2)
+        await chan.delete_queue("q")
+        inbox.let_go(1, 2)
+        await channel.close()
+    assert inbox.finished == [1, 2]
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get("q")
+
+
+async def test_a_connection_leaves_no_task_behind(broker_address: BrokerAddress) -> None:
+    before = asyncio.all_tasks()
+    for _ in range(3):
+        async with await mooq.connect(**broker_address) as conn:
+            channel, inbox = await hold(conn, 1, 2, 3)
+            processes = asyncio.create_task(conn.process_events())
+            await inbox.has(3)
+            with pytest.raises(mooq.ExchangeNotFound):
+                await channel.publish(exchange_name="missing", msg=1)
+            with pytest.raises(mooq.ConsumeTimeout):
+                await channel.get("q", timeout=0.01)
+            inbox.open()
+        await processes
+    assert asyncio.all_tasks() == before
+
+
+async def test_many_channels_come_and_go_on_one_connection(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    for number in range(20):
+        async with await conn.create_channel() as channel:
+            await channel.publish(exchange_name="log", msg=number)
+            assert (await channel.get("q", timeout=20))["msg"] == number
