@@ -1,34 +1,40 @@
 """What ``import mooq`` costs over a bare interpreter start, and what it leaves unloaded.
 
-``python benchmarks/importing.py``
+``python -m benchmarks.importing``
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from statistics import median
 from time import perf_counter
 
-ROUNDS = 25
+from benchmarks.measuring import Ratio, compare, run
+
 HEAVY = ("aio_pika", "testcontainers", "pytest")
 
 
-def start(code: str) -> float:
+def starting(code: str) -> float:
+    """Return the seconds that an interpreter takes to start, run the code and end."""
     begin = perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     return perf_counter() - begin
 
 
-def main() -> None:
-    start("import mooq")  # compiles, once
-    pairs = [(start("pass"), start("import mooq")) for _ in range(ROUNDS)]
-    cost = median(loaded - bare for bare, loaded in pairs) * 1000
-    print(f"import mooq: {cost:.0f} ms over a bare start (at most 60)")
+async def main() -> list[Ratio]:
+    async def with_mooq() -> float:
+        return starting("import mooq")
+
+    async def bare() -> float:
+        return starting("pass")
+
+    ratio = await compare("import mooq", with_mooq, "a bare start", bare, "+ ≤ 40 ms", rounds=25)
+    print(f"import mooq: {(ratio.ours - ratio.base) * 1000:.0f} ms over a bare start (at most 40)")
     loaded = f"import sys, mooq; print([name for name in {HEAVY} if name in sys.modules])"
     print("  loaded with it, of those that should wait:", end=" ", flush=True)
     subprocess.run([sys.executable, "-c", loaded], check=True)
+    return [ratio]
 
 
 if __name__ == "__main__":
-    main()
+    run(main, "importing")

@@ -1,6 +1,7 @@
-"""In memory: publish → callback against its floor, and topic routing as bindings grow.
+"""In memory: publish → callback against its floor and against peers, and topics as they grow.
 
-Prints ratios, both sides measured in one run. ``python benchmarks/in_memory.py``
+``python benchmarks/in_memory.py``; peers are measured where they are installed
+(``pip install kombu 'faststream[rabbit]'``).
 """
 
 from __future__ import annotations
@@ -8,116 +9,200 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from statistics import median
+from importlib.util import find_spec
+from itertools import count
 from time import perf_counter
 
 import mooq
+from benchmarks.measuring import Measure, Ratio, compare, run
 
-MESSAGES = 20_000
-ROUNDS = 7
 MESSAGE = {"id": 17, "name": "a message like many", "tags": ["a", "b"], "price": 1.5}
+LARGE = {"text": "x" * 64_000}
+
+serial = count(1)
 
 
-async def floor() -> float:
-    """Return seconds a message for a bare json.dumps + json.loads + create_task."""
-    done = 0
-    finished = asyncio.Event()
+class Countdown:
+    """A callback that sets an event when it has been called so many times."""
 
-    async def callback(message: object) -> None:
-        nonlocal done
-        done += 1
-        if done == MESSAGES:
-            finished.set()
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+        self.done = asyncio.Event()
 
-    running = set()
-    start = perf_counter()
-    for _ in range(MESSAGES):
-        task = asyncio.create_task(callback(json.loads(json.dumps(MESSAGE))))
-        running.add(task)
-        task.add_done_callback(running.discard)
-    await finished.wait()
-    return (perf_counter() - start) / MESSAGES
+    async def __call__(self, message: object) -> None:
+        self.left -= 1
+        if not self.left:
+            self.done.set()
 
 
-async def through_mooq() -> float:
-    """Return seconds a message from publish to callback, direct exchange, one consumer."""
-    done = 0
-    finished = asyncio.Event()
+def floor(message: object, messages: int, copies: int = 1) -> Measure:
+    """Measure a bare json.dumps, and json.loads and create_task for each copy, a message."""
 
-    async def callback(message: mooq.IncomingMessage) -> None:
-        nonlocal done
-        done += 1
-        if done == MESSAGES:
-            finished.set()
-
-    async with (
-        mooq.InMemoryBroker(host="benchmark", port=1),
-        await mooq.connect("benchmark", 1, "in_memory") as conn,
-    ):
-        chan = await conn.create_channel()
-        await chan.register_consumer(
-            "q", ["k"], exchange_name="e", exchange_type="direct", callback=callback
-        )
-        processing = asyncio.create_task(conn.process_events())
+    async def measure() -> float:
+        callback = Countdown(messages * copies)
+        running = set()
         start = perf_counter()
-        for _ in range(MESSAGES):
-            await chan.publish(exchange_name="e", msg=MESSAGE, routing_key="k")
-        await finished.wait()
-        seconds = perf_counter() - start
-        processing.cancel()
-    return seconds / MESSAGES
+        for _ in range(messages):
+            body = json.dumps(message)
+            for _ in range(copies):
+                task = asyncio.create_task(callback(json.loads(body)))
+                running.add(task)
+                task.add_done_callback(running.discard)
+        await callback.done.wait()
+        return (perf_counter() - start) / messages
+
+    return measure
 
 
-async def topic_publish(bindings: int) -> float:
-    """Return seconds a publish to a topic exchange with so many bindings, two of which match."""
-    publishes = 5_000
+def through_mooq(
+    message: object, messages: int, *, queues: int = 1, consumers: int = 1, kind: str = "direct"
+) -> Measure:
+    """Measure a message from publish to the callbacks of all queues it is routed to."""
 
-    async def ignore(message: mooq.IncomingMessage) -> None: ...
+    async def measure() -> float:
+        callback = Countdown(messages * queues)
+        host = f"benchmark-{next(serial)}"
+        async with (
+            mooq.InMemoryBroker(host=host, port=1),
+            await mooq.connect(host, 1, "in_memory") as conn,
+        ):
+            chan = await conn.create_channel()
+            for queue in range(queues):
+                for _ in range(consumers):
+                    await chan.register_consumer(
+                        f"q{queue}", ["k"], exchange_name="e", exchange_type=kind, callback=callback
+                    )
+            processing = asyncio.create_task(conn.process_events())
+            start = perf_counter()
+            for _ in range(messages):
+                await chan.publish(exchange_name="e", msg=message, routing_key="k")
+            await callback.done.wait()
+            seconds = perf_counter() - start
+            processing.cancel()
+        return seconds / messages
 
-    async with (
-        mooq.InMemoryBroker(host="benchmark", port=1),
-        await mooq.connect("benchmark", 1, "in_memory") as conn,
-    ):
-        chan = await conn.create_channel()
-        for number in range(10):
-            keys = [f"site{n}.*.level{n % 7}.#" for n in range(number, bindings - 2, 10)]
+    return measure
+
+
+def topic_publish(bindings: int, publishes: int = 5_000) -> Measure:
+    """Measure a publish to a topic exchange with so many bindings, two of which match."""
+
+    async def measure() -> float:
+        host = f"benchmark-{next(serial)}"
+        async with (
+            mooq.InMemoryBroker(host=host, port=1),
+            await mooq.connect(host, 1, "in_memory") as conn,
+        ):
+            chan = await conn.create_channel()
+            for queue in range(10):
+                keys = [f"site{n}.*.level{n % 7}.#" for n in range(queue, bindings - 2, 10)]
+                await chan.register_consumer(
+                    f"q{queue}",
+                    keys or ["-"],
+                    exchange_name="t",
+                    exchange_type="topic",
+                    callback=Countdown(0),
+                )
             await chan.register_consumer(
-                f"q{number}",
-                keys or ["none"],
+                "hit",
+                ["*.room.level3.#", "site3.#"],
                 exchange_name="t",
                 exchange_type="topic",
-                callback=ignore,
+                callback=Countdown(0),
             )
-        await chan.register_consumer(
-            "hit",
-            ["*.room.level3.#", "site3.#"],
-            exchange_name="t",
-            exchange_type="topic",
-            callback=ignore,
-        )
+            start = perf_counter()
+            for _ in range(publishes):
+                await chan.publish(exchange_name="t", msg=1, routing_key="site3.room.level3.x.y")
+            return (perf_counter() - start) / publishes
+
+    return measure
+
+
+async def kombu() -> float:
+    """Measure kombu's memory transport, publish to acknowledgement."""
+    from kombu import Connection, Exchange, Queue
+
+    messages = 3_000
+    received = 0
+
+    def callback(body: object, message: object) -> None:
+        nonlocal received
+        message.ack()  # type: ignore[attr-defined]
+        received += 1
+
+    with Connection("memory://") as connection:
+        queue = Queue(f"q{next(serial)}", Exchange("e", "direct"), routing_key="k")
+        with connection.Consumer(queue, callbacks=[callback]):
+            producer = connection.Producer()
+            start = perf_counter()
+            for _ in range(messages):
+                producer.publish(MESSAGE, exchange=queue.exchange, routing_key="k")
+            while received < messages:
+                connection.drain_events(timeout=1)
+            return (perf_counter() - start) / messages
+
+
+async def faststream() -> float:
+    """Measure FastStream's TestRabbitBroker, publish to handler."""
+    from faststream.rabbit import RabbitBroker, TestRabbitBroker
+
+    messages = 200
+    broker = RabbitBroker()
+
+    @broker.subscriber("q")
+    async def handle(message: dict[str, object]) -> None: ...
+
+    async with TestRabbitBroker(broker) as testing:
         start = perf_counter()
-        for _ in range(publishes):
-            await chan.publish(exchange_name="t", msg=1, routing_key="site3.room.level3.x.y")
-        return (perf_counter() - start) / publishes
+        for _ in range(messages):
+            await testing.publish(MESSAGE, "q")
+        return (perf_counter() - start) / messages
 
 
-async def middle(measure: Callable[[], Awaitable[float]]) -> float:
-    return median([await measure() for _ in range(ROUNDS)])
+PEERS: tuple[tuple[str, str, Callable[[], Awaitable[float]], str], ...] = (
+    ("kombu", "kombu memory://, publish → ack", kombu, "≥ 3"),
+    ("faststream", "FastStream TestRabbitBroker", faststream, "≥ 80"),
+)
 
 
-async def main() -> None:
-    bare, mooqs = [], []
-    for _ in range(ROUNDS):
-        bare.append(await floor())
-        mooqs.append(await through_mooq())
-    ratio = median(a / b for a, b in zip(bare, mooqs, strict=True))
-    print(f"publish → callback: {median(mooqs) * 1e6:.1f} µs; floor {median(bare) * 1e6:.1f} µs")
-    print(f"  ratio to the floor: {ratio:.2f} (at least 0.4)")
-    few = await middle(lambda: topic_publish(10))
-    many = await middle(lambda: topic_publish(100_000))
-    print(f"topic publish: {few * 1e6:.1f} µs with 10 bindings, {many * 1e6:.1f} µs with 100,000")
-    print(f"  cost ratio: {many / few:.2f} (at most 2)")
+async def main() -> list[Ratio]:
+    bare = "bare json + create_task"
+    one = through_mooq(MESSAGE, 20_000)
+    results = [
+        await compare("publish → callback", one, bare, floor(MESSAGE, 20_000), "≥ 0.6"),
+        await compare(
+            "fanout to 100 queues",
+            through_mooq(MESSAGE, 200, queues=100, kind="fanout"),
+            bare,
+            floor(MESSAGE, 200, copies=100),
+            "≥ 0.6",
+        ),
+        await compare(
+            "1,000 consumers of one queue",
+            through_mooq(MESSAGE, 20_000, consumers=1000),
+            bare,
+            floor(MESSAGE, 20_000),
+            "≥ 0.6",
+        ),
+        await compare(
+            "messages of 64 kB", through_mooq(LARGE, 2_000), bare, floor(LARGE, 2_000), "≥ 0.6"
+        ),
+        await compare(
+            "topic publish, 100,000 bindings",
+            topic_publish(100_000),
+            "10 bindings",
+            topic_publish(10),
+            "≥ 0.77 (cost ≤ 1.3)",
+            rounds=5,
+        ),
+    ]
+    for package, name, measure, wanted in PEERS:
+        if find_spec(package) is None:
+            print(f"publish → callback | {name} | not installed: pip install {package}")
+        else:
+            results.append(await compare("publish → callback", one, name, measure, wanted))
+    return results
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run(main, "in memory")

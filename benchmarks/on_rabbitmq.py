@@ -1,6 +1,6 @@
-"""On RabbitMQ: awaited publishes against raw aio-pika, in turns on the same broker.
+"""On RabbitMQ: publishing and consuming against raw aio-pika, aiormq and FastStream, in turns.
 
-Prints the ratio. ``python benchmarks/on_rabbitmq.py amqp://guest:guest@localhost:5672/``
+``python -m benchmarks.on_rabbitmq amqp://guest:guest@localhost:5672/``
 """
 
 from __future__ import annotations
@@ -8,59 +8,179 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from statistics import median
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from time import perf_counter
+from typing import TypeAlias
 
 import aio_pika
+import aiormq
+from pamqp.commands import Basic
 
 import mooq
+from benchmarks.in_memory import MESSAGE, Countdown
+from benchmarks.measuring import Measure, Ratio, compare, run
 
-MESSAGES = 1_000
-ROUNDS = 9
-MESSAGE = {"id": 17, "name": "a message like many", "tags": ["a", "b"], "price": 1.5}
-EXCHANGE = "mooq-benchmark"
+EXCHANGE, QUEUE = "mooq-benchmark", "mooq-benchmark"
+PREFETCH = 100
+
+Publish: TypeAlias = Callable[[], Awaitable[object]]
+Publisher: TypeAlias = Callable[[str], AbstractAsyncContextManager[Publish]]
 
 
-async def raw_aio_pika(url: str) -> float:
-    """Return seconds an awaited publish, confirmed, persistent, no queue bound."""
-    connection = await aio_pika.connect(url)
-    async with connection:
+@asynccontextmanager
+async def mooq_publisher(url: str) -> AsyncIterator[Publish]:
+    """Yield one publish, persistent and confirmed, of mooq's."""
+    async with await mooq.connect(url=url) as conn:
+        chan = await conn.create_channel()
+        await chan.register_producer(exchange_name=EXCHANGE, exchange_type="direct")
+        yield lambda: chan.publish(exchange_name=EXCHANGE, msg=MESSAGE, routing_key="k")
+
+
+@asynccontextmanager
+async def aio_pika_publisher(url: str) -> AsyncIterator[Publish]:
+    """Yield the same of aio-pika's."""
+    async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         exchange = await channel.declare_exchange(EXCHANGE, "direct", durable=True)
-        start = perf_counter()
-        for _ in range(MESSAGES):
+
+        async def publish() -> object:
             message = aio_pika.Message(
                 json.dumps(MESSAGE).encode(),
                 content_type="application/json",
                 delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             )
-            await exchange.publish(message, routing_key="k", mandatory=False)
-        return (perf_counter() - start) / MESSAGES
+            return await exchange.publish(message, routing_key="k", mandatory=False)
+
+        yield publish
 
 
-async def through_mooq(url: str) -> float:
-    """Return seconds an awaited publish of mooq's."""
+@asynccontextmanager
+async def aiormq_publisher(url: str) -> AsyncIterator[Publish]:
+    """Yield the same of aiormq's."""
+    connection = await aiormq.connect(url)
+    channel = await connection.channel()
+    await channel.exchange_declare(EXCHANGE, exchange_type="direct", durable=True)
+    yield lambda: channel.basic_publish(
+        json.dumps(MESSAGE).encode(),
+        exchange=EXCHANGE,
+        routing_key="k",
+        properties=Basic.Properties(content_type="application/json", delivery_mode=2),
+    )
+    await connection.close()
+
+
+def publishing(publisher: Publisher, url: str, messages: int, in_flight: int) -> Measure:
+    """Measure a publish, with so many waiting for their confirms at a time."""
+
+    async def measure() -> float:
+        async with publisher(url) as publish:
+            turns = iter(range(messages))
+
+            async def work() -> None:
+                for _ in turns:
+                    await publish()
+
+            await publish()
+            start = perf_counter()
+            await asyncio.gather(*(work() for _ in range(in_flight)))
+            return (perf_counter() - start) / messages
+
+    return measure
+
+
+async def fill(url: str, messages: int) -> None:
+    """Leave so many messages in the queue."""
+    async with await aio_pika.connect(url) as connection, mooq_publisher(url) as publish:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(QUEUE, durable=True)
+        await queue.bind(EXCHANGE, "k")
+        await queue.purge()
+        for _ in range(messages // 250):
+            await asyncio.gather(*(publish() for _ in range(250)))
+        await queue.unbind(EXCHANGE, "k")
+
+
+def consuming(consume: Callable[[str, int], Awaitable[float]], url: str, messages: int) -> Measure:
+    """Measure a message consumed and acknowledged, from a full queue."""
+
+    async def measure() -> float:
+        await fill(url, messages)
+        return await consume(url, messages) / messages
+
+    return measure
+
+
+async def mooq_consumer(url: str, messages: int) -> float:
+    callback = Countdown(messages)
     async with await mooq.connect(url=url) as conn:
         chan = await conn.create_channel()
-        await chan.register_producer(exchange_name=EXCHANGE, exchange_type="direct")
-        await chan.publish(exchange_name=EXCHANGE, msg=MESSAGE, routing_key="k")
+        processing = asyncio.create_task(conn.process_events())
         start = perf_counter()
-        for _ in range(MESSAGES):
-            await chan.publish(exchange_name=EXCHANGE, msg=MESSAGE, routing_key="k")
-        return (perf_counter() - start) / MESSAGES
+        await chan.register_consumer(
+            QUEUE,
+            ["none"],
+            exchange_name=EXCHANGE,
+            exchange_type="direct",
+            callback=callback,
+            prefetch_count=PREFETCH,
+        )
+        await callback.done.wait()
+        seconds = perf_counter() - start
+        processing.cancel()
+        return seconds
 
 
-async def main(url: str) -> None:
-    raw, mooqs = [], []
-    for _ in range(ROUNDS):
-        raw.append(await raw_aio_pika(url))
-        mooqs.append(await through_mooq(url))
-    ratio = median(a / b for a, b in zip(raw, mooqs, strict=True))
-    print(
-        f"awaited publish: mooq {median(mooqs) * 1e6:.0f} µs, aio-pika {median(raw) * 1e6:.0f} µs"
-    )
-    print(f"  ratio of rates, mooq to aio-pika: {ratio:.2f} (at least 0.9)")
+async def aio_pika_consumer(url: str, messages: int) -> float:
+    callback = Countdown(messages)
+
+    async def handle(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+        await callback(json.loads(message.body))
+        await message.ack()
+
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=PREFETCH)
+        queue = await channel.declare_queue(QUEUE, durable=True)
+        start = perf_counter()
+        await queue.consume(handle)
+        await callback.done.wait()
+        return perf_counter() - start
+
+
+async def main() -> list[Ratio]:
+    url = sys.argv[1] if len(sys.argv) > 1 else "amqp://guest:guest@localhost:5672/"
+    return [
+        await compare(
+            "awaited publishes",
+            publishing(mooq_publisher, url, 1_000, 1),
+            "raw aio-pika",
+            publishing(aio_pika_publisher, url, 1_000, 1),
+            "≥ 1.0",
+        ),
+        await compare(
+            "256 publishes in flight",
+            publishing(mooq_publisher, url, 5_000, 256),
+            "raw aio-pika",
+            publishing(aio_pika_publisher, url, 5_000, 256),
+            "≥ 1.3",
+        ),
+        await compare(
+            "256 publishes in flight",
+            publishing(mooq_publisher, url, 5_000, 256),
+            "raw aiormq",
+            publishing(aiormq_publisher, url, 5_000, 256),
+            "≥ 0.95",
+        ),
+        await compare(
+            "consume and acknowledge",
+            consuming(mooq_consumer, url, 5_000),
+            "raw aio-pika, acknowledging each",
+            consuming(aio_pika_consumer, url, 5_000),
+            "≥ 1.3",
+        ),
+    ]
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else "amqp://localhost:5672/"))
+    run(main, "on RabbitMQ")

@@ -1,0 +1,65 @@
+"""Measuring two sides in turns, so that a machine's moods touch both; what counts is the ratio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+RESULTS = Path(__file__).parent / "results.json"
+
+Measure = Callable[[], Awaitable[float]]
+"""Returns seconds for one piece of work."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One line of the results: how often ``base`` takes as long as ``ours``."""
+
+    work: str
+    against: str
+    ours: float
+    base: float
+    ratio: float
+    wanted: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.work} | {self.against} | {self.ours * 1e6:.1f} µs | {self.base * 1e6:.1f} µs | "
+            f"{self.ratio:.2f} | {self.wanted}"
+        )
+
+
+async def compare(
+    work: str, ours: Measure, against: str, base: Measure, wanted: str, rounds: int = 7
+) -> Ratio:
+    """Measure both in turns; return the median of the ratios of each turn, and print it."""
+    await ours()
+    await base()
+    pairs = [(await ours(), await base()) for _ in range(rounds)]
+    ratio = Ratio(
+        work,
+        against,
+        median(mine for mine, _ in pairs),
+        median(theirs for _, theirs in pairs),
+        median(theirs / mine for mine, theirs in pairs),
+        wanted,
+    )
+    print(ratio, flush=True)
+    return ratio
+
+
+def run(main: Callable[[], Awaitable[list[Ratio]]], section: str) -> None:
+    """Run a section of the benchmarks, and keep its results beside the others'."""
+    print("work | against | mooq | against | ratio | wanted")
+    ratios = asyncio.run(_as_coroutine(main))
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    kept[section] = [asdict(ratio) for ratio in ratios]
+    RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+
+
+async def _as_coroutine(main: Callable[[], Awaitable[list[Ratio]]]) -> list[Ratio]:
+    return await main()
