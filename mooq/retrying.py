@@ -11,7 +11,6 @@ from mooq.errors import BrokerConnectionError, Lost, Unconfirmed
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
-    from tenacity.stop import stop_base
 
     from mooq.address import Address
 
@@ -39,9 +38,20 @@ def worth_waiting(error: BaseException) -> bool:
     return isinstance(error, Lost) and not isinstance(error, Unconfirmed)
 
 
-def backing_off(stop: stop_base | None = None) -> AsyncRetrying:
-    """Return attempts spaced by 0.1 s rising to 10 s with full jitter, for as long as it helps."""
-    from tenacity import AsyncRetrying, retry_if_exception, stop_never, wait_random_exponential
+def backing_off(left: Callable[[], float] | None = None) -> AsyncRetrying:
+    """Return attempts spaced by 0.1 s rising to 10 s with full jitter, for as long as it helps.
+
+    ``left`` tells how many seconds there are: no wait is longer, and with none the attempts end.
+    """
+    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+
+    backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+
+    def wait(state: RetryCallState) -> float:
+        return backoff(state) if left is None else min(backoff(state), max(left(), 0))
+
+    def stop(_: RetryCallState) -> bool:
+        return left is not None and left() <= 0
 
     def report(state: RetryCallState) -> None:
         assert state.outcome is not None
@@ -54,8 +64,8 @@ def backing_off(stop: stop_base | None = None) -> AsyncRetrying:
 
     return AsyncRetrying(
         retry=retry_if_exception(worth_waiting),
-        wait=wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
-        stop=stop if stop is not None else stop_never,
+        wait=wait,
+        stop=stop,
         before_sleep=report,
         reraise=True,
     )
@@ -74,17 +84,16 @@ async def ask_again(
     Raises :class:`~mooq.BrokerConnectionError` when that comes first, ``timeout`` seconds after
     the question was first asked, or when the connection cannot come back.
     """
-    from tenacity import stop_after_delay
 
     def left() -> float:
-        return max(deadline - asyncio.get_running_loop().time(), 0.001)
+        return deadline - asyncio.get_running_loop().time()
 
     try:
-        async for attempt in backing_off(stop_after_delay(left())):
+        async for attempt in backing_off(left):
             with attempt:
                 async with asyncio.timeout_at(deadline):
                     await recover()
-                return await ask(left())
+                return await ask(max(left(), 0.001))
     except Unconfirmed:
         raise
     except (Lost, TimeoutError) as error:
