@@ -1,0 +1,195 @@
+"""Asking again after a lost connection: for how long, how often, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from tenacity import RetryCallState
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
+from mooq.retrying import ask_again, backing_off, check_timeout, worth_waiting
+
+NEVER_BACK = (
+    r"^the connection to broker\.example:5672 was lost and did not come back within 0\.2 s; is the "
+    r"broker running\?$"
+)
+
+
+@pytest.mark.parametrize("timeout", [1, 0.001, 30.0, math.inf])
+def test_a_timeout_is_any_number_of_seconds_above_0(timeout: float) -> None:
+    assert check_timeout(timeout) == timeout
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error", "text"),
+    [
+        (0, ValueError, "timeout must be more than 0 seconds, not 0"),
+        (-0.5, ValueError, "timeout must be more than 0 seconds, not -0.5"),
+        (math.nan, ValueError, "timeout must be more than 0 seconds, not nan"),
+        ("1", TypeError, "timeout must be a number of seconds, not str"),
+        (None, TypeError, "timeout must be a number of seconds, not NoneType"),
+        (True, TypeError, "timeout must be a number of seconds, not bool"),
+    ],
+)
+def test_a_timeout_that_cannot_be_is_refused(
+    timeout: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        check_timeout(timeout)
+    assert str(raised.value) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "is_worth_it"),
+    [
+        (BrokerConnectionError("nothing listens"), True),
+        (BrokerConnectionError("login refused", transient=False), False),
+        (Lost("never sent"), True),
+        (Unconfirmed("sent"), False),
+        (Refused(404, "NOT_FOUND"), False),
+        (MooqError("other"), False),
+        (TimeoutError(), False),
+        (asyncio.CancelledError(), False),
+    ],
+    ids=repr,
+)
+def test_waiting_is_worth_it_where_the_request_was_not_sent_and_the_broker_may_come_back(
+    error: BaseException, is_worth_it: bool
+) -> None:
+    assert worth_waiting(error) is is_worth_it
+
+
+def test_attempts_are_spaced_by_up_to_a_tenth_of_a_second_doubled_each_time_up_to_10() -> None:
+    retrying = backing_off()
+    for attempt, longest in [(1, 0.1), (2, 0.2), (3, 0.4), (7, 6.4), (8, 10.0), (5000, 10.0)]:
+        state = RetryCallState(retrying, None, (), {})
+        state.attempt_number = attempt
+        waits = [retrying.wait(state) for _ in range(300)]
+        assert 0 <= min(waits) < longest / 10  # full jitter
+        assert longest * 0.9 < max(waits) <= longest
+
+
+def test_no_wait_is_longer_than_the_time_that_is_left() -> None:
+    retrying = backing_off(lambda: 0.05)
+    state = RetryCallState(retrying, None, (), {})
+    state.attempt_number = 8
+    assert max(retrying.wait(state) for _ in range(300)) == 0.05
+    assert not retrying.stop(state)
+    assert backing_off(lambda: 0).stop(state)
+    assert not backing_off().stop(state)
+
+
+class Broker:
+    """Answers in the order given: an exception is raised, anything else returned."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.seconds_left: list[float] = []
+
+    async def ask(self, seconds_left: float) -> object:
+        self.seconds_left.append(seconds_left)
+        return self._answer()
+
+    async def recover(self) -> None:
+        self._answer()
+
+    def _answer(self) -> object:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def ask(
+    ask: Callable[[float], Awaitable[object]],
+    recover: Callable[[], Awaitable[None]],
+    timeout: float = 30.0,
+) -> object:
+    deadline = asyncio.get_running_loop().time() + timeout
+    return await ask_again(ask, recover, Address("broker.example"), timeout, deadline)
+
+
+async def test_a_question_is_asked_again_when_the_connection_is_back() -> None:
+    broker, connection = Broker("answer"), Broker(None)
+    assert await ask(broker.ask, connection.recover) == "answer"
+    assert 29 < broker.seconds_left[0] <= 30
+
+
+async def test_a_connection_that_is_lost_again_is_waited_for_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = Broker(Lost("the connection is closed"), "answer")
+    connection = Broker(BrokerConnectionError("nothing listens"), None)
+    with caplog.at_level(logging.WARNING, "mooq"):
+        assert await ask(broker.ask, connection.recover) == "answer"
+    assert [record.getMessage().partition(", next in ")[0] for record in caplog.records] == [
+        "attempt 1 to reach the broker failed",
+        "attempt 2 to reach the broker failed",
+    ]
+    assert caplog.messages[0].endswith(" s: nothing listens")
+    assert caplog.messages[1].endswith(" s: the connection is closed")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused(404, "NOT_FOUND - no exchange 'e' in vhost '/'"),
+        Unconfirmed("the connection ended"),
+        BrokerConnectionError("this connection is closed", transient=False),
+    ],
+    ids=repr,
+)
+async def test_an_answer_that_waiting_cannot_change_is_raised_at_once(error: Exception) -> None:
+    broker = Broker(error)
+    with pytest.raises(type(error)) as raised:
+        await ask(broker.ask, Broker(None).recover)
+    assert raised.value is error
+    assert len(broker.seconds_left) == 1
+
+
+async def test_a_connection_that_cannot_come_back_ends_the_waiting_at_once() -> None:
+    error = BrokerConnectionError("it refused the login of user 'guest'", transient=False)
+    with pytest.raises(BrokerConnectionError, match="refused the login"):
+        await ask(Broker("answer").ask, Broker(error).recover)
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("answer", "recover", "cause"),
+    [
+        ("answer", never, TimeoutError),
+        (Lost("the connection is closed"), Broker(None).recover, Lost),
+    ],
+    ids=["it does not come back", "it is lost again and again"],
+)
+async def test_waiting_for_a_connection_ends_at_the_deadline(
+    answer: object, recover: Callable[[], Awaitable[None]], cause: type[Exception]
+) -> None:
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(BrokerConnectionError, match=NEVER_BACK) as raised:
+        await ask(Broker(answer).ask, recover, timeout=0.2)
+    assert isinstance(raised.value.__cause__, cause)
+    assert 0.2 <= asyncio.get_running_loop().time() - started < 2
+
+
+async def test_a_broker_that_stays_away_is_reported_as_it_was_last_seen() -> None:
+    error = BrokerConnectionError("cannot connect: nothing listens there")
+    with pytest.raises(BrokerConnectionError, match="nothing listens there"):
+        await ask(Broker("answer").ask, Broker(error).recover, timeout=0.2)
+
+
+async def test_waiting_for_a_connection_can_be_cancelled() -> None:
+    waiting = asyncio.ensure_future(ask(Broker("answer").ask, never))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
