@@ -1,0 +1,273 @@
+"""What has arrived on a connection, and the callbacks that run for it.
+
+On channels of a broker in memory, so that what is given back can be seen in its queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import UTC, datetime
+from functools import partial
+
+import pytest
+
+from mooq.address import Address
+from mooq.consumer import Consumer
+from mooq.dispatcher import Dispatcher
+from mooq.memory_broker.broker import Broker, Connection
+from mooq.message import IncomingMessage, Message
+from mooq.topology import Queue
+from mooq.transports.memory import MemoryChannel
+
+TIMEOUT = 5.0
+
+
+class Line:
+    """A queue, and a channel that consumes it on a connection of its own."""
+
+    def __init__(self, dispatcher: Dispatcher, broker: Broker, name: str) -> None:
+        self.name = name
+        self.began: list[str] = []
+        self.done: list[str] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self._dispatcher = dispatcher
+        self._broker = broker
+        self._tags: list[str] = []
+        self.connection = self._connect()
+        self.channel = MemoryChannel(Address(), self.connection.channel)
+        self.consumer = self.new_consumer()
+
+    def _connect(self) -> Connection:
+        return self._broker.connect("/", "guest", "guest", lambda: None)
+
+    def new_consumer(self) -> Consumer:
+        return Consumer(self.callback, self.channel, None)
+
+    async def callback(self, message: IncomingMessage) -> None:
+        self.began.append(message["msg"])
+        await self.may_end.wait()
+        self.done.append(message["msg"])
+
+    async def open(self) -> None:
+        await self.channel.open()
+        await self.channel.declare_queue(Queue(self.name))
+        await self.consume(self.consumer)
+
+    async def consume(self, consumer: Consumer) -> None:
+        deliver = partial(self._dispatcher.put, consumer)
+        self._tags.append(await self.channel.consume(self.name, 100, deliver, lambda: None))
+
+    async def stop_consuming(self) -> None:
+        for tag in self._tags:
+            await self.channel.cancel(tag)
+
+    async def publish(self, *bodies: str) -> None:
+        for body in bodies:
+            message = Message(f'"{body}"'.encode(), "", self.name)
+            await self.channel.publish(message, True, TIMEOUT)
+
+    def ready(self) -> list[str]:
+        """Take what is ready in the queue, with ``R`` for redelivered."""
+        channel = self._connect().channel()
+        ready = []
+        while (delivery := channel.get(self.name)) is not None:
+            ready.append(delivery.message.body.decode().strip('"') + "R" * delivery.redelivered)
+        return ready
+
+
+@pytest.fixture
+def dispatcher() -> Dispatcher:
+    return Dispatcher()
+
+
+@pytest.fixture
+async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
+    """Two queues, each consumed by a channel of its own, whose deliveries go to one dispatcher."""
+    broker = Broker({"guest": "guest"}, ["/"], lambda: datetime.now(UTC))
+    lines = Line(dispatcher, broker, "one"), Line(dispatcher, broker, "two")
+    for line in lines:
+        await line.open()
+    return lines
+
+
+async def test_callbacks_begin_in_the_order_of_arrival_and_run_side_by_side(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+    two.began = one.began
+    one.may_end.clear()
+    await one.publish("a")
+    await two.publish("b")
+    await one.publish("c")
+    tasks = dispatcher.start_all()
+    await asyncio.wait(tasks[1:2], timeout=TIMEOUT)
+    assert one.began == ["a", "b", "c"]
+    assert (one.done, two.done) == ([], ["b"])
+    one.may_end.set()
+    assert await asyncio.gather(*tasks) == [None, None, None]
+    await one.channel.close()
+    assert one.ready() == []
+
+
+async def test_what_has_begun_is_not_begun_again(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, _ = lines
+    await one.publish("a")
+    await asyncio.wait(dispatcher.start_all(), timeout=TIMEOUT)
+    assert dispatcher.start_all() == []
+    assert one.began == ["a"]
+
+
+async def test_waiting_ends_at_once_when_something_has_arrived(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    await lines[0].publish("a")
+    async with asyncio.timeout(TIMEOUT):
+        await dispatcher.wait()
+
+
+@pytest.mark.parametrize("by", ["a delivery", "wake"])
+async def test_waiting_ends_by_a_delivery_or_when_it_is_woken(
+    dispatcher: Dispatcher, lines: tuple[Line, Line], by: str
+) -> None:
+    waiting = asyncio.ensure_future(dispatcher.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if by == "wake":
+        dispatcher.wake()
+    else:
+        await lines[0].publish("a")
+    async with asyncio.timeout(TIMEOUT):
+        await waiting
+
+
+async def test_being_woken_counts_once(dispatcher: Dispatcher, lines: tuple[Line, Line]) -> None:
+    dispatcher.wake()
+    await dispatcher.wait()
+    waiting = asyncio.ensure_future(dispatcher.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_what_arrived_on_a_lost_channel_is_left_to_the_broker_to_deliver_again(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+    await one.publish("a")
+    await two.publish("b")
+    one.connection.close()
+    dispatcher.forget_lost()
+    await asyncio.gather(*dispatcher.start_all())
+    assert (one.began, two.began) == ([], ["b"])
+    assert one.ready() == ["aR"]
+
+
+async def test_what_has_not_begun_is_given_back_and_what_runs_goes_on(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+    one.may_end.clear()
+    await one.publish("a")
+    (running,) = dispatcher.start_all()
+    await one.publish("b")
+    await two.publish("c")
+    await one.publish("d")
+    await one.stop_consuming()
+    await dispatcher.give_back(one.channel)
+    assert one.ready() == ["bR", "dR"]
+    one.may_end.set()
+    await asyncio.gather(running, *dispatcher.start_all())
+    assert (one.done, two.done) == (["a"], ["c"])
+
+
+async def test_one_consumer_of_a_channel_gives_back_only_its_own(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, _ = lines
+    await one.consume(one.new_consumer())
+    await one.publish("a", "b", "c", "d")
+    await one.stop_consuming()
+    await dispatcher.give_back(one.consumer)
+    assert one.ready() == ["aR", "cR"]
+    await asyncio.gather(*dispatcher.start_all())
+    assert one.done == ["b", "d"]
+
+
+async def test_callbacks_may_end_before_their_channel_does(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+    two.may_end.clear()
+    await one.publish("a")
+    await two.publish("b")
+    _, running = dispatcher.start_all()
+    await dispatcher.finish(TIMEOUT, one.channel)
+    assert (one.done, two.done) == (["a"], [])
+    finishing = asyncio.ensure_future(dispatcher.finish(TIMEOUT))
+    await asyncio.sleep(0)
+    assert not finishing.done()
+    two.may_end.set()
+    await finishing
+    assert (two.done, running.done()) == (["b"], True)
+
+
+async def test_callbacks_that_take_too_long_are_cut_off_and_their_messages_given_back(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+    for line in lines:
+        line.may_end.clear()
+        await line.publish("a", "b")
+        await line.stop_consuming()
+    tasks = dispatcher.start_all()
+    await dispatcher.finish(0.01, one.channel)
+    assert [task.cancelled() for task in tasks] == [True, True, False, False]
+    assert (one.began, one.done) == (["a", "b"], [])
+    assert one.ready() == ["aR", "bR"]
+    two.may_end.set()
+    await dispatcher.finish(TIMEOUT)
+    assert two.done == ["a", "b"]
+
+
+async def test_waiting_for_callbacks_that_is_itself_cancelled_cuts_them_off(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, _ = lines
+    one.may_end.clear()
+    await one.publish("a")
+    await one.stop_consuming()
+    tasks = dispatcher.start_all()
+    finishing = asyncio.ensure_future(dispatcher.finish(TIMEOUT))
+    await asyncio.sleep(0)
+    finishing.cancel()
+    await asyncio.wait([finishing, *tasks], timeout=TIMEOUT)
+    assert finishing.cancelled()
+    assert tasks[0].cancelled()
+    assert one.ready() == ["aR"]
+
+
+async def test_a_callback_does_not_wait_for_itself(
+    dispatcher: Dispatcher, lines: tuple[Line, Line]
+) -> None:
+    one, two = lines
+
+    async def finish(message: IncomingMessage) -> None:
+        await dispatcher.finish(TIMEOUT)
+        one.began.append("finished after " + " ".join(two.done))
+
+    await one.stop_consuming()
+    await one.consume(Consumer(finish, one.channel, None))
+    await one.publish("a")
+    await two.publish("b")
+    async with asyncio.timeout(TIMEOUT / 2):
+        await asyncio.gather(*dispatcher.start_all())
+    assert one.began == ["finished after b"]
+
+
+async def test_with_nothing_that_runs_there_is_nothing_to_wait_for(dispatcher: Dispatcher) -> None:
+    async with asyncio.timeout(TIMEOUT):
+        await dispatcher.finish(math.inf)
