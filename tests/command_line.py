@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from click.testing import CliRunner, Result
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from mooq.cli.commands import mooq as command_line
 
 T = TypeVar("T")
 
@@ -27,6 +30,11 @@ def environment(**variables: str) -> dict[str, str]:
         if name not in {"MOOQ_RABBITMQ_URL", "TEST_DISTRIBUTION"}
     }
     return mine | variables
+
+
+def ask(*arguments: str) -> Result:
+    """Run a command in this process, which is fast."""
+    return CliRunner().invoke(command_line, arguments, prog_name="mooq", catch_exceptions=False)
 
 
 def mooq(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -61,14 +69,13 @@ def running(*arguments: object, **variables: str) -> Iterator[subprocess.Popen[s
 
 def until(look: Callable[[], T], awaited: str, timeout: float = 20.0) -> T:
     """Return what ``look`` sees as soon as that is true; fail after ``timeout`` seconds."""
-    seen: T = Retrying(
+    seen: T | None = Retrying(
         retry=retry_if_result(lambda seen: not seen),
         wait=wait_fixed(0.02),
         stop=stop_after_delay(timeout),
-        retry_error_callback=lambda state: (_ for _ in ()).throw(
-            AssertionError(f"waited {timeout} s for {awaited}; last seen: {state.outcome}")
-        ),
+        retry_error_callback=lambda _: None,
     )(look)
+    assert seen, f"waited {timeout} s for {awaited}"
     return seen
 
 

@@ -14,19 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from mooq.cli.commands import COMMANDS
-from mooq.cli.commands import mooq as command_line
 from mooq.cli.records import Record, beginning_of, records
-from tests.command_line import LOOPBACK, MOOQ, environment, free_port, mooq, running
+from tests.command_line import LOOPBACK, MOOQ, ask, environment, free_port, mooq, running
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
-
-
-def ask(*arguments: str) -> Result:
-    """Run a command in this process, which is fast."""
-    return CliRunner().invoke(command_line, arguments, prog_name="mooq", catch_exceptions=False)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,137 @@
+"""`mooq up` and `mooq down` with a real engine: containers that outlive the command, or do not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mooq
+from tests import command_line
+from tests.command_line import LOOPBACK, free_port, running, until
+from tests.shared_broker import leave_out
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+pytestmark = pytest.mark.rabbit
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerClient]:
+    try:
+        import docker
+
+        client = docker.from_env()
+    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+        leave_out(
+            f"`mooq up` needs Docker's engine ({error}); `.ci/images.sh`, run as root, has it"
+        )
+    with closing(client):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def image(engine: DockerClient) -> str:
+    named = os.environ.get("MOOQ_RABBITMQ_IMAGE")
+    built = "mooq-rabbitmq:4.0"
+    return named or (built if engine.images.list(built) else "rabbitmq:4.0")
+
+
+@pytest.fixture
+def port(engine: DockerClient) -> Iterator[int]:
+    """A free port, where nothing is left after the test."""
+    port = free_port()
+    yield port
+    left = containers_at(engine, port)
+    for container in left:
+        container.remove(force=True, v=True)
+    assert left == []
+
+
+def containers_at(engine: DockerClient, port: int) -> list[Container]:
+    found: list[Container] = engine.containers.list(
+        all=True,
+        ignore_removed=True,
+        filters={"label": f"mooq.up.address={LOOPBACK}:{port}"},
+    )
+    return found
+
+
+async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
+    engine: DockerClient, image: str, port: int
+) -> None:
+    with running("wait", port) as waiting:
+        # Ryuk ends what a program started once that has ended; it must have no part in this.
+        up = command_line.mooq(
+            "up", "--port", port, "--image", image, TESTCONTAINERS_RYUK_DISABLED="false"
+        )
+        said, _ = waiting.communicate(timeout=10)
+    assert (up.returncode, up.stdout) == (0, f"amqp://guest:guest@{LOOPBACK}:{port}\n"), up.stderr
+    assert up.stderr.startswith("Ready after ")
+    assert up.stderr.endswith(f" s; to end it: mooq down {port}\n")
+    assert waiting.returncode == 0
+    assert said.startswith(f"RabbitMQ at {LOOPBACK}:{port} answered after ")
+
+    (container,) = containers_at(engine, port)
+    assert container.status == "running"
+    assert "mooq.owner" not in container.labels  # whose end would be its end
+    assert not engine.containers.list(filters={"ancestor": "testcontainers/ryuk"})
+    async with await mooq.connect(url=up.stdout.strip()):
+        pass
+
+    again = command_line.mooq("up", "--port", port, "--image", image)
+    assert again.returncode == 1
+    assert f"port {port} is taken" in again.stderr
+
+    down = command_line.mooq("down", f"amqp://{LOOPBACK}:{port}")
+    assert (down.returncode, down.stderr) == (0, "")
+    assert down.stdout == f"ended RabbitMQ at {LOOPBACK}:{port} (docker)\n"
+    assert containers_at(engine, port) == []
+    assert command_line.mooq("down", port).returncode == 3
+
+
+def test_ctrl_c_while_it_boots_leaves_no_container(
+    engine: DockerClient, image: str, port: int
+) -> None:
+    with running("up", "--port", port, "--image", image) as up:
+        until(lambda: containers_at(engine, port), "a container")
+        up.send_signal(signal.SIGINT)
+        up.send_signal(signal.SIGINT)  # an impatient one changes nothing
+        stdout, stderr = up.communicate(timeout=20)
+    assert up.returncode == 130
+    assert (stdout, stderr) == ("", "Ended by SIGINT.\n")
+    assert containers_at(engine, port) == []
+
+
+def test_what_a_killed_up_leaves_is_found_by_down(
+    engine: DockerClient, image: str, port: int
+) -> None:
+    with running("up", "--port", port, "--image", image) as up:
+        until(lambda: containers_at(engine, port), "a container")
+        up.kill()
+        up.wait(20)
+    assert containers_at(engine, port)
+    assert command_line.mooq("down", port).returncode == 0
+    assert containers_at(engine, port) == []
+
+
+def test_a_broker_that_is_not_ready_in_time_is_removed_and_its_log_shown(
+    engine: DockerClient, image: str, port: int
+) -> None:
+    up = command_line.mooq("up", "--port", port, "--image", image, "--timeout", 0.5)
+    assert up.returncode == 1
+    assert up.stdout == ""
+    assert "Error: waited " in up.stderr
+    assert containers_at(engine, port) == []
+
+
+def test_an_image_that_cannot_be_had_is_named(engine: DockerClient, port: int) -> None:
+    up = command_line.mooq("up", "--port", port, "--image", "mooq-rabbitmq:none-such")
+    assert up.returncode == 1
+    assert "cannot get the image 'mooq-rabbitmq:none-such'" in up.stderr

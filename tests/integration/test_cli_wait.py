@@ -1,0 +1,51 @@
+"""`mooq wait` and `mooq demo` on a RabbitMQ that runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+
+from tests.command_line import ask
+from tests.conftest import BrokerAddress
+
+
+def url_of(address: BrokerAddress, **other: str) -> str:
+    part = {key: quote(str(value), safe="") for key, value in {**address, **other}.items()}
+    login = f"{part['username']}:{part['password']}"
+    return f"amqp://{login}@{part['host']}:{part['port']}/{part['virtual_host']}"
+
+
+def test_waiting_for_a_broker_that_runs_is_over_at_once(rabbit_address: BrokerAddress) -> None:
+    result = ask("wait", url_of(rabbit_address), "--json")
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer.pop("seconds") < 5
+    assert answer == {"host": rabbit_address["host"], "port": rabbit_address["port"]}
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"password": "wrong"}, "refused the login of user"),
+        ({"virtual_host": "none/such"}, "there is no virtual host 'none/such'"),
+    ],
+)
+def test_what_waiting_cannot_mend_fails_at_once(
+    rabbit_address: BrokerAddress, wrong: dict[str, str], said: str
+) -> None:
+    began = time.monotonic()
+    result = ask("wait", url_of(rabbit_address, **wrong))
+    assert time.monotonic() - began < 5
+    assert result.exit_code == 1
+    assert said in result.stderr
+
+
+def test_the_demo_talks_over_rabbitmq(rabbit_address: BrokerAddress) -> None:
+    result = ask("demo", "--address", url_of(rabbit_address))
+    assert result.exit_code == 0, result.stderr
+    assert f"over {rabbit_address['host']}:{rabbit_address['port']}:" in result.stdout
+    assert result.stdout.count("greeter heard") == 3
