@@ -38,6 +38,10 @@ class Address:
             utf8(name, value)
         if not self.host:
             raise ValueError("host is empty; name a host, such as 'localhost'")
+        for name in ("username", "password"):
+            # In a URL without one the client would put guest, who may well be let in.
+            if not getattr(self, name):
+                raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
         if not self.virtual_host:
             raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
         check_port(self.port)
@@ -77,8 +81,8 @@ class Address:
         return cls(
             host=parts.hostname or "localhost",
             port=DEFAULT_PORTS[parts.scheme] if port is None else port,
-            username=unquote(parts.username or "guest"),
-            password=unquote(parts.password or "guest"),
+            username=unquote("guest" if parts.username is None else parts.username),
+            password=unquote("guest" if parts.password is None else parts.password),
             virtual_host=unquote(path) if path else "/",
             ssl=ssl if ssl is not None else parts.scheme == "amqps",
         )
