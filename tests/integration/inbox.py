@@ -110,6 +110,17 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
             task.result()
 
 
+@asynccontextmanager
+async def no_task_left() -> AsyncIterator[None]:
+    """Check that every task begun in the block ends, soon after it at the latest."""
+    before = asyncio.all_tasks()
+    yield
+    left = asyncio.all_tasks() - before
+    if left:
+        _, left = await asyncio.wait(left, timeout=LONGEST_WAIT)
+    assert not left
+
+
 async def drained(channel: mooq.Channel, queue_name: str) -> list[mooq.IncomingMessage]:
     """Take every message that is ready in a queue."""
     messages = []

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +14,15 @@ from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_
 
 import mooq
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, drained, make_queue, processing
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    Inbox,
+    bodies_of,
+    drained,
+    make_queue,
+    no_task_left,
+    processing,
+)
 from tests.integration.sluice import Sluice, sluice_before
 
 MOST_ANSWERS = 12
@@ -51,17 +58,6 @@ async def cancelled(rabbit_address: BrokerAddress) -> AsyncIterator[Cancelled]:
         await mooq.connect(**rabbit_address) as observer,
     ):
         yield Cancelled(sluice, address, observer)
-
-
-@asynccontextmanager
-async def no_task_left() -> AsyncIterator[None]:
-    """Check that every task begun in the block ends soon after it."""
-    before = asyncio.all_tasks()
-    yield
-    left = asyncio.all_tasks() - before
-    if left:
-        _, pending = await asyncio.wait(left, timeout=5)
-        assert not pending
 
 
 async def instants(

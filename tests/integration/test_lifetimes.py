@@ -17,6 +17,7 @@ from tests.integration.inbox import (
     bodies_of,
     drained,
     make_queue,
+    no_task_left,
     processing,
 )
 
@@ -338,8 +339,7 @@ async def test_callbacks_whose_queue_was_deleted_run_to_their_end(
 
 
 async def test_a_connection_leaves_no_task_behind(broker_address: BrokerAddress) -> None:
-    before = asyncio.all_tasks()
-    for _ in range(3):
+    async with no_task_left():
         async with await mooq.connect(**broker_address) as conn:
             channel, inbox = await hold(conn, 1, 2, 3)
             processes = asyncio.create_task(conn.process_events())
@@ -350,7 +350,6 @@ async def test_a_connection_leaves_no_task_behind(broker_address: BrokerAddress)
                 await channel.get("q", timeout=0.01)
             inbox.open()
         await processes
-    assert asyncio.all_tasks() == before
 
 
 async def test_many_channels_come_and_go_on_one_connection(

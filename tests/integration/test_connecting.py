@@ -1,0 +1,292 @@
+"""Connecting, and every way in which it fails: in time, saying which and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import mooq
+from tests.conftest import BrokerAddress, Connect
+from tests.integration.inbox import bodies_of, make_queue
+
+
+async def failure(**arguments: Any) -> mooq.BrokerConnectionError:
+    """Return the error of a connect() that fails, as it must, within its timeout."""
+    began = time.monotonic()
+    with pytest.raises(mooq.BrokerConnectionError) as caught:
+        await mooq.connect(**arguments)
+    assert time.monotonic() - began < arguments.get("timeout", 10) + 1
+    assert isinstance(caught.value, ConnectionError)
+    return caught.value
+
+
+def closed_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def port_that(
+    does: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """A port of this machine that answers like this."""
+    writers = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        await does(reader, writer)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def is_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def reads_and_closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(8)
+    writer.close()
+
+
+async def speaks_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(8)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+
+
+async def speaks_another_amqp(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(8)
+    writer.write(b"AMQP\x00\x01\x00\x00")
+    await writer.drain()
+    writer.close()
+
+
+@pytest.mark.parametrize("broker", ["in_memory", "rabbit"])
+async def test_nothing_listens(broker: str) -> None:
+    port = closed_port()
+    error = await failure(host="127.0.0.1", port=port, broker=broker)
+    assert str(error) == (
+        f"cannot connect to 127.0.0.1:{port}: nothing listens there; start the broker, or check "
+        "host and port"
+    )
+    assert error.transient
+
+
+async def test_a_wrong_password_or_user(broker_address: BrokerAddress) -> None:
+    place = f"{broker_address['host']}:{broker_address['port']}"
+    for wrong in ({"password": "wrong"}, {"username": "nobody"}):
+        credentials = {**broker_address, **wrong}
+        error = await failure(**credentials)
+        assert str(error) == (
+            f"cannot connect to {place}: it refused the login of user "
+            f"'{credentials['username']}'; check username and password"
+        )
+        assert not error.transient
+
+
+async def test_a_password_is_never_shown(broker_address: BrokerAddress) -> None:
+    error = await failure(**{**broker_address, "password": "sesame"})
+    shown: BaseException | None = error
+    while shown is not None:
+        assert "sesame" not in repr(shown)
+        shown = shown.__cause__ or shown.__context__
+
+
+async def test_a_missing_virtual_host(broker_address: BrokerAddress) -> None:
+    error = await failure(**{**broker_address, "virtual_host": "missing"})
+    assert str(error) == (
+        f"cannot connect to {broker_address['host']}:{broker_address['port']}: there is no virtual "
+        "host 'missing', or user 'guest' may not use it; create it, or check virtual_host"
+    )
+    assert not error.transient
+
+
+async def test_an_unknown_host() -> None:
+    error = await failure(host="no-such-host.invalid", port=5672)
+    assert str(error).startswith(
+        "cannot connect to no-such-host.invalid:5672: the host 'no-such-host.invalid' is unknown ("
+    )
+    assert str(error).endswith("); check its name")
+
+
+async def test_a_port_where_nobody_answers() -> None:
+    async with port_that(is_silent) as port:
+        error = await failure(host="127.0.0.1", port=port, timeout=0.1)
+        assert str(error) == (
+            f"cannot connect to 127.0.0.1:{port}: no answer within 0.1 s; is it a broker, and not "
+            "overloaded?"
+        )
+
+
+@pytest.mark.parametrize(
+    "does", [closes, reads_and_closes, speaks_http, speaks_another_amqp], ids=lambda f: f.__name__
+)
+async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
+    async with port_that(does) as port:
+        error = await failure(host="127.0.0.1", port=port)
+        text = str(error)
+        assert text.startswith(
+            f"cannot connect to 127.0.0.1:{port}: what answered there is no RabbitMQ, or one not "
+            "ready yet ("
+        )
+        assert text.endswith("); check the port")
+
+
+async def test_tls_where_none_is_spoken() -> None:
+    async with port_that(speaks_http) as port:
+        for tls in (True, ssl.create_default_context()):
+            error = await failure(host="127.0.0.1", port=port, ssl=tls, timeout=5)
+            assert str(error).startswith(f"cannot connect to 127.0.0.1:{port}: ")
+            assert str(error).endswith("check the certificate, or connect without ssl")
+            assert not error.transient
+
+
+async def test_a_failed_connect_is_no_obstacle_to_another(
+    broker_address: BrokerAddress,
+) -> None:
+    for _ in range(3):
+        await failure(**{**broker_address, "password": "wrong"})
+    async with await mooq.connect(**broker_address) as conn:
+        await conn.create_channel()
+
+
+KINDS = {"in_memory": mooq.InMemoryConnection, "rabbit": mooq.RabbitMQConnection}
+
+
+async def test_a_connection_is_of_no_use_before_it_is_open(broker_address: BrokerAddress) -> None:
+    arguments: dict[str, Any] = {**broker_address}
+    connection = KINDS[arguments.pop("broker")](**arguments)
+    with pytest.raises(mooq.BrokerConnectionError, match="is not open yet; await its connect"):
+        await connection.create_channel()
+    with pytest.raises(mooq.BrokerConnectionError, match="is not open yet; await its connect"):
+        await connection.process_events()
+    await connection.connect()
+    await connection.connect()  # nothing
+    await connection.create_channel()
+    await connection.close()
+
+
+async def test_a_connection_of_2017_is_opened_by_async_with(broker_address: BrokerAddress) -> None:
+    arguments: dict[str, Any] = {**broker_address}
+    kind = KINDS[arguments.pop("broker")]
+    async with kind(**arguments) as connection:
+        assert isinstance(await connection.create_channel(), mooq.Channel)
+    await kind(**arguments).close()  # never opened
+
+
+async def test_channels_and_connections_have_the_names_of_2017(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
+) -> None:
+    if broker_address["broker"] == "in_memory":
+        assert isinstance(conn, mooq.InMemoryConnection)
+        assert isinstance(chan, mooq.InMemoryChannel)
+    else:
+        assert isinstance(conn, mooq.RabbitMQConnection)
+        assert isinstance(chan, mooq.RabbitMQChannel)
+    assert (conn.host, conn.port) == (broker_address["host"], broker_address["port"])
+
+
+async def test_a_url_stands_for_all_of_the_address(broker_address: BrokerAddress) -> None:
+    host, port, virtual_host = (
+        broker_address["host"],
+        broker_address["port"],
+        quote(broker_address["virtual_host"], safe=""),
+    )
+    url = f"amqp://guest:guest@{host}:{port}/{virtual_host}"
+    async with await mooq.connect(url=url, broker=broker_address["broker"]) as conn:
+        await make_queue(conn, "q")
+        chan = await conn.create_channel()
+        await chan.publish(exchange_name="log", msg=1)
+    async with await mooq.connect(**broker_address) as conn:
+        assert await bodies_of(await conn.create_channel(), "q") == [1]
+
+
+async def test_arguments_come_before_what_the_url_says(broker_address: BrokerAddress) -> None:
+    url = f"amqp://nobody:wrong@{broker_address['host']}:{broker_address['port']}/missing"
+    arguments: dict[str, Any] = {**broker_address, "url": url}
+    del arguments["host"], arguments["port"]
+    async with await mooq.connect(**arguments) as conn:
+        await conn.create_channel()
+    del arguments["virtual_host"]
+    assert "there is no virtual host 'missing'" in str(await failure(**arguments))
+
+
+BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"broker": "kafka"}, ValueError, "broker must be one of rabbit, in_memory, not 'kafka'"),
+    ({"broker": None}, ValueError, "broker must be one of rabbit, in_memory, not None"),
+    ({"host": ""}, ValueError, "host is empty"),
+    ({"host": None}, TypeError, "host must be a str, not NoneType"),
+    ({"port": 0}, ValueError, "port must be between 1 and 65535, not 0"),
+    ({"port": 65536}, ValueError, "port must be between 1 and 65535, not 65536"),
+    ({"port": "5672"}, TypeError, "port must be an int, not str"),
+    ({"port": True}, TypeError, "port must be an int, not bool"),
+    ({"username": 5}, TypeError, "username must be a str, not int"),
+    ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
+    ({"password": ""}, ValueError, "password is empty; RabbitMQ lets nobody in without one"),
+    ({"password": b"x"}, TypeError, "password must be a str, not bytes"),
+    ({"virtual_host": ""}, ValueError, "virtual_host is empty"),
+    ({"timeout": 0}, ValueError, "timeout must be more than 0 seconds, not 0"),
+    ({"timeout": -1}, ValueError, "timeout must be more than 0 seconds, not -1"),
+    ({"timeout": "1"}, TypeError, "timeout must be a number of seconds, not str"),
+    ({"url": "amqp://guest:@localhost"}, ValueError, "password is empty"),
+    ({"url": "amqp://:guest@localhost"}, ValueError, "username is empty"),
+    ({"url": "http://localhost"}, ValueError, "url must begin with amqp:// or amqps://"),
+    ({"url": "amqp://localhost:port"}, ValueError, "url has a bad port"),
+    ({"url": "amqp://localhost/?heartbeat=5"}, ValueError, "url must end after the virtual host"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error", "text"), BAD_ARGUMENTS)
+async def test_an_argument_that_is_none_is_refused_before_anything_is_tried(
+    arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    for broker in ("in_memory", "rabbit"):
+        with pytest.raises(error, match=text):
+            await mooq.connect(**{"host": "localhost", "port": 1, "broker": broker, **arguments})
+
+
+async def test_virtual_hosts_may_have_any_name() -> None:
+    names = ["a/b", "a b", "é%2F", "//"]
+    async with mooq.InMemoryBroker(host="any-name", port=1, virtual_hosts=names):
+        for name in names:
+            url = f"amqp://any-name:1/{quote(name, safe='')}"
+            async with await mooq.connect(url=url, broker="in_memory") as conn:
+                await conn.create_channel()
+
+
+async def test_an_in_memory_broker_that_was_closed_listens_no_more() -> None:
+    broker = mooq.InMemoryBroker(host="closed", port=1)
+    await broker.run()
+    conn = await mooq.connect(host="closed", port=1, broker="in_memory")
+    await broker.close()
+    assert "nothing listens there" in str(await failure(host="closed", port=1, broker="in_memory"))
+    await conn.close()
+
+
+async def test_get_broker_finds_the_broker_that_this_process_runs(connect: Connect) -> None:
+    conn = await connect()
+    async with mooq.InMemoryBroker(host="found", port=1) as broker:
+        assert conn.get_broker(host="found", port=1) is broker
+    with pytest.raises(mooq.BrokerConnectionError, match="no broker of this process runs at"):
+        conn.get_broker(host="found", port=1)
