@@ -1,0 +1,110 @@
+"""docker-compose.yml with a real engine: ready when it says so, in reach of this machine only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+from uuid import uuid4
+
+import pytest
+
+import mooq
+from mooq.cli.parameters import address as read_address
+from mooq.rabbitmq_broker.readiness import handshake
+from tests.command_line import LOOPBACK, free_port
+from tests.shared_broker import leave_out
+
+FILE = Path(__file__).parents[2] / "docker-compose.yml"
+LONGEST_COMMAND = 100.0  # seconds
+
+Compose: TypeAlias = Callable[..., str]
+
+pytestmark = pytest.mark.rabbit
+
+
+@pytest.fixture
+def ports() -> tuple[int, int]:
+    """The ports of AMQP and of the web pages."""
+    return free_port(), free_port()
+
+
+@pytest.fixture
+def compose(ports: tuple[int, int]) -> Iterator[Compose]:
+    """``docker compose`` for a project of this test's own."""
+    try:
+        subprocess.run(["docker", "compose", "version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        leave_out(
+            f"docker-compose.yml needs `docker compose` ({error}); `.ci/images.sh`, run as root, "
+            "brings it in"
+        )
+    project = f"mooq-test-{uuid4().hex[:8]}"
+    variables = os.environ | {
+        "MOOQ_RABBITMQ_IMAGE": os.environ.get("MOOQ_RABBITMQ_IMAGE") or _image(),
+        "MOOQ_RABBITMQ_PORT": str(ports[0]),
+        "MOOQ_RABBITMQ_MANAGEMENT_PORT": str(ports[1]),
+    }
+
+    def compose(*arguments: str) -> str:
+        command = ["docker", "compose", "--file", str(FILE), "--project-name", project, *arguments]
+        ended = subprocess.run(
+            command,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_COMMAND,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    yield compose
+    compose("down", "--volumes", "--timeout", "0")
+
+
+def _image() -> str:
+    built = "mooq-rabbitmq:4.0"
+    known = subprocess.run(["docker", "image", "inspect", built], capture_output=True, check=False)
+    return built if known.returncode == 0 else "rabbitmq:4-management"
+
+
+async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
+    compose: Compose, ports: tuple[int, int]
+) -> None:
+    url = f"amqp://guest:guest@{LOOPBACK}:{ports[0]}"
+    compose("up", "--wait")
+    await handshake(read_address(url), 5)  # once: nobody tries again
+    async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
+        await chan.register_consumer(
+            "kept", exchange_name="e", exchange_type="direct", callback=_never
+        )
+    async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
+        await chan.publish(exchange_name="e", msg="durable")
+
+    container = _inspect(compose)
+    published = container["NetworkSettings"]["Ports"]
+    assert {p["HostIp"] for ports in published.values() for p in ports or []} == {LOOPBACK}
+    assert container["State"]["Health"]["FailingStreak"] == 0
+    log = compose("logs", "--no-log-prefix")
+    assert "unexpectedly closed" not in log  # the health check is no noise
+
+    compose("down", "--timeout", "5")
+    compose("up", "--wait")
+    async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
+        assert (await chan.get("kept"))["msg"] == "durable"
+
+
+async def _never(_: mooq.IncomingMessage) -> None:
+    raise AssertionError("nothing was published while it consumed")
+
+
+def _inspect(compose: Compose) -> dict[str, Any]:
+    container = compose("ps", "--quiet").strip()
+    shown = subprocess.run(["docker", "inspect", container], capture_output=True, check=True)
+    (found,) = json.loads(shown.stdout)
+    described: dict[str, Any] = found
+    return described
