@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from mooq import refusals
-from mooq.codec import check_headers, decode, encode
-from mooq.consumer import Callback, Consumer, settle_failure
+from mooq.asking import ANSWER_TIMEOUT, Asker
+from mooq.codec import check_headers, encode
+from mooq.consumer import Callback, Consumer
 from mooq.dispatcher import Dispatcher
 from mooq.errors import (
     BrokerConnectionError,
-    ConsumerQueueNotFound,
-    ConsumeTimeout,
     Lost,
-    NothingToConsume,
     PublishUnconfirmed,
     Refused,
     Unconfirmed,
 )
+from mooq.getting import Getter
 from mooq.message import (
     JSON_TYPE,
-    Delivery,
     Headers,
     IncomingMessage,
     Message,
-    Outcome,
     check_message_id,
 )
-from mooq.retrying import ask_again, check_timeout
+from mooq.retrying import check_timeout
 from mooq.subscription import Subscription, declare_exchange
 from mooq.topology import (
     Exchange,
@@ -46,7 +43,6 @@ from mooq.transports.base import TransportChannel
 
 T = TypeVar("T")
 
-ANSWER_TIMEOUT = 30.0  # seconds
 CLOSE_TIMEOUT = 10.0
 
 
@@ -68,12 +64,11 @@ class Channel:
     ) -> None:
         self._internal = internal_chan
         self._address = internal_chan.address
-        self._loop = loop
         self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
-        self._recover = self._stay_lost if recover is None else recover
+        self._asker = Asker(internal_chan.address, loop, recover)
+        self._getter = Getter(internal_chan, self._asker)
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
-        self._undoing: set[asyncio.Future[None]] = set()
         self._is_restoring = False
         self._closed = False
 
@@ -107,7 +102,7 @@ class Channel:
         """
         self._check_open()
         exchange = Exchange(exchange_name, exchange_type)
-        await self._ask(lambda _: declare_exchange(self._internal, exchange))
+        await self._asker.ask(lambda _: declare_exchange(self._internal, exchange))
         self._producers[exchange] = None
 
     async def register_consumer(
@@ -146,13 +141,13 @@ class Channel:
             Consumer(callback, self._internal, dead_letter_exchange),
         )
         beginning = asyncio.ensure_future(
-            self._ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+            self._asker.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
         )
         try:
             name = await asyncio.shield(beginning)
         except asyncio.CancelledError:
             # A consumer that nobody knows of would take messages: let it begin, and end it.
-            self._undo(self._end_once_begun(beginning, subscription))
+            self._asker.undo(self._end_once_begun(beginning, subscription))
             raise
         self._subscriptions.append(subscription)
         return name
@@ -194,7 +189,7 @@ class Channel:
         if not isinstance(mandatory, bool):
             raise TypeError(f"mandatory must be a bool, not {type(mandatory).__name__}")
         try:
-            await self._ask(
+            await self._asker.ask(
                 lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
             )
         except Refused as refused:
@@ -217,18 +212,7 @@ class Channel:
         check_queue_name(queue_name)
         if timeout is not None:
             check_timeout(timeout)
-        while True:
-            delivery = await self._take(queue_name)
-            if delivery is None and timeout is not None:
-                delivery = await self._wait_for_one(queue_name, timeout)
-            if delivery is None:
-                place = f"queue {queue_name!r} at {self._address}"
-                if timeout is None:
-                    raise NothingToConsume(f"{place} is empty; give a timeout to wait")
-                raise ConsumeTimeout(f"{place} stayed empty for {timeout:g} s")
-            message = await self._accept(delivery, queue_name)
-            if message is not None:
-                return message
+        return await self._getter.get(queue_name, timeout)
 
     async def delete_queue(self, queue_name: str) -> None:
         """Delete a queue with its messages; its consumers end. Nothing happens without one.
@@ -237,7 +221,7 @@ class Channel:
         """
         self._check_open()
         check_queue_name(queue_name)
-        await self._ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
+        await self._asker.ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
         """End the channel's consumers and the channel; closing again does nothing.
@@ -278,17 +262,6 @@ class Channel:
         with contextlib.suppress(Lost):
             await self._internal.flush()
 
-    def _undo(self, request: Coroutine[Any, Any, None]) -> None:
-        """Undo, in the background, what was begun for a caller who was cancelled."""
-        undoing = asyncio.ensure_future(request)
-        self._undoing.add(undoing)
-        undoing.add_done_callback(self._undone)
-
-    def _undone(self, undoing: asyncio.Future[None]) -> None:
-        self._undoing.discard(undoing)
-        if not undoing.cancelled():
-            undoing.exception()  # what failed to begin, or was lost, needs no undoing
-
     async def _end_once_begun(
         self, beginning: asyncio.Future[str], subscription: Subscription
     ) -> None:
@@ -303,84 +276,3 @@ class Channel:
                 "connection.create_channel()",
                 transient=False,
             )
-
-    async def _stay_lost(self) -> None:
-        raise BrokerConnectionError(f"the connection to {self._address} is lost", transient=False)
-
-    async def _ask(
-        self, ask: Callable[[float], Awaitable[T]], timeout: float = ANSWER_TIMEOUT
-    ) -> T:
-        """Return the broker's answer, waiting for a lost connection to come back."""
-        deadline = self._loop.time() + timeout
-        try:
-            return await ask(timeout)
-        except Unconfirmed:
-            raise
-        except Lost:
-            return await ask_again(ask, self._recover, self._address, timeout, deadline)
-
-    async def _ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await self._ask(lambda _: ask())
-        except Refused as refused:
-            raise refusals.of_queue(refused, queue_name, self._address) from refused
-
-    async def _take(self, queue_name: str) -> Delivery | None:
-        return await self._ask_of_queue(queue_name, lambda: self._internal.get(queue_name))
-
-    async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
-        """Return the first message that comes within the timeout; None when none does."""
-        given_up = self._loop.create_future()
-        waiting = asyncio.ensure_future(self._consume_one(queue_name, timeout, given_up))
-        try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
-            # A message that nobody waits for any more would stay with its consumer.
-            given_up.set_result(None)
-            self._undo(self._return_once_here(waiting))
-            raise
-
-    async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
-        delivery = await waiting
-        if delivery is not None:
-            await self._internal.settle(delivery, Outcome.GIVE_BACK)
-
-    async def _consume_one(
-        self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
-    ) -> Delivery | None:
-        """Return a message by a consumer for just one."""
-        arrived: asyncio.Future[Delivery | None] = self._loop.create_future()
-
-        def resolve(delivery: Delivery | None = None) -> None:
-            if not arrived.done():
-                arrived.set_result(delivery)
-
-        tag = await self._ask_of_queue(
-            queue_name, lambda: self._internal.consume(queue_name, 1, resolve, resolve)
-        )
-        either: list[asyncio.Future[Any]] = [arrived, given_up]
-        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        with contextlib.suppress(Lost):
-            await self._internal.cancel(tag)
-        if not arrived.done():
-            # The consumer does not outlive a lost connection; the queue may.
-            return None if given_up.done() else await self._take(queue_name)
-        delivery = arrived.result()
-        if delivery is None:
-            raise ConsumerQueueNotFound(
-                f"queue {queue_name!r} at {self._address} was deleted while it was waited on"
-            )
-        return delivery
-
-    async def _accept(self, delivery: Delivery, queue_name: str) -> IncomingMessage | None:
-        """Return a message, acknowledged; None for one that cannot be decoded."""
-        try:
-            message = decode(delivery)
-            await self._internal.settle(delivery, Outcome.ACKNOWLEDGE)
-        except ValueError as error:
-            await settle_failure(self._internal, delivery, "get", queue_name, None, error)
-            return None
-        except asyncio.CancelledError:
-            await self._internal.settle(delivery, Outcome.GIVE_BACK)
-            raise
-        return message

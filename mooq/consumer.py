@@ -36,6 +36,7 @@ class Consumer:
             )
         self.channel = channel
         self.queue_name = ""
+        self.task_name = f"mooq callback {callback_name(callback)}"
         self._callback = callback
         self._dead_letter_exchange = dead_letter_exchange
 
@@ -85,7 +86,12 @@ class Consumer:
 
     @property
     def _name(self) -> str:
-        return getattr(self._callback, "__qualname__", None) or repr(self._callback)
+        return callback_name(self._callback)
+
+
+def callback_name(callback: Callback) -> str:
+    """Return what a callback is called in logs and errors."""
+    return getattr(callback, "__qualname__", None) or repr(callback)
 
 
 async def settle_failure(

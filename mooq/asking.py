@@ -1,0 +1,65 @@
+"""Asking a broker on behalf of callers, who may find the connection lost, or be cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from mooq import refusals
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost, Refused, Unconfirmed
+from mooq.retrying import ask_again
+
+T = TypeVar("T")
+
+ANSWER_TIMEOUT = 30.0  # seconds
+
+
+class Asker:
+    """Asks the broker of one channel; ``recover`` brings its connection back."""
+
+    def __init__(
+        self,
+        address: Address,
+        loop: asyncio.AbstractEventLoop,
+        recover: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self._address = address
+        self._loop = loop
+        self._recover = self._stay_lost if recover is None else recover
+        self._undoing: set[asyncio.Future[None]] = set()
+
+    async def _stay_lost(self) -> None:
+        raise BrokerConnectionError(f"the connection to {self._address} is lost", transient=False)
+
+    async def ask(self, ask: Callable[[float], Awaitable[T]], timeout: float = ANSWER_TIMEOUT) -> T:
+        """Return the broker's answer, waiting for a lost connection to come back.
+
+        ``ask`` is given the seconds that are left of ``timeout``.
+        """
+        deadline = self._loop.time() + timeout
+        try:
+            return await ask(timeout)
+        except Unconfirmed:
+            raise
+        except Lost:
+            return await ask_again(ask, self._recover, self._address, timeout, deadline)
+
+    async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer to a question about a queue, or raise its refusal."""
+        try:
+            return await self.ask(lambda _: ask())
+        except Refused as refused:
+            raise refusals.of_queue(refused, queue_name, self._address) from refused
+
+    def undo(self, request: Coroutine[Any, Any, None]) -> None:
+        """Undo, in the background, what was begun for a caller who was cancelled."""
+        undoing = asyncio.ensure_future(request)
+        self._undoing.add(undoing)
+        undoing.add_done_callback(self._undone)
+
+    def _undone(self, undoing: asyncio.Future[None]) -> None:
+        self._undoing.discard(undoing)
+        if not undoing.cancelled():
+            undoing.exception()  # what failed to begin, or was lost, needs no undoing

@@ -1,0 +1,98 @@
+"""Taking one message off a queue: at once, or as soon as there is one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from mooq.asking import Asker
+from mooq.codec import decode
+from mooq.consumer import settle_failure
+from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, Lost, NothingToConsume
+from mooq.message import Delivery, IncomingMessage, Outcome
+from mooq.transports.base import TransportChannel
+
+
+class Getter:
+    """Gets messages one by one on one channel."""
+
+    def __init__(self, channel: TransportChannel, asker: Asker) -> None:
+        self._channel = channel
+        self._asker = asker
+
+    async def get(self, queue_name: str, timeout: float | None) -> IncomingMessage:
+        """Return the first message that can be decoded; see :meth:`mooq.Channel.get`."""
+        while True:
+            delivery = await self._take(queue_name)
+            if delivery is None and timeout is not None:
+                delivery = await self._wait_for_one(queue_name, timeout)
+            if delivery is None:
+                place = f"queue {queue_name!r} at {self._channel.address}"
+                if timeout is None:
+                    raise NothingToConsume(f"{place} is empty; give a timeout to wait")
+                raise ConsumeTimeout(f"{place} stayed empty for {timeout:g} s")
+            message = await self._accept(delivery, queue_name)
+            if message is not None:
+                return message
+
+    async def _take(self, queue_name: str) -> Delivery | None:
+        return await self._asker.ask_of_queue(queue_name, lambda: self._channel.get(queue_name))
+
+    async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
+        """Return the first message that comes within the timeout; None when none does."""
+        given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(self._consume_one(queue_name, timeout, given_up))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            # A message that nobody waits for any more would stay with its consumer.
+            given_up.set_result(None)
+            self._asker.undo(self._return_once_here(waiting))
+            raise
+
+    async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
+        delivery = await waiting
+        if delivery is not None:
+            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+
+    async def _consume_one(
+        self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
+    ) -> Delivery | None:
+        """Return a message by a consumer for just one."""
+        arrived: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
+
+        def resolve(delivery: Delivery | None = None) -> None:
+            if not arrived.done():
+                arrived.set_result(delivery)
+
+        tag = await self._asker.ask_of_queue(
+            queue_name, lambda: self._channel.consume(queue_name, 1, resolve, resolve)
+        )
+        either: list[asyncio.Future[Any]] = [arrived, given_up]
+        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        with contextlib.suppress(Lost):
+            await self._channel.cancel(tag)
+        if not arrived.done():
+            # The consumer does not outlive a lost connection; the queue may.
+            return None if given_up.done() else await self._take(queue_name)
+        delivery = arrived.result()
+        if delivery is None:
+            raise ConsumerQueueNotFound(
+                f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited "
+                "on"
+            )
+        return delivery
+
+    async def _accept(self, delivery: Delivery, queue_name: str) -> IncomingMessage | None:
+        """Return a message, acknowledged; None for one that cannot be decoded."""
+        try:
+            message = decode(delivery)
+            await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        except ValueError as error:
+            await settle_failure(self._channel, delivery, "get", queue_name, None, error)
+            return None
+        except asyncio.CancelledError:
+            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+            raise
+        return message
