@@ -111,7 +111,7 @@ async def test_callbacks_begin_in_the_order_of_arrival_and_run_side_by_side(
     assert one.ready() == []
 
 
-async def test_what_has_begun_is_not_begun_again(
+async def test_what_has_begun_is_not_begun_again_and_what_has_ended_is_forgotten(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, _ = lines
@@ -119,13 +119,15 @@ async def test_what_has_begun_is_not_begun_again(
     await asyncio.wait(dispatcher.start_all(), timeout=TIMEOUT)
     assert dispatcher.start_all() == []
     assert one.began == ["a"]
+    assert not dispatcher._running
 
 
-async def test_waiting_ends_at_once_when_something_has_arrived(
+async def test_waiting_ends_at_once_as_long_as_something_has_arrived(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     await lines[0].publish("a")
     async with asyncio.timeout(TIMEOUT):
+        await dispatcher.wait()
         await dispatcher.wait()
 
 

@@ -112,7 +112,8 @@ async def ask(
     timeout: float = 30.0,
 ) -> object:
     deadline = asyncio.get_running_loop().time() + timeout
-    return await ask_again(ask, recover, Address("broker.example"), timeout, deadline)
+    async with asyncio.timeout(10):
+        return await ask_again(ask, recover, Address("broker.example"), timeout, deadline)
 
 
 async def test_a_question_is_asked_again_when_the_connection_is_back() -> None:
