@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from secrets import token_hex
 
 from mooq.errors import Refused
 from mooq.memory_broker.queue import Consumer, Entry, Queue
@@ -96,7 +97,6 @@ class Channel:
         self._host = connection.virtual_host
         self._consumers: dict[str, tuple[Queue, Consumer]] = {}
         self._got_from: dict[Queue, None] = {}
-        self._tags = 0
         self.is_open = True
 
     def declare_exchange(self, exchange: Exchange) -> None:
@@ -129,8 +129,8 @@ class Channel:
     ) -> str:
         """Begin a consumer; return its tag."""
         queue = self._host.queue(queue_name, self._connection)
-        self._tags += 1
-        tag = f"ctag-{self._tags}"
+        # As unique as RabbitMQ's: a tag from before a restart must not end another consumer.
+        tag = f"ctag-{token_hex(8)}"
 
         def deleted() -> None:
             del self._consumers[tag]
