@@ -119,7 +119,11 @@ class Refused(Exception):
     PRECONDITION_FAILED = 406
     NOT_ALLOWED = 530
 
+    LONGEST_TEXT = 255  # bytes: AMQP's short string; RabbitMQ ends a longer one with dots
+
     def __init__(self, code: int, text: str) -> None:
+        if len(text.encode()) > self.LONGEST_TEXT:
+            text = text.encode()[: self.LONGEST_TEXT - 3].decode(errors="ignore") + "..."
         super().__init__(code, text)
         self.code = code
         self.text = text
