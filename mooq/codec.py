@@ -85,7 +85,13 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
         if kind != JSON_TYPE and not kind.endswith("+json"):
             return body
     try:
-        return _decoder.decode(body.decode())
+        text = body.decode()
+        try:
+            value, end = _decoder.scan_once(text, 0)
+        except StopIteration:
+            end = -1
+        # With space around the value, or no value, decode() knows better.
+        return value if end == len(text) else _decoder.decode(text)
     except RecursionError:
         raise ValueError("the body is not JSON that can be read: nested too deeply") from None
     except ValueError as error:
