@@ -53,7 +53,8 @@ class InMemoryBroker:
         self._users = {"guest": "guest"} if users is None else dict(users)
         self._virtual_hosts = tuple(virtual_hosts)
         self._broker: Broker | None = None
-        registry.register(self)
+        if self.name not in listening:  # the broker that runs there keeps its name
+            registry.register(self)
 
     async def __aenter__(self) -> Self:
         await self.run()
