@@ -1,0 +1,147 @@
+"""The broker in memory as a thing to run and close, where no RabbitMQ could be like it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+from unittest.mock import AsyncMock
+
+import pytest
+
+import mooq
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[mooq.InMemoryBroker]:
+    async with mooq.InMemoryBroker(
+        host="unit", port=1, users={"ann": "secret"}, virtual_hosts=["/", "tests"]
+    ) as broker:
+        yield broker
+
+
+async def connect(**arguments: Any) -> mooq.InMemoryConnection:
+    whole: dict[str, Any] = {"username": "ann", "password": "secret", **arguments}
+    connection: mooq.InMemoryConnection = await mooq.connect("unit", 1, "in_memory", **whole)
+    return connection
+
+
+async def test_nothing_is_there_to_connect_to_before_a_broker_runs_and_after_it_is_closed() -> None:
+    nothing = (
+        "cannot connect to unit:1: nothing listens there; start the broker, or check host and port"
+    )
+    broker = mooq.InMemoryBroker(host="unit", port=1)
+    with pytest.raises(mooq.BrokerConnectionError) as before:
+        await connect()
+    await broker.run()
+    await broker.close()
+    with pytest.raises(mooq.BrokerConnectionError) as after:
+        await connect()
+    assert str(before.value) == str(after.value) == nothing
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_broker_takes_its_users_and_has_its_virtual_hosts() -> None:
+    for virtual_host in ("/", "tests"):
+        await (await connect(virtual_host=virtual_host)).close()
+    with pytest.raises(mooq.BrokerConnectionError, match="refused the login of user 'guest'"):
+        await connect(username="guest", password="guest")
+    with pytest.raises(mooq.BrokerConnectionError, match="no virtual host 'other'"):
+        await connect(virtual_host="other")
+
+
+async def test_a_broker_says_that_it_runs_and_is_found_by_its_address() -> None:
+    is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    broker = mooq.InMemoryBroker(host="unit", port=1, users={"ann": "secret"})
+    await broker.run(is_running)
+    assert is_running.result() is None
+    assert (broker.name, broker.host, broker.port) == ("unit_1", "unit", 1)
+    async with await connect() as connection:
+        assert connection.get_broker(host="unit", port=1) is broker
+        with pytest.raises(mooq.BrokerConnectionError, match=r"no broker .* runs at unit:2"):
+            connection.get_broker(host="unit", port=2)
+    await broker.close()
+    with pytest.raises(mooq.BrokerConnectionError, match=r"no broker .* runs at unit:1"):
+        connection.get_broker(host="unit", port=1)
+
+
+async def test_an_address_is_one_broker_s_and_the_one_that_runs_there_keeps_it(
+    broker: mooq.InMemoryBroker,
+) -> None:
+    is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    other = mooq.InMemoryBroker(host="unit", port=1)
+    with pytest.raises(mooq.BrokerConnectionError) as raised:
+        await other.run(is_running)
+    assert str(raised.value) == (
+        "another in-memory broker runs at unit:1; close it, or choose another port"
+    )
+    assert is_running.exception() is raised.value
+    await other.close()
+    async with await connect() as connection:
+        assert connection.get_broker(host="unit", port=1) is broker
+
+
+async def test_a_future_that_nobody_waits_for_any_more_is_left_alone() -> None:
+    is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    is_running.cancel()
+    async with mooq.InMemoryBroker(host="unit", port=1) as broker:
+        await broker.run(is_running)
+        with pytest.raises(mooq.BrokerConnectionError):
+            await mooq.InMemoryBroker(host="unit", port=1).run(is_running)
+    assert is_running.cancelled()
+
+
+async def test_what_a_closed_broker_held_is_gone(broker: mooq.InMemoryBroker) -> None:
+    async with await connect() as connection, await connection.create_channel() as channel:
+        await channel.register_consumer(
+            "q", exchange_name="e", exchange_type="direct", callback=AsyncMock()
+        )
+    await broker.close()
+    await broker.close()
+    await broker.run()
+    async with await connect() as connection, await connection.create_channel() as channel:
+        with pytest.raises(mooq.ConsumerQueueNotFound):
+            await channel.get("q")
+
+
+async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
+    broker: mooq.InMemoryBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "mooq")
+    arrived = asyncio.Event()
+
+    async def callback(message: mooq.IncomingMessage) -> None:
+        arrived.set()
+
+    async with await connect() as connection:
+        channel = await connection.create_channel()
+        await channel.register_consumer(
+            exchange_name="e", exchange_type="fanout", callback=callback
+        )
+        processing = asyncio.ensure_future(connection.process_events())
+        await broker.close()
+        await broker.run()
+        async with asyncio.timeout(10):
+            while not arrived.is_set():
+                await channel.publish(exchange_name="e", msg=1)
+                await asyncio.sleep(0)
+    await processing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        ({"host": "", "port": 1}, ValueError, "host is empty; name a host, such as 'localhost'"),
+        ({"host": None, "port": 1}, TypeError, "host must be a str, not NoneType"),
+        ({"host": "unit", "port": 0}, ValueError, "port must be between 1 and 65535, not 0"),
+        ({"host": "unit", "port": "1"}, TypeError, "port must be an int, not str"),
+    ],
+    ids=str,
+)
+def test_a_broker_has_an_address_that_a_broker_can_have(
+    arguments: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        mooq.InMemoryBroker(**arguments)
+    assert str(raised.value) == text
