@@ -35,7 +35,9 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
         )
     if refused.code == Refused.ACCESS_REFUSED:
         return BadExchange(f"{place} may not be used like this [{refused.text}]")
-    return BrokerInternalError(f"{place}: the broker failed; see its log [{refused.text}]")
+    return BrokerInternalError(
+        f"{place} could not be used: the broker failed; see its log [{refused.text}]"
+    )
 
 
 def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
@@ -57,7 +59,9 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
         )
     if refused.code == Refused.ACCESS_REFUSED:
         return BadQueue(f"{place} may not be used like this [{refused.text}]")
-    return BrokerInternalError(f"{place}: the broker failed; see its log [{refused.text}]")
+    return BrokerInternalError(
+        f"{place} could not be used: the broker failed; see its log [{refused.text}]"
+    )
 
 
 def _place(what: str, address: Address) -> str:
