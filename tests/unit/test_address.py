@@ -31,6 +31,14 @@ def test_an_address_never_shows_its_password() -> None:
         ({"host": None}, TypeError, "host must be a str, not NoneType"),
         ({"username": 7}, TypeError, "username must be a str, not int"),
         ({"password": b"secret"}, TypeError, "password must be a str, not bytes"),
+        ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
+        ({"password": ""}, ValueError, "password is empty; RabbitMQ lets nobody in without one"),
+        (
+            {"username": "\ud800"},
+            ValueError,
+            "username holds '\\ud800', half a character that UTF-8 cannot hold; repair it where it "
+            "is decoded, or leave it out",
+        ),
         ({"virtual_host": None}, TypeError, "virtual_host must be a str, not NoneType"),
         (
             {"virtual_host": ""},

@@ -184,6 +184,7 @@ def test_every_delivery_has_headers_of_its_own() -> None:
         ("application/json", b'{"a": 1}', {"a": 1}),
         ("application/json; charset=utf-8", '"é"'.encode(), "é"),
         ("Application/JSON", b"1", 1),
+        ("application/json", b' {"a": [1]}\r\n', {"a": [1]}),
         ("application/cloudevents+json", b"[1]", [1]),
         ("application/problem+json;charset=utf-8", b"[1]", [1]),
         (None, b'"as the mooq of 2017 sent"', "as the mooq of 2017 sent"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mooq import topology
 from mooq.errors import BadExchange, BadQueue
 from mooq.topology import (
     Exchange,
@@ -69,6 +70,15 @@ def test_a_name_that_no_exchange_may_have_is_refused_every_time(name: Any, said:
 def test_what_rabbitmq_publishes_to_itself_cannot_be_published_to() -> None:
     with pytest.raises(BadExchange, match=r"'amq\.rabbitmq\.trace' is for RabbitMQ's own messages"):
         check_exchange_name("amq.rabbitmq.trace")
+
+
+def test_names_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    remembered: set[str] = set()
+    monkeypatch.setattr(topology, "_known_exchanges", remembered)
+    for number in range(10_010):
+        check_exchange_name(f"e{number}")
+    assert len(remembered) == 10_000
+    assert check_exchange_name("e10009") == "e10009"
 
 
 # Exchanges

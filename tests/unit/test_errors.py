@@ -1,0 +1,71 @@
+"""What the errors say that are made in several places, and the words of a broker's refusal.
+
+The tree of errors is held in test_public_api.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
+
+ADDRESS = Address("h", 7, "ann", "secret", "tests")
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "is_transient"),
+    [
+        (
+            BrokerConnectionError.nothing_listens(ADDRESS),
+            "cannot connect to h:7: nothing listens there; start the broker, or check host and "
+            "port",
+            True,
+        ),
+        (
+            BrokerConnectionError.login_refused(ADDRESS),
+            "cannot connect to h:7: it refused the login of user 'ann'; check username and "
+            "password",
+            False,
+        ),
+        (
+            BrokerConnectionError.no_virtual_host(ADDRESS),
+            "cannot connect to h:7: there is no virtual host 'tests', or user 'ann' may not use "
+            "it; create it, or check virtual_host",
+            False,
+        ),
+    ],
+    ids=["nothing listens", "login refused", "no virtual host"],
+)
+def test_a_connection_error_says_where_why_what_to_do_and_whether_waiting_helps(
+    error: BrokerConnectionError, text: str, is_transient: bool
+) -> None:
+    assert str(error) == text
+    assert error.transient is is_transient
+    assert "secret" not in str(error)
+
+
+def test_a_refusal_is_a_code_and_the_broker_s_own_words() -> None:
+    refused = Refused(404, "NOT_FOUND - no queue 'q' in vhost '/'")
+    assert (refused.code, refused.text) == (404, "NOT_FOUND - no queue 'q' in vhost '/'")
+    assert str(refused) == refused.text
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("x" * 255, "x" * 255),
+        ("x" * 256, "x" * 252 + "..."),
+        ("é" * 128, "é" * 126 + "..."),
+        ("x" + "é" * 128, "x" + "é" * 125 + "..."),
+    ],
+    ids=["255 bytes", "256 bytes", "two bytes a letter", "within a letter"],
+)
+def test_a_refusal_has_no_more_words_than_amqp_can_carry(text: str, cut: str) -> None:
+    assert str(Refused(406, text)) == cut
+    assert len(cut.encode()) <= 255
+
+
+@pytest.mark.parametrize("answer", [Refused, Lost, Unconfirmed])
+def test_what_a_transport_answers_is_no_error_of_the_api(answer: type[Exception]) -> None:
+    assert not issubclass(answer, (MooqError, ConnectionError))

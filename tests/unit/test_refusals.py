@@ -1,0 +1,74 @@
+"""A broker's refusal, as the error that a user meets."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooq import refusals
+from mooq.address import Address
+from mooq.errors import (
+    BadExchange,
+    BadQueue,
+    BrokerInternalError,
+    ConsumerQueueNotFound,
+    ExchangeNotFound,
+    MessageUnroutable,
+    MooqError,
+    Refused,
+)
+
+ADDRESS = Address("h", 7, virtual_host="tests")
+SAID = {
+    "missing exchange": "does not exist: register a producer or a consumer for it first [words]",
+    "unroutable": (
+        "has no queue bound for this message: register a consumer with a matching routing key "
+        "first, or publish without mandatory"
+    ),
+    "other exchange": (
+        "exists already, but not like this: use the type it has, or another name [words]"
+    ),
+    "missing queue": "does not exist: register a consumer with this queue_name first [words]",
+    "locked": "is exclusive to another connection: use another name [words]",
+    "other queue": (
+        "exists already, but not like this: declare it as it is, or use another name [words]"
+    ),
+    "forbidden": "may not be used like this [words]",
+    "failed": "could not be used: the broker failed; see its log [words]",
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "text"),
+    [
+        (Refused.NOT_FOUND, ExchangeNotFound, "missing exchange"),
+        (Refused.NO_ROUTE, MessageUnroutable, "unroutable"),
+        (Refused.PRECONDITION_FAILED, BadExchange, "other exchange"),
+        (Refused.ACCESS_REFUSED, BadExchange, "forbidden"),
+        (Refused.NACK, BrokerInternalError, "failed"),
+        (541, BrokerInternalError, "failed"),
+    ],
+)
+def test_a_refusal_about_an_exchange_names_it_and_where_and_what_to_do(
+    code: int, error: type[MooqError], text: str
+) -> None:
+    raised = refusals.of_exchange(Refused(code, "words"), "e", ADDRESS)
+    assert type(raised) is error
+    assert str(raised) == f"exchange 'e' at h:7, virtual host 'tests', {SAID[text]}"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "text"),
+    [
+        (Refused.NOT_FOUND, ConsumerQueueNotFound, "missing queue"),
+        (Refused.RESOURCE_LOCKED, BadQueue, "locked"),
+        (Refused.PRECONDITION_FAILED, BadQueue, "other queue"),
+        (Refused.ACCESS_REFUSED, BadQueue, "forbidden"),
+        (541, BrokerInternalError, "failed"),
+    ],
+)
+def test_a_refusal_about_a_queue_names_it_and_where_and_what_to_do(
+    code: int, error: type[MooqError], text: str
+) -> None:
+    raised = refusals.of_queue(Refused(code, "words"), "q", ADDRESS)
+    assert type(raised) is error
+    assert str(raised) == f"queue 'q' at h:7, virtual host 'tests', {SAID[text]}"
