@@ -1,0 +1,1 @@
+"""Parity: programs, what two brokers make of them, and whether that is the same."""

@@ -1,0 +1,126 @@
+"""What a proof has to see and do beneath mooq's public API. Nobody else may reach in there.
+
+Whether everything has happened that an operation causes cannot be asked in the API's terms, and
+need not be by its users; a proof that waited for a time instead would prove less and take longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from mooq.channel import Channel
+from mooq.connection import Connection
+from mooq.consumer import Consumer
+from mooq.in_memory import InMemoryBroker
+from mooq.memory_broker.virtual_host import VirtualHost
+from mooq.message import Delivery
+from mooq.subscription import Subscription
+from mooq.transports.memory import MemoryChannel, MemoryTransport
+
+if TYPE_CHECKING:
+    from mooq.transports.rabbit.transport import RabbitTransport
+    from mooq.transports.rabbit.wires import Wires
+
+
+def arrived(connection: Connection) -> list[tuple[Consumer, Delivery]]:
+    """Return what has arrived, and waits for ``process_events()``, in order."""
+    return list(connection._dispatcher._arrived)
+
+
+def channels(connection: Connection) -> list[Channel]:
+    """Return the open channels of a connection."""
+    return [channel for channel in connection._channels if not channel.is_closed]
+
+
+def is_closed(connection: Connection) -> bool:
+    """Whether the connection was closed by its owner."""
+    return connection._closed
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether the connection has noticed that it was lost."""
+    return connection._is_lost()
+
+
+async def recover(connection: Connection) -> None:
+    """Return when a lost connection is back with its consumers."""
+    await connection._recover()
+
+
+def last_subscription(channel: Channel) -> Subscription:
+    """Return the consumer that was registered last."""
+    return channel._subscriptions[-1]
+
+
+async def drop(connection: Connection) -> None:
+    """End a connection as a network does, and return when the broker has noticed."""
+    if isinstance(connection._transport, MemoryTransport):
+        beneath = connection._transport._connection
+        if beneath is not None and beneath.is_open:
+            beneath.close()
+            beneath.dropped()
+        return
+    wires = _wires(connection)
+    for wire in (wires._publishing, wires._consuming):
+        # With a goodbye that only the broker sees, since its answer says that it is done.
+        if wire is not None:
+            await wire.close()
+
+
+async def ready(channel: Channel, queue_name: str) -> int | None:
+    """Return how many messages wait in a queue, or None without one.
+
+    RabbitMQ's queue answers after what it had been sent before. Raises :class:`Refused` for a
+    queue that is exclusive to another connection.
+    """
+    from mooq.errors import Refused
+
+    if isinstance(channel._internal, MemoryChannel):
+        assert channel._internal._channel is not None
+        queues = channel._internal._channel._host.queues
+        return len(queues[queue_name]) if queue_name in queues else None
+    from mooq.transports.rabbit.channel import RabbitChannel
+
+    wires = cast(RabbitChannel, channel._internal)._wires
+    try:
+        declared = await wires.control(lambda amqp: amqp.queue_declare(queue_name, passive=True))
+    except Refused as refused:
+        if refused.code == Refused.NOT_FOUND:
+            return None
+        raise
+    return declared.message_count
+
+
+def host_by(broker: InMemoryBroker, kind: type[VirtualHost]) -> None:
+    """Have the virtual hosts of an in-memory broker be of a kind, before anything is in them."""
+    assert broker._broker is not None
+    for virtual_host in broker._broker._virtual_hosts.values():
+        virtual_host.__class__ = kind
+
+
+async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[str]) -> None:
+    """Have a RabbitMQ delete queues and exchanges, without waiting for its answers."""
+    from mooq.transports.rabbit.channel import RabbitChannel
+
+    wires = cast(RabbitChannel, channel._internal)._wires
+
+    async def ask(amqp: Any) -> None:
+        for queue in queues:
+            await amqp.queue_delete(queue, nowait=True)
+        for exchange in exchanges:
+            await amqp.exchange_delete(exchange, nowait=True)
+
+    await wires.control(ask)
+
+
+def version(connection: Connection) -> str:
+    """Return the version that a RabbitMQ says it has."""
+    consuming = _wires(connection)._consuming
+    assert consuming is not None
+    said = consuming.server_properties["version"]
+    return said.decode() if isinstance(said, bytes) else str(said)
+
+
+def _wires(connection: Connection) -> Wires:
+    return cast("RabbitTransport", connection._transport)._wires

@@ -1,0 +1,102 @@
+"""Callbacks that a program conducts: all start as they arrive, and end one after the other.
+
+RabbitMQ does what follows from an acknowledgement some time later, and what follows from two on
+different channels in either order. So each callback waits for its turn, and the next one's comes
+when everything that follows from the last has happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mooq.consumer import Callback
+from mooq.message import IncomingMessage
+from mooq.parity.programs import Consume, Fail, FailOnce, Send, Wait
+
+Sending = Callable[[Consume, Send, Any], Awaitable[None]]
+
+
+class CallbackFailure(Exception):
+    """What a callback of a program raises."""
+
+
+@dataclass(eq=False)
+class Begun:
+    """A callback that has started."""
+
+    asked: Consume
+    message: IncomingMessage
+    task: asyncio.Task[Any]
+    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    waits: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it is done and raised something."""
+        return self.task.done() and not self.task.cancelled() and self.task.result() is not None
+
+    async def proceed(self) -> bool:
+        """Give it its turn; return True when it is done and settled, False when it waits."""
+        self.waits.clear()
+        self.turn.set()
+        waiting = asyncio.ensure_future(self.waits.wait())
+        try:
+            await asyncio.wait([self.task, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        return self.task.done()
+
+
+class Callbacks:
+    """Makes the callbacks of a program's consumers, and knows those that run."""
+
+    def __init__(self, send: Sending) -> None:
+        self._send = send
+        self._seen: set[tuple[str, str]] = set()
+        self._begun: list[Begun] = []
+        self._something = asyncio.Event()
+
+    def make(self, asked: Consume) -> Callback:
+        """Return the callback of a consumer."""
+
+        async def callback(message: IncomingMessage) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            begun = Begun(asked, message, task)
+            self._begun.append(begun)
+            self._something.set()
+            await begun.turn.wait()
+            await self._behave(begun)
+
+        callback.__qualname__ = asked.consumer
+        return callback
+
+    async def started(self, count: int, processing: asyncio.Task[None]) -> list[Begun]:
+        """Return the callbacks of one cycle, once ``count`` have started or the cycle is over."""
+        while len(self._begun) < count and not processing.done():
+            self._something.clear()
+            waiting = asyncio.ensure_future(self._something.wait())
+            try:
+                await asyncio.wait([waiting, processing], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+        begun, self._begun = self._begun, []
+        return begun
+
+    async def _behave(self, begun: Begun) -> None:
+        asked, message = begun.asked, begun.message
+        does = asked.does
+        seen = (asked.consumer, repr(message["msg"]))
+        is_first = seen not in self._seen
+        self._seen.add(seen)
+        if isinstance(does, Fail) or (isinstance(does, FailOnce) and is_first):
+            raise CallbackFailure(f"{asked.consumer} fails")
+        if isinstance(does, Wait):
+            begun.turn.clear()
+            begun.waits.set()
+            await begun.turn.wait()
+        if isinstance(does, Send):
+            await self._send(asked, does, message["msg"])

@@ -1,0 +1,203 @@
+"""Processing events: starts what has arrived and has its callbacks end one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from mooq.connection import Connection
+from mooq.errors import MooqError
+from mooq.message import Delivery
+from mooq.parity import beneath
+from mooq.parity.callbacks import Begun, Callbacks
+from mooq.parity.programs import (
+    CloseChannel,
+    Consume,
+    DeleteQueue,
+    Process,
+    Send,
+    Succeed,
+    connection_of,
+)
+from mooq.parity.stage import Member, Stage
+from mooq.parity.targets import InMemory
+from mooq.parity.waiting import until
+
+Started = tuple[str, str, Delivery]
+"""A consumer, the text of a message, and the delivery that brought it."""
+
+
+class Conductor:
+    """Runs the callbacks of one program, and knows when what follows from them is done."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._is_instant = isinstance(stage.target, InMemory)
+        self.callbacks = Callbacks(self._send)
+        self.late_answers: dict[int, str] = {}
+        self._waiting: list[tuple[str, Begun]] = []
+        self._unfinished: dict[int, asyncio.Task[None]] = {}
+
+    async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
+        """Return what ``process_events`` raised, and the callbacks that were started."""
+        connection = await self._stage.connection(asked.connection)
+        started: list[Started] = []
+        answers = []
+        if beneath.is_closed(connection):
+            closed = asyncio.ensure_future(connection.process_events(num_cycles=1))
+            return await self._outcome(closed), started
+        for _ in range(asked.cycles):
+            try:
+                await self._bring_back(connection)
+            except MooqError as error:
+                return self._stage.words.of_error(error), started
+            waiting = beneath.arrived(connection)
+            if not waiting:
+                break
+            processing = asyncio.create_task(connection.process_events(num_cycles=1))
+            begun = await self.callbacks.started(len(waiting), processing)
+            started += [
+                (one.asked.consumer, self._stage.words.of_message(one.message), delivery)
+                for one, (_, delivery) in zip(begun, waiting, strict=False)
+            ]
+            await self._conduct(begun)
+            if all(one.task.done() for one in begun):
+                answers.append(await self._outcome(processing))
+            else:
+                self._unfinished[number] = processing
+        return "; ".join(filter(None, answers)), started
+
+    async def _bring_back(self, connection: Connection) -> None:
+        """Recover a lost connection; return when all that was sent to it is here."""
+        if beneath.is_lost(connection):
+            await beneath.recover(connection)
+            self._stage.name_queues()
+            await self.ready()
+        if not self._is_instant:
+            for channel in beneath.channels(connection):
+                await channel.flush()
+
+    async def _conduct(self, begun: Iterable[Begun]) -> None:
+        """Let callbacks end in the order of their consumers' names."""
+        before: Begun | None = None
+        for one in sorted(begun, key=lambda begun: begun.asked.consumer):
+            if before is not None and not _may_follow(one.asked, before.asked):
+                await self._settled(before)
+            if await one.proceed():
+                before = one
+            else:
+                self._waiting.append((one.asked.does.event, one))  # type: ignore[union-attr]
+        if before is not None:
+            await self._settled(before)
+
+    async def release(self, event: str | None) -> None:
+        """Let the callbacks return that wait for an event, or for any."""
+        ready = [one for waits_for, one in self._waiting if event in (None, waits_for)]
+        self._waiting = [pair for pair in self._waiting if pair[1] not in ready]
+        for one in ready:
+            if not one.task.done():
+                await one.proceed()
+                await self._settled(one)
+        for number, processing in list(self._unfinished.items()):
+            await self._finish(number, processing)
+
+    async def _finish(self, number: int, processing: asyncio.Task[None]) -> None:
+        if not any(not one.task.done() for _, one in self._waiting):
+            del self._unfinished[number]
+            self.late_answers[number] = await self._outcome(processing)
+
+    async def _outcome(self, processing: asyncio.Task[None]) -> str:
+        """Return how many callbacks failed, or what else went wrong."""
+        try:
+            await processing
+        except Exception as error:  # noqa: BLE001 - the other broker must raise it too
+            return self._stage.words.of_error(error)
+        return ""
+
+    async def _settled(self, begun: Begun) -> None:
+        """Return when what follows from how a callback ended has happened."""
+        if self._is_instant:
+            return
+        member = self._stage.members[begun.asked.consumer]
+        await member.channel.flush()
+        if not self._is_away(member):
+            await self._ready_in(member)
+        if begun.has_failed and begun.message["redelivered"]:
+            await self.ready()  # it may have been dead-lettered into any queue
+
+    async def ready(self) -> dict[str, int | None]:
+        """Return how many messages wait in each queue, when each has done what it was told.
+
+        A queue that is not there is asked for once: RabbitMQ closes a channel to say so.
+        """
+        inspector = self._stage.target.inspector
+        ready = {}
+        for queue in sorted(self._stage.declared):
+            ready[queue] = await beneath.ready(inspector, self._stage.queue(queue))
+            if ready[queue] is None:
+                del self._stage.declared[queue]
+        for name, member in sorted(self._stage.members.items()):
+            has_own = member.asked.queue is None and member.subscription.tag is not None
+            if has_own and not self._is_away(member):
+                ready[f"@{name}"] = await self._ready_in(member)
+        return ready
+
+    async def ready_of(self, asked: Consume) -> dict[str, int | None]:
+        """Return how many messages wait in a queue that has just got a consumer."""
+        member = self._stage.members.get(asked.consumer)
+        if member is None or member.asked is not asked:
+            return {}
+        return {asked.queue or f"@{asked.consumer}": await self._ready_in(member)}
+
+    async def _ready_in(self, member: Member) -> int | None:
+        return await beneath.ready(member.channel, member.queue_name)
+
+    async def departed(self, operation: CloseChannel | DeleteQueue) -> None:
+        """Return when the consumers and queues are gone that an operation ends.
+
+        RabbitMQ deletes a queue some time after its last consumer left, and tells consumers some
+        time after their queue was deleted.
+        """
+        for member in self._stage.members.values():
+            asked = member.asked
+            if isinstance(operation, DeleteQueue) and member.subscription.tag is not None:
+                if operation.queue in (asked.queue, f"@{asked.consumer}"):
+                    await until(
+                        partial(self._is_told, member),
+                        f"consumer {asked.consumer} to be told that its queue was deleted",
+                    )
+            elif asked.queue is None and asked.channel == getattr(operation, "channel", None):
+                await until(
+                    partial(self._is_gone, member),
+                    f"the queue of consumer {asked.consumer} to be gone with its channel",
+                )
+
+    async def _is_gone(self, member: Member) -> bool:
+        return self._is_away(member) or await self._ready_in(member) is None
+
+    async def _is_told(self, member: Member) -> bool:
+        await member.channel.flush()
+        return self._is_away(member) or member.subscription.tag is None
+
+    def _is_away(self, member: Member) -> bool:
+        connection = self._stage.connections[connection_of(member.asked.channel)]
+        return beneath.is_closed(connection) or beneath.is_lost(connection)
+
+    async def _send(self, asked: Consume, does: Send, msg: object) -> None:
+        channel = await self._stage.channel(asked.channel)
+        await channel.publish(
+            exchange_name=self._stage.exchange(does.exchange),
+            msg=f"{asked.consumer} got {msg}",
+            routing_key=self._stage.key(does.exchange, does.key),
+        )
+
+
+def _may_follow(this: Consume, before: Consume) -> bool:
+    """Whether RabbitMQ must take two acknowledgements in their order: one channel, one queue."""
+    return (
+        isinstance(this.does, Succeed)
+        and isinstance(before.does, Succeed)
+        and (this.channel, this.queue) == (before.channel, before.queue)
+        and (this.queue is not None or this.consumer == before.consumer)
+    )

@@ -1,0 +1,157 @@
+"""The ledger: many operations against a RabbitMQ by several processes, and a record of that."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+from mooq.address import Address
+from mooq.parity.searching import Divergence, Findings, Search
+from mooq.parity.targets import RabbitMQ
+
+CHUNK = 1000  # operations that a process does at a time
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run, as the ledger keeps it; ``seconds`` is what it took."""
+
+    date: str
+    rabbitmq: str
+    seed: int
+    operations: int
+    programs: int
+    divergences: int
+    unrepeated: int
+    seconds: float
+    workers: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run's entry, and the programs on which the brokers differ."""
+
+    entry: Entry
+    divergences: list[Divergence]
+    unrepeated: list[Divergence]
+
+
+Progress = Callable[[int, int, int], None]
+"""Called with the operations done, the operations wanted and the divergences found so far."""
+
+
+async def version_at(address: Address) -> str:
+    """Return the version of the RabbitMQ at an address; raise BrokerConnectionError without one."""
+    rabbitmq = RabbitMQ(address)
+    await rabbitmq.begin()
+    await rabbitmq.close()
+    return rabbitmq.version
+
+
+def measure(
+    address: Address,
+    operations: int,
+    seed: int,
+    workers: int,
+    progress: Progress = lambda done, wanted, found: None,
+) -> Result:
+    """Run so many operations, or a few more, against a RabbitMQ and in memory.
+
+    The same seed and number of operations write the same programs, whatever the workers.
+    Raises :class:`~mooq.BrokerConnectionError` when the RabbitMQ cannot be reached.
+    """
+    began = monotonic()
+    version = asyncio.run(version_at(address))
+    total = Findings()
+    seeds = Random(seed)  # noqa: S311 - nothing secret
+    # A fork would take the parent's event loop and connections along.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        chunks = [
+            pool.submit(_chunk, address, seeds.getrandbits(63), min(CHUNK, operations - done))
+            for done in range(0, operations, CHUNK)
+        ]
+        try:
+            for chunk in as_completed(chunks):
+                findings = chunk.result()
+                total.operations += findings.operations
+                total.programs += findings.programs
+                total.divergences += findings.divergences
+                total.unrepeated += findings.unrepeated
+                progress(total.operations, operations, len(total.divergences))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    entry = Entry(
+        datetime.now(UTC).date().isoformat(),
+        version,
+        seed,
+        total.operations,
+        total.programs,
+        len(total.divergences),
+        len(total.unrepeated),
+        round(monotonic() - began, 1),
+        workers,
+    )
+    return Result(entry, total.divergences, total.unrepeated)
+
+
+def _chunk(address: Address, seed: int, operations: int) -> Findings:
+    """Do a part of a run, in a process of its own."""
+    with asyncio.Runner() as runner:
+        rabbitmq = RabbitMQ(address)
+        try:
+            return Search(runner, rabbitmq).search(seed, operations)
+        finally:
+            runner.run(rabbitmq.close())
+
+
+def add(entry: Entry, ledger: Path) -> None:
+    """Write a run into a ledger."""
+    entries = read(ledger) if ledger.exists() else []
+    entries.append(entry)
+    lines = ",\n".join(f"  {json.dumps(asdict(each))}" for each in entries)
+    ledger.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+def read(ledger: Path) -> list[Entry]:
+    """Return the runs of a ledger, the earliest first."""
+    return [Entry(**fields) for fields in json.loads(ledger.read_text(encoding="utf-8"))]
+
+
+def table(entries: list[Entry]) -> str:
+    """Return runs as a table in Markdown, the latest first."""
+    rows = [
+        f"| {one.date} | {one.rabbitmq} | {one.operations:,} | {one.programs:,} | "
+        f"{one.divergences} | {one.unrepeated} | {one.seed} |"
+        for one in reversed(entries)
+    ]
+    return "\n".join(
+        [
+            "| date | RabbitMQ | operations | programs | divergences | unrepeated | seed |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+            *rows,
+        ]
+    )
+
+
+def line(entries: list[Entry]) -> str:
+    """Return the latest run of each series of RabbitMQ, on one line."""
+    latest = {one.rabbitmq.rpartition(".")[0]: one for one in entries}
+    found = sum(one.divergences for one in latest.values())
+    done = sum(one.operations for one in latest.values())
+    return (
+        f"{done:,} operations against RabbitMQ {', '.join(sorted(latest, key=_series))}: "
+        f"{found} divergences"
+    )
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

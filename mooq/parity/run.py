@@ -1,0 +1,203 @@
+"""Running a program on one broker, and writing down what comes back.
+
+Whatever an operation causes has happened before the next one begins. On RabbitMQ that is asked
+for: a channel answers after what it had sent before, a queue after what it had been sent before.
+Nothing waits for a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+from mooq.connection import Connection
+from mooq.errors import MooqError
+from mooq.message import Delivery
+from mooq.parity import beneath
+from mooq.parity.calls import SHORT, Calls
+from mooq.parity.conductor import Conductor
+from mooq.parity.programs import (
+    CloseChannel,
+    CloseConnection,
+    Consume,
+    DeleteQueue,
+    Drop,
+    Operation,
+    Process,
+    Program,
+    Release,
+    Restart,
+)
+from mooq.parity.stage import Stage
+from mooq.parity.targets import Target
+from mooq.parity.trace import Delivered, Step, Trace
+from mooq.parity.waiting import until
+
+Choices = Mapping[int, tuple[int, ...]]
+"""By the number of a step: which of its calls are made, and in which order, one after the other."""
+
+LOGGERS = ("mooq", "aiormq.channel", "aiormq.connection")
+loggers = [logging.getLogger(name) for name in LOGGERS]
+
+STEP_TIMEOUT = 60.0  # seconds; a restart is the longest
+
+
+class Stuck(MooqError):
+    """A step of a program did not end."""
+
+
+async def run(program: Program, target: Target, choices: Choices | None = None) -> Trace:
+    """Return what a program comes to on a broker.
+
+    ``choices`` settle what concurrent calls leave open; without them, calls that are made
+    together are concurrent. Raises :class:`Stuck` when a step takes more than a minute.
+    """
+    with _quiet():
+        await target.begin()
+        running = _Run(program, target, choices or {})
+        try:
+            return await running.trace()
+        finally:
+            await running.end()
+
+
+class _Run:
+    def __init__(self, program: Program, target: Target, choices: Choices) -> None:
+        self._program = program
+        self._target = target
+        self._choices = choices
+        self._stage = Stage(target)
+        self._conductor = Conductor(self._stage)
+        self._calls = Calls(self._stage)
+        self._lost: set[str] = set()
+        self._arrived: dict[int, tuple[Delivery, int]] = {}
+
+    async def trace(self) -> Trace:
+        steps = []
+        for number, operation in enumerate(self._program, 1):
+            try:
+                async with asyncio.timeout(STEP_TIMEOUT):
+                    steps.append(await self._step(number, operation))
+            except TimeoutError as error:
+                raise Stuck(
+                    f"step {number}, {operation!r}, did not end within {STEP_TIMEOUT:g} s on "
+                    f"{self._target.address} (RabbitMQ {self._target.version})"
+                ) from error
+        return Trace(self._with_late_answers(steps), await self._leave())
+
+    async def _step(self, number: int, operation: Operation) -> Step:
+        answer, deliveries = await self._perform(number, operation)
+        ready = await self._settle(operation, answer == ("",), bool(deliveries))
+        self._note_arrivals(number)
+        return Step(answer, tuple(deliveries), ready)
+
+    async def _perform(
+        self, number: int, operation: Operation
+    ) -> tuple[tuple[str, ...], list[Delivered]]:
+        if isinstance(operation, Process):
+            answer, started = await self._conductor.process(number, operation)
+            return (answer,), [
+                Delivered(name, text, self._since(delivery, number))
+                for name, text, delivery in started
+            ]
+        if isinstance(operation, Release):
+            await self._conductor.release(operation.event)
+            return ("",), []
+        if isinstance(operation, Consume):
+            answer = await self._calls.answer(
+                self._stage.register(operation, self._conductor.callbacks.make(operation))
+            )
+            return (answer,), []
+        chosen = self._choices.get(number)
+        return await self._calls.perform(number, operation, chosen), []
+
+    async def _settle(
+        self, operation: Operation, was_done: bool, was_processed: bool
+    ) -> dict[str, int | None]:
+        """Return when all is done that the operation causes, and what is ready in the queues."""
+        if isinstance(operation, Drop):
+            self._lost.add(operation.connection)
+        if isinstance(operation, Restart):
+            self._lost |= set(self._stage.connections)
+            for name, connection in self._stage.connections.items():
+                await until(partial(_lost, connection), f"the loss of {name}")
+        await self._return_of_lost(operation)
+        if was_done and isinstance(operation, CloseChannel | DeleteQueue):
+            await self._conductor.departed(operation)
+        if isinstance(operation, Consume):
+            return await self._conductor.ready_of(operation)
+        if was_processed or isinstance(
+            operation, Release | CloseChannel | CloseConnection | DeleteQueue | Drop
+        ):
+            return await self._conductor.ready()
+        return {}
+
+    async def _return_of_lost(self, operation: Operation) -> None:
+        """Once a lost connection was used and is back, let its consumers be served."""
+        back = {name for name in self._lost if not beneath.is_lost(self._stage.connections[name])}
+        if back and not isinstance(operation, Drop | Restart):
+            self._lost -= back
+            self._stage.name_queues()
+            await self._conductor.ready()
+
+    def _since(self, delivery: Delivery, number: int) -> int:
+        """Return the step in which a delivery arrived: an earlier one, or the one that runs."""
+        return self._arrived.get(id(delivery), (delivery, number))[1]
+
+    def _note_arrivals(self, number: int) -> None:
+        self._arrived = {
+            id(delivery): (delivery, self._since(delivery, number))
+            for connection in self._stage.connections.values()
+            for _, delivery in beneath.arrived(connection)
+        }
+
+    def _with_late_answers(self, steps: list[Step]) -> tuple[Step, ...]:
+        """Return the steps; a cycle whose callbacks waited has its answer only later."""
+        late = self._conductor.late_answers
+        return tuple(
+            Step((late[number],), step.deliveries, step.ready) if number in late else step
+            for number, step in enumerate(steps, 1)
+        )
+
+    async def _leave(self) -> dict[str, tuple[str, ...]]:
+        """Close every channel; return what is then left in each queue."""
+        await self._conductor.release(None)
+        for connection in self._stage.connections.values():
+            for channel in beneath.channels(connection):
+                await channel.close()
+        left = {}
+        for queue in sorted(self._stage.queues):
+            name = self._stage.queue(queue)
+            if await beneath.ready(self._target.inspector, name):
+                messages = await self._target.drain(name)
+                left[queue] = tuple(map(self._stage.words.of_message, messages))
+        return left
+
+    async def end(self) -> None:
+        """Leave nothing behind, also of a program that did not come to its end."""
+        for connection in self._stage.connections.values():
+            for channel in beneath.channels(connection):
+                await channel.close(timeout=SHORT)
+            await self._target.take_back(connection)
+        queues = [self._stage.queue(name) for name in self._stage.queues]
+        await self._target.end(queues, list(self._stage.exchanges))
+
+
+async def _lost(connection: Connection) -> bool:
+    return beneath.is_closed(connection) or beneath.is_lost(connection)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Log nothing: callbacks fail on purpose, and connections are lost on purpose."""
+    before = [log.disabled for log in loggers]
+    for log in loggers:
+        log.disabled = True
+    try:
+        yield
+    finally:
+        for log, was_disabled in zip(loggers, before, strict=True):
+            log.disabled = was_disabled

@@ -1,0 +1,120 @@
+"""Searching for programs on which the brokers differ: hypothesis writes them and shrinks them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from random import Random
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+
+from mooq.parity.compare import Difference, differences
+from mooq.parity.programs import Program, size
+from mooq.parity.run import run
+from mooq.parity.strategies import programs
+from mooq.parity.targets import InMemory, Target
+from mooq.parity.trace import Trace
+
+ATTEMPTS = 3
+"""How often a program is run again before a difference counts as one that does not repeat."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A program on which the brokers differ, as short as hypothesis could make it."""
+
+    program: Program
+    ours: Trace
+    theirs: Trace
+    found: list[Difference]
+    version: str
+
+
+@dataclass
+class Findings:
+    """What a search came to."""
+
+    operations: int = 0
+    programs: int = 0
+    divergences: list[Divergence] = field(default_factory=list)
+    unrepeated: list[Divergence] = field(default_factory=list)
+
+
+class _DifferenceFound(Exception):
+    """Tells hypothesis that a program is what it looks for."""
+
+
+async def compared(program: Program, theirs: Target) -> Divergence | None:
+    """Run a program on the in-memory broker and on another; return how they differ, if they do."""
+    their_trace = await run(program, theirs)
+    memory = InMemory(theirs.version)
+    our_trace = await run(program, memory)
+    found = await differences(
+        program, our_trace, their_trace, lambda choices: run(program, memory, choices)
+    )
+    return Divergence(program, our_trace, their_trace, found, theirs.version) if found else None
+
+
+class Search:
+    """Runs programs on the in-memory broker and on another one.
+
+    ``runner`` is the loop in which all of them run.
+    """
+
+    def __init__(self, runner: asyncio.Runner, theirs: Target) -> None:
+        self._runner = runner
+        self._theirs = theirs
+        self._once: list[Divergence] = []
+        self._last: Divergence | None = None
+
+    def search(self, seed: int, operations: int) -> Findings:
+        """Return what so many operations, or a few more, come to; the same seed writes the same."""
+        findings = Findings()
+        seeds = Random(seed)  # noqa: S311 - nothing secret
+        while findings.operations < operations:
+            self._batch(seeds.getrandbits(64), findings, operations)
+        findings.unrepeated += self._once
+        return findings
+
+    def _batch(self, seed: int, findings: Findings, operations: int) -> None:
+        @hypothesis.seed(seed)
+        @settings(
+            max_examples=100,
+            database=None,
+            deadline=None,
+            derandomize=False,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+            report_multiple_bugs=False,
+        )
+        @hypothesis.given(programs())
+        def check(program: Program) -> None:
+            if findings.operations >= operations and self._last is None:
+                return
+            findings.programs += 1
+            findings.operations += size(program)
+            divergence = self._runner.run(self._repeatedly(program))
+            if divergence is not None:
+                self._last = divergence
+                raise _DifferenceFound
+
+        self._last = None
+        try:
+            check()
+        except _DifferenceFound:
+            assert self._last is not None
+            findings.divergences.append(self._last)
+
+    async def _repeatedly(self, program: Program) -> Divergence | None:
+        """Return a difference only if it is there each time; note one that is not."""
+        divergence = await compared(program, self._theirs)
+        first = divergence
+        for _ in range(ATTEMPTS - 1):
+            if divergence is None:
+                break
+            divergence = await compared(program, self._theirs)
+        if first is not None and divergence is None:
+            self._once.append(first)
+        return divergence

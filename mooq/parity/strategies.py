@@ -1,0 +1,180 @@
+"""Programs that hypothesis writes: small worlds, so that their parts meet, and now and then misuse.
+
+Hypothesis is an extra; nothing else here imports it but :mod:`mooq.parity.searching`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+from hypothesis import strategies as st
+
+from mooq.parity.calls import UNWRITABLE
+from mooq.parity.determined import determined
+from mooq.parity.programs import (
+    Cancel,
+    CloseChannel,
+    CloseConnection,
+    Consume,
+    Declare,
+    DeleteQueue,
+    Drop,
+    Fail,
+    FailOnce,
+    Get,
+    Operation,
+    Process,
+    Program,
+    Publish,
+    Release,
+    Send,
+    Succeed,
+    Together,
+    Wait,
+)
+
+Pool: TypeAlias = st.SearchStrategy[Any]
+
+
+def pool(usual: Sequence[Any], rare: Sequence[Any] = (), often: int = 12) -> Pool:
+    """Return a choice: ``often`` times out of 16 what is usual, simplest first; else what is rare.
+
+    One draw each, from a list: what hypothesis does beside drawing costs more than the program.
+    """
+    if not rare:
+        return st.sampled_from(usual)
+    times = max(1, round(len(rare) * often / (16 - often) / len(usual)))
+    return st.sampled_from([*usual] * times + [*rare])
+
+
+PATTERNS = ["#", "a", "a.#", "*.b", "a.*", "*", "#.b", "", "a.b", "#.#", "*.#", "a.*.#"]
+KEYS = ["a", "a.b", "b", "", "a.a.b", ".", "a.", "*", "#"]
+TYPES = [("t", "topic"), ("f", "fanout"), ("d", "direct"), ("t", "topic"), ("x", "fanout")]
+BAD_TYPES = [("t", "direct"), ("f", "nope"), ("amq.e", "topic"), ("", "direct"), ("b'd", "fanout")]
+
+channels = pool(["a1", "b1", "a1", "b1", "a2", "c1"])
+exchanges = pool(["t", "f", "d", "t", "x", ""], ["nobody", "amq.nobody", "b'd", "é"], 15)
+types = pool(TYPES, BAD_TYPES, 15)
+keys = pool(KEYS)
+queues = pool(["q1", "q2", "q1", "q3", "@c1"], ["@c2", "@c9", "nobody", "b'd"], 14)
+patterns = pool(
+    [*((one,) for one in PATTERNS), *pairwise(PATTERNS)],
+    [(), ("#.#.#",), ("k" * 256,), ("a", "a")],
+    15,
+)
+queues_and_dead_letters = pool(
+    [("q1", None), ("q2", "x"), ("q1", None), ("q3", ""), (None, None)],
+    [(None, "x"), ("q2", None), ("q1", "t"), ("q3", "nobody"), ("amq.q", None), ("b'd", None)],
+    14,
+)
+prefetches = pool([100, 1, 2, 1, 3], [0], 15)
+behaviours = pool(
+    [
+        *(Succeed(), Succeed(), Succeed(), Fail(), FailOnce(), Fail(), Wait("e"), Wait("g")),
+        *(Send("f"), Send("t", "a.b"), Send("", "q1"), Send("", "q2"), Send("nobody")),
+    ]
+)
+EXTRAS: list[dict[str, Any]] = [
+    *[{"mandatory": True}] * 4,
+    *({"msg": msg} for msg in ([1, {"a": None}], "é", 0.5, *UNWRITABLE)),
+    *({"message_id": one} for one in ("one", "two", "")),
+    {"headers": {"h": [1, {"n": None}]}},
+    {"headers": {"h": 0.5}},
+    {"headers": {"CC": []}},
+]
+extras = pool([{}], EXTRAS, 13)
+gets = st.builds(Get, channels, queues, pool([None], [0.02], 15))
+processes = pool([Process(connection, cycles) for cycles in (1, 2, 3, 1) for connection in "abcab"])
+seldom = pool(
+    [CloseChannel(channel) for channel in ("a1", "b1", "a2", "c1")]
+    + [CloseConnection(connection) for connection in "abc"]
+    + [Drop(connection) for connection in "abcabc"]
+)
+releases = pool([Release("e"), Release("g")])
+kinds = pool(
+    ["publish"] * 5
+    + ["process"] * 4
+    + ["consume", "consume", "get", "declare", "release", "together", "seldom"],
+    ["delete", "cancel"],
+    14,
+)
+
+
+def consume(draw: st.DrawFn) -> Consume:
+    """Return the registration of a consumer, which is named later."""
+    exchange, kind = draw(types)
+    queue, dead_letters = draw(queues_and_dead_letters)
+    return Consume(
+        draw(channels),
+        "",
+        exchange,
+        kind,
+        keys=draw(patterns),
+        queue=queue,
+        prefetch=draw(prefetches),
+        dead_letters=dead_letters,
+        does=draw(behaviours),
+    )
+
+
+def publish(draw: st.DrawFn) -> Publish:
+    """Return a publish."""
+    channel, exchange = draw(channels), draw(exchanges)
+    return Publish(channel, exchange, draw(keys if exchange else queues), **draw(extras))
+
+
+def declare(draw: st.DrawFn) -> Declare:
+    """Return the registration of a producer."""
+    return Declare(draw(channels), *draw(types))
+
+
+def one_of_several(draw: st.DrawFn) -> Publish | Get | Declare:
+    """Return a call to be made at once with others."""
+    kind = draw(pool_of_several)
+    if kind == "get":
+        return Get(draw(channels), draw(queues))
+    return declare(draw) if kind == "declare" else publish(draw)
+
+
+pool_of_several = pool(["publish", "publish", "publish", "get", "declare"])
+numbers_of_several = pool([2, 3])
+
+
+def step(draw: st.DrawFn) -> Operation:
+    """Return any operation."""
+    operation: Operation
+    match draw(kinds):
+        case "publish":
+            operation = publish(draw)
+        case "process":
+            operation = draw(processes)
+        case "consume":
+            operation = consume(draw)
+        case "get":
+            operation = draw(gets)
+        case "declare":
+            operation = declare(draw)
+        case "release":
+            operation = draw(releases)
+        case "together":
+            operation = Together(
+                tuple(one_of_several(draw) for _ in range(draw(numbers_of_several)))
+            )
+        case "delete":
+            operation = DeleteQueue(draw(channels), draw(queues))
+        case "cancel":
+            operation = Cancel(publish(draw))
+        case _:
+            operation = draw(seldom)
+    return operation
+
+
+@st.composite
+def programs(draw: st.DrawFn, longest: int = 40) -> Program:
+    """Return a program that begins with consumers, so that something will happen."""
+    begin = [consume(draw) for _ in range(draw(st.integers(0, 4)))]
+    # A list of hypothesis's own choosing is short; one with a least length shrinks no further.
+    rest = [step(draw) for _ in range(draw(st.integers(0, longest)))]
+    return determined((*begin, *rest))

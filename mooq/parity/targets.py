@@ -1,0 +1,210 @@
+"""The two brokers that a program can be run on."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import count
+from secrets import token_hex
+
+from mooq.address import Address
+from mooq.channel import Channel
+from mooq.connection import Connection
+from mooq.errors import NothingToConsume
+from mooq.in_memory import InMemoryBroker, InMemoryConnection
+from mooq.message import Delivery, IncomingMessage
+from mooq.parity import beneath
+from mooq.parity.known import as_seen_on, virtual_host_as_on
+from mooq.parity.waiting import until
+from mooq.rabbitmq import RabbitMQConnection
+from mooq.transports.base import Transport
+from mooq.transports.memory import MemoryChannel, MemoryTransport
+
+NEWEST_FOLLOWED = "4.0"
+
+Restarting = Callable[[], Awaitable[None]]
+
+
+class Target(ABC):
+    """A broker on which one program after the other is run, each under names of its own."""
+
+    version: str
+    """The version of RabbitMQ that it is, or that it is to behave as."""
+    address: Address
+    prefix: str
+    """What every queue and exchange of the program that runs now begins with."""
+    inspector: Channel
+    """A channel of a connection that takes no part in the program."""
+
+    @abstractmethod
+    async def begin(self) -> None:
+        """Make ready for a program."""
+
+    @abstractmethod
+    async def connect(self) -> Connection:
+        """Open a connection for the program."""
+
+    @abstractmethod
+    async def take_back(self, connection: Connection) -> None:
+        """Take a connection that the program is done with and whose channels are closed."""
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """Restart the broker."""
+
+    @abstractmethod
+    async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
+        """Leave nothing of the program behind."""
+
+    async def drain(self, queue_name: str) -> list[IncomingMessage]:
+        """Take everything off a queue."""
+        messages = []
+        with contextlib.suppress(NothingToConsume):
+            while True:
+                messages.append(await self.inspector.get(queue_name))
+        return messages
+
+
+class InMemory(Target):
+    """The in-memory broker; ``version`` is the RabbitMQ whose known differences it shall show."""
+
+    _serial = count(1)
+
+    def __init__(self, version: str = NEWEST_FOLLOWED) -> None:
+        self.version = version
+        self._change = as_seen_on(version)
+
+    async def begin(self) -> None:
+        self.prefix = "parity.00000000."  # as long as on RabbitMQ, since names have limits
+        self.address = Address(f"parity-{next(self._serial)}")
+        self._broker = InMemoryBroker(host=self.address.host, port=self.address.port)
+        await self._broker.run()
+        beneath.host_by(self._broker, virtual_host_as_on(self.version))
+        self._inspecting = await self.connect()
+        self.inspector = await self._inspecting.create_channel()
+
+    async def connect(self) -> Connection:
+        connection = _Connection(host=self.address.host, port=self.address.port)
+        connection.change = self._change
+        await connection.connect()
+        return connection
+
+    async def take_back(self, connection: Connection) -> None:
+        await connection.close()
+
+    async def restart(self) -> None:
+        await self._broker.run()
+        await beneath.recover(self._inspecting)
+
+    async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
+        await self._inspecting.close()
+        await self._broker.close()
+
+
+class _Connection(InMemoryConnection):
+    change: Callable[[Delivery], Delivery]
+
+    def _new_transport(self, address: Address) -> Transport:
+        return _Transport(address, self.change)
+
+
+class _Transport(MemoryTransport):
+    def __init__(self, address: Address, change: Callable[[Delivery], Delivery]) -> None:
+        super().__init__(address)
+        self._change = change
+
+    def channel(self) -> MemoryChannel:
+        channel = _Channel(self.address, self.open_channel)
+        channel.change = self._change
+        return channel
+
+
+class _Channel(MemoryChannel):
+    change: Callable[[Delivery], Delivery]
+
+    async def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        return await super().consume(
+            queue_name,
+            prefetch_count,
+            lambda delivery: on_delivery(self.change(delivery)),
+            on_cancel,
+        )
+
+    async def get(self, queue_name: str) -> Delivery | None:
+        delivery = await super().get(queue_name)
+        return None if delivery is None else self.change(delivery)
+
+
+class RabbitMQ(Target):
+    """A RabbitMQ that runs; ``restart`` restarts it, for the programs that want that.
+
+    Queues and exchanges get names that nobody else has, and are deleted at the end of each
+    program, so any user with permissions to declare will do.
+    """
+
+    def __init__(self, address: Address, restart: Restarting | None = None) -> None:
+        self.address = address
+        self._restart = restart
+        self._inspecting: Connection | None = None
+        self._idle: list[Connection] = []
+
+    async def begin(self) -> None:
+        self.prefix = f"parity.{token_hex(4)}."
+        if self._inspecting is None:
+            self._inspecting = await self.connect()
+            self.version = beneath.version(self._inspecting)
+            self.inspector = await self._inspecting.create_channel()
+
+    async def connect(self) -> Connection:
+        if self._idle:
+            return self._idle.pop()
+        address = self.address
+        connection = RabbitMQConnection(
+            host=address.host,
+            port=address.port,
+            username=address.username,
+            password=address.password,
+            virtual_host=address.virtual_host,
+            ssl=address.ssl,
+        )
+        await connection.connect()
+        return connection
+
+    async def take_back(self, connection: Connection) -> None:
+        if beneath.is_closed(connection) or beneath.is_lost(connection):
+            await connection.close()
+        else:
+            self._idle.append(connection)  # opening two TCP connections costs as much as a program
+
+    async def restart(self) -> None:
+        if self._restart is None:
+            raise ValueError(
+                "the program restarts the broker: say how, by a command such as "
+                "'docker restart NAME'"
+            )
+        await self._restart()
+        inspecting = self._inspecting
+        assert inspecting is not None
+        await until(lambda: _noticed(inspecting), "the loss of the connection to the old broker")
+        await beneath.recover(inspecting)
+
+    async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
+        await beneath.delete(self.inspector, queues, exchanges)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        for connection in self._idle:
+            await connection.close()
+        if self._inspecting is not None:
+            await self._inspecting.close()
+
+
+async def _noticed(connection: Connection) -> bool:
+    return beneath.is_lost(connection)
