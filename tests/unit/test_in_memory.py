@@ -105,6 +105,34 @@ async def test_what_a_closed_broker_held_is_gone(broker: mooq.InMemoryBroker) ->
             await channel.get("q")
 
 
+async def test_running_a_broker_that_runs_is_a_restart(broker: mooq.InMemoryBroker) -> None:
+    async with await connect() as connection, await connection.create_channel() as channel:
+        durable, exclusive = [
+            await channel.register_consumer(
+                queue_name, exchange_name="e", exchange_type="fanout", callback=AsyncMock()
+            )
+            for queue_name in ("durable", None)
+        ]
+        await channel.publish(exchange_name="e", msg=1)
+        await broker.run()
+        assert channel.is_lost
+        async with await connect() as after, await after.create_channel() as fresh:
+            message = await fresh.get(durable)
+            assert (message["msg"], message["redelivered"]) == (1, True)
+            with pytest.raises(mooq.ConsumerQueueNotFound):
+                await fresh.get(exclusive)
+
+
+async def test_closing_a_broker_ends_its_connections(broker: mooq.InMemoryBroker) -> None:
+    async with await connect() as connection:
+        channel = await connection.create_channel()
+        await channel.register_producer(exchange_name="e", exchange_type="fanout")
+        await broker.close()
+        assert channel.is_lost
+        with pytest.raises(mooq.BrokerConnectionError, match=r"did not come back within 0\.1 s"):
+            await channel.publish(exchange_name="e", msg=1, timeout=0.1)
+
+
 async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
     broker: mooq.InMemoryBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
