@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 HIGHEST_PORT = 65535
+LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
@@ -44,6 +45,11 @@ class Address:
                 raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
         if not self.virtual_host:
             raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
+        if len(self.virtual_host) > LONGEST_VIRTUAL_HOST:
+            raise ValueError(
+                f"virtual_host {self.virtual_host[:30]!r}… has {len(self.virtual_host)} "
+                f"characters; at most {LONGEST_VIRTUAL_HOST} are allowed"
+            )
         check_port(self.port)
 
     def __str__(self) -> str:

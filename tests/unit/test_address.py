@@ -45,6 +45,11 @@ def test_an_address_never_shows_its_password() -> None:
             ValueError,
             "virtual_host is empty; RabbitMQ's own default is '/'",
         ),
+        (
+            {"virtual_host": "v" * 128},
+            ValueError,
+            f"virtual_host {'v' * 30!r}… has 128 characters; at most 127 are allowed",
+        ),
         ({"port": "5672"}, TypeError, "port must be an int, not str"),
         ({"port": True}, TypeError, "port must be an int, not bool"),
         ({"port": 0}, ValueError, "port must be between 1 and 65535, not 0"),
@@ -59,6 +64,10 @@ def test_a_part_of_an_address_that_cannot_be_is_named(
     with pytest.raises(error) as raised:
         Address(**arguments)
     assert str(raised.value) == text
+
+
+def test_a_virtual_host_has_up_to_127_characters_of_any_kind() -> None:
+    assert Address(virtual_host="é" * 127).virtual_host == "é" * 127
 
 
 @pytest.mark.parametrize("port", [1, 5672, 65535])
