@@ -166,7 +166,8 @@ def _engine(what: str) -> Iterator[docker.DockerClient]:
 
 async def _end_process(record: Record) -> None:
     if beginning_of(record.pid) == record.began:
-        os.killpg(record.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended just now
+            os.killpg(record.pid, signal.SIGKILL)
         await _gone(record)
     await asyncio.to_thread(_delete, record)
 
