@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
+from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.transports.rabbit.answers import GONE, answered
 from mooq.transports.rabbit.publishing import PERSISTENT
@@ -40,8 +42,8 @@ class Consumers:
         channel = self._channel
         self.reset()
         if channel is not None:
-            with contextlib.suppress(*GONE):
-                await channel.close()
+            with contextlib.suppress(Lost, Refused):
+                await answered(channel.close())
 
     async def begin(
         self,
@@ -102,13 +104,30 @@ class Consumers:
 async def settle(delivery: Delivery, outcome: Outcome) -> None:
     """Tell RabbitMQ how a delivery ended, unless it has requeued it with its channel."""
     channel, tag = delivery.receipt
+    if outcome is Outcome.ACKNOWLEDGE:
+        request = channel.basic_ack(tag, wait=False)
+    elif outcome is Outcome.GIVE_BACK:
+        request = channel.basic_nack(tag, requeue=True, wait=False)
+    else:
+        request = channel.basic_reject(tag, requeue=outcome is Outcome.REQUEUE, wait=False)
+    if channel.connection.write_queue.full():
+        request = while_open(channel, request)
     with contextlib.suppress(*GONE):
-        if outcome is Outcome.ACKNOWLEDGE:
-            await channel.basic_ack(tag, wait=False)
-        elif outcome is Outcome.GIVE_BACK:
-            await channel.basic_nack(tag, requeue=True, wait=False)
-        else:
-            await channel.basic_reject(tag, requeue=outcome is Outcome.REQUEUE, wait=False)
+        await request
+
+
+async def while_open(channel: AbstractChannel, request: Coroutine[Any, Any, None]) -> None:
+    """Await a request for as long as its channel is open: aiormq would wait for room for ever."""
+    writing = asyncio.ensure_future(request)
+    closing = channel.closing  # one of our own, to be cancelled
+    try:
+        await asyncio.wait([writing, closing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        closing.cancel()
+        if not writing.done():
+            writing.cancel()
+    if writing.done():
+        writing.result()
 
 
 def delivery_of(arrived: DeliveredMessage) -> Delivery:

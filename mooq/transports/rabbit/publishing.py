@@ -11,7 +11,14 @@ from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused, Unconfirmed
 from mooq.message import Message
-from mooq.transports.rabbit.answers import GONE, REFUSED, refusal, to_the_end, was_cancelled
+from mooq.transports.rabbit.answers import (
+    GONE,
+    REFUSED,
+    answered,
+    refusal,
+    to_the_end,
+    was_cancelled,
+)
 from mooq.transports.rabbit.wires import Wires
 
 PERSISTENT, TRANSIENT = 2, 1
@@ -32,8 +39,8 @@ class Publisher:
         """Close the AMQP channel; what is in flight stays unconfirmed."""
         channel, self._channel = self._channel, None
         if channel is not None:
-            with contextlib.suppress(*GONE):
-                await channel.close()
+            with contextlib.suppress(Lost, Refused):
+                await answered(channel.close())
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""

@@ -147,8 +147,8 @@ async def close_all(*connections: aiormq.Connection | None) -> None:
     """Close TCP connections, in this order."""
     for connection in connections:
         if connection is not None:
-            with contextlib.suppress(*GONE, asyncio.TimeoutError):
-                await connection.close()
+            with contextlib.suppress(Lost):
+                await answered(connection.close())
 
 
 async def in_time(request: Awaitable[T]) -> T:
