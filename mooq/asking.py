@@ -27,24 +27,41 @@ class Asker:
     ) -> None:
         self._address = address
         self._loop = loop
-        self._recover = self._stay_lost if recover is None else recover
+        self._recover = recover
         self._undoing: set[asyncio.Future[None]] = set()
+        self.is_closed = False
 
-    async def _stay_lost(self) -> None:
-        raise BrokerConnectionError(f"the connection to {self._address} is lost", transient=False)
+    def check_open(self) -> None:
+        """Raise :class:`~mooq.BrokerConnectionError` when the channel has been closed."""
+        if self.is_closed:
+            raise BrokerConnectionError(
+                f"this channel to {self._address} is closed; create another with "
+                "connection.create_channel()",
+                transient=False,
+            )
+
+    async def _bring_back(self) -> None:
+        if self._recover is None:
+            raise BrokerConnectionError(
+                f"the connection to {self._address} is lost", transient=False
+            )
+        self.check_open()
+        await self._recover()
+        self.check_open()
 
     async def ask(self, ask: Callable[[float], Awaitable[T]], timeout: float = ANSWER_TIMEOUT) -> T:
         """Return the broker's answer, waiting for a lost connection to come back.
 
         ``ask`` is given the seconds that are left of ``timeout``.
         """
+        self.check_open()
         deadline = self._loop.time() + timeout
         try:
             return await ask(timeout)
         except Unconfirmed:
             raise
         except Lost:
-            return await ask_again(ask, self._recover, self._address, timeout, deadline)
+            return await ask_again(ask, self._bring_back, self._address, timeout, deadline)
 
     async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question about a queue, or raise its refusal."""

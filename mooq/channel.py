@@ -14,7 +14,6 @@ from mooq.codec import check_headers, encode
 from mooq.consumer import Callback, Consumer
 from mooq.dispatcher import Dispatcher
 from mooq.errors import (
-    BrokerConnectionError,
     Lost,
     PublishUnconfirmed,
     Refused,
@@ -70,7 +69,7 @@ class Channel:
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
         self._is_restoring = False
-        self._closed = False
+        self._is_closing = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,7 +85,7 @@ class Channel:
     @property
     def is_closed(self) -> bool:
         """Whether :meth:`close` has been called, on the channel or on its connection."""
-        return self._closed
+        return self._is_closing
 
     @property
     def is_lost(self) -> bool:
@@ -100,7 +99,7 @@ class Channel:
         :class:`~mooq.BadExchange` for a name or type that cannot be used, and for an exchange
         that exists with another type (AMQP 0-9-1 §1.7.2.1).
         """
-        self._check_open()
+        self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)
         await self._asker.ask(lambda _: declare_exchange(self._internal, exchange))
         self._producers[exchange] = None
@@ -131,7 +130,7 @@ class Channel:
         properties that cannot be used or differ from what exists, ``TypeError`` and
         ``ValueError`` for other arguments. Nothing is registered then.
         """
-        self._check_open()
+        self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)
         subscription = Subscription(
             exchange,
@@ -176,7 +175,7 @@ class Channel:
         :class:`~mooq.PublishUnconfirmed`, when ``timeout`` seconds or the connection ended first.
         ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
         """
-        self._check_open()
+        self._asker.check_open()
         message = Message(
             encode(msg),
             check_exchange_name(exchange_name),
@@ -208,7 +207,7 @@ class Channel:
         waited for, and :class:`~mooq.ConsumeTimeout` raised when none came. Raises
         :class:`~mooq.ConsumerQueueNotFound` for a queue that does not exist.
         """
-        self._check_open()
+        self._asker.check_open()
         check_queue_name(queue_name)
         if timeout is not None:
             check_timeout(timeout)
@@ -219,7 +218,7 @@ class Channel:
 
         Raises :class:`~mooq.BadQueue` for a queue that is exclusive to another connection.
         """
-        self._check_open()
+        self._asker.check_open()
         check_queue_name(queue_name)
         await self._asker.ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
 
@@ -230,13 +229,18 @@ class Channel:
         those cut off then, and messages whose callback has not begun, are given back.
         """
         check_timeout(timeout)
-        if self._closed:
+        if self._is_closing:
             return
-        self._closed = True
+        self._is_closing = True
         try:
             await self.stop_consuming()
+            # Until they are done callbacks may use the channel: to publish a reply, say.
             await self._dispatcher.finish(timeout, self._internal)
+            self._asker.is_closed = True
+            await self.stop_consuming()
         finally:
+            self._asker.is_closed = True
+            self._getter.begin_anew()
             await self._internal.close()
 
     async def stop_consuming(self) -> None:
@@ -245,6 +249,11 @@ class Channel:
             for subscription in self._subscriptions:
                 await subscription.end(self._internal)
         await self._dispatcher.give_back(self._internal)
+
+    def wake(self) -> None:
+        """Let whoever waits on the channel look again: its consumers were lost."""
+        if self.is_lost:
+            self._getter.begin_anew()
 
     async def restore(self) -> None:
         """Open again after a loss, and register anew what was registered."""
@@ -268,11 +277,3 @@ class Channel:
         await beginning
         await subscription.end(self._internal)
         await self._dispatcher.give_back(subscription.consumer)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise BrokerConnectionError(
-                f"this channel to {self._address} is closed; create another with "
-                "connection.create_channel()",
-                transient=False,
-            )

@@ -204,6 +204,8 @@ class Connection(ABC):
     def _lost(self) -> None:
         self._dispatcher.forget_lost()
         self._dispatcher.wake()
+        for channel in self._channels:
+            channel.wake()
 
     def _is_lost(self) -> bool:
         assert self._transport is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, NoReturn
 
 from mooq.asking import Asker
 from mooq.codec import decode
@@ -20,6 +20,12 @@ class Getter:
     def __init__(self, channel: TransportChannel, asker: Asker) -> None:
         self._channel = channel
         self._asker = asker
+        self._waiting: set[asyncio.Future[Delivery | None]] = set()
+
+    def begin_anew(self) -> None:
+        """Let those who wait for a message wait anew: their consumers are gone."""
+        for arrived in self._waiting:
+            arrived.cancel()
 
     async def get(self, queue_name: str, timeout: float | None) -> IncomingMessage:
         """Return the first message that can be decoded; see :meth:`mooq.Channel.get`."""
@@ -59,30 +65,43 @@ class Getter:
     async def _consume_one(
         self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
     ) -> Delivery | None:
-        """Return a message by a consumer for just one."""
+        """Return a message by a consumer for just one, begun anew when it is lost."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while not given_up.done() and (left := deadline - loop.time()) > 0:
+            tag, arrived = await self._asker.ask_of_queue(
+                queue_name, lambda: self._begin(queue_name)
+            )
+            either: list[asyncio.Future[Any]] = [arrived, given_up]
+            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(Lost):
+                await self._channel.cancel(tag)
+            self._waiting.discard(arrived)
+            if not arrived.done():
+                return None
+            if not arrived.cancelled():
+                return arrived.result() or self._complain_of_deletion(queue_name)
+        return None
+
+    async def _begin(self, queue_name: str) -> tuple[str, asyncio.Future[Delivery | None]]:
+        """Begin a consumer; return its tag, and what will have its first delivery, if any."""
         arrived: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
 
         def resolve(delivery: Delivery | None = None) -> None:
             if not arrived.done():
                 arrived.set_result(delivery)
 
-        tag = await self._asker.ask_of_queue(
-            queue_name, lambda: self._channel.consume(queue_name, 1, resolve, resolve)
+        self._waiting.add(arrived)
+        try:
+            return await self._channel.consume(queue_name, 1, resolve, resolve), arrived
+        except BaseException:
+            self._waiting.discard(arrived)
+            raise
+
+    def _complain_of_deletion(self, queue_name: str) -> NoReturn:
+        raise ConsumerQueueNotFound(
+            f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited on"
         )
-        either: list[asyncio.Future[Any]] = [arrived, given_up]
-        await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        with contextlib.suppress(Lost):
-            await self._channel.cancel(tag)
-        if not arrived.done():
-            # The consumer does not outlive a lost connection; the queue may.
-            return None if given_up.done() else await self._take(queue_name)
-        delivery = arrived.result()
-        if delivery is None:
-            raise ConsumerQueueNotFound(
-                f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited "
-                "on"
-            )
-        return delivery
 
     async def _accept(self, delivery: Delivery, queue_name: str) -> IncomingMessage | None:
         """Return a message, acknowledged; None for one that cannot be decoded."""

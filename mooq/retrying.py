@@ -28,7 +28,10 @@ def check_timeout(timeout: float) -> float:
         raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
     if not timeout > 0:
         raise ValueError(f"timeout must be more than 0 seconds, not {timeout}")
-    return float(timeout)
+    try:
+        return float(timeout)
+    except OverflowError:
+        raise ValueError("timeout is more seconds than a float can count; use math.inf") from None
 
 
 def worth_waiting(error: BaseException) -> bool:
