@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 import mooq
 
 LONGEST_WAIT = 20.0  # seconds for what takes milliseconds
@@ -56,11 +58,12 @@ class HeldInbox(Inbox):
     def __init__(self) -> None:
         super().__init__()
         self.finished: list[Any] = []
-        self._gates: dict[Any, asyncio.Event] = {}
+        self._gates: dict[Any, list[asyncio.Event]] = {}
         self._is_open = False
 
     async def __call__(self, message: mooq.IncomingMessage) -> None:
-        gate = self._gates[message["msg"]] = asyncio.Event()
+        gate = asyncio.Event()
+        self._gates.setdefault(message["msg"], []).append(gate)
         self.keep(message)
         if not self._is_open:
             await gate.wait()
@@ -69,7 +72,8 @@ class HeldInbox(Inbox):
     def let_go(self, *bodies: Any) -> None:
         """Let the callbacks of these bodies return."""
         for body in bodies:
-            self._gates[body].set()
+            for gate in self._gates[body]:
+                gate.set()
 
     def open(self) -> None:
         """Let every callback return, also those to come."""
@@ -108,6 +112,11 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what mooq has logged, and nobody else."""
+    return [record.getMessage() for record in caplog.records if record.name == "mooq"]
 
 
 @asynccontextmanager

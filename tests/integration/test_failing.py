@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 
 import mooq
-from tests.integration.inbox import FailingInbox, Inbox, Refusal, bodies_of, make_queue, processing
+from tests.integration.inbox import (
+    FailingInbox,
+    Inbox,
+    Refusal,
+    bodies_of,
+    logged,
+    make_queue,
+    processing,
+)
 
 
 async def test_a_failed_message_is_tried_once_more_before_those_behind_it(
@@ -58,7 +65,7 @@ async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_bo
         await chan.close()
     assert sorted(inbox.bodies) == ["next", "top secret", "top secret"]
     assert await bodies_of(await conn.create_channel(), "q") == []
-    first, second = (record for record in caplog.records if record.levelno == logging.ERROR)
+    first, second = (record for record in caplog.records if record.name == "mooq")
     what = "message id-1 (exchange 'log', routing key '', queue 'q', 12 bytes) is "
     assert first.getMessage().endswith(f"failed; {what}requeued, to be tried once more")
     assert second.getMessage().endswith(f"failed; {what}discarded")
@@ -95,7 +102,7 @@ async def test_a_message_that_fails_twice_goes_to_the_dead_letter_exchange(
     death = message["headers"]["x-death"][0]
     assert (death["queue"], death["exchange"], death["reason"]) == ("q", "log", "rejected")
     assert (death["count"], death["routing-keys"]) == (1, ["k"])
-    assert caplog.records[-1].getMessage().endswith("dead-lettered to exchange 'graves'")
+    assert logged(caplog)[-1].endswith("dead-lettered to exchange 'graves'")
 
 
 async def test_without_its_dead_letter_exchange_a_failed_message_is_dropped(
@@ -137,7 +144,7 @@ async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
         await chan.publish(exchange_name="log", msg="next")
         assert await inbox.has(3) == ["m", "m", "next"]
         await chan.close()
-    assert [record.getMessage().rpartition(" is ")[2] for record in caplog.records] == [
+    assert [text.rpartition(" is ")[2] for text in logged(caplog)] == [
         "requeued, to be tried once more",
         "discarded",
     ]

@@ -9,7 +9,7 @@ import pytest
 import mooq
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import RawMessage, foreigner
-from tests.integration.inbox import Inbox, make_queue, processing
+from tests.integration.inbox import Inbox, logged, make_queue, processing
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_foreign_message_that_cannot_be_read_fails_as_a_callback_does(
         dead = await foreign.get("grave")
     assert (dead.body, dead.content_type, dead.message_id) == (body, content_type, "theirs")
     what = f"message theirs (exchange 'log', routing key '', queue 'q', {len(body)} bytes) is"
-    assert [record.getMessage().partition("; ")[2] for record in caplog.records] == [
+    assert [text.partition("; ")[2] for text in logged(caplog)] == [
         f"{what} requeued, to be tried once more",
         f"{what} dead-lettered to exchange 'graves'",
     ]
@@ -104,7 +104,7 @@ async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
     assert (await chan.get("q"))["msg"] == "next"
     with pytest.raises(mooq.NothingToConsume):
         await chan.get("q")
-    assert [record.getMessage().rpartition(" is ")[2] for record in caplog.records] == [
+    assert [text.rpartition(" is ")[2] for text in logged(caplog)] == [
         "requeued, to be tried once more",
         "discarded",
     ]

@@ -16,6 +16,7 @@ from tests.integration.inbox import (
     Inbox,
     bodies_of,
     drained,
+    logged,
     make_queue,
     no_task_left,
     processing,
@@ -311,7 +312,7 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
         await (await (await connect()).create_channel()).delete_queue("q")
         await chan.publish(exchange_name="others", msg="still there")
         assert await other_inbox.has(1) == ["still there"]
-        assert [record.getMessage() for record in caplog.records if record.name == "mooq"] == [
+        assert logged(caplog) == [
             "queue 'q' was deleted; its consumer is gone until it is registered again"
         ]
         with pytest.raises(mooq.ConsumerQueueNotFound):
@@ -360,3 +361,50 @@ async def test_many_channels_come_and_go_on_one_connection(
         async with await conn.create_channel() as channel:
             await channel.publish(exchange_name="log", msg=number)
             assert (await channel.get("q", timeout=20))["msg"] == number
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_callbacks_that_finish_while_closing_may_still_use_their_channel(
+    connect: Connect, conn: mooq.Connection, chan: mooq.Channel, what: str
+) -> None:
+    await make_queue(conn, "replies", exchange_name="replies")
+    other = await connect()
+    channel = await other.create_channel()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def reply(message: mooq.IncomingMessage) -> None:
+        begun.set()
+        await go_on.wait()
+        await channel.register_producer(exchange_name="replies", exchange_type="direct")
+        await channel.publish(exchange_name="replies", msg=message["msg"].upper())
+
+    await channel.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=reply
+    )
+    async with processing(other):
+        await chan.publish(exchange_name="log", msg="hello")
+        await begun.wait()
+        closing = asyncio.create_task(channel.close() if what == "channel" else other.close())
+        await asyncio.sleep(0)
+        go_on.set()
+        await closing
+    assert await bodies_of(chan, "replies") == ["HELLO"]
+    assert await bodies_of(chan, "q") == []
+
+
+async def test_a_get_that_waits_ends_when_its_channel_is_closed(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    channel = await conn.create_channel()
+    getting = asyncio.create_task(channel.get("q", timeout=LONGEST_WAIT))
+    # It waits for a message by now, or will find its channel closed.
+    await chan.publish(exchange_name="log", msg="first")
+    await channel.close()
+    async with asyncio.timeout(LONGEST_WAIT / 2):
+        outcome: Any = (await asyncio.gather(getting, return_exceptions=True))[0]
+    if isinstance(outcome, dict):
+        assert outcome["msg"] == "first"
+    else:
+        assert isinstance(outcome, mooq.BrokerConnectionError)
+        assert await bodies_of(chan, "q") == ["first"]

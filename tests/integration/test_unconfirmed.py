@@ -9,7 +9,14 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 import mooq
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, make_queue, processing
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    HeldInbox,
+    Inbox,
+    bodies_of,
+    make_queue,
+    processing,
+)
 from tests.integration.sluice import sluice_before
 
 
@@ -152,3 +159,49 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
         assert [message["redelivered"] for message in inbox.messages] == [False] * 3 + [
             True
         ] * 3 + [False]
+
+
+async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_them_end(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**address) as conn,
+    ):
+        chan, inbox = await conn.create_channel(), HeldInbox()
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        for number in range(100):
+            await chan.publish(exchange_name="log", msg=number)
+        cycle = asyncio.create_task(conn.process_events(num_cycles=1))
+        await inbox.has(100)
+        inbox.open()
+        sluice.cut()
+        async with asyncio.timeout(LONGEST_WAIT):
+            await cycle
+        assert sorted(inbox.finished) == list(range(100))
+        await chan.close(timeout=LONGEST_WAIT)
+        assert inbox.finished == inbox.bodies
+
+
+async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with (
+        sluice_before(rabbit_address) as (sluice, address),
+        await mooq.connect(**rabbit_address) as observer,
+        await mooq.connect(**address) as conn,
+    ):
+        await make_queue(observer, "q")
+        publisher = await observer.create_channel()
+        chan = await conn.create_channel()
+        getting = [asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT)) for _ in range(3)]
+        await publisher.publish(exchange_name="log", msg="before")
+        await asyncio.wait(getting, return_when=asyncio.FIRST_COMPLETED)
+        sluice.cut()
+        await publisher.publish(exchange_name="log", msg="after")
+        await publisher.publish(exchange_name="log", msg="after")
+        async with asyncio.timeout(LONGEST_WAIT / 2):
+            messages = await asyncio.gather(*getting)
+        assert {message["msg"] for message in messages} == {"before", "after"}

@@ -1,0 +1,110 @@
+"""Brokers of a test's own, which it may restart: one in memory, and RabbitMQ in a container."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import mooq
+from mooq.address import Address
+from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from tests.conftest import BrokerAddress
+from tests.managed_docker import ManagedDockerLauncher
+from tests.shared_broker import READY_TIMEOUT, MissingError, leave_out
+
+
+class Restartable(ABC):
+    """A broker, and its restart on behalf of all who want one."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        self.address = address
+
+    @abstractmethod
+    async def restart(self) -> None:
+        """Return when the broker has been restarted, and answers."""
+
+
+class InMemory(Restartable):
+    """Restarted by run(), for one who wants it."""
+
+    def __init__(self, address: BrokerAddress, broker: mooq.InMemoryBroker) -> None:
+        super().__init__(address)
+        self._broker = broker
+
+    async def restart(self) -> None:
+        await self._broker.run()
+
+
+class OnRabbitMQ(Restartable):
+    """Restarted by run() once, as soon as everybody wants it: it takes seconds."""
+
+    def __init__(self, address: BrokerAddress, broker: RabbitMQBroker, parties: int) -> None:
+        super().__init__(address)
+        self._broker = broker
+        self._missing = parties
+        self._restarted = asyncio.get_running_loop().create_future()
+
+    async def restart(self) -> None:
+        self._missing -= 1
+        if self._missing == 0:
+            await self._broker.run()
+            self._restarted.set_result(None)
+        await asyncio.shield(self._restarted)
+
+
+class KillingLauncher(ManagedDockerLauncher):
+    """Ends RabbitMQ as a power failure does."""
+
+    async def restart(self) -> None:
+        node = self._prepared().get_wrapped_container()
+
+        def kill_and_start() -> None:
+            node.kill()
+            node.start()
+
+        await self._ask("kill and start", kill_and_start)
+
+
+@asynccontextmanager
+async def in_memory() -> AsyncIterator[Restartable]:
+    """Run a broker in memory."""
+    address: BrokerAddress = {
+        "broker": "in_memory",
+        "host": "restartable",
+        "port": 1,
+        "username": "guest",
+        "password": "guest",
+        "virtual_host": "/",
+    }
+    async with mooq.InMemoryBroker(host=address["host"], port=address["port"]) as broker:
+        yield InMemory(address, broker)
+
+
+@asynccontextmanager
+async def on_rabbitmq(
+    launcher_class: type[ManagedDockerLauncher], parties: int
+) -> AsyncIterator[Restartable]:
+    """Run RabbitMQ in a container, to be restarted once so many want it."""
+    address: BrokerAddress = {
+        "broker": "rabbit",
+        "host": LOOPBACK,
+        "port": free_port(),
+        "username": "guest",
+        "password": "guest",
+        "virtual_host": "/",
+    }
+    launcher = launcher_class(Address(LOOPBACK, address["port"]), free_port())
+    broker = RabbitMQBroker(
+        host=LOOPBACK, port=address["port"], launcher=launcher, timeout=READY_TIMEOUT
+    )
+    try:
+        await broker.run()
+    except MissingError as error:
+        leave_out(str(error))
+    try:
+        yield OnRabbitMQ(address, broker, parties)
+    finally:
+        await broker.close()

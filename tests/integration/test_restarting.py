@@ -1,0 +1,305 @@
+"""What a restart of the broker leaves, and what comes back by itself: the same on both brokers.
+
+In memory every scenario has a broker of its own. On RabbitMQ all of them share one restart, since
+it takes seconds; their names differ, so they cannot meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.integration.foreign import RawMessage, foreigner
+from tests.integration.inbox import (
+    HeldInbox,
+    Inbox,
+    bodies_of,
+    make_queue,
+    processing,
+)
+from tests.integration.restarting import (
+    KillingLauncher,
+    Restartable,
+    in_memory,
+    on_rabbitmq,
+)
+from tests.managed_docker import ManagedDockerLauncher
+
+Scenario = Callable[[Restartable], Coroutine[Any, Any, None]]
+
+
+async def consumers_and_producers_come_back_under_process_events(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, other = await conn.create_channel(), await conn.create_channel()
+        inbox, more = Inbox(), Inbox()
+        await chan.register_consumer(
+            "back", ["a", "b"], exchange_name="back", exchange_type="direct", callback=inbox
+        )
+        await other.register_consumer(
+            "back more", "#", exchange_name="back topics", exchange_type="topic", callback=more
+        )
+        async with processing(conn):
+            await chan.publish(exchange_name="back", msg="before", routing_key="a")
+            await inbox.has(1)
+            await broker.restart()
+            await chan.publish(exchange_name="back", msg="after", routing_key="b")
+            await other.publish(exchange_name="back topics", msg="too", routing_key="x.y")
+            assert await inbox.has(2) == ["before", "after"]
+            assert await more.has(1) == ["too"]
+
+
+async def a_queue_of_the_brokers_naming_is_another_one_afterwards(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        name = await chan.register_consumer(
+            exchange_name="news", exchange_type="fanout", callback=inbox
+        )
+        async with processing(conn):
+            await broker.restart()
+            with pytest.raises(mooq.ConsumerQueueNotFound):
+                await chan.get(name)
+            await chan.publish(exchange_name="news", msg="news", mandatory=True)
+            assert await inbox.has(1) == ["news"]
+
+
+async def named_queues_keep_their_messages_in_order(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        await make_queue(conn, "kept", exchange_name="kept")
+        chan = await conn.create_channel()
+        async with foreigner(broker.address) as foreign:
+            for number in range(5):
+                await chan.publish(exchange_name="kept", msg=number)
+                await foreign.publish(RawMessage(b'"transient"', is_persistent=False), "kept")
+        await broker.restart()
+        assert await bodies_of(chan, "kept") == [0, 1, 2, 3, 4]
+
+
+async def what_callbacks_held_is_delivered_again(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, inbox = await conn.create_channel(), HeldInbox()
+        await chan.register_consumer(
+            "held", exchange_name="held", exchange_type="direct", callback=inbox, prefetch_count=3
+        )
+        async with processing(conn):
+            for number in range(4):
+                await chan.publish(exchange_name="held", msg=number)
+            await inbox.has(3)
+            await broker.restart()
+            assert (await inbox.has(6))[:6] == [0, 1, 2, 0, 1, 2]
+            inbox.open()
+            await inbox.has(7)
+        assert [message["redelivered"] for message in inbox.messages[3:6]] == [True] * 3
+        assert inbox.bodies[6] == 3
+        await chan.close()
+        assert await bodies_of(await conn.create_channel(), "held") == []
+
+
+async def what_had_arrived_and_was_not_begun_is_delivered_again(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        await chan.register_consumer(
+            "late", exchange_name="late", exchange_type="direct", callback=inbox
+        )
+        for number in range(3):
+            await chan.publish(exchange_name="late", msg=number)
+        await broker.restart()
+        await conn.process_events(num_cycles=1)
+        assert inbox.bodies == [0, 1, 2]
+        await chan.close()
+        assert await bodies_of(await conn.create_channel(), "late") == []
+
+
+async def nothing_confirmed_is_lost(broker: Restartable) -> None:
+    confirmed = []
+    async with (
+        await mooq.connect(**broker.address) as conn,
+        await mooq.connect(**broker.address) as reader,
+    ):
+        await make_queue(conn, "all", exchange_name="all")
+        restarting = asyncio.create_task(broker.restart())
+
+        async def publish(chan: mooq.Channel, name: str) -> None:
+            number = left = 20
+            while left:
+                number += 1
+                try:
+                    await chan.publish(exchange_name="all", msg=[name, number])
+                except mooq.PublishUnconfirmed:
+                    continue  # it may have arrived, or not
+                confirmed.append([name, number])
+                left -= restarting.done()
+
+        async with asyncio.TaskGroup() as publishing:
+            for name in "abcd":
+                publishing.create_task(publish(await conn.create_channel(), name))
+        await restarting
+        arrived = await bodies_of(await reader.create_channel(), "all")
+    assert [body for body in confirmed if body not in arrived] == []
+    for name in "abcd":
+        numbers = [number for sender, number in arrived if sender == name]
+        assert numbers == sorted(numbers)
+
+
+async def a_channel_that_did_nothing_yet_is_of_use(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        idle = await conn.create_channel()
+        await broker.restart()
+        await make_queue(conn, "idle", exchange_name="idle")
+        await idle.publish(exchange_name="idle", msg=1)
+        assert (await idle.get("idle", timeout=20))["msg"] == 1
+
+
+async def several_calls_wait_for_the_same_connection(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan = await conn.create_channel()
+        await make_queue(conn, "same", exchange_name="same")
+        await broker.restart()
+        new, *_ = await asyncio.gather(
+            conn.create_channel(),
+            chan.register_producer(exchange_name="same too", exchange_type="fanout"),
+            chan.publish(exchange_name="same", msg=1),
+            conn.process_events(num_cycles=1),
+            chan.register_consumer(
+                exchange_name="same too", exchange_type="fanout", callback=Inbox()
+            ),
+        )
+        assert await bodies_of(new, "same") == [1]
+
+
+async def a_get_that_waits_ends_and_ends_no_other_consumer(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        await make_queue(conn, "awaited", "awaited", exchange_name="get")
+        getting = asyncio.create_task(chan.get("awaited", timeout=20))
+        await chan.register_consumer(
+            "beside", "beside", exchange_name="get", exchange_type="direct", callback=inbox
+        )
+        async with processing(conn):
+            await broker.restart()
+            await chan.publish(exchange_name="get", msg="awaited", routing_key="awaited")
+            assert (await getting)["msg"] == "awaited"
+            for number in range(4):
+                await chan.publish(exchange_name="get", msg=number, routing_key="beside")
+            assert sorted(await inbox.has(4)) == [0, 1, 2, 3]
+
+
+async def what_was_closed_before_does_not_come_back(broker: Restartable) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, closed = await conn.create_channel(), await conn.create_channel()
+        inbox = Inbox()
+        await closed.register_consumer(
+            "closed", exchange_name="closed", exchange_type="direct", callback=inbox
+        )
+        deleted = await conn.create_channel()
+        await deleted.register_consumer(
+            "deleted", exchange_name="closed", exchange_type="direct", callback=inbox
+        )
+        await closed.close()
+        async with processing(conn):
+            await chan.delete_queue("deleted")
+            await broker.restart()
+            await chan.publish(exchange_name="closed", msg=1)
+            assert (await chan.get("closed"))["msg"] == 1
+            with pytest.raises(mooq.ConsumerQueueNotFound):
+                await chan.get("deleted")
+        assert inbox.bodies == []
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.__name__: scenario
+    for scenario in (
+        consumers_and_producers_come_back_under_process_events,
+        a_queue_of_the_brokers_naming_is_another_one_afterwards,
+        named_queues_keep_their_messages_in_order,
+        what_callbacks_held_is_delivered_again,
+        what_had_arrived_and_was_not_begun_is_delivered_again,
+        nothing_confirmed_is_lost,
+        a_channel_that_did_nothing_yet_is_of_use,
+        several_calls_wait_for_the_same_connection,
+        a_get_that_waits_ends_and_ends_no_other_consumer,
+        what_was_closed_before_does_not_come_back,
+    )
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+async def test_when_the_broker_in_memory_is_restarted(name: str) -> None:
+    async with in_memory() as broker, asyncio.timeout(20):
+        await SCENARIOS[name](broker)
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize("launcher_class", [ManagedDockerLauncher, KillingLauncher])
+async def test_when_rabbitmq_is_restarted(launcher_class: type[ManagedDockerLauncher]) -> None:
+    async with (
+        on_rabbitmq(launcher_class, len(SCENARIOS)) as broker,
+        asyncio.timeout(60),
+        asyncio.TaskGroup() as together,
+    ):
+        for scenario in SCENARIOS.values():
+            together.create_task(scenario(broker))
+
+
+async def test_what_is_published_while_no_broker_runs_waits_for_one() -> None:
+    broker = mooq.InMemoryBroker(host="absent", port=1)
+    await broker.run()
+    async with await mooq.connect(host="absent", port=1, broker="in_memory") as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        await broker.close()
+        with pytest.raises(mooq.BrokerConnectionError) as caught:
+            await chan.publish(exchange_name="log", msg="given up", timeout=0.05)
+        assert str(caught.value) == (
+            "the connection to absent:1 was lost and did not come back within 0.05 s; is the "
+            "broker running?"
+        )
+        assert not isinstance(caught.value, mooq.PublishUnconfirmed)
+        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="waited"))
+        async with broker, processing(conn):
+            await publishing
+            assert await inbox.has(1) == ["waited"]
+
+
+async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = mooq.InMemoryBroker(host="absent", port=1)
+    await broker.run()
+    conn = await mooq.connect(host="absent", port=1, broker="in_memory")
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name="log", exchange_type="direct")
+    processes = [
+        asyncio.create_task(conn.process_events()),
+        asyncio.create_task(conn.process_events(num_cycles=100)),
+    ]
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=20))
+    await broker.close()
+    with pytest.raises(mooq.BrokerConnectionError):
+        await chan.publish(exchange_name="log", msg=2, timeout=0.01)
+    async with asyncio.timeout(5):
+        await conn.close()
+        assert await asyncio.gather(*processes) == [None, None]
+        outcome: Any = (await asyncio.gather(publishing, return_exceptions=True))[0]
+    assert outcome is None or isinstance(outcome, mooq.BrokerConnectionError)
+    assert "the connection to absent:1 was lost; connecting again" in caplog.messages
+
+
+async def test_a_login_that_is_refused_ends_the_attempts_to_come_back() -> None:
+    broker = mooq.InMemoryBroker(host="stranger", port=1)
+    await broker.run()
+    async with await mooq.connect(host="stranger", port=1, broker="in_memory") as conn:
+        chan = await conn.create_channel()
+        await chan.register_producer(exchange_name="log", exchange_type="direct")
+        processing_events = asyncio.create_task(conn.process_events())
+        await broker.close()
+        async with mooq.InMemoryBroker(host="stranger", port=1, users={"other": "secret"}):
+            with pytest.raises(mooq.BrokerConnectionError, match="it refused the login of user"):
+                await chan.publish(exchange_name="log", msg=1)
+            with pytest.raises(mooq.BrokerConnectionError, match="it refused the login of user"):
+                await processing_events
