@@ -1,9 +1,10 @@
 """One queue: order, what is unacknowledged, redelivery, prefetch, round robin.
 
 Messages keep the position they were published at: one that comes back is delivered again before
-all that came after it. Consumers that have room stand in a ring: the first is served and goes to
-the end, one that is full leaves, and joins at the end when it has room again. (Measured on
-RabbitMQ 3.10, 4.0 and 4.3, classic queues.)
+all that came after it. Consumers stand in a ring: the first is served and goes to the end. One
+that is full when its turn comes leaves, and joins at the end when it has room again; one that has
+room again before its turn comes keeps its place. (Measured on RabbitMQ 3.10, 4.0 and 4.3, classic
+queues.)
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from mooq.topology import Queue as Declaration
 class Consumer:
     """One consumer of a queue; ``owner`` is the channel that its deliveries belong to."""
 
-    __slots__ = ("cancelled", "deliver", "is_active", "owner", "prefetch_count", "unsettled")
+    __slots__ = (
+        "cancelled",
+        "deliver",
+        "is_active",
+        "is_passed_over",
+        "owner",
+        "prefetch_count",
+        "unsettled",
+    )
 
     def __init__(
         self,
@@ -34,6 +43,7 @@ class Consumer:
         self.cancelled = cancelled
         self.unsettled = 0
         self.is_active = True
+        self.is_passed_over = False
 
 
 class Entry:
@@ -135,14 +145,6 @@ class Queue:
         # Sorted, since a heap that lost entries is no heap; a sorted list is one.
         self._returned = sorted(entry for entry in self._returned if entry.message.persistent)
 
-    def _serve(self, entry: Entry) -> None:
-        consumer = self._ring.popleft()
-        consumer.unsettled += 1
-        if consumer.unsettled < consumer.prefetch_count:
-            self._ring.append(consumer)
-        entry.consumer = consumer
-        consumer.deliver(self._hand_out(entry, consumer.owner))
-
     def _hand_out(self, entry: Entry, owner: object) -> Delivery:
         entry.owner = owner
         self._unsettled[entry] = None
@@ -153,12 +155,21 @@ class Queue:
         consumer = entry.consumer
         if consumer is not None:
             consumer.unsettled -= 1
-            if consumer.is_active and consumer.unsettled == consumer.prefetch_count - 1:
+            if consumer.is_passed_over and consumer.is_active:
+                consumer.is_passed_over = False
                 self._ring.append(consumer)
 
     def _drain(self) -> None:
         while self._ring and (self._fresh or self._returned):
-            self._serve(self._pop())
+            consumer = self._ring.popleft()
+            if consumer.unsettled >= consumer.prefetch_count:
+                consumer.is_passed_over = True
+                continue
+            self._ring.append(consumer)
+            consumer.unsettled += 1
+            entry = self._pop()
+            entry.consumer = consumer
+            consumer.deliver(self._hand_out(entry, consumer.owner))
 
     def _pop(self) -> Entry:
         if self._returned:
