@@ -30,11 +30,17 @@ class Record:
     """What the node has on disk."""
 
     def save(self) -> None:
-        """Write the record, whole or not at all."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Write the record, whole or not at all. Raises :class:`~mooq.MooqError`."""
         new = self._path.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps(asdict(self)))
-        new.replace(self._path)
+        try:
+            new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new.write_text(json.dumps(asdict(self)))
+            new.replace(self._path)
+        except OSError as error:
+            raise MooqError(
+                f"cannot write down what `mooq down` will need ({error}); make XDG_STATE_HOME "
+                "name a folder of yours"
+            ) from error
 
     def forget(self) -> None:
         """Delete the record."""

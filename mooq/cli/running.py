@@ -7,7 +7,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -32,19 +33,25 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     undoes what it began; then the process ends with 128 + the signal's number. A signal that the
     command was started to ignore, as by nohup, stays ignored.
     """
-    _show_warnings()
     try:
-        return asyncio.run(_until_signalled(work))
+        with _warnings_shown():
+            return asyncio.run(_until_signalled(work))
     except MooqError as error:
         raise Failed("\n".join([str(error), *getattr(error, "__notes__", ())])) from error
 
 
-def _show_warnings() -> None:
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
     """Show what mooq warns of, and nothing of its libraries: mooq says the same in its words."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    logging.getLogger("mooq").addHandler(handler)
-    logging.getLogger().addHandler(logging.NullHandler())
+    shown, nothing = logging.StreamHandler(), logging.NullHandler()
+    shown.setLevel(logging.WARNING)
+    logging.getLogger("mooq").addHandler(shown)
+    logging.getLogger().addHandler(nothing)
+    try:
+        yield
+    finally:
+        logging.getLogger("mooq").removeHandler(shown)
+        logging.getLogger().removeHandler(nothing)
 
 
 async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:

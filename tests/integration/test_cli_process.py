@@ -34,35 +34,38 @@ def _rabbitmq_of_this_machine() -> None:
 
 
 @pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Where a node and its record are; nothing may be left there, nor in Docker be looked for."""
+def alone() -> Iterator[dict[str, str]]:
+    """An environment whose nodes and records are seen by nobody else; none may be left there."""
     with tempfile.TemporaryDirectory(prefix="mooq-test-") as folder:
-        place = Path(folder)
-        (place / "tmp").mkdir()
-        monkeypatch.setenv("TMPDIR", str(place / "tmp"))
-        monkeypatch.setenv("XDG_STATE_HOME", str(place))
-        monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-        yield place
-        if (left := recorded(place)) is not None:
-            command_line.mooq("down")
+        (Path(folder) / "tmp").mkdir()
+        alone = {
+            "TMPDIR": f"{folder}/tmp",
+            "XDG_STATE_HOME": folder,
+            "DOCKER_HOST": "unix:///nowhere/docker.sock",
+        }
+        yield alone
+        if (left := recorded(alone)) is not None:
+            command_line.mooq("down", **alone)
         assert left is None
-        assert list((place / "tmp").iterdir()) == []
+        assert list(Path(alone["TMPDIR"]).iterdir()) == []
 
 
-def recorded(place: Path) -> Record | None:
-    for path in (place / "mooq").glob("*.json"):
+def recorded(alone: dict[str, str]) -> Record | None:
+    for path in (Path(alone["XDG_STATE_HOME"]) / "mooq").glob("*.json"):
         return Record(**json.loads(path.read_text()))
     return None
 
 
-def a_record(place: Path) -> Record:
-    record = until(lambda: recorded(place), "a record of the node")
+def a_record(alone: dict[str, str]) -> Record:
+    record = until(lambda: recorded(alone), "a record of the node")
     assert record is not None
     return record
 
 
-async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(place: Path) -> None:
-    up = command_line.mooq(*UP, 0, "--json")
+async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(
+    alone: dict[str, str],
+) -> None:
+    up = command_line.mooq(*UP, 0, "--json", **alone)
     assert up.returncode == 0, up.stderr
     result = json.loads(up.stdout)
     port = result["port"]
@@ -75,9 +78,9 @@ async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(plac
     }
     async with await mooq.connect(url=result["address"]):
         pass
-    record = a_record(place)
+    record = a_record(alone)
 
-    down = command_line.mooq("down", port, "--json")
+    down = command_line.mooq("down", port, "--json", **alone)
     assert down.returncode == 0, down.stderr
     assert json.loads(down.stdout) == {
         "ended": [{"host": LOOPBACK, "port": port, "launcher": "process"}]
@@ -85,9 +88,9 @@ async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(plac
     assert beginning_of(record.pid) is None
 
 
-def test_ctrl_c_while_it_boots_leaves_no_process(place: Path) -> None:
-    with running(*UP, free_port()) as up:
-        record = a_record(place)
+def test_ctrl_c_while_it_boots_leaves_no_process(alone: dict[str, str]) -> None:
+    with running(*UP, free_port(), **alone) as up:
+        record = a_record(alone)
         up.send_signal(signal.SIGINT)
         stdout, stderr = up.communicate(timeout=20)
     assert up.returncode == 130
@@ -96,24 +99,34 @@ def test_ctrl_c_while_it_boots_leaves_no_process(place: Path) -> None:
 
 
 def test_what_a_killed_up_leaves_is_found_by_down_which_without_an_address_ends_all(
-    place: Path,
+    alone: dict[str, str],
 ) -> None:
-    with running(*UP, free_port()) as up:
-        record = a_record(place)
+    with running(*UP, free_port(), **alone) as up:
+        record = a_record(alone)
         up.kill()
         up.wait(20)
     assert beginning_of(record.pid) == record.began
-    elsewhere = command_line.mooq("down", record.port + 1)
+    elsewhere = command_line.mooq("down", record.port + 1, **alone)
     assert elsewhere.returncode == 3
     assert beginning_of(record.pid) == record.began
-    down = command_line.mooq("down")
+    down = command_line.mooq("down", **alone)
     assert down.returncode == 0, down.stderr
     assert down.stdout == f"ended RabbitMQ at {LOOPBACK}:{record.port} (process)\n"
     assert beginning_of(record.pid) is None
 
 
-def test_a_node_that_is_not_ready_in_time_is_ended(place: Path) -> None:
-    up = command_line.mooq(*UP, free_port(), "--timeout", 0.3)
+def test_a_node_that_cannot_be_remembered_is_not_left_running(alone: dict[str, str]) -> None:
+    file = Path(alone["XDG_STATE_HOME"]) / "file"
+    file.touch()
+    up = command_line.mooq(*UP, free_port(), **{**alone, "XDG_STATE_HOME": str(file)})
+    assert up.returncode == 1
+    assert up.stdout == ""
+    assert "cannot write down what `mooq down` will need" in up.stderr
+    assert "make XDG_STATE_HOME name a folder of yours" in up.stderr
+
+
+def test_a_node_that_is_not_ready_in_time_is_ended(alone: dict[str, str]) -> None:
+    up = command_line.mooq(*UP, free_port(), "--timeout", 0.3, **alone)
     assert up.returncode == 1
     assert up.stdout == ""
     assert "s for RabbitMQ to complete an AMQP handshake" in up.stderr

@@ -19,16 +19,14 @@ from mooq.cli.commands import COMMANDS
 from mooq.cli.records import Record, beginning_of, records
 from tests.command_line import LOOPBACK, MOOQ, ask, environment, free_port, mooq, running
 
+NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep a test away from what the developer has running, on record or in Docker."""
+    """Keep a test's records apart from the developer's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    monkeypatch.setitem(sys.modules, "testcontainers", None)
-    monkeypatch.delenv("MOOQ_RABBITMQ_URL", raising=False)
     return tmp_path
 
 
@@ -43,7 +41,6 @@ def silent_port() -> Iterator[int]:
     ("arguments", "said"),
     [
         (["bogus"], "No such command 'bogus'"),
-        (["wait"], "Missing argument 'ADDRESS'"),
         (["wait", "5672", "--tiemout", "3"], "No such option '--tiemout'"),
         (["wait", "5672", "5673"], "unexpected extra argument (5673)"),
         (["wait", "http://localhost"], "url must begin with amqp:// or amqps://, not 'http'"),
@@ -60,7 +57,7 @@ def silent_port() -> Iterator[int]:
         (["up", "--port", "amqp"], "'amqp' is not a valid integer"),
         (["up", "--port", "65536"], "65536 is not in the range 0<=x<=65535"),
         (["up", "--host", ""], "host is empty; name a host"),
-        (["up", "--host", "example.org", "--launcher", "process"], "host must be 'localhost'"),
+        (["up", "--host", "192.0.2.1", "--launcher", "process"], "host must be 'localhost'"),
         (["up", "--image", ""], "'--image': is empty".replace("'--image'", "--image")),
         (
             ["up", "--image", "rabbitmq:4", "--launcher", "process"],
@@ -81,6 +78,12 @@ def test_a_wrong_argument_is_exit_status_2_and_named_on_stderr(
     assert said in result.stderr
     assert f"Try 'mooq{' ' * (arguments != ['bogus'])}" in result.stderr
     assert result.stdout == ""
+
+
+def test_wait_takes_an_address() -> None:
+    ended = mooq("wait")
+    assert ended.returncode == 2
+    assert "Missing argument 'ADDRESS'" in ended.stderr
 
 
 def test_an_error_does_not_repeat_a_password() -> None:
@@ -161,10 +164,10 @@ def test_an_open_port_that_never_answers_is_not_taken_for_a_broker(silent_port: 
     assert "no answer within" in result.stderr
 
 
-def test_the_environment_stands_for_the_address_of_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_stands_for_the_address_of_wait() -> None:
     port = free_port()
-    monkeypatch.setenv("MOOQ_RABBITMQ_URL", f"amqp://{LOOPBACK}:{port}")
-    assert f"{LOOPBACK}:{port}: nothing listens" in ask("wait", "--timeout", "0.1").stderr
+    ended = mooq("wait", "--timeout", 0.1, MOOQ_RABBITMQ_URL=f"amqp://{LOOPBACK}:{port}")
+    assert f"{LOOPBACK}:{port}: nothing listens" in ended.stderr
 
 
 def test_away_from_a_terminal_waiting_prints_nothing_but_its_outcome() -> None:
@@ -254,7 +257,7 @@ def test_a_signal_does_not_wait_for_a_docker_engine_that_hangs(tmp_path: Path) -
 
 
 def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
-    ended = mooq("up", "--port", 0)
+    ended = mooq("up", "--port", 0, **NO_DOCKER)
     assert ended.returncode == 1
     assert "Docker's engine does not answer" in ended.stderr
     assert "or choose another launcher" in ended.stderr
@@ -262,9 +265,13 @@ def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
 
 
 def test_without_the_extra_for_docker_up_names_the_command_that_installs_it() -> None:
-    result = ask("up", "--port", "0")
-    assert result.exit_code == 1
-    assert "pip install 'mooq[docker]'" in result.stderr
+    program = (
+        "import sys; sys.modules['testcontainers'] = None; sys.argv[1:] = ['up', '--port', '0']; "
+        "from mooq.__main__ import main; main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "pip install 'mooq[docker]'" in ended.stderr
 
 
 def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
@@ -273,29 +280,21 @@ def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
     assert f"port {silent_port} is taken" in result.stderr
 
 
-def test_with_nothing_to_end_down_is_exit_status_3() -> None:
-    result = ask("down")
-    assert result.exit_code == 3
-    assert result.stdout == ""
-    assert result.stderr == "Error: nothing that `mooq up` started runs here\n"
-
-
-def test_down_says_when_docker_could_not_be_asked() -> None:
-    ended = mooq("down")
+def test_with_nothing_to_end_down_is_exit_status_3_and_says_why_docker_was_not_asked() -> None:
+    ended = mooq("down", **NO_DOCKER)
     assert ended.returncode == 3
-    assert "started runs here; cannot look for containers of `mooq up`: Docker's" in ended.stderr
+    assert ended.stdout == ""
+    assert (
+        "Error: nothing that `mooq up` started runs here; cannot look for containers of `mooq up`: "
+        "Docker's engine does not answer"
+    ) in ended.stderr
 
 
-def test_with_nothing_to_end_down_still_prints_json() -> None:
-    result = ask("down", "--json")
-    assert result.exit_code == 3
-    assert json.loads(result.stdout) == {"ended": []}
-
-
-def test_down_names_each_address_where_there_is_nothing() -> None:
-    result = ask("down", "5001", "localhost:5002")
-    assert result.exit_code == 3
-    assert "runs at 127.0.0.1:5001, localhost:5002" in result.stderr
+def test_with_nothing_to_end_down_still_prints_json_and_names_each_address() -> None:
+    ended = mooq("down", "5001", "localhost:5002", "--json", **NO_DOCKER)
+    assert ended.returncode == 3
+    assert json.loads(ended.stdout) == {"ended": []}
+    assert "runs at 127.0.0.1:5001, localhost:5002" in ended.stderr
 
 
 def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None:
@@ -320,8 +319,8 @@ def test_a_record_comes_back_as_it_was_saved() -> None:
 def test_a_process_that_took_the_number_of_an_ended_node_is_left_alone() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         Record("process", LOOPBACK, 5672, pid=stranger.pid, began="then", folder="/nowhere").save()
-        result = ask("down", "5672", "--json")
-        assert json.loads(result.stdout)["ended"] == [
+        ended = mooq("down", "5672", "--json", **NO_DOCKER)
+        assert json.loads(ended.stdout)["ended"] == [
             {"host": LOOPBACK, "port": 5672, "launcher": "process"}
         ]
         assert stranger.poll() is None
