@@ -216,33 +216,3 @@ def calls_of(program: Program) -> Iterator[Operation]:
             yield step.call
         else:
             yield step
-
-
-def to_json(part: Any) -> Any:
-    """Return an operation, or a part of one, as JSON can hold it."""
-    if isinstance(part, Readable):
-        given = {"do": type(part).__name__}
-        for field in dataclasses.fields(part):  # type: ignore[arg-type]
-            value = getattr(part, field.name)
-            if field.default is dataclasses.MISSING or value != field.default:
-                given[field.name] = to_json(value)
-        return given
-    if isinstance(part, tuple):
-        return [to_json(item) for item in part]
-    return part
-
-
-def from_json(part: Any) -> Any:
-    """Return what :func:`to_json` was given. Raises ``ValueError`` for an unknown operation."""
-    if isinstance(part, dict) and "do" in part:
-        kind = KINDS.get(part["do"])
-        if kind is None:
-            raise ValueError(f"{part['call']!r} is no operation; choose of {', '.join(KINDS)}")
-        fields = {name: from_json(value) for name, value in part.items() if name != "do"}
-        for name in ("keys", "calls"):
-            if name in fields:
-                fields[name] = tuple(fields[name])
-        return kind(**fields)
-    if isinstance(part, list):
-        return [from_json(item) for item in part]
-    return part

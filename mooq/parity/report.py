@@ -75,11 +75,11 @@ def explained(divergence: Divergence) -> str:
 
 def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_program") -> str:
     """Return the source of a test that fails for as long as the brokers differ on a program."""
-    used = sorted({"compared", *_kinds(program)} - {"compared"})
+    used = "".join(f"    {kind},\n" for kind in sorted(_kinds(program)))
     lines = ",\n".join(f"    {step!r}" for step in program)
     return (
         "from mooq.address import Address\n"
-        f"from mooq.parity.programs import {', '.join(used)}\n"
+        f"from mooq.parity.programs import (\n{used})\n"
         "from mooq.parity.report import explained\n"
         "from mooq.parity.searching import compared\n"
         "from mooq.parity.targets import RabbitMQ\n\n"

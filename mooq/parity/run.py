@@ -20,6 +20,7 @@ from mooq.parity import beneath
 from mooq.parity.calls import SHORT, Calls
 from mooq.parity.conductor import Conductor
 from mooq.parity.programs import (
+    Cancel,
     CloseChannel,
     CloseConnection,
     Consume,
@@ -130,7 +131,7 @@ class _Run:
         if isinstance(operation, Consume):
             return await self._conductor.ready_of(operation)
         if was_processed or isinstance(
-            operation, Release | CloseChannel | CloseConnection | DeleteQueue | Drop
+            operation, Release | CloseChannel | CloseConnection | DeleteQueue | Drop | Cancel
         ):
             return await self._conductor.ready()
         return {}

@@ -101,7 +101,7 @@ def to_json(trace: Trace) -> dict[str, Any]:
     return {
         "steps": [
             {
-                "answer": list(step.answer),
+                **({"answer": list(step.answer)} if step.answer != ("",) else {}),
                 **(
                     {"deliveries": [f"{one.consumer}: {one.text}" for one in step.deliveries]}
                     if step.deliveries
@@ -120,7 +120,7 @@ def from_json(data: Mapping[str, Any]) -> Trace:
     return Trace(
         tuple(
             Step(
-                tuple(step["answer"]),
+                tuple(step.get("answer", ("",))),
                 tuple(_deliveries(step.get("deliveries", ()))),
                 step.get("ready", {}),
             )

@@ -14,7 +14,7 @@ from tenacity import (
 
 from mooq.errors import MooqError
 
-LONGEST = 20.0  # seconds
+LONGEST = 60.0  # seconds
 
 
 class NotYet(Exception):
@@ -26,7 +26,7 @@ class NeverHappened(MooqError):
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Return when a condition holds; raise :class:`NeverHappened`, saying what, after 20 s."""
+    """Return when a condition holds; raise :class:`NeverHappened`, saying what, after a minute."""
     try:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(NotYet),

@@ -1,0 +1,220 @@
+"""Recorded truth: what each RabbitMQ made of the programs in ``facts.py``, to be read and replayed.
+
+``python -m mooq.parity.recording --against amqp://… --restart "docker restart NAME"`` asks a
+RabbitMQ anew and writes its answers beside those of other versions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
+from mooq.parity import trace as traces
+from mooq.parity.compare import Difference, differences
+from mooq.parity.facts import FACTS, Fact
+from mooq.parity.known import numbers_of
+from mooq.parity.run import run
+from mooq.parity.targets import InMemory, RabbitMQ, Target
+from mooq.parity.trace import Trace
+from mooq.parity.waiting import until
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What some versions of RabbitMQ made of a program; ``seen`` has the date for each version."""
+
+    seen: dict[str, str]
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class Record:
+    """A program and what RabbitMQs made of it, the oldest first."""
+
+    fact: Fact
+    answers: tuple[Answer, ...]
+
+    def as_of(self, version: str) -> Answer | None:
+        """Return the answer of the same release series as a version, if there is one."""
+        for answer in self.answers:
+            if any(numbers_of(seen) == numbers_of(version) for seen in answer.seen):
+                return answer
+        return None
+
+
+def load(fact: Fact, folder: Path = RECORDED) -> Record:
+    """Return the record of a program. Raises ``ValueError`` if it is of another program."""
+    path = folder / f"{fact.name}.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    calls = [repr(step) for step in fact.program]
+    answers = []
+    for answer in data["answers"]:
+        recorded = [step["call"] for step in answer["steps"]]
+        if recorded != calls:
+            raise ValueError(
+                f"{path.name} records another program than {fact.name!r} in facts.py; record it "
+                "again: python -m mooq.parity.recording"
+            )
+        answers.append(Answer(answer["rabbitmq"], traces.from_json(answer)))
+    return Record(fact, tuple(answers))
+
+
+def save(record: Record, folder: Path = RECORDED) -> None:
+    """Write a record to its file."""
+    answers = []
+    for answer in record.answers:
+        data = traces.to_json(answer.trace)
+        steps = [
+            _on_few_lines({"call": repr(call), **step})
+            for call, step in zip(record.fact.program, data["steps"], strict=True)
+        ]
+        answers.append(
+            f' {{"rabbitmq": {_json(answer.seen)},\n'
+            f'  "steps": [\n{_indented(steps, 3)}],\n'
+            f'  "left": {{\n{_indented(_on_lines(data["left"]), 3)}}}}}'
+        )
+    text = f'{{"about": {_json(record.fact.about)},\n "answers": [\n{",".join(answers)}]}}\n'
+    (folder / f"{record.fact.name}.json").write_text(text, encoding="utf-8")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _on_few_lines(step: dict[str, Any]) -> str:
+    """Return a step with a line for each delivery, and else as few as it needs."""
+    parts = [f"{_json(name)}: {_json(step[name])}" for name in step if name != "deliveries"]
+    if "deliveries" in step:
+        lines = ",\n".join(f"     {_json(line)}" for line in step["deliveries"])
+        parts.append(f'"deliveries": [\n{lines}]')
+    return f"{{{(',' + chr(10) + '    ').join(parts)}}}"
+
+
+def _on_lines(left: dict[str, list[str]]) -> list[str]:
+    return [f"{_json(queue)}: {_json(texts)}" for queue, texts in left.items()]
+
+
+def _indented(lines: list[str], width: int) -> str:
+    return ",\n".join(" " * width + line for line in lines)
+
+
+async def replay(record: Record) -> dict[str, list[Difference]]:
+    """Return where the in-memory broker differs from what was recorded, by version."""
+    return {
+        version: await compare(record.fact, answer.trace, InMemory(version))
+        for answer in record.answers
+        for version in answer.seen
+    }
+
+
+async def compare(fact: Fact, recorded: Trace, memory: InMemory) -> list[Difference]:
+    """Return where the in-memory broker differs from a trace of a program."""
+    ours = await run(fact.program, memory)
+    return await differences(
+        fact.program, ours, recorded, lambda choices: run(fact.program, memory, choices)
+    )
+
+
+async def ask(fact: Fact, rabbitmq: Target) -> Trace:
+    """Return what a RabbitMQ makes of a program now."""
+    return await run(fact.program, rabbitmq)
+
+
+def merged(record: Record, version: str, date: str, trace: Trace) -> Record:
+    """Return a record with the answer of a version in place of an earlier one of its series."""
+    seen = [(dict(answer.seen), answer.trace) for answer in record.answers]
+    for versions, _ in seen:
+        for other in [one for one in versions if numbers_of(one) == numbers_of(version)]:
+            del versions[other]
+    same = next((versions for versions, known in seen if known == trace), None)
+    if same is None:
+        seen.append(({version: date}, trace))
+    else:
+        same[version] = date
+    answers = [
+        Answer(dict(sorted(versions.items(), key=lambda one: numbers_of(one[0]))), known)
+        for versions, known in seen
+        if versions
+    ]
+    answers.sort(key=lambda answer: numbers_of(next(iter(answer.seen))))
+    return Record(record.fact, tuple(answers))
+
+
+async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
+    """Ask a RabbitMQ for every program, write its answers, and return lines that say so."""
+    lines = []
+    for fact in FACTS:
+        trace = await ask(fact, rabbitmq)
+        try:
+            known = load(fact, folder)
+        except (FileNotFoundError, ValueError):
+            known = Record(fact, ())
+        date = datetime.now(UTC).date().isoformat()
+        save(merged(known, rabbitmq.version, date, trace), folder)
+        found = await compare(fact, trace, InMemory(rabbitmq.version))
+        verdict = f"{len(found)} differences" if found else "as in memory"
+        lines.append(f"{fact.name}: recorded of RabbitMQ {rabbitmq.version}, {verdict}")
+    return lines
+
+
+def restarting(command: str, address: Address) -> Any:
+    """Return what restarts a RabbitMQ by a command, and returns when it answers again."""
+
+    async def restart() -> None:
+        process = await asyncio.create_subprocess_exec(
+            *shlex.split(command), stdout=asyncio.subprocess.DEVNULL
+        )
+        if await process.wait() != 0:
+            raise BrokerConnectionError(f"{command!r} failed with exit code {process.returncode}")
+        await until(lambda: answers(address), f"the RabbitMQ at {address} to answer again")
+
+    return restart
+
+
+async def answers(address: Address) -> bool:
+    """Whether a RabbitMQ takes connections at an address."""
+    probe = RabbitMQ(address)
+    try:
+        await probe.begin()
+    except BrokerConnectionError:
+        return False
+    await probe.close()
+    return True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Record every program anew, from a command line."""
+    parser = argparse.ArgumentParser(prog="python -m mooq.parity.recording")
+    parser.add_argument("--against", required=True, help="amqp://user:password@host:port/")
+    parser.add_argument("--restart", required=True, help="a command that restarts it")
+    parser.add_argument("--into", type=Path, default=RECORDED, help="the folder of the records")
+    options = parser.parse_args(arguments)
+    address = Address.from_url(options.against)
+
+    async def record_all() -> Iterable[str]:
+        await until(lambda: answers(address), f"a RabbitMQ at {address}")
+        rabbitmq = RabbitMQ(address, restarting(options.restart, address))
+        try:
+            return await record(rabbitmq, options.into)
+        finally:
+            await rabbitmq.close()
+
+    for line in asyncio.run(record_all()):
+        sys.stdout.write(f"{line}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
