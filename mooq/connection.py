@@ -15,6 +15,7 @@ from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.errors import BrokerConnectionError, Lost
 from mooq.retrying import backing_off, check_timeout
 from mooq.transports.base import Transport
+from mooq.watching import Watcher, watcher_of
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -50,6 +51,7 @@ class Connection(ABC):
         self._address = Address(host, port, username, password, virtual_host, ssl)
         self._timeout = check_timeout(timeout)
         self._dispatcher = Dispatcher()
+        self._watcher = watcher_of(virtual_host)
         self._transport: Transport | None = None
         self._channels: list[Channel] = []
         self._recovering: asyncio.Task[None] | None = None
@@ -80,7 +82,7 @@ class Connection(ABC):
         """
         self._check_not_closed()
         if self._transport is None:
-            transport = self._new_transport(self._address)
+            transport = self._watcher.watch(self._new_transport(self._address), self._dispatcher)
             await transport.open(self._timeout)
             transport.on_lost = self._lost
             self._transport = transport
@@ -135,7 +137,7 @@ class Connection(ABC):
                 if not await self._is_there():
                     break
                 started += await self._cycle()
-            await raise_failures(started)
+            await raise_failures(started, self._watcher)
 
     async def _process_until_closed(self) -> None:
         while await self._is_there():
@@ -253,7 +255,7 @@ def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
         raise ValueError(f"num_cycles must be more than 0, not {num_cycles}")
 
 
-async def raise_failures(started: list[CallbackTask]) -> None:
+async def raise_failures(started: list[CallbackTask], watcher: Watcher) -> None:
     """Wait for callbacks to be done; raise what they raised."""
     if started:
         await asyncio.wait(started)
@@ -262,6 +264,7 @@ async def raise_failures(started: list[CallbackTask]) -> None:
         for task in started
         if not task.cancelled() and (failure := task.result()) is not None
     ]
+    watcher.raised(failures)
     if len(failures) == 1:
         raise failures[0]
     if failures:

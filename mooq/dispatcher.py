@@ -21,6 +21,16 @@ class Dispatcher:
         self._running: dict[CallbackTask, Consumer] = {}
         self._something = asyncio.Event()
 
+    @property
+    def waiting(self) -> list[Delivery]:
+        """What has arrived and whose callback has not begun, in order."""
+        return [delivery for _, delivery in self._arrived]
+
+    @property
+    def running(self) -> list[CallbackTask]:
+        """The callbacks that have begun and are not done."""
+        return list(self._running)
+
     def put(self, consumer: Consumer, delivery: Delivery) -> None:
         """Add a delivery for a consumer."""
         self._arrived.append((consumer, delivery))

@@ -112,6 +112,12 @@ class Channel:
         if name in self._host.queues:
             self._host.delete_queue(self._host.queue(name, self._connection))
 
+    def count_ready(self, name: str) -> int | None:
+        """Return how many messages of a queue are ready; None without such a queue."""
+        if name not in self._host.queues:
+            return None
+        return len(self._host.queue(name, self._connection))
+
     def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Bind a queue to an exchange by a key."""
         self._host.bind(queue_name, exchange_name, routing_key, self._connection)

@@ -76,6 +76,13 @@ class TransportChannel(ABC):
         """Delete a queue with its messages; nothing happens when there is none."""
 
     @abstractmethod
+    async def count_ready(self, queue_name: str) -> int | None:
+        """Return how many messages of a queue wait for a consumer; None without such a queue.
+
+        The queue answers after it has dealt with everything that it was sent before.
+        """
+
+    @abstractmethod
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         """Let messages flow from an exchange to a queue; binding twice is binding once."""
 

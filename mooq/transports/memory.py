@@ -101,6 +101,9 @@ class MemoryChannel(TransportChannel):
     async def delete_queue(self, queue_name: str) -> None:
         self._live.delete_queue(queue_name)
 
+    async def count_ready(self, queue_name: str) -> int | None:
+        return self._live.count_ready(queue_name)
+
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         self._live.bind(queue_name, exchange_name, routing_key)
 

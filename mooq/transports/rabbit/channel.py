@@ -9,6 +9,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.address import Address
+from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import TransportChannel
@@ -66,6 +67,17 @@ class RabbitChannel(TransportChannel):
 
     async def delete_queue(self, queue_name: str) -> None:
         await self._wires.control(lambda amqp: amqp.queue_delete(queue_name))
+
+    async def count_ready(self, queue_name: str) -> int | None:
+        try:
+            declared = await self._wires.control(
+                lambda amqp: amqp.queue_declare(queue_name, passive=True)
+            )
+        except Refused as refused:
+            if refused.code != Refused.NOT_FOUND:
+                raise
+            return None
+        return declared.message_count
 
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
         await self._wires.control(
