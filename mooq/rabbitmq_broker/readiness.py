@@ -97,12 +97,13 @@ async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None
         ended.set()
     try:
         yield
-        async with asyncio.timeout(timeout):
-            await ended.wait()
-    except TimeoutError as error:
-        raise BrokerConnectionError(
-            f"waited {timeout:.1f} s for a restart to end the connections of RabbitMQ at "
-            f"{canary.address}; one from before is still open"
-        ) from error
+        try:
+            async with asyncio.timeout(timeout):
+                await ended.wait()
+        except TimeoutError as error:
+            raise BrokerConnectionError(
+                f"waited {timeout:.1f} s for a restart to end the connections of RabbitMQ at "
+                f"{canary.address}; one from before is still open"
+            ) from error
     finally:
         await canary.close()

@@ -6,6 +6,8 @@ from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.commands import check_installed, run_as_root
 from mooq.rabbitmq_broker.launcher import LOG_LINES, Launcher, log_of
 
+LONGEST_LOOK = 5.0  # seconds
+
 
 class SystemctlLauncher(Launcher):
     """A systemd unit; of Type=notify, so that ``systemctl restart`` ends when RabbitMQ is up."""
@@ -34,10 +36,11 @@ class SystemctlLauncher(Launcher):
         await run_as_root("systemctl", "stop", self._unit, timeout=self._timeout)
 
     async def log(self) -> str:
-        lines = f"--lines={LOG_LINES}"
+        which = ("--no-pager", f"--unit={self._unit}", f"--lines={LOG_LINES}")
         try:
-            return await run_as_root(
-                "journalctl", "--no-pager", f"--unit={self._unit}", lines, timeout=5
-            )
+            await run_as_root(
+                "journalctl", "--sync", timeout=LONGEST_LOOK
+            )  # what is still on its way
+            return await run_as_root("journalctl", *which, timeout=LONGEST_LOOK)
         except (BrokerConnectionError, OSError):
             return ""

@@ -105,28 +105,30 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
     before = RabbitTransport(address)
     before.on_lost = ended.set
 
-    await broker.run(is_running)
-    assert is_running.result() is None
-    (container,) = containers_of(engine, broker)
-    assert container.labels["mooq.owner"].endswith(f":{os.getpid()}")
-    assert container.ports["5672/tcp"] == [{"HostIp": LOOPBACK, "HostPort": str(address.port)}]
+    try:
+        await broker.run(is_running)
+        assert is_running.result() is None
+        (container,) = containers_of(engine, broker)
+        assert container.labels["mooq.owner"].endswith(f":{os.getpid()}")
+        assert container.ports["5672/tcp"] == [{"HostIp": LOOPBACK, "HostPort": str(address.port)}]
 
-    async with await connect(address) as conn:
-        chan = await conn.create_channel()
-        await chan.register_producer(exchange_name="durable", exchange_type="fanout")
-    with pytest.raises(BrokerConnectionError, match="one from before is still open"):
-        async with prove_restart(RabbitTransport(address), timeout=0.2):
-            pass  # nobody restarts it
+        async with await connect(address) as conn:
+            chan = await conn.create_channel()
+            await chan.register_producer(exchange_name="durable", exchange_type="fanout")
+        with pytest.raises(BrokerConnectionError, match="one from before is still open"):
+            async with prove_restart(RabbitTransport(address), timeout=0.2):
+                pass  # nobody restarts it
 
-    await before.open(5)
-    await broker.run()
-    assert ended.is_set()
-    assert containers_of(engine, broker) == [container]
-    async with await connect(address) as conn:
-        chan = await conn.create_channel()
-        await chan.publish(exchange_name="durable", msg="known since before the restart")
-
-    await broker.close()
+        await before.open(5)
+        await broker.run()
+        assert ended.is_set()
+        assert containers_of(engine, broker) == [container]
+        async with await connect(address) as conn:
+            chan = await conn.create_channel()
+            await chan.publish(exchange_name="durable", msg="known since before the restart")
+    finally:
+        await before.close()
+        await broker.close()
     assert containers_of(engine, broker) == []
     await check_free(address)
 

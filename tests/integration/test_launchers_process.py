@@ -61,7 +61,9 @@ def new_broker(timeout: float = 60) -> RabbitMQBroker:
     return RabbitMQBroker(host="localhost", port=free_port(), launcher="process", timeout=timeout)
 
 
-async def test_nodes_run_side_by_side_and_restart_and_end_alone(temporary_folder: Path) -> None:
+async def test_nodes_run_side_by_side_and_restart_and_end_alone(
+    temporary_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     address = Address("localhost", free_port(), "ann", "secret", "/there")
     named = RabbitMQBroker(
         host=address.host,
@@ -79,6 +81,7 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(temporary_folder
     try:
         await asyncio.gather(named.run(is_running), other.run())
         assert is_running.result() is None
+        assert "error" not in caplog.text  # that nothing listens yet is none
         await to_named.open(5)
         await to_other.open(5)
 

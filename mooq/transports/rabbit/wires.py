@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, cast
@@ -28,6 +29,11 @@ T = TypeVar("T")
 
 HEARTBEAT = 10  # seconds; aiormq gives a silent peer up after three of them
 CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
+
+# It says what aiormq raises anyway, once for each attempt while a broker boots.
+logging.getLogger("aiormq.connection").addFilter(
+    lambda record: record.msg != "error when creating transport: %r"
+)
 
 
 class Wires:
