@@ -1,0 +1,224 @@
+"""What ends with a consumer, a channel, a connection or a restart, and what does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from mooq.errors import Refused
+from mooq.memory_broker.broker import Broker, Channel, Connection
+from mooq.message import Message, Outcome
+from mooq.topology import Exchange, Queue
+from tests.unit.driving import Log, connect, exists, get, rest, send
+
+# Queues that end by themselves
+
+
+def test_an_exclusive_queue_outlives_its_channel_and_ends_with_its_connection(
+    connection: Connection, channel: Channel, other: Channel
+) -> None:
+    name = channel.declare_queue(Queue("", exclusive=True))
+    channel.close()
+    assert exists(connection.channel(), name)
+    connection.close()
+    assert not exists(other, name)
+
+
+def test_an_exclusive_queue_is_open_to_all_channels_of_its_connection_alone(
+    connection: Connection, channel: Channel, other: Channel, log: Log
+) -> None:
+    channel.declare_exchange(Exchange("e", "direct"))
+    name = channel.declare_queue(Queue("mine", exclusive=True))
+    for act in (
+        lambda: other.declare_queue(Queue(name, exclusive=True)),
+        lambda: other.declare_queue(Queue(name)),
+        lambda: other.bind(name, "e", "k"),
+        lambda: log.consume(other, name, "A"),
+        lambda: other.get(name),
+        lambda: other.delete_queue(name),
+    ):
+        with pytest.raises(Refused, match="cannot obtain exclusive access") as refused:
+            act()
+        assert refused.value.code == 405
+    sibling = connection.channel()
+    sibling.bind(name, "e", "k")
+    log.consume(sibling, name, "B")
+    sibling.delete_queue(name)
+    assert not exists(channel, name)
+
+
+def test_the_name_of_an_exclusive_queue_is_free_when_its_owner_has_gone(
+    connection: Connection, channel: Channel, other: Channel
+) -> None:
+    channel.declare_queue(Queue("mine", exclusive=True))
+    connection.close()
+    assert other.declare_queue(Queue("mine")) == "mine"
+
+
+def test_an_auto_delete_queue_goes_with_its_last_consumer_and_its_messages(
+    channel: Channel, log: Log
+) -> None:
+    channel.declare_queue(Queue("ad", auto_delete=True))
+    tags = [log.consume(channel, "ad", name, prefetch=1) for name in "AB"]
+    send(channel, "0", "1", "2", queue="ad")
+    channel.cancel(tags[0])
+    assert exists(channel, "ad")
+    channel.cancel(tags[1])
+    assert not exists(channel, "ad")
+    channel.settle(log.held[0].receipt, Outcome.REQUEUE)
+    assert log.told == ["0 A", "1 B"]
+
+
+def test_an_auto_delete_queue_goes_when_the_channel_of_its_last_consumer_closes(
+    channel: Channel, other: Channel, log: Log
+) -> None:
+    channel.declare_queue(Queue("ad", auto_delete=True))
+    for user in (channel, other):
+        log.consume(user, "ad", "A")
+    send(channel, "m", queue="ad")
+    other.close()
+    assert exists(channel, "ad")
+    channel.close()
+    assert log.told == ["m A"]  # nobody is told of a cancellation it asked for
+
+
+def test_an_auto_delete_queue_without_a_consumer_stays(
+    connection: Connection, channel: Channel, other: Channel
+) -> None:
+    channel.declare_queue(Queue("ad", auto_delete=True))
+    send(channel, "m", queue="ad")
+    assert rest(channel, "ad") == ["m"]
+    connection.close()
+    assert exists(other, "ad")
+
+
+def test_a_queue_that_does_not_delete_itself_stays_without_consumers(
+    channel: Channel, other: Channel, log: Log
+) -> None:
+    channel.cancel(log.consume(channel, "q", "A"))
+    log.consume(channel, "q", "B")
+    channel.close()
+    assert exists(other, "q")
+
+
+def test_an_exclusive_auto_delete_queue_goes_with_the_channel_of_its_consumer(
+    connection: Connection, channel: Channel, log: Log
+) -> None:
+    name = channel.declare_queue(Queue.for_consumer(None))
+    log.consume(channel, name, "A")
+    channel.close()
+    assert not exists(connection.channel(), name)
+
+
+# What ends
+
+
+@pytest.fixture(params=["channel", "connection", "all connections"])
+def end(
+    request: pytest.FixtureRequest, broker: Broker, connection: Connection, channel: Channel
+) -> Iterator[Callable[[], None]]:
+    """How a channel may end."""
+    yield {
+        "channel": channel.close,
+        "connection": connection.close,
+        "all connections": broker.drop_connections,
+    }[request.param]
+    assert not channel.is_open
+
+
+def test_what_a_channel_held_goes_back_to_its_place(
+    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+) -> None:
+    send(channel, *"012345")
+    get(channel)
+    tag = log.consume(channel, "q", "A", prefetch=2)
+    channel.cancel(tag)
+    log.consume(channel, "q", "B", prefetch=1)
+    channel.settle(log.held[1].receipt, Outcome.ACKNOWLEDGE)
+    end()
+    assert log.told == ["1 A", "2 A", "3 B"]
+    assert rest(connect(broker).channel()) == ["0 R", "1 R", "3 R", "4", "5"]
+
+
+def test_a_channel_that_ended_gets_nothing_more(
+    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+) -> None:
+    log.consume(channel, "q", "A")
+    end()
+    send(connect(broker).channel(), "m")
+    assert log.told == []
+
+
+def test_a_late_settlement_does_not_reach_the_next_delivery(
+    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+) -> None:
+    send(channel, "m")
+    late = get(channel)
+    end()
+    again = connect(broker).channel()
+    log.consume(again, "q", "A")
+    channel.settle(late.receipt, Outcome.ACKNOWLEDGE)
+    again.close()
+    assert rest(connect(broker).channel()) == ["m R"]
+
+
+def test_what_a_closed_channel_held_goes_to_others_at_once(
+    channel: Channel, other: Channel, log: Log
+) -> None:
+    log.consume(channel, "q", "A", prefetch=2)
+    send(channel, *"01")
+    log.consume(other, "q", "B")
+    send(channel, "2")
+    channel.close()
+    assert log.told == ["0 A", "1 A", "2 B", "0 R B", "1 R B"]
+
+
+def test_a_channel_may_be_closed_twice(connection: Connection, channel: Channel) -> None:
+    channel.close()
+    channel.close()
+    connection.close()
+    assert not channel.is_open
+
+
+def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: Broker) -> None:
+    told: list[str] = []
+    connections = [
+        broker.connect(virtual_host, "guest", "guest", partial(told.append, name))
+        for name, virtual_host in (("A", "/"), ("B", "tests"), ("C", "/"))
+    ]
+    connections[2].close()
+    broker.drop_connections()
+    broker.drop_connections()
+    assert told == ["A", "B"]
+    assert not any(connection.is_open for connection in connections)
+
+
+# Restart
+
+
+def test_a_restart_drops_connections_and_keeps_what_is_durable(
+    broker: Broker, connection: Connection, channel: Channel
+) -> None:
+    channel.declare_exchange(Exchange("e", "direct"))
+    channel.bind("q", "e", "k")
+    gone = [
+        channel.declare_queue(Queue("", exclusive=True)),
+        channel.declare_queue(Queue("transient", durable=False)),
+    ]
+    for number, persistent in enumerate([True, False, True]):
+        channel.publish(Message(b"%d" % number, "e", "k", persistent=persistent), True)
+    get(channel)
+    broker.restart()
+    assert not connection.is_open
+    after = connect(broker).channel()
+    assert not any(exists(after, name) for name in gone)
+    after.publish(Message(b"3", "e", "k"), True)
+    assert rest(after) == ["0 R", "2", "3"]
+
+
+def test_a_restart_reaches_every_virtual_host(broker: Broker) -> None:
+    connect(broker, "tests").channel().declare_queue(Queue("transient", durable=False))
+    broker.restart()
+    assert not exists(connect(broker, "tests").channel(), "transient")
