@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import re
 import signal
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from mooq.cli.commands import COMMANDS
+from mooq.cli.live_line import live_line
 from mooq.cli.records import Record, beginning_of, records
 from tests.command_line import LOOPBACK, MOOQ, ask, environment, free_port, mooq, running
 
@@ -204,6 +207,26 @@ def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long() -> 
     before_the_error = text[: text.index("Error: waited 0.5 s")]
     assert before_the_error.count("\n") == 1  # one line …
     assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which was wiped out
+
+
+def test_the_live_line_follows_what_mooq_says_that_it_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    log = logging.getLogger("mooq")
+    before = log.level, list(log.handlers)
+    with live_line("starting RabbitMQ"):
+        log.info("downloading the image %r", "[bold]")
+    shown = terminal.getvalue()
+    assert shown.index("starting RabbitMQ") < shown.index("downloading the image '[bold]'")
+    assert (log.level, log.handlers) == before
 
 
 @unix
