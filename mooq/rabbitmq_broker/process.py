@@ -137,6 +137,5 @@ class ProcessLauncher(Launcher):
         return None if status is None else f"RabbitMQ ended with exit status {status}"
 
     async def log(self) -> str:
-        if self._folder is None:
-            return ""
+        assert self._folder is not None
         return last_lines((self._folder / "log").read_text(errors="replace"))

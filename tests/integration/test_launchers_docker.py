@@ -291,6 +291,16 @@ def test_an_engine_that_does_not_run_is_an_error_that_says_so(engine: DockerClie
     assert "install Docker, start its engine, or choose another launcher" in said
 
 
+async def test_an_engine_whose_address_is_none_is_an_error_with_the_words_of_its_client(
+    engine: DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "http://no-port/")
+    broker = broker_of(IMAGE)
+    with pytest.raises(BrokerConnectionError, match="port is required: http://no-port/"):
+        await broker.run()
+    await broker.close()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without permission")
 def test_no_permission_on_the_engine_s_socket_is_an_error_that_says_so(
     engine: DockerClient,

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tenacity import retry, retry_if_result, stop_after_delay
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
-from mooq.rabbitmq_broker.process import SERVER_FOLDERS
+from mooq.rabbitmq_broker.process import SERVER_FOLDERS, ProcessLauncher
 from mooq.transports.rabbit import RabbitTransport
 from tests.shared_broker import leave_out
 
@@ -78,8 +80,11 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
     to_named, to_other = RabbitTransport(address), RabbitTransport(Address(port=other.port))
     named_ended = asyncio.Event()
     to_named.on_lost = named_ended.set
-    try:
-        await asyncio.gather(named.run(is_running), other.run())
+    async with AsyncExitStack() as at_the_end:
+        for transport in (to_named, to_other):
+            at_the_end.push_async_callback(transport.close)
+        at_the_end.push_async_callback(named.close)
+        await asyncio.gather(named.run(is_running), at_the_end.enter_async_context(other))
         assert is_running.result() is None
         assert "error" not in caplog.text  # that nothing listens yet is none
         await to_named.open(5)
@@ -96,11 +101,24 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         with pytest.raises(BrokerConnectionError, match="nothing listens there"):
             await RabbitTransport(address).open(5)
         assert not [command for command in processes_of(temporary_folder) if "/epmd " in command]
-    finally:
-        await to_named.close()
-        await to_other.close()
-        await named.close()
-        await other.close()
+
+
+async def test_a_node_that_died_is_started_again_by_run() -> None:
+    async with new_broker() as broker:
+        killed = broker._launcher
+        assert isinstance(killed, ProcessLauncher)
+        assert killed._process is not None
+        killed._process.kill()
+        assert "ended with exit status -9" in (await wait_for_death(killed) or "")
+        await broker.run()
+        transport = RabbitTransport(Address(port=broker.port))
+        await transport.open(5)
+        await transport.close()
+
+
+@retry(retry=retry_if_result(lambda death: death is None), stop=stop_after_delay(5))
+async def wait_for_death(launcher: ProcessLauncher) -> str | None:
+    return await launcher.death()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run without root already")

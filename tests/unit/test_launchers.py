@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -140,6 +141,32 @@ async def test_a_missing_command_is_an_error_that_names_it(
         await broker.run(is_running)
     assert is_running.exception() is raised.value
     assert not raised.value.transient
+    await broker.close()
+
+
+async def test_docker_without_testcontainers_is_an_error_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "testcontainers.core.container", None)
+    broker = RabbitMQBroker(host="localhost", port=free_port(), launcher="docker")
+    with pytest.raises(BrokerConnectionError, match=r"pip install 'mooq\[docker\]'"):
+        await broker.run()
+    await broker.close()
+
+
+@pytest.mark.skipif(
+    shutil.which("systemctl" if os.geteuid() == 0 else "sudo") is None,
+    reason="this machine has no systemctl, or no sudo to run it by",
+)
+async def test_a_unit_that_cannot_be_started_is_an_error_with_the_words_of_systemctl() -> None:
+    unit = "mooq-no-such-unit.service"
+    broker = RabbitMQBroker(host="localhost", port=4, launcher="systemctl", unit=unit)
+    with pytest.raises(BrokerConnectionError) as raised:
+        await broker.run()
+    assert f"systemctl restart {unit}' failed with exit status " in str(raised.value)
+    assert not raised.value.transient
+    # Nor could it be stopped, which is worth a word: something might be left running.
+    assert f"systemctl stop {unit}' failed" in raised.value.__notes__[0]
     await broker.close()
 
 
