@@ -173,6 +173,28 @@ def test_a_full_consumer_leaves_the_ring_and_comes_back_at_its_end() -> None:
     assert line.said() == "8B 9A 10B 11B 12B 13B"
 
 
+def test_a_consumer_that_came_back_has_one_turn_like_all_others() -> None:
+    line = Line()
+    line.consume("A", prefetch=2)
+    line.publish(3)
+    line.acknowledge("0A")
+    line.acknowledge("1A")
+    line.acknowledge("2A")
+    line.consume("B")
+    line.publish(4)
+    assert line.said() == "0A 1A 2A 3A 4B 5A 6B"
+
+
+def test_a_full_consumer_keeps_its_turn_if_it_has_room_when_the_turn_comes() -> None:
+    line = Line()
+    line.consume("A", prefetch=1)
+    line.consume("B")
+    line.publish(2)
+    line.acknowledge("0A")
+    line.publish(2)
+    assert line.said() == "0A 1B 2A 3B"
+
+
 def test_nothing_limits_what_is_unacknowledged_without_a_prefetch() -> None:
     line = Line()
     line.consume("A")

@@ -36,17 +36,20 @@ class NaiveQueue(RuleBasedStateMachine):
         self.consumers: dict[str, Consumer] = {}
         self.prefetch: dict[str, int] = {}
 
-    @rule(persistent=st.booleans())
-    def publish(self, persistent: bool) -> None:
-        number = self.published
-        self.published += 1
-        self.ready.append((number, False))
-        if not persistent:
-            self.transient.add(number)
-        self.queue.push(Message(str(number).encode(), "", "q", persistent=persistent))
-        self.full_ones_are_passed_over()
+    @rule(some=st.lists(st.booleans(), min_size=1, max_size=6))
+    def publish(self, some: list[bool]) -> None:
+        """Some are persistent, some are not."""
+        for persistent in some:
+            number = self.published
+            self.published += 1
+            self.ready.append((number, False))
+            if not persistent:
+                self.transient.add(number)
+            self.queue.push(Message(str(number).encode(), "", "q", persistent=persistent))
+            self.full_ones_are_passed_over()
 
-    @rule(prefetch=st.integers(1, 4))
+    @precondition(lambda self: len(self.consumers) < 3)
+    @rule(prefetch=st.integers(1, 3))
     def a_consumer_joins(self, prefetch: int) -> None:
         name = f"consumer {len(self.prefetch)}"
         self.prefetch[name] = prefetch
