@@ -87,7 +87,7 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
     try:
         text = body.decode()
         try:
-            value, end = _decoder.scan_once(text, 0)
+            value, end = _decoder.scan_once(text, 0)  # type: ignore[attr-defined] # undocumented
         except StopIteration:
             end = -1
         # With space around the value, or no value, decode() knows better.
