@@ -159,6 +159,8 @@ class Conductor:
         RabbitMQ deletes a queue some time after its last consumer left, and tells consumers some
         time after their queue was deleted.
         """
+        if self._is_instant:
+            return
         for member in self._stage.members.values():
             asked = member.asked
             if isinstance(operation, DeleteQueue) and member.subscription.tag is not None:

@@ -127,31 +127,42 @@ def read(ledger: Path) -> list[Entry]:
 
 
 def table(entries: list[Entry]) -> str:
-    """Return runs as a table in Markdown, the latest first."""
-    rows = [
-        f"| {one.date} | {one.rabbitmq} | {one.operations:,} | {one.programs:,} | "
-        f"{one.divergences} | {one.unrepeated} | {one.seed} |"
-        for one in reversed(entries)
-    ]
+    """Return the runs as a table in Markdown: a row for a day and a version, the latest first."""
+    days: dict[tuple[str, tuple[int, ...], str], list[Entry]] = {}
+    for one in entries:
+        days.setdefault((one.date, _numbers(one.rabbitmq), one.rabbitmq), []).append(one)
+    rows = []
+    for date, numbers, version in sorted(days, reverse=True):
+        runs = days[date, numbers, version]
+        counts = [
+            sum(getattr(run, name) for run in runs)
+            for name in ("operations", "programs", "divergences", "unrepeated")
+        ]
+        cells = [date, version, *(f"{count:,}" for count in counts), _seeds(runs)]
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(
         [
-            "| date | RabbitMQ | operations | programs | divergences | unrepeated | seed |",
+            "| date | RabbitMQ | operations | programs | divergences | unrepeated | seeds |",
             "| --- | --- | --- | --- | --- | --- | --- |",
             *rows,
         ]
     )
 
 
+def _seeds(runs: list[Entry]) -> str:
+    seeds = sorted(run.seed for run in runs)
+    if seeds == list(range(seeds[0], seeds[0] + len(seeds))) and len(seeds) > 2:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
 def line(entries: list[Entry]) -> str:
-    """Return the latest run of each series of RabbitMQ, on one line."""
-    latest = {one.rabbitmq.rpartition(".")[0]: one for one in entries}
-    found = sum(one.divergences for one in latest.values())
-    done = sum(one.operations for one in latest.values())
-    return (
-        f"{done:,} operations against RabbitMQ {', '.join(sorted(latest, key=_series))}: "
-        f"{found} divergences"
-    )
+    """Return all runs on one line."""
+    done = sum(one.operations for one in entries)
+    found = sum(one.divergences for one in entries)
+    versions = sorted({one.rabbitmq for one in entries}, key=_numbers)
+    return f"{done:,} operations compared with RabbitMQ {', '.join(versions)}: {found} divergences"
 
 
-def _series(version: str) -> tuple[int, ...]:
+def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,111 @@
+"""Parity on a real RabbitMQ: the records are true of it, and what hypothesis writes agrees."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mooq.address import Address
+from mooq.parity import beneath
+from mooq.parity.compare import differences
+from mooq.parity.facts import FACTS, Fact
+from mooq.parity.programs import Program, Restart
+from mooq.parity.recording import ask, load
+from mooq.parity.report import explained
+from mooq.parity.run import run
+from mooq.parity.searching import Search, compared
+from mooq.parity.targets import InMemory, RabbitMQ, Restarting
+from mooq.parity.topics import prove
+from tests.conftest import BrokerAddress
+from tests.integration.restarting import on_rabbitmq
+from tests.managed_docker import ManagedDockerLauncher
+
+
+def target(address: BrokerAddress, restart: Restarting | None = None) -> RabbitMQ:
+    """Return a RabbitMQ for programs to run on."""
+    return RabbitMQ(
+        Address(
+            address["host"],
+            address["port"],
+            address["username"],
+            address["password"],
+            address["virtual_host"],
+        ),
+        restart,
+    )
+
+
+@pytest.fixture
+async def rabbitmq(rabbit_address: BrokerAddress) -> AsyncIterator[RabbitMQ]:
+    rabbitmq = target(rabbit_address)
+    yield rabbitmq
+    await rabbitmq.close()
+
+
+def restarts(program: Program) -> bool:
+    return any(isinstance(step, Restart) for step in program)
+
+
+async def check_record(fact: Fact, rabbitmq: RabbitMQ) -> None:
+    """Hold what is recorded of a release series against a RabbitMQ of it, or of the next one."""
+    trace = await ask(fact, rabbitmq)
+    answer = load(fact).as_of(rabbitmq.version)
+    memory = InMemory(rabbitmq.version)
+    recorded = await run(fact.program, memory) if answer is None else answer.trace
+    found = await differences(
+        fact.program, recorded, trace, lambda choices: run(fact.program, memory, choices)
+    )
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "fact", [fact for fact in FACTS if not restarts(fact.program)], ids=lambda fact: fact.name
+)
+async def test_a_real_rabbitmq_says_what_is_recorded_of_it(fact: Fact, rabbitmq: RabbitMQ) -> None:
+    await check_record(fact, rabbitmq)
+
+
+@pytest.mark.rabbit
+async def test_a_real_rabbitmq_says_what_is_recorded_of_it_when_it_restarts() -> None:
+    async with on_rabbitmq(ManagedDockerLauncher, 1) as broker:
+        rabbitmq = target(broker.address, broker.restart)
+        for fact in FACTS:
+            if restarts(fact.program):
+                await check_record(fact, rabbitmq)
+        await rabbitmq.close()
+
+
+def test_what_hypothesis_writes_is_the_same_on_a_real_rabbitmq(
+    rabbit_address: BrokerAddress,
+) -> None:
+    with asyncio.Runner() as runner:
+        rabbitmq = target(rabbit_address)
+        try:
+            findings = Search(runner, rabbitmq).search(seed=2017, operations=400)
+        finally:
+            runner.run(rabbitmq.close())
+
+    assert findings.operations >= 400
+    assert "\n".join(map(explained, findings.divergences)) == ""
+
+
+async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(
+    rabbitmq: RabbitMQ,
+) -> None:
+    proof = await prove(rabbitmq, longest=2)
+
+    assert proof.pairs > 800
+    assert proof.misrouted == []
+
+
+async def test_a_program_leaves_nothing_behind(rabbitmq: RabbitMQ) -> None:
+    fact = FACTS[0]
+    await compared(fact.program, rabbitmq)
+    prefix = rabbitmq.prefix
+
+    await rabbitmq.begin()
+
+    assert await beneath.ready(rabbitmq.inspector, f"{prefix}q") is None

@@ -1,0 +1,167 @@
+"""What a comparison of two traces allows: what RabbitMQ leaves open, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooq.parity.compare import Difference, differences, orders
+from mooq.parity.determined import determined
+from mooq.parity.programs import (
+    Cancel,
+    CloseChannel,
+    CloseConnection,
+    Consume,
+    Drop,
+    Get,
+    Process,
+    Program,
+    Publish,
+    Together,
+)
+from mooq.parity.run import Choices, run
+from mooq.parity.targets import InMemory
+from mooq.parity.trace import Delivered, Step, Trace
+
+TWO_QUEUES: Program = (
+    Consume("a1", "c1", "f", "fanout", queue="q"),
+    Consume("a1", "c2", "f", "fanout", queue="r"),
+    Publish("b1", "f"),
+    Publish("b1", "f"),
+    Process("a"),
+)
+
+
+def given(*names: str, since: tuple[int, ...] = ()) -> Trace:
+    """Return a trace of TWO_QUEUES: to whom which message was given, in which order."""
+    counts: dict[str, int] = {}
+    deliveries = []
+    for place, name in enumerate(names):
+        counts[name] = counts.get(name, 0) + 1
+        deliveries.append(Delivered(name, f"message {counts[name]}", since[place] if since else 0))
+    answers = [Step(("q",)), Step(("r",)), Step(("",)), Step(("",))]
+    return Trace((*answers, Step(("",), tuple(deliveries))), {})
+
+
+async def never(_: Choices) -> Trace:
+    raise AssertionError("nothing is open here")
+
+
+async def compared(program: Program, ours: Trace, theirs: Trace) -> list[Difference]:
+    return await differences(program, ours, theirs, never)
+
+
+async def test_queues_may_hand_on_one_message_in_either_order() -> None:
+    ours = given("c1", "c2", "c1", "c2", since=(3, 3, 4, 4))
+
+    assert await compared(TWO_QUEUES, ours, given("c2", "c1", "c1", "c2")) == []
+
+
+async def test_queues_may_not_hand_on_a_later_message_before_an_earlier_one() -> None:
+    ours = given("c1", "c2", "c1", "c2", since=(3, 3, 4, 4))
+
+    (found,) = await compared(TWO_QUEUES, ours, given("c1", "c1", "c2", "c2"))
+
+    assert (found.step, found.about) == (5, "order between the queues of channel a1")
+
+
+async def test_consumers_on_different_channels_may_start_in_any_order() -> None:
+    program = tuple(
+        Consume("a2", "c2", "f", "fanout", queue="r") if number == 1 else step
+        for number, step in enumerate(TWO_QUEUES)
+    )
+    ours = given("c1", "c2", "c1", "c2", since=(3, 3, 4, 4))
+
+    assert await compared(program, ours, given("c1", "c1", "c2", "c2")) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "about"),
+    [
+        (Step(("yes",)), Step(("no",)), "answer of call 1"),
+        (Step(("",), ready={"q": 1}), Step(("",), ready={"q": 2}), "ready in q"),
+        (Step(("",), ready={"q": 1}), Step(("",)), "ready in q"),
+        (Step(("",), (Delivered("c", "m"),)), Step(("",)), "given to c"),
+        (Step(("",), (Delivered("c", "m"),)), Step(("",), (Delivered("d", "m"),)), "given to c"),
+        (
+            Step(("",), (Delivered("c", "m"), Delivered("c", "n"))),
+            Step(("",), (Delivered("c", "n"), Delivered("c", "m"))),
+            "given to c",
+        ),
+    ],
+)
+async def test_what_rabbitmq_determines_must_be_the_same(
+    ours: Step, theirs: Step, about: str
+) -> None:
+    consumers = (Consume("a1", "c", "f", queue="q"), Consume("a1", "d", "f", queue="q"))
+    program = (*consumers, Process("a"))
+    registered = (Step(("q",)), Step(("q",)))
+
+    found = await compared(
+        program, Trace((*registered, ours), {}), Trace((*registered, theirs), {})
+    )
+
+    assert about in [difference.about for difference in found]
+
+
+async def test_what_is_left_in_a_queue_must_be_the_same() -> None:
+    (found,) = await compared((), Trace((), {"q": ("m",)}), Trace((), {}))
+
+    assert found == Difference(0, "left in q", ["m"], None)
+
+
+AT_ONCE: Program = (
+    Consume("a1", "c1", "d", "direct", queue="q"),
+    Together((Publish("b1", "d", msg="b"), Publish("c1", "d", msg="c"))),
+    Process("a"),
+)
+
+
+async def in_memory(choices: Choices) -> Trace:
+    return await run(AT_ONCE, InMemory(), choices)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_clients_may_publish_at_once_in_any_order(order: tuple[int, ...]) -> None:
+    theirs = await in_memory({2: order})
+
+    assert await differences(AT_ONCE, await run(AT_ONCE, InMemory()), theirs, in_memory) == []
+
+
+async def test_no_order_of_concurrent_calls_excuses_a_lost_message() -> None:
+    whole = await in_memory({2: (1, 0)})
+    last = Step(("",), whole.steps[-1].deliveries[:1], whole.steps[-1].ready)
+    theirs = Trace((*whole.steps[:-1], last), whole.left)
+
+    found = await differences(AT_ONCE, await run(AT_ONCE, InMemory()), theirs, in_memory)
+
+    assert [difference.about for difference in found] == ["given to c1"]
+
+
+def test_the_calls_of_one_channel_keep_their_order() -> None:
+    program = (Together((Publish("a1", "e"), Publish("b1", "e"), Publish("a1", "e"))),)
+
+    assert list(orders(program)) == [{1: (0, 1, 2)}, {1: (0, 2, 1)}, {1: (1, 0, 2)}]
+
+
+def test_a_cancelled_publish_was_sent_or_not() -> None:
+    assert list(orders((Publish("a1", "e"), Cancel(Publish("a1", "e"))))) == [{2: (0,)}, {2: ()}]
+
+
+def test_channels_that_share_a_queue_are_closed_before_their_connection() -> None:
+    consumers = tuple(Consume(channel, "", "e", queue="q") for channel in ("a1", "a2"))
+
+    program = determined((*consumers, CloseConnection("a")))
+
+    assert program[2:] == (CloseChannel("a1"), CloseChannel("a2"), CloseConnection("a"))
+
+
+def test_a_connection_whose_channels_share_a_queue_is_not_dropped() -> None:
+    consumers = tuple(Consume(channel, "", "e", queue="q") for channel in ("a1", "a2"))
+
+    assert len(determined((*consumers, Drop("a"), Drop("b")))) == 3
+
+
+def test_no_more_than_three_steps_are_open() -> None:
+    together = Together((Get("a1", "q"), Get("b1", "q")))
+
+    assert determined((together,) * 5) == (together,) * 3

@@ -1,0 +1,90 @@
+"""What real RabbitMQs were recorded to do, replayed against the in-memory broker without them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mooq.parity.facts import FACTS, Fact
+from mooq.parity.known import numbers_of
+from mooq.parity.recording import RECORDED, Answer, Record, compare, load, merged, replay, save
+from mooq.parity.targets import InMemory
+from mooq.parity.trace import Step, Trace
+from tests.parity_faults import FAULTS, Fault
+
+SERIES = {(3, 10), (4, 0), (4, 3)}
+
+facts = pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+
+
+@facts
+async def test_the_in_memory_broker_does_as_every_rabbitmq_was_recorded_to_do(fact: Fact) -> None:
+    found = await replay(load(fact))
+
+    assert {version: wrong for version, wrong in found.items() if wrong} == {}
+
+
+@facts
+def test_a_record_says_which_real_brokers_gave_it_and_when(fact: Fact) -> None:
+    seen = {version: date for answer in load(fact).answers for version, date in answer.seen.items()}
+
+    assert {numbers_of(version) for version in seen} == SERIES
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in seen)
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", date) for date in seen.values())
+
+
+def test_there_is_a_record_for_each_program_and_no_other() -> None:
+    assert {path.stem for path in RECORDED.iterdir()} == {fact.name for fact in FACTS}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_the_records_notice_a_broker_with_a_fault(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault(monkeypatch)
+
+    for fact in FACTS:
+        answer = load(fact).as_of("4.0")
+        assert answer is not None
+        try:
+            if await compare(fact, answer.trace, InMemory()):
+                return
+        except Exception:  # noqa: BLE001 - a broker that breaks down is noticed too
+            return
+    pytest.fail("no record noticed")
+
+
+def trace(answer: str) -> Trace:
+    return Trace((Step((answer,)),), {})
+
+
+FACT = Fact("a_fact", "Something is so.", FACTS[0].program[:1])
+
+
+def test_the_same_answer_of_two_versions_is_kept_once(tmp_path: Path) -> None:
+    record = Record(FACT, ())
+    for version, answer in (("4.0.5", "yes"), ("3.10.8", "yes"), ("4.3.6", "no")):
+        record = merged(record, version, "2026-01-01", trace(answer))
+    save(record, tmp_path)
+
+    assert load(FACT, tmp_path).answers == (
+        Answer({"3.10.8": "2026-01-01", "4.0.5": "2026-01-01"}, trace("yes")),
+        Answer({"4.3.6": "2026-01-01"}, trace("no")),
+    )
+
+
+def test_a_new_answer_takes_the_place_of_that_of_an_earlier_release_of_its_series() -> None:
+    record = merged(Record(FACT, ()), "4.0.5", "2026-01-01", trace("no"))
+
+    record = merged(record, "4.0.6", "2026-02-02", trace("yes"))
+
+    assert record.answers == (Answer({"4.0.6": "2026-02-02"}, trace("yes")),)
+
+
+def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
+    save(merged(Record(FACT, ()), "4.0.5", "2026-01-01", trace("yes")), tmp_path)
+
+    with pytest.raises(ValueError, match=r"a_fact\.json records another program"):
+        load(FACT._replace(program=FACTS[0].program[3:4]), tmp_path)

@@ -1,0 +1,111 @@
+"""What people read of parity: programs, differences side by side, ready tests, the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mooq.parity.compare import differences
+from mooq.parity.facts import FACTS, Fact
+from mooq.parity.ledger import Entry, add, line, read, table
+from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size
+from mooq.parity.report import as_test, explained, side_by_side
+from mooq.parity.run import run
+from mooq.parity.searching import Divergence
+from mooq.parity.targets import InMemory
+from tests.parity_faults import never_redelivered
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+def test_a_program_prints_as_the_python_that_makes_it(fact: Fact) -> None:
+    assert eval(repr(fact.program), dict(KINDS)) == fact.program
+
+
+def test_defaults_are_left_out_when_an_operation_prints() -> None:
+    assert repr(Publish("a1", "e", mandatory=True)) == (
+        "Publish('a1', exchange='e', mandatory=True)"
+    )
+
+
+def test_calls_made_together_count_as_one_operation_each() -> None:
+    assert size((Together((Get("a1", "q"), Get("b1", "q"))), Process("a"))) == 3
+
+
+def test_two_records_are_shown_side_by_side_with_a_mark_where_they_differ() -> None:
+    assert side_by_side(["same", "one"], ["same", "two", "more"], width=23) == (
+        "in memory    RabbitMQ\n"
+        "----------   ----------\n"
+        "same         same\n"
+        "one        ≠ two\n"
+        "           ≠ more"
+    )
+
+
+def test_long_lines_stay_in_their_column() -> None:
+    shown = side_by_side(["word " * 9], ["other"], width=43)
+
+    assert max(map(len, shown.splitlines())) <= 43
+    assert shown.splitlines()[2].endswith("≠ other")
+
+
+PROGRAM = (
+    Consume("a1", "c1", "d", "direct", queue="q"),
+    Publish("b1", "d"),
+    CloseChannel("a1"),
+    Get("b1", "q"),
+)
+
+
+async def divergence(monkeypatch: pytest.MonkeyPatch) -> Divergence:
+    """Return how a broker that never flags a message differs from one that does."""
+    ours = await run(PROGRAM, InMemory())
+    never_redelivered(monkeypatch)
+    theirs = await run(PROGRAM, InMemory())
+    found = await differences(PROGRAM, ours, theirs, lambda _: run(PROGRAM, InMemory()))
+    return Divergence(PROGRAM, ours, theirs, found, "4.0.5")
+
+
+async def test_a_divergence_names_the_step_and_both_outcomes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = explained(await divergence(monkeypatch))
+
+    assert text.startswith("The in-memory broker differs from RabbitMQ 4.0.5:")
+    assert "  2 Publish('b1', exchange='d')" in text
+    assert "'m2' by '' of 'd', redelivered ≠ 'm2' by '' of 'd' at the end" in " ".join(text.split())
+
+
+def test_a_program_is_printed_as_a_test_that_compiles() -> None:
+    source = as_test(PROGRAM)
+
+    namespace: dict[str, object] = {}
+    exec(compile(source, "test_found.py", "exec"), namespace)
+    assert namespace["PROGRAM"] == PROGRAM
+
+
+def entry(version: str, divergences: int = 0, seed: int = 7) -> Entry:
+    return Entry("2026-01-02", version, seed, 1234, 50, divergences, 1, 6.5, 2)
+
+
+def test_the_ledger_keeps_every_run(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.json"
+    for version in ("3.10.8", "4.0.5"):
+        add(entry(version), ledger)
+
+    assert read(ledger) == [entry("3.10.8"), entry("4.0.5")]
+
+
+def test_the_ledger_is_shown_with_a_row_for_each_day_and_version() -> None:
+    runs = [entry("3.10.8"), *(entry("4.0.5", 2, seed) for seed in (9, 8, 7)), entry("3.10.8")]
+
+    assert table(runs).splitlines()[2:] == [
+        "| 2026-01-02 | 4.0.5 | 3,702 | 150 | 6 | 3 | 7 to 9 |",
+        "| 2026-01-02 | 3.10.8 | 2,468 | 100 | 0 | 2 | 7, 7 |",
+    ]
+
+
+def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
+    runs = [entry("4.0.5"), entry("3.10.8"), entry("4.0.5", divergences=1)]
+
+    assert line(runs) == "3,702 operations compared with RabbitMQ 3.10.8, 4.0.5: 1 divergences"

@@ -1,0 +1,116 @@
+"""Hypothesis writes programs, finds what a faulty broker does otherwise, and shrinks it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from mooq.memory_broker import virtual_host
+from mooq.memory_broker.queue import Entry, Queue
+from mooq.message import Delivery
+from mooq.parity import beneath
+from mooq.parity.command import NO_BROKER, run
+from mooq.parity.programs import size
+from mooq.parity.report import explained
+from mooq.parity.searching import Search
+from mooq.parity.targets import InMemory
+from mooq.parity.topics import keys, matches, patterns, prove
+from mooq.topology import Queue as Declaration
+from tests.topic_pairs import TOPIC_PAIRS
+
+
+class Flagless(Queue):
+    """A queue that forgets that a message was delivered before."""
+
+    def _hand_out(self, entry: Entry, owner: object) -> Delivery:
+        return super()._hand_out(entry, owner)._replace(redelivered=False)
+
+
+class FaultyHost(virtual_host.VirtualHost):
+    """A virtual host of such queues."""
+
+    def declare_queue(self, declaration: Declaration, asker: object) -> Queue:
+        queue = super().declare_queue(declaration, asker)
+        queue.__class__ = Flagless
+        return queue
+
+
+class Faulty(InMemory):
+    """A broker whose virtual hosts are such."""
+
+    async def begin(self) -> None:
+        await super().begin()
+        beneath.host_by(self._broker, FaultyHost)
+
+
+@pytest.fixture
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+def test_two_right_brokers_agree_on_whatever_hypothesis_writes(runner: asyncio.Runner) -> None:
+    findings = Search(runner, InMemory()).search(seed=1, operations=500)
+
+    assert findings.operations >= 500
+    assert findings.divergences == []
+    assert findings.unrepeated == []
+
+
+def test_a_fault_is_found_and_shrunk_to_a_program_that_a_person_can_read(
+    runner: asyncio.Runner,
+) -> None:
+    findings = Search(runner, Faulty()).search(seed=1, operations=300)
+
+    (divergence, *_) = findings.divergences
+    assert size(divergence.program) <= 5
+    assert "redelivered" in explained(divergence)
+
+
+def test_the_same_seed_writes_the_same_programs(runner: asyncio.Runner) -> None:
+    first, second = (Search(runner, InMemory()).search(7, 200) for _ in range(2))
+
+    assert (first.operations, first.programs) == (second.operations, second.programs)
+
+
+def test_without_a_broker_the_command_says_so_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("amqp://127.0.0.1:1", operations=10, seed=1) == NO_BROKER
+
+    assert "cannot connect to 127.0.0.1:1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [{"operations": 0}, {"workers": 0}, {"against": "http://x"}])
+def test_the_command_refuses_wrong_arguments(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="must"):
+        run(**wrong)  # type: ignore[arg-type]
+
+
+def test_the_definition_of_topics_says_what_every_measured_pair_says() -> None:
+    wrong = [pair for pair in TOPIC_PAIRS if matches(*pair[:2]) is not pair[2]]
+
+    assert wrong == []
+
+
+def test_the_topic_proof_tries_every_key_and_every_pattern_that_can_be_bound() -> None:
+    assert len(keys()) == 5 + 25 + 125 + 625
+    assert len(patterns()) == len(keys()) - 1 - (4 * 4 + 1)
+
+
+async def test_the_in_memory_broker_routes_every_pair_right() -> None:
+    proof = await prove(InMemory(), longest=3)
+
+    assert proof.pairs == 154 * 155
+    assert proof.misrouted == []
+
+
+async def test_the_topic_proof_notices_one_misrouted_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.parity_faults import the_empty_key_misses_a_lone_hash
+
+    the_empty_key_misses_a_lone_hash(monkeypatch)
+
+    proof = await prove(InMemory(), longest=2)
+
+    assert ("#", "", 0, 1) in proof.misrouted
+    assert {key for _, key, *_ in proof.misrouted} == {""}
