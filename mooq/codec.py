@@ -86,12 +86,13 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
             return body
     try:
         text = body.decode()
-        try:
-            value, end = _decoder.scan_once(text, 0)  # type: ignore[attr-defined] # undocumented
-        except StopIteration:
-            end = -1
-        # With space around the value, or no value, decode() knows better.
-        return value if end == len(text) else _decoder.decode(text)
+        # raw_decode() spares the search for white space around the value; decode() knows better
+        # when there is some, or no value at all.
+        if not text[:1].isspace():
+            value, end = _decoder.raw_decode(text)
+            if end == len(text):
+                return value
+        return _decoder.decode(text)
     except RecursionError:
         raise ValueError("the body is not JSON that can be read: nested too deeply") from None
     except ValueError as error:
