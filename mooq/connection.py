@@ -84,6 +84,10 @@ class Connection(ABC):
         if self._transport is None:
             transport = self._watcher.watch(self._new_transport(self._address), self._dispatcher)
             await transport.open(self._timeout)
+            if self._closed or self._transport is not None:  # by others, meanwhile
+                await transport.close()
+                self._check_not_closed()
+                return
             transport.on_lost = self._lost
             self._transport = transport
 

@@ -23,7 +23,7 @@ from aiormq.channel import Channel
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
-from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end
+from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Wires:
         self._consuming: aiormq.Connection | None = None
         self._publishing: aiormq.Connection | None = None
         self._publishing_lock = asyncio.Lock()
+        self._connecting: set[aiormq.Connection] = set()
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
 
@@ -75,10 +76,10 @@ class Wires:
             raise
 
     async def close(self) -> None:
-        """Close both; what is unacknowledged goes back to its queue."""
+        """Close both, and those that begin; what is unacknowledged goes back to its queue."""
         publishing, self._publishing = self._publishing, None
         consuming, self._consuming = self._consuming, None
-        await to_the_end(close_all(publishing, consuming))
+        await to_the_end(close_all(publishing, consuming, *self._connecting))
 
     def _closed(self, consuming: aiormq.Connection) -> None:
         if self._consuming is consuming:
@@ -98,6 +99,7 @@ class Wires:
         )
         context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
         connection = aiormq.Connection(url, context=context)
+        self._connecting.add(connection)
         try:
             async with asyncio.timeout(self._timeout):
                 await connection.connect()
@@ -107,7 +109,11 @@ class Wires:
             await connection.close()
             if isinstance(error, (OSError, *GONE, aiormq.exceptions.AMQPError)):
                 raise explain(error, address, self._timeout) from error
+            if isinstance(error, asyncio.CancelledError) and not was_cancelled():
+                raise Lost("the connection was closed") from error
             raise
+        finally:
+            self._connecting.discard(connection)
         return connection
 
     async def consuming_channel(self) -> AbstractChannel:
@@ -123,9 +129,13 @@ class Wires:
                 raise Lost("the connection is closed")
             if self._publishing is None or self._publishing.is_closed:
                 try:
-                    self._publishing = await self._connect("publishing")
+                    publishing = await self._connect("publishing")
                 except BrokerConnectionError as error:
                     raise Lost(str(error)) from error
+                if self.is_lost:
+                    await close_all(publishing)
+                    raise Lost("the connection was closed meanwhile")
+                self._publishing = publishing
             return cast(Channel, await answered(self._publishing.channel()))
 
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
