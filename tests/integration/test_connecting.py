@@ -15,7 +15,7 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
-from tests.integration.inbox import bodies_of, make_queue
+from tests.integration.inbox import bodies_of, make_queue, no_task_left
 
 
 async def failure(**arguments: Any) -> mooq.BrokerConnectionError:
@@ -193,6 +193,31 @@ async def test_a_connection_of_2017_is_opened_by_async_with(broker_address: Brok
     async with kind(**arguments) as connection:
         assert isinstance(await connection.create_channel(), mooq.Channel)
     await kind(**arguments).close()  # never opened
+
+
+async def test_connecting_several_times_at_once_is_connecting_once(
+    broker_address: BrokerAddress,
+) -> None:
+    arguments: dict[str, Any] = {**broker_address}
+    async with no_task_left():
+        connection = KINDS[arguments.pop("broker")](**arguments)
+        await asyncio.gather(*(connection.connect() for _ in range(3)))
+        await connection.create_channel()
+        await connection.close()
+
+
+async def test_a_connection_that_is_closed_while_it_connects_stays_closed(
+    broker_address: BrokerAddress,
+) -> None:
+    arguments: dict[str, Any] = {**broker_address}
+    async with no_task_left():
+        connection = KINDS[arguments.pop("broker")](**arguments)
+        connecting = asyncio.create_task(connection.connect())
+        closing = asyncio.create_task(connection.close())
+        outcome = (await asyncio.gather(connecting, closing, return_exceptions=True))[0]
+        assert outcome is None or isinstance(outcome, mooq.BrokerConnectionError)
+        with pytest.raises(mooq.BrokerConnectionError, match="is closed"):
+            await connection.create_channel()
 
 
 async def test_channels_and_connections_have_the_names_of_2017(

@@ -9,7 +9,15 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
-from tests.integration.inbox import HeldInbox, Inbox, bodies_of, drained, make_queue, processing
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    HeldInbox,
+    Inbox,
+    bodies_of,
+    drained,
+    make_queue,
+    processing,
+)
 
 
 async def test_get_takes_one_message_and_acknowledges_it(
@@ -208,6 +216,24 @@ async def test_a_get_whose_queue_is_deleted_meanwhile_ends_at_once(
         await asyncio.sleep(0)
     with pytest.raises(mooq.ConsumerQueueNotFound, match="queue 'q' at"):
         await getting
+
+
+async def test_a_get_that_waits_ends_when_its_channel_is_closed(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    channel = await conn.create_channel()
+    getting = asyncio.create_task(channel.get("q", timeout=LONGEST_WAIT))
+    # It waits for a message by now, or will find its channel closed.
+    await chan.publish(exchange_name="log", msg="first")
+    await channel.close()
+    async with asyncio.timeout(LONGEST_WAIT / 2):
+        outcome: Any = (await asyncio.gather(getting, return_exceptions=True))[0]
+    if isinstance(outcome, dict):
+        assert outcome["msg"] == "first"
+    else:
+        assert isinstance(outcome, mooq.BrokerConnectionError)
+        assert await bodies_of(chan, "q") == ["first"]
 
 
 @pytest.mark.parametrize(

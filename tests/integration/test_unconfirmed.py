@@ -205,3 +205,22 @@ async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
         async with asyncio.timeout(LONGEST_WAIT / 2):
             messages = await asyncio.gather(*getting)
         assert {message["msg"] for message in messages} == {"before", "after"}
+
+
+async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(
+    rabbit_address: BrokerAddress,
+) -> None:
+    async with sluice_before(rabbit_address) as (sluice, address):
+        conn = await mooq.connect(**address)
+        chan = await conn.create_channel()
+        await chan.register_producer(exchange_name="log", exchange_type="direct")
+        sluice.hold_answers()
+        processes = asyncio.create_task(conn.process_events())
+        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=20))
+        sluice.cut()
+        await sluice.is_holding.wait()
+        async with asyncio.timeout(5):  # connecting may take 10
+            await conn.close()
+            await processes
+            with pytest.raises(mooq.BrokerConnectionError, match="is closed; "):
+                await publishing
