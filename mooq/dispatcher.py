@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterable
 
 from mooq.consumer import Consumer
 from mooq.message import Delivery, Outcome
 from mooq.transports.base import TransportChannel
+
+CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
+
+log = logging.getLogger("mooq")
 
 CallbackTask = asyncio.Task[Exception | None]
 
@@ -109,4 +114,6 @@ async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
     for task in late:
         task.cancel()
     if late:
-        await asyncio.wait(late)
+        _, stubborn = await asyncio.wait(late, timeout=CUT_OFF_TIMEOUT)
+        for task in stubborn:
+            log.warning("%s goes on, cut off as it is: it must not swallow CancelledError", task)

@@ -6,6 +6,7 @@ On channels of a broker in memory, so that what is given back can be seen in its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +15,7 @@ import pytest
 
 from mooq.address import Address
 from mooq.consumer import Consumer
-from mooq.dispatcher import Dispatcher
+from mooq.dispatcher import Dispatcher, finished
 from mooq.memory_broker.broker import Broker, Connection
 from mooq.message import IncomingMessage, Message
 from mooq.topology import Queue
@@ -273,3 +274,23 @@ async def test_a_callback_does_not_wait_for_itself(
 async def test_with_nothing_that_runs_there_is_nothing_to_wait_for(dispatcher: Dispatcher) -> None:
     async with asyncio.timeout(TIMEOUT):
         await dispatcher.finish(math.inf)
+
+
+async def test_a_callback_that_swallows_its_cancellation_is_not_waited_for_without_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    released = asyncio.Event()
+
+    async def stubborn() -> Exception | None:
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+        return None
+
+    task = asyncio.create_task(stubborn())
+    async with asyncio.timeout(5):
+        await finished([task], 0.01)
+    assert not task.done()
+    assert "must not swallow CancelledError" in caplog.text
+    released.set()
+    await task
