@@ -37,7 +37,7 @@ class Conductor:
         self.callbacks = Callbacks(self._send)
         self.late_answers: dict[int, str] = {}
         self._waiting: list[tuple[str, Begun]] = []
-        self._unfinished: dict[int, asyncio.Task[None]] = {}
+        self._unfinished: list[tuple[int, asyncio.Task[None]]] = []
 
     async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
         """Return what ``process_events`` raised, and the callbacks that were started."""
@@ -65,7 +65,7 @@ class Conductor:
             if all(one.task.done() for one in begun):
                 answers.append(await self._outcome(processing))
             else:
-                self._unfinished[number] = processing
+                self._unfinished.append((number, processing))
         return "; ".join(filter(None, answers)), started
 
     async def _bring_back(self, connection: Connection) -> None:
@@ -99,13 +99,12 @@ class Conductor:
             if not one.task.done():
                 await one.proceed()
                 await self._settled(one)
-        for number, processing in list(self._unfinished.items()):
-            await self._finish(number, processing)
-
-    async def _finish(self, number: int, processing: asyncio.Task[None]) -> None:
-        if not any(not one.task.done() for _, one in self._waiting):
-            del self._unfinished[number]
-            self.late_answers[number] = await self._outcome(processing)
+        if all(one.task.done() for _, one in self._waiting):
+            for number, processing in self._unfinished:
+                earlier = self.late_answers.get(number)
+                answers = [earlier, await self._outcome(processing)]
+                self.late_answers[number] = "; ".join(filter(None, answers))
+            self._unfinished.clear()
 
     async def _outcome(self, processing: asyncio.Task[None]) -> str:
         """Return how many callbacks failed, or what else went wrong."""
@@ -179,8 +178,10 @@ class Conductor:
         return self._is_away(member) or await self._ready_in(member) is None
 
     async def _is_told(self, member: Member) -> bool:
+        if member.channel.is_closed or self._is_away(member):
+            return True
         await member.channel.flush()
-        return self._is_away(member) or member.subscription.tag is None
+        return member.subscription.tag is None
 
     def _is_away(self, member: Member) -> bool:
         connection = self._stage.connections[connection_of(member.asked.channel)]

@@ -288,6 +288,17 @@ FACTS = (
         ),
     ),
     Fact(
+        "long_names",
+        "RabbitMQ says no more than 255 bytes, and shows by dots that it would say more.",
+        (
+            Get("a1", "q" * 239),
+            Consume("a1", "c1", "d", "direct", queue="q" * 239),
+            Consume("a1", "c2", "d", "direct", queue="q" * 239, dead_letters="x"),
+            Get("a1", "q" * 240),
+            Publish("a1", "e" * 111),
+        ),
+    ),
+    Fact(
         "mandatory",
         "A mandatory message that no queue is bound for is an error, any other is dropped.",
         (

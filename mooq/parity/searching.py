@@ -108,8 +108,13 @@ class Search:
             findings.divergences.append(self._last)
 
     async def _repeatedly(self, program: Program) -> Divergence | None:
-        """Return a difference only if it is there each time; note one that is not."""
+        """Return a difference only if it is there each time; note one that is not.
+
+        Once one is known, what hypothesis makes of it to shrink it need differ but once.
+        """
         divergence = await compared(program, self._theirs)
+        if self._last is not None:
+            return divergence
         first = divergence
         for _ in range(ATTEMPTS - 1):
             if divergence is None:

@@ -11,6 +11,9 @@ from typing import Any
 from mooq.message import IncomingMessage
 
 
+LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
+
+
 @dataclass(frozen=True)
 class Delivered:
     """A message that a consumer was given. ``since`` is the step that made it arrive, if known."""
@@ -65,7 +68,8 @@ class Words:
         """Return an error's type and text; of several, each."""
         if isinstance(error, BaseExceptionGroup):
             return "; ".join(sorted(self.of_error(each) for each in error.exceptions))
-        return f"{type(error).__name__}: {self.of(str(error))}"
+        ours, bracket, theirs = self.of(str(error)).partition("[")
+        return f"{type(error).__name__}: {ours}{bracket}{_begin(theirs)}"
 
     def of_message(self, message: IncomingMessage) -> str:
         """Return what of a message was the program's doing, or its broker's."""
@@ -79,6 +83,11 @@ class Words:
         if not _is_made(message["message_id"]):
             parts.append(f"id {message['message_id']!r}")
         return self.of(", ".join(parts))
+
+
+def _begin(text: str) -> str:
+    """Return the begin of a broker's words: where RabbitMQ cuts them depends on its names."""
+    return text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]}…"
 
 
 def _is_made(message_id: str | None) -> bool:

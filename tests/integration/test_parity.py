@@ -38,21 +38,21 @@ def target(address: BrokerAddress, restart: Restarting | None = None) -> RabbitM
 
 
 @pytest.fixture
-async def rabbitmq(rabbit_address: BrokerAddress) -> AsyncIterator[RabbitMQ]:
-    rabbitmq = target(rabbit_address)
-    yield rabbitmq
-    await rabbitmq.close()
+async def theirs(rabbit_address: BrokerAddress) -> AsyncIterator[RabbitMQ]:
+    theirs = target(rabbit_address)
+    yield theirs
+    await theirs.close()
 
 
 def restarts(program: Program) -> bool:
     return any(isinstance(step, Restart) for step in program)
 
 
-async def check_record(fact: Fact, rabbitmq: RabbitMQ) -> None:
+async def check_record(fact: Fact, theirs: RabbitMQ) -> None:
     """Hold what is recorded of a release series against a RabbitMQ of it, or of the next one."""
-    trace = await ask(fact, rabbitmq)
-    answer = load(fact).as_of(rabbitmq.version)
-    memory = InMemory(rabbitmq.version)
+    trace = await ask(fact, theirs)
+    answer = load(fact).as_of(theirs.version)
+    memory = InMemory(theirs.version)
     recorded = await run(fact.program, memory) if answer is None else answer.trace
     found = await differences(
         fact.program, recorded, trace, lambda choices: run(fact.program, memory, choices)
@@ -64,8 +64,8 @@ async def check_record(fact: Fact, rabbitmq: RabbitMQ) -> None:
 @pytest.mark.parametrize(
     "fact", [fact for fact in FACTS if not restarts(fact.program)], ids=lambda fact: fact.name
 )
-async def test_a_real_rabbitmq_says_what_is_recorded_of_it(fact: Fact, rabbitmq: RabbitMQ) -> None:
-    await check_record(fact, rabbitmq)
+async def test_a_real_rabbitmq_says_what_is_recorded_of_it(fact: Fact, theirs: RabbitMQ) -> None:
+    await check_record(fact, theirs)
 
 
 @pytest.mark.rabbit
@@ -93,19 +93,19 @@ def test_what_hypothesis_writes_is_the_same_on_a_real_rabbitmq(
 
 
 async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(
-    rabbitmq: RabbitMQ,
+    theirs: RabbitMQ,
 ) -> None:
-    proof = await prove(rabbitmq, longest=2)
+    proof = await prove(theirs, longest=2)
 
     assert proof.pairs > 800
     assert proof.misrouted == []
 
 
-async def test_a_program_leaves_nothing_behind(rabbitmq: RabbitMQ) -> None:
+async def test_a_program_leaves_nothing_behind(theirs: RabbitMQ) -> None:
     fact = FACTS[0]
-    await compared(fact.program, rabbitmq)
-    prefix = rabbitmq.prefix
+    await compared(fact.program, theirs)
+    prefix = theirs.prefix
 
-    await rabbitmq.begin()
+    await theirs.begin()
 
-    assert await beneath.ready(rabbitmq.inspector, f"{prefix}q") is None
+    assert await beneath.ready(theirs.inspector, f"{prefix}q") is None
