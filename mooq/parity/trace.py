@@ -10,7 +10,6 @@ from typing import Any
 
 from mooq.message import IncomingMessage
 
-
 LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
 
 
