@@ -62,6 +62,9 @@ async def drop(connection: Connection) -> None:
             beneath.dropped()
         return
     wires = _wires(connection)
+    if not wires.is_lost:
+        # What was sent goes first, so that no acknowledgement is lost with the connection.
+        await wires.control(lambda amqp: amqp.exchange_declare("amq.direct", passive=True))
     for wire in (wires._publishing, wires._consuming):
         # With a goodbye that only the broker sees, since its answer says that it is done.
         if wire is not None:
