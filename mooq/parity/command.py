@@ -11,11 +11,10 @@ from time import monotonic
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.parity.ledger import Progress, add, measure, read, table
 from mooq.parity.report import explained
 
-OK, DIFFERENT, NO_BROKER = 0, 1, 2
-MISSING = "mooq parity writes its programs with hypothesis; install it: pip install hypothesis"
+OK, DIFFERENT, IMPOSSIBLE = 0, 1, 2
+MISSING = "mooq parity has its programs written by hypothesis: pip install 'mooq[parity]'"
 
 
 def run(
@@ -47,10 +46,17 @@ def run(
     seed = SystemRandom().randrange(10**6) if seed is None else seed
     workers = workers or os.cpu_count() or 1
     try:
+        from mooq.parity.ledger import add, measure, read, table
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        say(MISSING)
+        return IMPOSSIBLE
+    try:
         result = measure(address, operations, seed, workers, _progress())
     except BrokerConnectionError as error:
         say(str(error))
-        return NO_BROKER
+        return IMPOSSIBLE
     for divergence in result.divergences:
         say(explained(divergence))
     for divergence in result.unrepeated:
@@ -65,7 +71,7 @@ def run(
     return DIFFERENT if result.divergences else OK
 
 
-def _progress() -> Progress:
+def _progress() -> Callable[[int, int, int], None]:
     """Return what shows progress on standard error, and on one line if that is a terminal."""
     began = monotonic()
     is_terminal = sys.stderr.isatty()

@@ -14,7 +14,8 @@ from random import Random
 from time import monotonic
 
 from mooq.address import Address
-from mooq.parity.searching import Divergence, Findings, Search
+from mooq.parity.both import Divergence
+from mooq.parity.searching import Findings, Search
 from mooq.parity.targets import RabbitMQ
 
 CHUNK = 1000  # operations that a process does at a time

@@ -1,4 +1,4 @@
-"""Recorded truth: what each RabbitMQ made of the programs in ``facts.py``, to be read and replayed.
+"""Recorded truth: what each RabbitMQ made of the programs in ``facts``, to be read and replayed.
 
 ``python -m mooq.parity.recording --against amqp://… --restart "docker restart NAME"`` asks a
 RabbitMQ anew and writes its answers beside those of other versions.
@@ -64,7 +64,7 @@ def load(fact: Fact, folder: Path = RECORDED) -> Record:
         recorded = [step["call"] for step in answer["steps"]]
         if recorded != calls:
             raise ValueError(
-                f"{path.name} records another program than {fact.name!r} in facts.py; record it "
+                f"{path.name} records another program than {fact.name!r} in facts; record it "
                 "again: python -m mooq.parity.recording"
             )
         answers.append(Answer(answer["rabbitmq"], traces.from_json(answer)))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import indent, wrap
 
+from mooq.parity.both import Divergence
 from mooq.parity.programs import KINDS, Program, Readable
-from mooq.parity.searching import Divergence
 from mooq.parity.trace import Step, Trace
 
 WIDTH = 100
@@ -79,9 +79,9 @@ def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_progr
     lines = ",\n".join(f"    {step!r}" for step in program)
     return (
         "from mooq.address import Address\n"
+        "from mooq.parity.both import compared\n"
         f"from mooq.parity.programs import (\n{used})\n"
         "from mooq.parity.report import explained\n"
-        "from mooq.parity.searching import compared\n"
         "from mooq.parity.targets import RabbitMQ\n\n"
         f"PROGRAM = (\n{lines},\n)\n\n\n"
         f"async def {name}() -> None:\n"

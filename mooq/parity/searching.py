@@ -9,26 +9,13 @@ from random import Random
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 
-from mooq.parity.compare import Difference, differences
+from mooq.parity.both import Divergence, compared
 from mooq.parity.programs import Program, size
-from mooq.parity.run import run
 from mooq.parity.strategies import programs
-from mooq.parity.targets import InMemory, Target
-from mooq.parity.trace import Trace
+from mooq.parity.targets import Target
 
 ATTEMPTS = 3
 """How often a program is run again before a difference counts as one that does not repeat."""
-
-
-@dataclass(frozen=True)
-class Divergence:
-    """A program on which the brokers differ, as short as hypothesis could make it."""
-
-    program: Program
-    ours: Trace
-    theirs: Trace
-    found: list[Difference]
-    version: str
 
 
 @dataclass
@@ -43,17 +30,6 @@ class Findings:
 
 class _DifferenceFound(Exception):
     """Tells hypothesis that a program is what it looks for."""
-
-
-async def compared(program: Program, theirs: Target) -> Divergence | None:
-    """Run a program on the in-memory broker and on another; return how they differ, if they do."""
-    their_trace = await run(program, theirs)
-    memory = InMemory(theirs.version)
-    our_trace = await run(program, memory)
-    found = await differences(
-        program, our_trace, their_trace, lambda choices: run(program, memory, choices)
-    )
-    return Divergence(program, our_trace, their_trace, found, theirs.version) if found else None
 
 
 class Search:

@@ -9,13 +9,14 @@ import pytest
 
 from mooq.address import Address
 from mooq.parity import beneath
+from mooq.parity.both import compared
 from mooq.parity.compare import differences
 from mooq.parity.facts import FACTS, Fact
 from mooq.parity.programs import Program, Restart
 from mooq.parity.recording import ask, load
 from mooq.parity.report import explained
 from mooq.parity.run import run
-from mooq.parity.searching import Search, compared
+from mooq.parity.searching import Search
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting
 from mooq.parity.topics import prove
 from tests.conftest import BrokerAddress

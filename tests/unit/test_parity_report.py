@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from mooq.parity.both import Divergence
 from mooq.parity.compare import differences
 from mooq.parity.facts import FACTS, Fact
 from mooq.parity.ledger import Entry, add, line, read, table
 from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size
 from mooq.parity.report import as_test, explained, side_by_side
 from mooq.parity.run import run
-from mooq.parity.searching import Divergence
 from mooq.parity.targets import InMemory
 from tests.parity_faults import never_redelivered
 

@@ -1,0 +1,59 @@
+"""How many operations a second parity compares: in memory, and against a RabbitMQ.
+
+``python benchmarks/parity.py [--against amqp://127.0.0.1:5672] [--operations N] [--workers N]``.
+In memory, both sides are in-memory brokers, so each operation is made twice and written by
+hypothesis once; against RabbitMQ the programs are run on it and in memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Callable
+from time import perf_counter
+
+from mooq.address import Address
+from mooq.parity.ledger import measure
+from mooq.parity.searching import Search
+from mooq.parity.targets import InMemory
+
+
+def in_memory(seed: int, operations: int) -> int:
+    """Compare two brokers in memory; return how many operations that took."""
+    with asyncio.Runner() as runner:
+        findings = Search(runner, InMemory()).search(seed, operations)
+    assert not findings.divergences
+    return findings.operations
+
+
+def rate(made: Callable[[], int]) -> float:
+    began = perf_counter()
+    return made() / (perf_counter() - began)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", help="amqp://user:password@host:port/virtual_host")
+    parser.add_argument("--operations", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    share = options.operations // options.workers
+    with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
+        pool.starmap(in_memory, [(seed, 100) for seed in range(options.workers)])  # imports
+        in_a_second = rate(
+            lambda: sum(pool.starmap(in_memory, [(seed, share) for seed in range(options.workers)]))
+        )
+    print(f"in memory: {in_a_second:,.0f} operations a second, {options.workers} processes")
+    if options.against:
+        result = measure(Address.from_url(options.against), options.operations, 1, options.workers)
+        entry = result.entry
+        print(
+            f"RabbitMQ {entry.rabbitmq}: {entry.operations / entry.seconds:,.0f} operations a "
+            f"second, {options.workers} processes, {entry.divergences} divergences"
+        )
+
+
+if __name__ == "__main__":
+    main()

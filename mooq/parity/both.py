@@ -1,0 +1,33 @@
+"""A program on both brokers: whether they agree, and if not, how they differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mooq.parity.compare import Difference, differences
+from mooq.parity.programs import Program
+from mooq.parity.run import run
+from mooq.parity.targets import InMemory, Target
+from mooq.parity.trace import Trace
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """A program on which the brokers differ: what each made of it, and where that differs."""
+
+    program: Program
+    ours: Trace
+    theirs: Trace
+    found: list[Difference]
+    version: str
+
+
+async def compared(program: Program, theirs: Target) -> Divergence | None:
+    """Run a program on the in-memory broker and on another; return how they differ, if they do."""
+    their_trace = await run(program, theirs)
+    memory = InMemory(theirs.version)
+    our_trace = await run(program, memory)
+    found = await differences(
+        program, our_trace, their_trace, lambda choices: run(program, memory, choices)
+    )
+    return Divergence(program, our_trace, their_trace, found, theirs.version) if found else None
