@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared_broker import Answer
+from mooq.testing.asking import Answer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
@@ -41,7 +41,7 @@ def test_an_example_runs_with_nothing_else_installed(example: Path) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_does_the_same_on_rabbitmq(example: Path, rabbitmq: Answer) -> None:
-    where = ["--host", rabbitmq["host"], "--port", str(rabbitmq["port"])]
+def test_an_example_does_the_same_on_rabbitmq(example: Path, mooq_rabbitmq: Answer) -> None:
+    where = ["--host", mooq_rabbitmq["host"], "--port", str(mooq_rabbitmq["port"])]
 
     assert run(str(example), "--broker", "rabbit", *where) == run(str(example))

@@ -146,6 +146,7 @@ async def test_when_it_is_cancelled_the_callbacks_that_run_go_on(
     assert inbox.finished == ["m"]
 
 
+@pytest.mark.mooq_allow_failures
 async def test_callbacks_that_raise_do_not_end_it(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:

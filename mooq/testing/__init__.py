@@ -1,0 +1,28 @@
+"""The harness for tests: a pytest plugin that gives every test a broker of its own.
+
+::
+
+    plugin.py         what pytest calls: options, order, header, summary, a test's verdict
+    settings.py       what was asked for: options, environment, ini file
+    fixtures.py       mooq_broker, mooq_connection, mooq_channel, mooq_connect, mooq_recorder …
+    harness.py        what one process of a run knows of the run's RabbitMQ
+    broker.py         the broker that a test holds
+    watch.py          … what is told of its connections
+    watched.py        … by transports around theirs: the one seam, above both brokers
+    recorder.py       … what was published, delivered, acknowledged, rejected, unroutable
+    idling.py         … when nothing is left to happen
+    leaving.py        … what a finished test leaves behind
+    asking.py         how a process that runs tests asks for the run's one RabbitMQ
+    owner.py          the run's owner, which answers: light, until somebody asks
+    serving.py        … with a RabbitMQ and a virtual host for every test
+    nodes.py          … from a launcher, ready to make virtual hosts
+    virtual_hosts.py  … by the management API
+    leftovers.py      what dead owners left behind, and its removal
+    reaper.py         the process that sees to it as soon as its owner is dead
+    story.py          what became of it
+    live_line.py      … and what is awaited, on a terminal
+
+pytest loads plugin.py in every run where mooq is installed, so it loads nothing else before it is
+used; asking.py and what is below it is for processes that run tests, owner.py and what is below
+it for the one that owns the run.
+"""

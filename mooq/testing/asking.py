@@ -1,0 +1,91 @@
+"""How a process that runs tests asks the run's owner for its one RabbitMQ, and virtual hosts.
+
+A line is asked, a line is answered, over a connection to the owner's port of the loopback
+interface. It stays open: its end, whatever brings that about, gives the virtual host back.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import NamedTuple, TypedDict
+
+LOOPBACK = "127.0.0.1"
+ANSWER_TIMEOUT = 900.0  # seconds for RabbitMQ, a download of its image included
+
+ANOTHER = "another virtual host"
+DONE = "done with "
+
+
+class Offer(NamedTuple):
+    """Where the owner of the run answers, and what to show there."""
+
+    port: int
+    token: str
+
+
+class Answer(TypedDict, total=False):
+    """A RabbitMQ, or why there is none; or a virtual host of it."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    version: str
+    how: str
+    virtual_host: str
+    missing: str
+    """What this machine lacks, and what would bring it in."""
+    failed: str
+    """What went wrong where RabbitMQ should have been."""
+
+
+class Lease:
+    """A claim on the run's RabbitMQ. It is asked for at once and answered when that is ready."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._socket = socket.create_connection((LOOPBACK, offer.port), timeout=ANSWER_TIMEOUT)
+        self._replies = self._socket.makefile("rb")
+        self._answer: Answer | None = None
+        self._ask(offer.token)
+
+    def close(self) -> None:
+        """End the claim."""
+        self._replies.close()
+        self._socket.close()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether :meth:`answer` has returned."""
+        return self._answer is not None
+
+    def answer(self) -> Answer:
+        """Wait for RabbitMQ; return it, or why there is none."""
+        if self._answer is None:
+            self._answer = self._reply()
+        return self._answer
+
+    def virtual_host(self) -> Answer:
+        """Return a virtual host that nobody has used."""
+        self._ask(ANOTHER)
+        return self._reply()
+
+    def give_back(self, virtual_host: str) -> None:
+        """Give a virtual host back, to be deleted."""
+        self._ask(f"{DONE}{virtual_host}")
+
+    def _ask(self, line: str) -> None:
+        try:
+            self._socket.sendall(f"{line}\n".encode())
+        except OSError:
+            return  # the run is being stopped; the next reply says so
+
+    def _reply(self) -> Answer:
+        try:
+            line = self._replies.readline()
+        except OSError:
+            line = b""
+        if not line:
+            return {"failed": "the run was ended before RabbitMQ was ready"}
+        answer: Answer = json.loads(line)
+        return answer

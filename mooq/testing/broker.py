@@ -1,0 +1,146 @@
+"""The broker that one test has to itself: one in memory, or a virtual host of a RabbitMQ."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Literal, TypeAlias, TypedDict
+from urllib.parse import quote
+
+from mooq.address import Address
+from mooq.connecting import connect
+from mooq.connection import Connection
+from mooq.in_memory import InMemoryBroker
+from mooq.testing.idling import wait_until_idle
+from mooq.testing.leaving import Leaving
+from mooq.testing.recorder import Recorder
+from mooq.testing.watch import Watch
+from mooq.watching import watching
+
+Backend: TypeAlias = Literal["in_memory", "rabbit"]
+
+IDLE_TIMEOUT = 10.0  # seconds
+
+
+class Arguments(TypedDict):
+    """The arguments of :func:`mooq.connect` that lead to a test's broker."""
+
+    broker: str
+    host: str
+    port: int
+    username: str
+    password: str
+    virtual_host: str
+
+
+class Broker:
+    """A test's own broker. Nobody used it before, so fixed names of exchanges and queues will do.
+
+    ``recorded`` has what happened on its connections, ``allows_failures`` is whether callbacks
+    may raise without failing the test.
+    """
+
+    def __init__(self, backend: Backend, address: Address, *, allows_failures: bool) -> None:
+        self.backend = backend
+        self.allows_failures = allows_failures
+        self._address = address
+        self._watch = Watch()
+        self._connections = AsyncExitStack()
+
+    @property
+    def recorded(self) -> Recorder:
+        """What was published, delivered, acknowledged, rejected, unroutable."""
+        return self._watch.recorded
+
+    @property
+    def host(self) -> str:
+        """Its host."""
+        return self._address.host
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return self._address.port
+
+    @property
+    def virtual_host(self) -> str:
+        """Its virtual host, of this test alone."""
+        return self._address.virtual_host
+
+    @property
+    def arguments(self) -> Arguments:
+        """The arguments of :func:`mooq.connect` that lead here."""
+        return {
+            "broker": self.backend,
+            "host": self._address.host,
+            "port": self._address.port,
+            "username": self._address.username,
+            "password": self._address.password,
+            "virtual_host": self._address.virtual_host,
+        }
+
+    @property
+    def url(self) -> str:
+        """``amqp://user:password@host:port/virtual_host``, for any client where it is RabbitMQ."""
+        user, password, virtual_host = (
+            quote(part, safe="")
+            for part in (self._address.username, self._address.password, self.virtual_host)
+        )
+        return f"amqp://{user}:{password}@{self._address}/{virtual_host}"
+
+    async def connect(self, **arguments: Any) -> Connection:
+        """Open a connection, closed when the test ends.
+
+        Arguments go to :func:`mooq.connect`, in place of those that lead here.
+        """
+        connection = await connect(**{**self.arguments, **arguments})
+        return await self._connections.enter_async_context(connection)
+
+    async def idle(self, *, timeout: float = IDLE_TIMEOUT) -> None:
+        """Return when nothing is under way any more, within ``timeout`` seconds.
+
+        Then every publish is confirmed; every message that a consumer may have was delivered, its
+        callback is done, and it is acknowledged or rejected; so with what callbacks published, on
+        all connections of mooq's to this broker. Callbacks are run also where nobody processes
+        events. Raises what callbacks raised, as ``process_events(num_cycles=n)`` does, and
+        :class:`NotIdle`, a ``TimeoutError``.
+        """
+        await wait_until_idle(self._watch, timeout)
+        self.raise_failures("callbacks failed")
+
+    def raise_failures(self, what: str) -> None:
+        """Raise what callbacks raised that nobody was told of, unless the test allows failures."""
+        failures = self._watch.take_failures()
+        if failures and not self.allows_failures:
+            if len(failures) == 1:
+                raise failures[0]
+            raise ExceptionGroup(f"{len(failures)} {what}", failures)
+
+    @asynccontextmanager
+    async def running(self, *, is_strict: bool) -> AsyncIterator[Broker]:
+        """Have the broker within the block; when it ends, close its connections.
+
+        Raises what callbacks raised meanwhile and, if ``is_strict``,
+        :class:`~mooq.testing.leaving.Leftovers`.
+        """
+        async with AsyncExitStack() as at_the_end:
+            if self.backend == "in_memory":
+                broker = InMemoryBroker(
+                    host=self.host, port=self.port, virtual_hosts=("/", self.virtual_host)
+                )
+                await at_the_end.enter_async_context(broker)
+            at_the_end.enter_context(watching(self.virtual_host, self._watch))
+            leaving = Leaving(self._watch) if is_strict else None
+            try:
+                yield self
+                if leaving is not None:
+                    await leaving.look_at_connections()
+            finally:
+                await self._connections.aclose()
+            if leaving is not None:
+                async with await connect(**self.arguments) as connection:
+                    await connection.create_channel()
+                    await leaving.look_at_queues(self._watch.channels[-1])
+        self.raise_failures("callbacks failed while connections were closed")
+        if leaving is not None:
+            leaving.complain()

@@ -1,0 +1,116 @@
+"""A broker for every test that asks for one: in memory, and a virtual host of RabbitMQ's."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mooq.testing.harness import BROKER, Harness
+
+try:
+    from pytest_asyncio import fixture as async_fixture
+except ImportError:  # another plugin may run asynchronous fixtures, which takes no mark
+    async_fixture = pytest.fixture  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from mooq.address import Address
+    from mooq.channel import Channel
+    from mooq.connection import Connection
+    from mooq.testing.asking import Answer
+    from mooq.testing.broker import Backend, Broker
+    from mooq.testing.recorder import Recorder
+
+_serial = itertools.count(1)
+
+
+@pytest.fixture(params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+def mooq_backend(request: pytest.FixtureRequest) -> Backend:
+    """Which broker the test runs on: both in turn, as far as ``--mooq-backend`` wants.
+
+    ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test.
+    """
+    backend: Backend = request.param
+    return backend
+
+
+@pytest.fixture(scope="session")
+def mooq_rabbitmq(pytestconfig: pytest.Config) -> Answer:
+    """The run's RabbitMQ; ``mooq_virtual_host`` is a test's share of it.
+
+    A test is skipped where the machine lacks what it could be started by, unless
+    MOOQ_REQUIRE_RABBITMQ is set.
+    """
+    return Harness.of(pytestconfig).rabbitmq()
+
+
+@pytest.fixture
+def mooq_virtual_host(mooq_rabbitmq: Answer, pytestconfig: pytest.Config) -> Iterator[str]:
+    """A virtual host of the run's RabbitMQ that nobody has used, deleted after the test."""
+    lease = Harness.of(pytestconfig).ask()
+    answer = lease.virtual_host()
+    if failed := answer.get("failed"):
+        pytest.fail(failed, pytrace=False)
+    yield answer["virtual_host"]
+    lease.give_back(answer["virtual_host"])
+
+
+@pytest.fixture
+def mooq_address(mooq_backend: Backend, request: pytest.FixtureRequest) -> Address:
+    """Where the test's broker is to be, or is: on RabbitMQ, a virtual host of its own."""
+    from mooq.address import Address
+
+    if mooq_backend == "in_memory":
+        serial = next(_serial)
+        return Address(f"in-memory-{serial}", virtual_host=f"mooq-{serial}")
+    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    return Address(
+        answer["host"],
+        answer["port"],
+        answer["username"],
+        answer["password"],
+        request.getfixturevalue("mooq_virtual_host"),
+    )
+
+
+@async_fixture
+async def mooq_broker(
+    mooq_backend: Backend, mooq_address: Address, request: pytest.FixtureRequest
+) -> AsyncIterator[Broker]:
+    """The broker that the test has to itself: :class:`mooq.testing.broker.Broker`."""
+    from mooq.testing.broker import Broker
+
+    def is_marked(name: str) -> bool:
+        return request.node.get_closest_marker(name) is not None
+
+    is_strict = Harness.of(request.config).settings.is_strict
+    broker = Broker(mooq_backend, mooq_address, allows_failures=is_marked("mooq_allow_failures"))
+    request.node.stash[BROKER] = broker
+    async with broker.running(is_strict=is_strict and not is_marked("mooq_allow_leftovers")):
+        yield broker
+
+
+@pytest.fixture
+def mooq_connect(mooq_broker: Broker) -> Callable[..., Awaitable[Connection]]:
+    """``await mooq_connect()``: one more connection to the test's broker, closed when it ends."""
+    return mooq_broker.connect
+
+
+@pytest.fixture
+def mooq_recorder(mooq_broker: Broker) -> Recorder:
+    """What was published, delivered, acknowledged, rejected, unroutable: ``broker.recorded``."""
+    return mooq_broker.recorded
+
+
+@async_fixture
+async def mooq_connection(mooq_broker: Broker) -> Connection:
+    """A connection to the test's broker."""
+    return await mooq_broker.connect()
+
+
+@async_fixture
+async def mooq_channel(mooq_connection: Connection) -> Channel:
+    """A channel of ``mooq_connection``."""
+    return await mooq_connection.create_channel()

@@ -1,0 +1,124 @@
+"""What one process of a run knows of the run's RabbitMQ, and how it comes by it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import pytest
+
+from mooq.testing.settings import settings_of
+
+if TYPE_CHECKING:
+    from mooq.testing.asking import Answer, Lease, Offer
+    from mooq.testing.broker import Broker
+    from mooq.testing.live_line import LiveLine
+    from mooq.testing.owner import Owner
+    from mooq.testing.story import Story
+
+WORKER_INPUT = "mooq"
+BROKER: pytest.StashKey[Broker] = pytest.StashKey()
+"""The broker of a test."""
+
+
+class Harness:
+    """The harness of one process: the only one, xdist's controller, or one of its workers."""
+
+    _key: pytest.StashKey[Harness] = pytest.StashKey()
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.settings = settings_of(config)
+        self.has_workers = False
+        self._offered: tuple[int, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
+        self._owner: Owner | None = None
+        self._lease: Lease | None = None
+        self._line: LiveLine | None = None
+        self._terminal: TextIO | None = None
+        self._plugins = config.pluginmanager
+        if self._offered is None and sys.stderr.isatty():
+            from mooq.testing.live_line import real_terminal
+
+            self._terminal = real_terminal()
+        config.stash[self._key] = self
+        config.add_cleanup(self.end)
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Harness:
+        """Return the harness of this process."""
+        return config.stash[cls._key]
+
+    @property
+    def story(self) -> Story | None:
+        """What became of RabbitMQ; None in a worker, and where nobody could ask for it."""
+        return None if self._owner is None else self._owner.story
+
+    def offer(self) -> Offer:
+        """Return where to ask for RabbitMQ: this process unless it is a worker."""
+        from mooq.testing.asking import Offer
+
+        if self._offered is not None:
+            return Offer(*self._offered)
+        if self._owner is None:
+            from mooq.testing.owner import Owner
+
+            self._owner = Owner(self.settings)
+        return self._owner.offer
+
+    def offer_to_worker(self, worker_input: dict[str, object]) -> None:
+        """Tell a worker of pytest-xdist whom to ask; its run begins."""
+        self.has_workers = True
+        worker_input[WORKER_INPUT] = tuple(self.offer())
+        self._show_line()
+
+    def ask(self) -> Lease:
+        """Ask for RabbitMQ, without waiting for the answer."""
+        from mooq.testing.asking import Lease
+
+        if self._lease is None:
+            self._lease = Lease(self.offer())
+        return self._lease
+
+    def rabbitmq(self) -> Answer:
+        """Return the run's RabbitMQ, once it answers; skip or fail the test without one."""
+        lease = self.ask()
+        self._show_line()
+        try:
+            answer = lease.answer()
+        finally:
+            self.hide_line()
+        if failed := answer.get("failed"):
+            first, _, more = failed.partition("\n")
+            more = "; the summary has more" if more else ""
+            pytest.fail(f"no RabbitMQ for this test: {first}{more}", pytrace=False)
+        if missing := answer.get("missing"):
+            self.leave_out(missing)
+        return answer
+
+    def leave_out(self, reason: str) -> NoReturn:
+        """Skip a test for want of what machines may lack; fail it where nothing may be left out."""
+        if self.settings.is_required:
+            pytest.fail(f"MOOQ_REQUIRE_RABBITMQ is set, but {reason}", pytrace=False)
+        pytest.skip(reason)
+
+    def _show_line(self) -> None:
+        """Show what is awaited, to a person who looks."""
+        if self._terminal is not None and self._owner is not None and self._line is None:
+            from mooq.testing.live_line import LiveLine
+
+            self._line = LiveLine(self._terminal, str(self.settings), self._owner.story)
+            self._plugins.register(self._line)
+
+    def hide_line(self) -> None:
+        """Show it no more."""
+        if self._line is not None:
+            self._line.end()
+
+    def end(self) -> None:
+        """Give back and remove everything; nothing happens the next time."""
+        if self._lease is not None:
+            self._lease.close()
+        if self._owner is not None:
+            self._owner.end()
+        self.hide_line()
+        if self._terminal is not None:
+            self._terminal.close()

@@ -1,0 +1,66 @@
+"""One live line below the cursor: what is awaited and for how long. On a terminal only."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from mooq.testing.story import Story
+
+INTERVAL = 0.1  # seconds between two looks of it
+# Control functions of ECMA-48 and DEC: to the line below, made if need be, and back again.
+BELOW = "\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K"
+BACK = "\x1b8"
+
+
+class LiveLine:
+    """A line about a run's RabbitMQ, from when it is asked for until it answers, or :meth:`end`."""
+
+    def __init__(self, terminal: TextIO, awaited: str, story: Story) -> None:
+        self._terminal = terminal
+        self._awaited = awaited
+        self._story = story
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live line", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Remove the line, for good."""
+        self._over.set()
+        self._thread.join()
+
+    def pytest_runtest_logreport(self) -> None:
+        """Make room for the results of tests (a hook of pytest's)."""
+        self.end()
+
+    def _run(self) -> None:
+        is_shown = False
+        while not self._over.wait(INTERVAL) and self._story.answer is None:
+            if self._story.began is not None:
+                seconds = time.monotonic() - self._story.began
+                self._show(f"waiting for {self._awaited}: {seconds:.1f} s")
+                is_shown = True
+        if is_shown:
+            self._show("")
+
+    def _show(self, text: str) -> None:
+        self._terminal.write(f"{BELOW}{text[: _width() - 1]}{BACK}")
+        self._terminal.flush()
+
+
+def real_terminal() -> TextIO | None:
+    """Return where a person looks, whatever is captured later on; None where nobody does."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    return open(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: PTH123
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(2).columns or 80
+    except OSError:
+        return 80

@@ -1,0 +1,58 @@
+"""The owner of a run's RabbitMQ: the controller of pytest-xdist, or the only process there is.
+
+Workers never touch what it owns: a container that a worker started would end with that worker.
+Until somebody asks, the owner is a port that is listened to; asyncio, aio-pika and Docker's
+client are loaded when RabbitMQ is wanted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+from mooq.testing.asking import LOOPBACK, Offer
+from mooq.testing.story import Story
+
+if TYPE_CHECKING:
+    from mooq.testing.settings import Settings
+
+
+class Owner:
+    """Answers whoever shows its token, from a thread of its own, until :meth:`end`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.story = Story()
+        self._settings = settings
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self.offer = Offer(self._listener.getsockname()[1], secrets.token_hex())
+        self._ending, self._ended = socket.socketpair()
+        self._thread = threading.Thread(target=self._own, name="owner of RabbitMQ")
+        self._thread.start()
+
+    def end(self) -> None:
+        """Remove what was started, and return when that is done; nothing happens the next time."""
+        self._ending.close()
+        self._thread.join()
+
+    def _own(self) -> None:
+        with self._listener, self._ended:
+            if not self._is_asked():
+                return
+            # Imported here because most runs ask for nothing.
+            import asyncio
+
+            from mooq.testing.serving import serve
+
+            asyncio.run(
+                serve(self._listener, self._ended, self.offer.token, self._settings, self.story)
+            )
+
+    def _is_asked(self) -> bool:
+        """Wait until somebody asks; False when the end comes first."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            ended = selector.register(self._ended, selectors.EVENT_READ)
+            return ended not in [key for key, _ in selector.select()]

@@ -1,0 +1,148 @@
+"""What pytest calls. It is loaded in every run where mooq is installed, so it does next to nothing.
+
+``pip install 'mooq[pytest]'`` registers it (entry point ``pytest11``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mooq.testing.harness import BROKER, Harness
+from mooq.testing.settings import BACKENDS, add_options
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+MARKERS = (
+    "rabbit: takes a real RabbitMQ; -m 'not rabbit' leaves these out and starts none",
+    "mooq_allow_failures: callbacks may raise without failing the test",
+    "mooq_allow_leftovers: under --mooq-strict, the test may leave messages and exceptions behind",
+)
+SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")
+"""Options that make it unknown, until everything is collected, what will run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options and settings."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare markers and fixtures; refuse settings that cannot be meant."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    Harness(config)
+    from mooq.testing import fixtures
+
+    config.pluginmanager.register(fixtures, "mooq fixtures")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist whom to ask for RabbitMQ."""
+    Harness.of(node.config).offer_to_worker(node.workerinput)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Ask for RabbitMQ at the first test that takes it, so that it boots during collection."""
+    option = item.config.option
+    if not any(getattr(option, name, None) for name in SELECTING):
+        _ask_for([item], item.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what ``--mooq-backend`` wants; run last what takes RabbitMQ, which boots meanwhile."""
+    backends = Harness.of(config).settings.backends
+    kept: dict[str | None, list[pytest.Item]] = {None: [], "in_memory": [], "rabbit": []}
+    for item in items:
+        if _takes_rabbitmq(item):
+            item.add_marker(pytest.mark.rabbit)
+        backend = "rabbit" if item.get_closest_marker("rabbit") else _backend_of(item)
+        kept[backend].append(item)
+    unwanted = [kept.pop(backend) for backend in BACKENDS["all"] if backend not in backends]
+    if any(unwanted):
+        config.hook.pytest_deselected(items=[item for some in unwanted for item in some])
+    last = {id(item) for item in kept.get("rabbit", ())}
+    wanted = {id(item) for some in kept.values() for item in some}
+    items[:] = sorted(
+        (item for item in items if id(item) in wanted), key=lambda item: id(item) in last
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ask for RabbitMQ as soon as it is known that it is wanted."""
+    if not session.config.option.collectonly:
+        _ask_for(session.items, session.config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Fail the test that caused a callback to fail, unless it was told of that or allows it."""
+    __tracebackhide__ = True
+    yield
+    if broker := item.stash.get(BROKER, None):
+        broker.raise_failures("callbacks failed")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
+    """End RabbitMQ after the last test; before the workers of a stopped run are waited for."""
+    harness = Harness.of(session.config)
+    if harness.has_workers:
+        harness.end()  # workers may be waiting for it
+    try:
+        yield
+    finally:
+        harness.end()
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which brokers tests get."""
+    settings = Harness.of(config).settings
+    if config.get_verbosity() < 0:
+        return None
+    backends = " and ".join(settings.backends)
+    if "rabbit" not in settings.backends:
+        return f"mooq: {backends}"
+    when = "" if settings.address is not None else ", started when a test asks for it"
+    return f"mooq: {backends}; {settings}{when}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say which RabbitMQ it was and how long it took, or all about why there was none."""
+    story = Harness.of(config).story
+    if story is None or story.answer is None:
+        return
+    answer = story.answer
+    if failed := answer.get("failed"):
+        terminalreporter.section("no RabbitMQ", red=True)
+        terminalreporter.write_line(failed)
+    elif missing := answer.get("missing"):
+        terminalreporter.write_line(f"mooq: no RabbitMQ: {missing}", yellow=True)
+    elif config.get_verbosity() >= 0:
+        terminalreporter.write_line(
+            f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
+            f"{answer['port']}, ready in {story.seconds:.1f} s; {story.virtual_hosts} virtual hosts"
+        )
+
+
+def _ask_for(items: list[pytest.Item], config: pytest.Config) -> None:
+    harness = Harness.of(config)
+    if "rabbit" in harness.settings.backends and any(map(_takes_rabbitmq, items)):
+        harness.ask()
+
+
+def _takes_rabbitmq(item: pytest.Item) -> bool:
+    return _backend_of(item) == "rabbit" or "mooq_rabbitmq" in getattr(item, "fixturenames", ())
+
+
+def _backend_of(item: pytest.Item) -> str | None:
+    """Return the broker that the test was parametrized with, if any."""
+    callspec = getattr(item, "callspec", None)
+    backend = callspec.params.get("mooq_backend") if callspec is not None else None
+    return backend if backend in BACKENDS["all"] else None

@@ -1,0 +1,172 @@
+"""What happened on a test's connections, in order: the same on both brokers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, SupportsIndex, overload
+
+from mooq.codec import decode
+from mooq.message import Delivery, Message
+
+
+class Event(Enum):
+    """What can happen to a message."""
+
+    PUBLISHED = "published"
+    UNROUTABLE = "unroutable"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    REQUEUED = "requeued"
+    REJECTED = "rejected"
+    GIVEN_BACK = "given back"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that happened to one message."""
+
+    event: Event
+    message: Message
+    """As it travelled: bytes and properties."""
+    queue_name: str | None = None
+    """Where it was delivered from; None for what was published."""
+    redelivered: bool = False
+    error: Exception | None = None
+    """What its callback raised, for what was requeued or rejected."""
+
+    @property
+    def msg(self) -> Any:
+        """What was published, as a callback gets it; the bytes of what cannot be decoded."""
+        try:
+            return decode(Delivery(self.message, redelivered=False, receipt=None))["msg"]
+        except ValueError:
+            return self.message.body
+
+    @property
+    def exchange_name(self) -> str:
+        """The exchange it was published to."""
+        return self.message.exchange
+
+    @property
+    def routing_key(self) -> str:
+        """The key it was published with."""
+        return self.message.routing_key
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """Its headers."""
+        return self.message.headers or {}
+
+    @property
+    def message_id(self) -> str | None:
+        """Its id, the same in every repeat."""
+        return self.message.message_id
+
+    def __repr__(self) -> str:
+        where = f" from {self.queue_name!r}" if self.queue_name is not None else ""
+        return (
+            f"<{self.event.value}{where}: {self.msg!r} "
+            f"(exchange {self.exchange_name!r}, key {self.routing_key!r})>"
+        )
+
+
+class Records(tuple[Record, ...]):
+    """Records in the order in which they happened."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Record | Records:
+        found = super().__getitem__(index)
+        return found if isinstance(found, Record) else Records(found)
+
+    @property
+    def msgs(self) -> list[Any]:
+        """What was published, one for each record."""
+        return [record.msg for record in self]
+
+    def where(
+        self,
+        *,
+        exchange_name: str | None = None,
+        routing_key: str | None = None,
+        queue_name: str | None = None,
+    ) -> Records:
+        """Return those of an exchange, a routing key, a queue, or of several of these."""
+        wanted = {
+            name: value
+            for name, value in (
+                ("exchange_name", exchange_name),
+                ("routing_key", routing_key),
+                ("queue_name", queue_name),
+            )
+            if value is not None
+        }
+        return Records(
+            record
+            for record in self
+            if all(getattr(record, name) == value for name, value in wanted.items())
+        )
+
+
+class Recorder:
+    """What happened on the connections to one test's broker that go through mooq."""
+
+    def __init__(self) -> None:
+        self._records: list[Record] = []
+
+    def add(self, record: Record) -> None:
+        """Add what has just happened."""
+        self._records.append(record)
+
+    def clear(self) -> None:
+        """Forget everything so far."""
+        self._records.clear()
+
+    @property
+    def all(self) -> Records:
+        """Everything."""
+        return Records(self._records)
+
+    @property
+    def published(self) -> Records:
+        """What the broker confirmed, whether it reached a queue or not."""
+        return self._of(Event.PUBLISHED)
+
+    @property
+    def unroutable(self) -> Records:
+        """What no queue was bound for: with ``mandatory`` it was refused, without it dropped."""
+        return self._of(Event.UNROUTABLE)
+
+    @property
+    def delivered(self) -> Records:
+        """What arrived: for a callback, or by ``get``."""
+        return self._of(Event.DELIVERED)
+
+    @property
+    def acknowledged(self) -> Records:
+        """What a callback, or ``get``, was done with."""
+        return self._of(Event.ACKNOWLEDGED)
+
+    @property
+    def requeued(self) -> Records:
+        """What a callback raised for, and will be tried once more."""
+        return self._of(Event.REQUEUED)
+
+    @property
+    def rejected(self) -> Records:
+        """What a callback raised for again: dead-lettered or discarded."""
+        return self._of(Event.REJECTED)
+
+    @property
+    def given_back(self) -> Records:
+        """What had arrived, and was not tried or cut off, when its consumer ended."""
+        return self._of(Event.GIVEN_BACK)
+
+    def _of(self, event: Event) -> Records:
+        return Records(record for record in self._records if record.event is event)

@@ -1,0 +1,154 @@
+"""What was asked for: by an option, else by the environment, else by the ini file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mooq.address import Address
+
+T = TypeVar("T")
+
+BACKENDS = {"in_memory": ("in_memory",), "rabbit": ("rabbit",), "all": ("in_memory", "rabbit")}
+LAUNCHERS = ("docker", "process", "systemctl", "service")
+DISTRIBUTIONS = {
+    "arch": "systemctl",
+    "ubuntu": "service",
+    "docker": "docker",
+    "process": "process",
+}
+"""What TEST_DISTRIBUTION may be, as for :class:`mooq.RabbitMQBroker`."""
+
+MANAGEMENT_PORT = 15672
+LAUNCHED_TIMEOUT = 60.0  # seconds for a RabbitMQ that is started
+RUNNING_TIMEOUT = 10.0  # … and for one that should run already
+
+OPTIONS = {
+    "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
+    "mooq_launcher": "how to start RabbitMQ: docker, process, systemctl or service (docker)",
+    "mooq_address": "amqp://user:password@host:port of a RabbitMQ that runs already",
+    "mooq_management": "host:port of its management API (the same host, port 15672)",
+    "mooq_image": "image of RabbitMQ, for docker; of several, the first that the engine has",
+    "mooq_timeout": "seconds that RabbitMQ may take to answer (60; 10 if it runs already)",
+}
+
+
+class Settings(NamedTuple):
+    """How to have a RabbitMQ, and whether a test may be left out for want of it."""
+
+    backends: tuple[str, ...] = BACKENDS["all"]
+    launcher: str = "docker"
+    is_launcher_named: bool = False
+    address: Address | None = None
+    management: tuple[str, int] | None = None
+    images: tuple[str, ...] = ()
+    timeout: float = LAUNCHED_TIMEOUT
+    is_required: bool = False
+    is_strict: bool = False
+
+    def __str__(self) -> str:
+        if self.address is not None:
+            return f"RabbitMQ at {self.address}"
+        if self.launcher == "docker":
+            return f"RabbitMQ by docker, image {' or '.join(self.images)}"
+        return f"RabbitMQ by {self.launcher}"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options and settings."""
+    group = parser.getgroup("mooq", "mooq: a broker for every test")
+    for name, text in OPTIONS.items():
+        group.addoption(f"--{name.replace('_', '-')}", dest=name, default=None, help=text)
+        parser.addini(name, text, type="string", default="")
+    strict = "fail a test that leaves unconsumed messages, or exceptions that nobody saw"
+    group.addoption("--mooq-strict", dest="mooq_strict", action="store_true", help=strict)
+    parser.addini("mooq_strict", strict, type="bool", default=False)
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Return what was asked for. Raises ``pytest.UsageError``, naming what cannot be meant."""
+    environment = _from_environment()
+    sources = [
+        {name: str(config.getoption(name) or "") for name in OPTIONS},
+        environment,
+        {name: str(config.getini(name)) for name in OPTIONS},
+    ]
+    asked = {name: next(filter(None, (one.get(name) for one in sources)), "") for name in OPTIONS}
+    # Whoever names a way to have RabbitMQ overrules another way that was named less urgently.
+    way = next((one for one in sources if one.get("mooq_address") or one.get("mooq_launcher")), {})
+    url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
+    if url and launcher:
+        raise pytest.UsageError("mooq_address and mooq_launcher exclude each other: name one")
+    return Settings(
+        backends=_one_of("mooq_backend", asked["mooq_backend"] or "all", BACKENDS),
+        launcher=_one_of("mooq_launcher", launcher or "docker", {one: one for one in LAUNCHERS}),
+        is_launcher_named=bool(launcher),
+        address=_meant("mooq_address", _address, url) if url else None,
+        management=_meant("mooq_management", _host_and_port, asked["mooq_management"])
+        if asked["mooq_management"]
+        else None,
+        images=tuple(asked["mooq_image"].replace(",", " ").split()) or ("rabbitmq:4",),
+        timeout=_meant("mooq_timeout", _seconds, asked["mooq_timeout"])
+        if asked["mooq_timeout"]
+        else RUNNING_TIMEOUT
+        if url
+        else LAUNCHED_TIMEOUT,
+        is_required=os.environ.get("MOOQ_REQUIRE_RABBITMQ", "") not in ("", "0"),
+        is_strict=bool(config.getoption("mooq_strict")) or bool(config.getini("mooq_strict")),
+    )
+
+
+def _from_environment() -> dict[str, str]:
+    environment = os.environ.get
+    distribution = environment("TEST_DISTRIBUTION", "")
+    return {
+        "mooq_address": environment("MOOQ_RABBITMQ_URL", ""),
+        "mooq_management": environment("MOOQ_RABBITMQ_MANAGEMENT", ""),
+        "mooq_image": environment("MOOQ_RABBITMQ_IMAGE", ""),
+        "mooq_launcher": _one_of("TEST_DISTRIBUTION", distribution, DISTRIBUTIONS)
+        if distribution and not environment("MOOQ_RABBITMQ_URL")
+        else "",
+    }
+
+
+def _one_of(name: str, value: str, choices: dict[str, T]) -> T:
+    if value not in choices:
+        raise pytest.UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return choices[value]
+
+
+def _meant(name: str, read: Callable[[str], T], value: str) -> T:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise pytest.UsageError(f"{name}: {error}") from None  # the value may hold a password
+
+
+def _address(value: str) -> Address:
+    from mooq.address import Address  # waits, since pytest loads this file in every run
+
+    return Address.from_url(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{value!r} is no number of seconds above 0")
+    return seconds
+
+
+def _host_and_port(value: str) -> tuple[str, int]:
+    from mooq.address import check_port
+
+    host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
+    if not host or not port.isdecimal():
+        raise ValueError(f"{value!r} is no host:port")
+    return host, check_port(int(port))

@@ -1,0 +1,21 @@
+"""What became of a run's RabbitMQ, for a person to read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mooq.testing.asking import Answer
+
+
+@dataclass
+class Story:
+    """Told by whoever owns RabbitMQ, while it happens."""
+
+    began: float | None = None
+    """When it was first asked for, by the monotonic clock."""
+    answer: Answer | None = None
+    """What all who asked were told; None while they wait."""
+    seconds: float = 0.0
+    """How long it took to be ready."""
+    virtual_hosts: int = 0
+    """How many were given to tests."""

@@ -1,0 +1,149 @@
+"""A virtual host for every test: RabbitMQ's own isolation, so tests keep their fixed names.
+
+Made by the management API, some ahead of the tests that will want them, so that a test waits for
+none; deleted afterwards, since each one makes the next dearer. What that costs beside other ways
+is in docs/testing.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import uuid
+from collections import deque
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from mooq.errors import BrokerConnectionError
+
+ANSWER_TIMEOUT = 30.0  # seconds for one answer
+AHEAD = 3  # virtual hosts, for each worker
+AT_ONCE = 2  # requests
+UNAUTHORISED = (401, 403)
+
+
+class Management(NamedTuple):
+    """The management API of one RabbitMQ, and one of its administrators.
+
+    Every method raises :class:`~mooq.BrokerConnectionError` when RabbitMQ does not do as asked;
+    not a transient one when it refuses the user.
+    """
+
+    host: str
+    port: int
+    username: str
+    password: str
+
+    def version(self) -> str:
+        """Return RabbitMQ's version."""
+        return str(self._ask("GET", "overview")["rabbitmq_version"])
+
+    def make(self, name: str, description: str) -> None:
+        """Make a virtual host; whoever does so is given all permissions in it."""
+        self._ask("PUT", f"vhosts/{quote(name, safe='')}", {"description": description})
+
+    def delete(self, name: str) -> None:
+        """Delete a virtual host with all that is in it and every connection to it."""
+        self._ask("DELETE", f"vhosts/{quote(name, safe='')}")
+
+    def descriptions(self) -> dict[str, str]:
+        """Return the description of each virtual host."""
+        return {host["name"]: host.get("description", "") for host in self._ask("GET", "vhosts")}
+
+    def _ask(self, method: str, path: str, body: object = None) -> Any:
+        login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+        headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
+        text = None if body is None else json.dumps(body)
+        with closing(HTTPConnection(self.host, self.port, timeout=ANSWER_TIMEOUT)) as http:
+            try:
+                http.request(method, f"/api/{path}", text, headers)
+                response = http.getresponse()
+                said = response.read()
+            except (OSError, HTTPException) as error:
+                raise self._failed(str(error) or type(error).__name__) from error
+        if response.status in UNAUTHORISED:
+            raise self._failed(
+                f"it refuses user {self.username!r} ({response.status}); the harness needs an "
+                f"administrator: `rabbitmqctl set_user_tags {self.username} administrator`",
+                transient=False,
+            )
+        if response.status >= 300 and (method, response.status) != ("DELETE", 404):
+            raise self._failed(f"{response.status} {said.decode(errors='replace')}")
+        try:
+            return json.loads(said) if method == "GET" else None
+        except ValueError as error:
+            raise self._failed("what answers there is no RabbitMQ") from error
+
+    def _failed(self, reason: str, *, transient: bool = True) -> BrokerConnectionError:
+        return BrokerConnectionError(
+            f"RabbitMQ's management API at {self.host}:{self.port}, which gives every test its "
+            f"virtual host, failed: {reason}",
+            transient=transient,
+        )
+
+
+class VirtualHosts:
+    """Virtual hosts that nobody has used, some made ahead, and the deletion of used ones."""
+
+    def __init__(self, management: Management, description: str) -> None:
+        self._management = management
+        self._description = description
+        self._stock: deque[asyncio.Task[str]] = deque()
+        self._deleting: set[asyncio.Task[None]] = set()
+        self._given: set[str] = set()
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    def prepare(self, count: int) -> None:
+        """Have so many made, or in the making."""
+        while len(self._stock) < count:
+            self._stock.append(asyncio.create_task(self._make()))
+
+    async def take(self, ahead: int) -> str:
+        """Return a virtual host that nobody has used, and have as many made ahead.
+
+        Raises :class:`~mooq.BrokerConnectionError`.
+        """
+        self.prepare(1)
+        making = self._stock.popleft()
+        self.prepare(ahead)
+        name = await making
+        self._given.add(name)
+        return name
+
+    def give_back(self, name: str) -> None:
+        """Have a virtual host deleted, with all that is in it and every connection to it."""
+        self._given.discard(name)
+        deleting = asyncio.create_task(self._delete(name))
+        self._deleting.add(deleting)
+        deleting.add_done_callback(self._deleting.discard)
+
+    async def close(self) -> None:
+        """Delete all, and return when they are gone."""
+        for making in self._stock:
+            with suppress(BrokerConnectionError):
+                self._given.add(await making)
+        for name in list(self._given):
+            self.give_back(name)
+        if self._deleting:
+            await asyncio.wait(self._deleting)
+
+    async def abandon(self) -> None:
+        """Leave them as they are: RabbitMQ ends with the run."""
+        tasks = [*self._stock, *self._deleting]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _make(self) -> str:
+        name = f"mooq-{uuid.uuid4().hex[:12]}"
+        async with self._at_once:
+            await asyncio.to_thread(self._management.make, name, self._description)
+        return name
+
+    async def _delete(self, name: str) -> None:
+        async with self._at_once:
+            with suppress(BrokerConnectionError):  # of a run that was stopped, RabbitMQ is gone
+                await asyncio.to_thread(self._management.delete, name)

@@ -1,0 +1,182 @@
+"""A transport around a transport: does what it does, and tells what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mooq.dispatcher import Dispatcher
+from mooq.errors import Refused
+from mooq.message import Delivery, Message, Outcome
+from mooq.testing.recorder import Event, Record
+from mooq.topology import Exchange, Queue
+from mooq.transports.base import Transport, TransportChannel
+
+if TYPE_CHECKING:
+    from mooq.testing.watch import Watch
+
+SETTLED = {
+    Outcome.ACKNOWLEDGE: Event.ACKNOWLEDGED,
+    Outcome.REQUEUE: Event.REQUEUED,
+    Outcome.REJECT: Event.REJECTED,
+    Outcome.GIVE_BACK: Event.GIVEN_BACK,
+}
+
+
+class WatchedTransport(Transport):
+    """A connection that tells what happens on it."""
+
+    def __init__(self, transport: Transport, dispatcher: Dispatcher, watch: Watch) -> None:
+        super().__init__(transport.address)
+        self.dispatcher = dispatcher
+        self.channels: list[WatchedChannel] = []
+        self.is_closed = False
+        self._transport = transport
+        self._watch = watch
+        transport.on_lost = self._lost
+
+    def _lost(self) -> None:
+        self._watch.happen()
+        self.on_lost()
+
+    @property
+    def is_lost(self) -> bool:
+        return self._transport.is_lost
+
+    async def open(self, timeout: float) -> None:
+        await self._transport.open(timeout)
+
+    def channel(self) -> TransportChannel:
+        return WatchedChannel(self._transport.channel(), self.channels, self._watch)
+
+    async def close(self) -> None:
+        self.is_closed = True
+        await self._transport.close()
+        self._watch.happen()
+
+
+class WatchedChannel(TransportChannel):
+    """A channel that tells what happens on it."""
+
+    def __init__(
+        self, channel: TransportChannel, open_ones: list[WatchedChannel], watch: Watch
+    ) -> None:
+        super().__init__(channel.address)
+        self._channel = channel
+        self._open_ones = open_ones
+        self._watch = watch
+        self._consumed: dict[str, str] = {}
+        self._queue_of: dict[object, str] = {}
+
+    @property
+    def is_lost(self) -> bool:
+        return self._channel.is_lost
+
+    @property
+    def consumed(self) -> set[str]:
+        """Names of the queues that it consumes from."""
+        return set(self._consumed.values())
+
+    @property
+    def unsettled(self) -> list[str]:
+        """The queue of each message that was delivered and is not settled."""
+        return list(self._queue_of.values())
+
+    async def open(self) -> None:
+        self._consumed.clear()
+        self._queue_of.clear()
+        await self._channel.open()
+        if self not in self._open_ones:
+            self._open_ones.append(self)
+
+    async def declare_exchange(self, exchange: Exchange) -> None:
+        await self._channel.declare_exchange(exchange)
+
+    async def declare_queue(self, queue: Queue) -> str:
+        name = await self._channel.declare_queue(queue)
+        self._watch.queues.add(name)
+        return name
+
+    async def delete_queue(self, queue_name: str) -> None:
+        await self._channel.delete_queue(queue_name)
+
+    async def count_ready(self, queue_name: str) -> int | None:
+        return await self._channel.count_ready(queue_name)
+
+    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        await self._channel.bind(queue_name, exchange_name, routing_key)
+
+    async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
+        with self._watch.publish():
+            try:
+                # A broker says only of a mandatory message that it is unroutable.
+                await self._channel.publish(message, True, timeout)
+            except Refused as refused:
+                if refused.code != Refused.NO_ROUTE:
+                    raise
+                self._watch.happen(Record(Event.UNROUTABLE, message))
+                if mandatory:
+                    raise
+            self._watch.happen(Record(Event.PUBLISHED, message))
+
+    async def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        on_delivery: Callable[[Delivery], None],
+        on_cancel: Callable[[], None],
+    ) -> str:
+        tag = ""
+
+        def delivered(delivery: Delivery) -> None:
+            self._delivered(queue_name, delivery)
+            on_delivery(delivery)
+
+        def cancelled() -> None:
+            self._consumed.pop(tag, None)
+            on_cancel()
+
+        tag = await self._channel.consume(queue_name, prefetch_count, delivered, cancelled)
+        self._consumed[tag] = queue_name
+        self._watch.queues.add(queue_name)
+        return tag
+
+    async def cancel(self, consumer_tag: str) -> None:
+        self._consumed.pop(consumer_tag, None)
+        await self._channel.cancel(consumer_tag)
+
+    async def get(self, queue_name: str) -> Delivery | None:
+        delivery = await self._channel.get(queue_name)
+        if delivery is not None:
+            self._delivered(queue_name, delivery)
+        return delivery
+
+    def _delivered(self, queue_name: str, delivery: Delivery) -> None:
+        self._queue_of[delivery.receipt] = queue_name
+        self._watch.happen(
+            Record(Event.DELIVERED, delivery.message, queue_name, delivery.redelivered)
+        )
+
+    async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)
+        # A callback's failure is settled while it is being handled.
+        error = sys.exception() if failed else None
+        await self._channel.settle(delivery, outcome)
+        self._watch.happen(
+            Record(
+                SETTLED[outcome],
+                delivery.message,
+                self._queue_of.pop(delivery.receipt, None),
+                delivery.redelivered,
+                error if isinstance(error, Exception) else None,
+            )
+        )
+
+    async def flush(self) -> None:
+        await self._channel.flush()
+
+    async def close(self) -> None:
+        if self in self._open_ones:
+            self._open_ones.remove(self)
+        await self._channel.close()
