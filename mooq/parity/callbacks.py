@@ -98,5 +98,7 @@ class Callbacks:
             begun.turn.clear()
             begun.waits.set()
             await begun.turn.wait()
+            if does.fails:
+                raise CallbackFailure(f"{asked.consumer} fails")
         if isinstance(does, Send):
             await self._send(asked, does, message["msg"])

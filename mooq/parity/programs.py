@@ -42,9 +42,10 @@ class FailOnce(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Wait(Readable):
-    """A slow callback: it waits until the program releases its event."""
+    """A slow callback: it waits until the program releases its event, then returns or raises."""
 
     event: str
+    fails: bool = False
 
 
 @dataclass(frozen=True, repr=False)

@@ -69,8 +69,9 @@ class Search:
         def check(program: Program) -> None:
             if findings.operations >= operations and self._last is None:
                 return
-            findings.programs += 1
-            findings.operations += size(program)
+            if self._last is None:  # what is made of a program to shrink it does not count
+                findings.programs += 1
+                findings.operations += size(program)
             divergence = self._runner.run(self._repeatedly(program))
             if divergence is not None:
                 self._last = divergence

@@ -72,7 +72,8 @@ queues_and_dead_letters = pool(
 prefetches = pool([100, 1, 2, 1, 3], [0], 15)
 behaviours = pool(
     [
-        *(Succeed(), Succeed(), Succeed(), Fail(), FailOnce(), Fail(), Wait("e"), Wait("g")),
+        *(Succeed(), Succeed(), Succeed(), Fail(), FailOnce(), Fail(), Wait("e")),
+        *(Wait("g"), Wait("g", fails=True)),
         *(Send("f"), Send("t", "a.b"), Send("", "q1"), Send("", "q2"), Send("nobody")),
     ]
 )
