@@ -24,7 +24,7 @@ from mooq.parity.compare import Difference, differences
 from mooq.parity.facts import FACTS, Fact
 from mooq.parity.known import numbers_of
 from mooq.parity.run import run
-from mooq.parity.targets import InMemory, RabbitMQ, Target
+from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
 from mooq.parity.waiting import until
 
@@ -169,7 +169,7 @@ async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
     return lines
 
 
-def restarting(command: str, address: Address) -> Any:
+def restarting(command: str, address: Address) -> Restarting:
     """Return what restarts a RabbitMQ by a command, and returns when it answers again."""
 
     async def restart() -> None:
