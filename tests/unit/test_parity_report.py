@@ -109,3 +109,12 @@ def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
     runs = [entry("4.0.5"), entry("3.10.8"), entry("4.0.5", divergences=1)]
 
     assert line(runs) == "3,702 operations compared with RabbitMQ 3.10.8, 4.0.5: 1 divergences"
+
+
+def test_the_documentation_shows_the_ledger() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+
+    runs = read(docs / "parity-ledger.json")
+
+    assert table(runs) in (docs / "parity.md").read_text(encoding="utf-8")
+    assert sum(run.divergences for run in runs) == 0
