@@ -46,6 +46,15 @@ async def answered(request: Awaitable[T]) -> T:
         if was_cancelled():
             raise
         raise Lost("the connection was closed") from error
+    except Exception as error:
+        if is_nameless(error):
+            raise Lost("the connection was closed") from error
+        raise
+
+
+def is_nameless(error: Exception) -> bool:
+    """Whether aiormq raised it for a connection that it closed without a reason to name."""
+    return type(error) is Exception
 
 
 def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:

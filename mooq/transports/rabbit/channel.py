@@ -102,28 +102,31 @@ class RabbitChannel(TransportChannel):
         await to_the_end(self._consumers.cancel(consumer_tag))
 
     async def get(self, queue_name: str) -> Delivery | None:
-        getting = asyncio.ensure_future(
-            self._wires.control(lambda amqp: amqp.basic_get(queue_name))
-        )
+        getting = asyncio.ensure_future(self._wires.get(queue_name))
         try:
             arrived = await asyncio.shield(getting)
         except asyncio.CancelledError:
-            getting.add_done_callback(give_back)
+            getting.add_done_callback(self._give_back)
             raise
         return None if isinstance(arrived.delivery, Basic.GetEmpty) else delivery_of(arrived)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        await settle(delivery, outcome)
+        channel, _ = delivery.receipt
+        try:
+            await settle(delivery, outcome)
+        finally:
+            self._wires.settled(channel)
 
     async def flush(self) -> None:
         await to_the_end(self._consumers.flush())
 
-
-def give_back(getting: asyncio.Future[DeliveredMessage]) -> None:
-    """Requeue the message of a get whose caller is gone."""
-    if getting.cancelled() or getting.exception() is not None:
-        return
-    arrived = getting.result()
-    if not isinstance(arrived.delivery, Basic.GetEmpty):
-        giving_back = asyncio.ensure_future(settle(delivery_of(arrived), Outcome.GIVE_BACK))
-        giving_back.add_done_callback(lambda done: done.cancelled() or done.exception())
+    def _give_back(self, getting: asyncio.Future[DeliveredMessage]) -> None:
+        """Requeue the message of a get whose caller is gone."""
+        if getting.cancelled() or getting.exception() is not None:
+            return
+        arrived = getting.result()
+        if not isinstance(arrived.delivery, Basic.GetEmpty):
+            giving_back = asyncio.ensure_future(
+                self.settle(delivery_of(arrived), Outcome.GIVE_BACK)
+            )
+            giving_back.add_done_callback(lambda done: done.cancelled() or done.exception())

@@ -25,6 +25,7 @@ class Consumers:
         self._on_lost = on_lost
         self._channel: AbstractChannel | None = None
         self._lock = asyncio.Lock()
+        self._is_closed = False
         self._on_cancel: dict[str, Callable[[], None]] = {}
 
     @property
@@ -39,6 +40,7 @@ class Consumers:
 
     async def close(self) -> None:
         """End all consumers; what they hold goes back to its queue."""
+        self._is_closed = True
         channel = self._channel
         self.reset()
         if channel is not None:
@@ -60,6 +62,9 @@ class Consumers:
         async with self._lock:
             if self._channel is None:
                 self._channel = await self._open()
+            if self._is_closed:
+                await self.close()
+                raise Lost("the channel was closed meanwhile")
             channel = self._channel
             await answered(channel.basic_qos(prefetch_count=prefetch_count))
             answer = await answered(channel.basic_consume(queue_name, deliver))

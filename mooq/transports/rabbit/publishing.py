@@ -15,6 +15,7 @@ from mooq.transports.rabbit.answers import (
     GONE,
     REFUSED,
     answered,
+    is_nameless,
     refusal,
     to_the_end,
     was_cancelled,
@@ -30,6 +31,7 @@ class Publisher:
     def __init__(self, wires: Wires) -> None:
         self._wires = wires
         self._channel: Channel | None = None
+        self._is_closed = False
         self._preparing = 0
         self._preparing_lock = asyncio.Lock()
         self._in_flight = 0
@@ -37,6 +39,7 @@ class Publisher:
 
     async def close(self) -> None:
         """Close the AMQP channel; what is in flight stays unconfirmed."""
+        self._is_closed = True
         channel, self._channel = self._channel, None
         if channel is not None:
             with contextlib.suppress(Lost, Refused):
@@ -86,15 +89,20 @@ class Publisher:
         try:
             async with self._preparing_lock:
                 await self._wires.verify_exchange(exchange_name)
-                if self._channel is None or self._channel.is_closed:
-                    await to_the_end(self._open())
-                assert self._channel is not None
-                return self._channel
+                channel = self._channel
+                if channel is None or channel.is_closed:
+                    channel = await to_the_end(self._open())
+                return channel
         finally:
             self._preparing -= 1
 
-    async def _open(self) -> None:
-        self._channel = await self._wires.publishing_channel()
+    async def _open(self) -> Channel:
+        channel = await self._wires.publishing_channel()
+        self._channel = channel
+        if self._is_closed:
+            await self.close()
+            raise Lost("the channel was closed meanwhile")
+        return channel
 
     async def _confirm(self, channel: Channel, message: Message, mandatory: bool) -> None:
         properties = Basic.Properties(
@@ -112,21 +120,30 @@ class Publisher:
                 properties=properties,
                 wait=False,
             )
-        except aiormq.exceptions.PublishError as error:
-            raise Refused(Refused.NO_ROUTE, "NO_ROUTE") from error
-        except aiormq.exceptions.DeliveryError as error:
-            raise Refused(Refused.NACK, "NACK - the broker did not take the message") from error
-        except aiormq.ChannelInvalidStateError as error:
-            raise Lost("the publishing channel was closed") from error
-        except REFUSED as error:
-            self._wires.known_exchanges.discard(message.exchange)
-            # RabbitMQ says why it closed the channel, but not which message it meant.
-            if self._in_flight == 1:
-                raise refusal(error) from error
-            raise Unconfirmed(f"the publishing channel was closed: {error}") from error
-        except GONE as error:
-            raise Unconfirmed(f"the publishing connection was closed: {error}") from error
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
             raise Unconfirmed("the publishing channel was closed") from error
+        except Exception as error:
+            outcome = self._outcome(error, message.exchange)
+            if outcome is None:
+                raise
+            raise outcome from error
+
+    def _outcome(self, error: Exception, exchange_name: str) -> Refused | Lost | None:
+        """Return what an error says of a publish; None for what RabbitMQ has no part in."""
+        if isinstance(error, aiormq.exceptions.PublishError):
+            return Refused(Refused.NO_ROUTE, "NO_ROUTE")
+        if isinstance(error, aiormq.exceptions.DeliveryError):
+            return Refused(Refused.NACK, "NACK - the broker did not take the message")
+        if isinstance(error, aiormq.ChannelInvalidStateError):
+            return Lost("the publishing channel was closed")
+        if isinstance(error, REFUSED):
+            self._wires.known_exchanges.discard(exchange_name)
+            # RabbitMQ says why it closed the channel, but not which message it meant.
+            if self._in_flight == 1:
+                return refusal(error)
+            return Unconfirmed(f"the publishing channel was closed: {error}")
+        if isinstance(error, GONE) or is_nameless(error):
+            return Unconfirmed(f"the publishing connection was closed: {error}")
+        return None

@@ -18,8 +18,9 @@ from typing import TypeVar, cast
 
 import aiormq
 from aio_pika.connection import make_url
-from aiormq.abc import AbstractChannel
+from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.channel import Channel
+from pamqp.commands import Basic
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
@@ -50,6 +51,8 @@ class Wires:
         self._connecting: set[aiormq.Connection] = set()
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
+        self._nothing_owed = asyncio.Event()
+        self._nothing_owed.set()
 
     @property
     def is_lost(self) -> bool:
@@ -150,7 +153,28 @@ class Wires:
         async with self._control_lock:
             if self._control is None or self._control.is_closed:
                 self._control = await self.consuming_channel()
+                self._nothing_owed.set()
+            await self._nothing_owed.wait()
             return await answered(in_time(request(self._control)))
+
+    async def get(self, queue_name: str) -> DeliveredMessage:
+        """Return the answer to basic.get. With a message, control waits until it is settled.
+
+        The next request might be refused, and the acknowledgement lost with the channel.
+        """
+
+        async def ask(channel: AbstractChannel) -> DeliveredMessage:
+            arrived = await channel.basic_get(queue_name)
+            if not isinstance(arrived.delivery, Basic.GetEmpty):
+                self._nothing_owed.clear()
+            return arrived
+
+        return await self.control(ask)
+
+    def settled(self, channel: AbstractChannel) -> None:
+        """Let control go on, if it was on its channel that a message was settled."""
+        if channel is self._control:
+            self._nothing_owed.set()
 
     async def verify_exchange(self, name: str) -> None:
         """Make sure that an exchange exists, or raise :class:`Refused`; ask for each once."""
