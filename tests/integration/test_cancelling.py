@@ -1,4 +1,4 @@
-"""Calls that are cancelled while RabbitMQ's first, second, third … answer is on its way.
+"""Calls that are cancelled, or closed upon, while RabbitMQ's n-th answer is on its way.
 
 In memory nothing is ever on its way: a call is done before anybody could cancel it.
 """
@@ -36,13 +36,18 @@ class Cancelled:
         self.address = address
         self.observer = observer
 
-    async def after(self, answers: int, call: Coroutine[Any, Any, object]) -> bool:
-        """Cancel a call once so many answers came, and let the rest come; False if it was done."""
+    async def begun(self, answers: int, call: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        """Begin a call, and return once so many answers came, or it is done."""
         self.sluice.hold_answers(after=answers)
         calling = asyncio.create_task(call)
         holding = asyncio.create_task(self.sluice.is_holding.wait())
         await asyncio.wait([calling, holding], return_when=asyncio.FIRST_COMPLETED)
         holding.cancel()
+        return calling
+
+    async def after(self, answers: int, call: Coroutine[Any, Any, object]) -> bool:
+        """Cancel a call once so many answers came, and let the rest come; False if it was done."""
+        calling = await self.begun(answers, call)
         is_cancelled = calling.cancel()
         self.sluice.let_answers_pass()  # takes effect after the cancellation
         await asyncio.wait([calling])
@@ -235,3 +240,43 @@ async def test_closing_a_connection(cancelled: Cancelled) -> None:
             if not is_cancelled:
                 break
     assert await drained(look, "q") == []
+
+
+CALLS: dict[str, Callable[[mooq.Channel], Coroutine[Any, Any, object]]] = {
+    "register_producer": lambda chan: chan.register_producer(
+        exchange_name="new", exchange_type="direct"
+    ),
+    "register_consumer": lambda chan: chan.register_consumer(
+        exchange_name="log", exchange_type="direct", callback=Inbox()
+    ),
+    "publish": lambda chan: chan.publish(exchange_name="log", msg=1),
+    "get": lambda chan: chan.get("q", timeout=0.05),
+    "delete_queue": lambda chan: chan.delete_queue("other"),
+}
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_call_whose_channel_is_closed_meanwhile_is_done_or_refused(
+    cancelled: Cancelled, name: str, what: str
+) -> None:
+    await make_queue(cancelled.observer, "q")
+    async with no_task_left():
+        for answers in range(MOST_ANSWERS):
+            conn = await mooq.connect(**cancelled.address)
+            chan = await conn.create_channel()
+            calling = await cancelled.begun(answers, CALLS[name](chan))
+            is_done = calling.done()
+            closing = asyncio.create_task(chan.close() if what == "channel" else conn.close())
+            cancelled.sluice.let_answers_pass()  # takes effect after the closing has begun
+            outcome = (await asyncio.gather(calling, closing, return_exceptions=True))[0]
+            if isinstance(outcome, Exception):
+                assert isinstance(outcome, mooq.BrokerConnectionError | mooq.ConsumeTimeout)
+            if what == "channel":
+                chan = await conn.create_channel()
+                await chan.publish(exchange_name="log", msg="of use")
+                await chan.get("q", timeout=10)
+            await conn.close()
+            if is_done:
+                return
+    raise AssertionError("the call still waits")

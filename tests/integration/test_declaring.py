@@ -122,6 +122,10 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
             await undisturbed.get("q", timeout=5)
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.delete_queue("q")
+    # It is gone with its connection, so the name is free.
+    await undisturbed.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=Inbox()
+    )
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,8 @@ async def test_closing_gives_back_what_no_callback_has_begun_with(
     channel, inbox = await hold(other, 1, 2, 3)
     if what == "channel":
         await channel.close()
-        await other.process_events(num_cycles=1)
+        async with asyncio.timeout(LONGEST_WAIT):
+            await other.process_events(num_cycles=1)
     else:
         await other.close()
     assert inbox.bodies == []
@@ -286,22 +287,22 @@ async def test_a_closed_connection_refuses_and_says_what_to_do(
         await conn.process_events(num_cycles=1)
 
 
-async def test_a_call_that_waits_when_its_channel_is_closed_ends(
+async def test_calls_in_flight_when_their_connection_is_closed_are_done_or_refused(
     connect: Connect, conn: mooq.Connection
 ) -> None:
     await make_queue(conn, "q")
-    other = await connect()
-    channel = await other.create_channel()
-    getting = asyncio.create_task(channel.get("q", timeout=1))
-    publishing = asyncio.create_task(channel.publish(exchange_name="log", msg=1))
-    await asyncio.sleep(0)
-    await other.close()
-    async with asyncio.timeout(LONGEST_WAIT):
-        outcomes = await asyncio.gather(getting, publishing, return_exceptions=True)
-    for outcome in outcomes:
-        assert outcome is None or isinstance(
-            outcome, dict | mooq.BrokerConnectionError | mooq.ConsumeTimeout
-        )
+    for turns in range(40):
+        other = await connect()
+        channel = await other.create_channel()
+        calls = [asyncio.ensure_future(use(channel)) for use in USES.values()]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await other.close()
+        async with asyncio.timeout(LONGEST_WAIT):
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                assert isinstance(outcome, mooq.MooqError)
 
 
 async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(

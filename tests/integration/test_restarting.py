@@ -267,8 +267,10 @@ async def test_what_is_published_while_no_broker_runs_waits_for_one() -> None:
 
 
 async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for wait in ("FIRST_WAIT", "LONGEST_WAIT"):
+        monkeypatch.setattr(f"mooq.retrying.{wait}", 1e9)  # the next attempt is far away
     broker = mooq.InMemoryBroker(host="absent", port=1)
     await broker.run()
     conn = await mooq.connect(host="absent", port=1, broker="in_memory")
