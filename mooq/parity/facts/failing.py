@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mooq.parity.facts.fact import Fact, publishes, to_queue
 from mooq.parity.programs import (
+    CloseChannel,
     CloseConnection,
     Consume,
     Declare,
@@ -163,6 +164,17 @@ FACTS = (
             Publish("a1", "", "nobody", mandatory=True),
             Publish("a1", "", "q", mandatory=True),
             Process("a"),
+        ),
+    ),
+    Fact(
+        "got_for_good",
+        "A message that was got is not delivered again, whatever is refused at the same time.",
+        (
+            to_queue("a1", "c1"),
+            CloseChannel("a1"),
+            Publish("a2", "d"),
+            Together((Get("a2", "q"), Get("a2", "nobody"), Declare("a2", "d", "topic"))),
+            Get("a2", "q"),
         ),
     ),
     Fact(
