@@ -15,7 +15,11 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = [
-    pytest.param(program[1], id=f"{page.relative_to(ROOT)}-{number}")
+    pytest.param(
+        program[1],
+        id=f"{page.relative_to(ROOT)}-{number}",
+        marks=[pytest.mark.rabbit] if "RabbitMQBroker" in program[1] else [],
+    )
     for page in PAGES
     for number, program in enumerate(PROGRAM.finditer(page.read_text()), 1)
 ]
@@ -30,7 +34,9 @@ def run(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_of_the_documentation_runs(program: str) -> None:
+def test_a_program_of_the_documentation_runs(program: str, request: pytest.FixtureRequest) -> None:
+    if "RabbitMQBroker" in program:
+        request.getfixturevalue("mooq_rabbitmq")  # what starts this one can start another
     assert run("-c", program)
 
 
