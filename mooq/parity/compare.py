@@ -10,7 +10,8 @@ Open are just these (docs/differences.md):
 - between queues, the order of messages that one operation made arrive: pipelined or fanned out;
 - between the consumers of different channels, any order;
 - for calls made together, each queue may see them in an order of its own, that of each channel
-  kept. An order is allowed if the in-memory broker does the same by it;
+  kept, but for a get and a publish. An order is allowed if the in-memory broker does as RabbitMQ
+  by it;
 - a publish whose caller was cancelled may have been sent or not.
 """
 
@@ -20,7 +21,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, permutations, product
 
-from mooq.parity.programs import Cancel, Consume, Get, Process, Program, Together, calls_of
+from mooq.parity.programs import (
+    Call,
+    Cancel,
+    Consume,
+    Get,
+    Process,
+    Program,
+    Publish,
+    Together,
+    calls_of,
+)
 from mooq.parity.run import Choices
 from mooq.parity.trace import Trace
 
@@ -64,13 +75,11 @@ def orders(program: Program) -> Iterator[Choices]:
     open_steps = {}
     for number, step in enumerate(program, 1):
         if isinstance(step, Together):
-            channels = [call.channel for call in step.calls]
+            kept = _kept(step.calls)
             open_steps[number] = [
                 order
-                for order in permutations(range(len(channels)))
-                if all(
-                    order.index(first) < order.index(second) for first, second in _pairs(channels)
-                )
+                for order in permutations(range(len(step.calls)))
+                if all(order.index(first) < order.index(second) for first, second in kept)
             ]
         elif isinstance(step, Cancel):
             open_steps[number] = [(0,), ()]
@@ -79,13 +88,16 @@ def orders(program: Program) -> Iterator[Choices]:
             yield dict(zip(open_steps, chosen, strict=True))
 
 
-def _pairs(channels: list[str]) -> list[tuple[int, int]]:
-    """Return each two places of calls on one channel, the earlier first."""
+def _kept(calls: tuple[Call, ...]) -> list[tuple[int, int]]:
+    """Return each two places of calls that keep their order, the earlier first.
+
+    Those of one channel do, but a get and a publish, which have TCP connections of their own.
+    """
     return [
         (first, second)
-        for second, channel in enumerate(channels)
-        for first in range(second)
-        if channels[first] == channel
+        for second, call in enumerate(calls)
+        for first, earlier in enumerate(calls[:second])
+        if earlier.channel == call.channel and {type(earlier), type(call)} != {Get, Publish}
     ]
 
 

@@ -143,6 +143,12 @@ def test_the_calls_of_one_channel_keep_their_order() -> None:
     assert list(orders(program)) == [{1: (0, 1, 2)}, {1: (0, 2, 1)}, {1: (1, 0, 2)}]
 
 
+def test_a_get_and_a_publish_of_one_channel_need_not_keep_their_order() -> None:
+    program = (Together((Get("a1", "q"), Publish("a1", "e"))),)
+
+    assert list(orders(program)) == [{1: (0, 1)}, {1: (1, 0)}]
+
+
 def test_a_cancelled_publish_was_sent_or_not() -> None:
     assert list(orders((Publish("a1", "e"), Cancel(Publish("a1", "e"))))) == [{2: (0,)}, {2: ()}]
 
