@@ -23,6 +23,8 @@ async def test_a_message_that_was_got_stays_got_when_another_call_is_refused_at_
     await other.close()
     await chan.publish(exchange_name="e", msg="once")
 
+    message: mooq.IncomingMessage | BaseException
+    refusal: mooq.IncomingMessage | BaseException
     message, refusal = await asyncio.gather(
         chan.get("got"), chan.get("missing"), return_exceptions=True
     )
