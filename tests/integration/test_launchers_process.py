@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tenacity import retry, retry_if_result, stop_after_delay
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
@@ -39,7 +39,7 @@ def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="mooq-test-"))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
-    assert processes_of(folder) == []
+    ended(folder)
     folder.rmdir()  # which it must be empty for
 
 
@@ -57,6 +57,12 @@ def processes_of(folder: Path) -> list[str]:
         except OSError:
             continue  # it has ended, or is another user's
     return found
+
+
+@retry(stop=stop_after_delay(5), wait=wait_fixed(0.02), reraise=True)
+def ended(folder: Path) -> None:
+    """Make sure that no process is left; Erlang's helpers end a moment after their node."""
+    assert processes_of(folder) == []
 
 
 def new_broker(timeout: float = 60) -> RabbitMQBroker:
