@@ -48,7 +48,7 @@ class Wires:
         self._consuming: aiormq.Connection | None = None
         self._publishing: aiormq.Connection | None = None
         self._publishing_lock = asyncio.Lock()
-        self._connecting: set[aiormq.Connection] = set()
+        self._connecting: set[asyncio.Future[aiormq.Connection]] = set()
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
         self._nothing_owed = asyncio.Event()
@@ -82,7 +82,9 @@ class Wires:
         """Close both, and those that begin; what is unacknowledged goes back to its queue."""
         publishing, self._publishing = self._publishing, None
         consuming, self._consuming = self._consuming, None
-        await to_the_end(close_all(publishing, consuming, *self._connecting))
+        for connecting in self._connecting:
+            connecting.cancel()
+        await to_the_end(close_all(publishing, consuming))
 
     def _closed(self, consuming: aiormq.Connection) -> None:
         if self._consuming is consuming:
@@ -101,23 +103,19 @@ class Wires:
             name=f"mooq {purpose}",
         )
         context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
-        connection = aiormq.Connection(url, context=context)
-        self._connecting.add(connection)
+        connecting = asyncio.ensure_future(opened(aiormq.Connection(url, context=context)))
+        self._connecting.add(connecting)
         try:
             async with asyncio.timeout(self._timeout):
-                await connection.connect()
-                await connection.ready()
-        except BaseException as error:
-            # Also when the caller is cancelled at the last instant: nobody else knows of it.
-            await connection.close()
-            if isinstance(error, (OSError, *GONE, aiormq.exceptions.AMQPError)):
-                raise explain(error, address, self._timeout) from error
-            if isinstance(error, asyncio.CancelledError) and not was_cancelled():
-                raise Lost("the connection was closed") from error
-            raise
+                return await connecting
+        except (OSError, *GONE, aiormq.exceptions.AMQPError) as error:
+            raise explain(error, address, self._timeout) from error
+        except asyncio.CancelledError as error:
+            if was_cancelled():
+                raise
+            raise Lost("the connection was closed") from error
         finally:
-            self._connecting.discard(connection)
-        return connection
+            self._connecting.discard(connecting)
 
     async def consuming_channel(self) -> AbstractChannel:
         """Return a new AMQP channel on the consuming connection."""
@@ -181,6 +179,18 @@ class Wires:
         if name not in self.known_exchanges:
             await self.control(lambda channel: channel.exchange_declare(name, passive=True))
             self.known_exchanges.add(name)
+
+
+async def opened(connection: aiormq.Connection) -> aiormq.Connection:
+    """Return a connection, open; leave none behind when cancelled, at whichever instant."""
+    try:
+        await connection.connect()
+        await connection.ready()
+    except BaseException:
+        await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
+        await connection.close()
+        raise
+    return connection
 
 
 async def close_all(*connections: aiormq.Connection | None) -> None:
