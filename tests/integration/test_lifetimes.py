@@ -191,7 +191,7 @@ async def test_a_callback_may_close_what_it_runs_on(
         await chan.publish(exchange_name="log", msg="quit")
         assert await inbox.has(1) == ["quit"]
     # It was not acknowledged before its callback returned, and could not be afterwards.
-    message = await chan.get("q")
+    message = await chan.get("q", timeout=5)  # RabbitMQ requeues after it has closed
     assert (message["msg"], message["redelivered"]) == ("quit", True)
 
 
