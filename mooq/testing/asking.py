@@ -31,8 +31,11 @@ class Answer(TypedDict, total=False):
     port: int
     username: str
     password: str
+    management: str
+    """``host:port`` of its management API."""
     version: str
     how: str
+    """What it is, for a person."""
     virtual_host: str
     missing: str
     """What this machine lacks, and what would bring it in."""

@@ -41,6 +41,11 @@ class Reaper:
         )
         self._say(json.dumps([owner, launcher, management]))
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def send_away(self) -> None:
         """Let it end: nothing is left behind."""
         self._say(ALL_IS_WELL)

@@ -126,6 +126,7 @@ class _Service:
             "port": node.address.port,
             "username": node.address.username,
             "password": node.address.password,
+            "management": f"{node.management.host}:{node.management.port}",
             "version": node.version,
             "how": node.how,
         }

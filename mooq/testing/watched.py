@@ -162,7 +162,6 @@ class WatchedChannel(TransportChannel):
         failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)
         # A callback's failure is settled while it is being handled.
         error = sys.exception() if failed else None
-        await self._channel.settle(delivery, outcome)
         self._watch.happen(
             Record(
                 SETTLED[outcome],
@@ -172,6 +171,7 @@ class WatchedChannel(TransportChannel):
                 error if isinstance(error, Exception) else None,
             )
         )
+        await self._channel.settle(delivery, outcome)  # which may have the next one delivered
 
     async def flush(self) -> None:
         await self._channel.flush()

@@ -1,0 +1,135 @@
+"""Runs of pytest in processes of their own: a project that uses mooq's plugin, as its users do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from mooq.testing.asking import Answer
+from mooq.testing.leftovers import LABEL, Owner, beginning_of
+from tests.managed_docker import IMAGES
+from tests.shared_broker import leave_out
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+NOWHERE = "tcp://127.0.0.1:1"
+LONGEST = 100.0  # seconds for an inner run
+
+ONE_TEST = """
+    async def test_it(mooq_channel):
+        await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
+        await mooq_channel.publish(exchange_name="log", msg="hello")
+"""
+
+
+class Run:
+    """A folder with a project of its own, and pytest there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ini("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function")
+
+    def ini(self, *lines: str) -> None:
+        """Write the project's settings."""
+        image = f"mooq_image = {' '.join(IMAGES)}"
+        text = "\n".join(["[pytest]", "filterwarnings = error", image, *lines])
+        (self.folder / "pytest.ini").write_text(text)
+
+    def start(self, tests: str, *options: str, **environment: str) -> subprocess.Popen[str]:
+        """Start pytest, in a session of its own, with these tests."""
+        (self.folder / "test_inner.py").write_text(textwrap.dedent(tests))
+        mine = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(
+                ("PYTEST_", "MOOQ_REQUIRE", "MOOQ_RABBITMQ_URL", "MOOQ_RABBITMQ_M", "TEST_DIST")
+            )
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *options],
+            cwd=self.folder,
+            env={**mine, "COLUMNS": "400", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __call__(self, tests: str, *options: str, **environment: str) -> tuple[int, str]:
+        """Return its exit status and what it printed."""
+        with self.start(tests, *options, **environment) as process:
+            try:
+                printed, _ = process.communicate(timeout=LONGEST)
+            finally:
+                process.kill()
+        return process.returncode, printed
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A project of its own."""
+    return Run(tmp_path)
+
+
+@pytest.fixture
+def engine() -> Iterator[DockerClient]:
+    """Docker's engine."""
+    from docker import from_env
+    from docker.errors import DockerException
+
+    try:
+        client = from_env()
+    except DockerException as error:
+        leave_out(f"Docker's engine does not answer: {error}")
+    with closing(client):
+        yield client
+
+
+def owner_of(process: subprocess.Popen[str]) -> Owner:
+    """Return how a process that lives signs what it owns."""
+    return Owner.this_process()._replace(
+        pid=process.pid, began=beginning_of(process.pid) or "unknown"
+    )
+
+
+def containers_of(engine: DockerClient, owner: Owner) -> list[Any]:
+    """Return the containers of an owner, running or not."""
+    label = f"{LABEL}={owner}"
+    return list(engine.containers.list(all=True, ignore_removed=True, filters={"label": label}))
+
+
+def wait_for(condition: Any, what: str, longest: float = 60.0) -> Any:
+    """Return the first result of a condition that is true."""
+    try:
+        return Retrying(
+            retry=retry_if_result(lambda result: not result),
+            wait=wait_fixed(0.05),
+            stop=stop_after_delay(longest),
+        )(condition)
+    except RetryError as error:
+        seen = error.last_attempt.result()
+        raise AssertionError(f"waited {longest:g} s for {what}; last seen: {seen!r}") from None
+
+
+def kill_all(process: subprocess.Popen[str]) -> None:
+    """Kill a run with all its workers, as a machine does that is out of memory."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=LONGEST)
+
+
+def named(rabbitmq: Answer) -> str:
+    """Return the option that names a RabbitMQ which runs already."""
+    login = f"{rabbitmq['username']}:{rabbitmq['password']}"
+    return f"--mooq-address=amqp://{login}@{rabbitmq['host']}:{rabbitmq['port']}"

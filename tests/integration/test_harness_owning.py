@@ -1,0 +1,245 @@
+"""One RabbitMQ for a whole run: who has it, who shares it, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mooq.testing.leftovers import LABEL, Owner, beginning_of
+from mooq.testing.reaper import Reaper
+from tests.integration.inner_run import (
+    LONGEST,
+    ONE_TEST,
+    Run,
+    containers_of,
+    engine,
+    kill_all,
+    owner_of,
+    run,
+    wait_for,
+)
+from tests.managed_docker import IMAGES
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+__all__ = ["engine", "run"]  # fixtures
+
+pytestmark = pytest.mark.rabbit
+
+TESTS_THAT_REPORT = """
+    import json, os
+    from pathlib import Path
+
+    import docker
+    import pytest
+
+    @pytest.mark.parametrize("number", range(6))
+    @pytest.mark.parametrize("mooq_backend", ["rabbit"])
+    async def test_it(number, mooq_broker, mooq_channel):
+        client = docker.from_env()
+        mine = [
+            container.id
+            for container in client.containers.list(filters={"label": "mooq.harness"})
+            if json.loads(container.labels["mooq.harness"])[2] == os.getppid()
+        ]
+        client.close()
+        seen = {**mooq_broker.arguments, "containers": mine}
+        worker = os.environ["PYTEST_XDIST_WORKER"]
+        with Path(__file__).with_name(worker).open("a") as report:
+            print(json.dumps(seen), file=report)
+"""
+A_TEST_THAT_HANGS = """
+    import asyncio
+    from pathlib import Path
+
+    import pytest
+
+    @pytest.mark.parametrize("mooq_backend", ["rabbit"])
+    async def test_it(mooq_channel):
+        Path(__file__).with_name("it runs").touch()
+        await asyncio.Event().wait()
+"""
+A_WORKER_THAT_CRASHES = """
+    import json, os
+    from pathlib import Path
+
+    import pytest
+
+    @pytest.mark.parametrize("number", range(4))
+    @pytest.mark.parametrize("mooq_backend", ["rabbit"])
+    async def test_it(number, mooq_broker, mooq_channel):
+        Path(__file__).with_name(f"host {number}").write_text(mooq_broker.virtual_host)
+        if number == 0:
+            os._exit(3)
+
+    def test_the_virtual_host_of_the_crashed_worker_is_gone(mooq_rabbitmq):
+        from mooq.testing.virtual_hosts import Management
+        from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+        crashed = Path(__file__).with_name("host 0").read_text()
+        host, port = mooq_rabbitmq["management"].split(":")
+        management = Management(host, int(port), "guest", "guest")
+        Retrying(retry=retry_if_result(bool), wait=wait_fixed(0.1), stop=stop_after_delay(20))(
+            lambda: crashed in management.descriptions()
+        )
+"""
+
+
+def test_all_workers_share_one_container_which_is_gone_when_the_run_ends(
+    run: Run, engine: DockerClient, tmp_path: Path
+) -> None:
+    with run.start(TESTS_THAT_REPORT, "-n2") as process:
+        owner = owner_of(process)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert process.returncode == 0, printed
+    reports = sorted(tmp_path.glob("gw*"))
+    assert [report.name for report in reports] == ["gw0", "gw1"], printed
+    seen = [json.loads(line) for report in reports for line in report.read_text().splitlines()]
+    assert len({one["port"] for one in seen}) == 1
+    assert len({one["virtual_host"] for one in seen}) == len(seen) == 6
+    assert {len(one["containers"]) for one in seen} == {1}
+    assert containers_of(engine, owner) == []
+
+
+def test_a_run_stopped_by_ctrl_c_while_rabbitmq_boots_leaves_no_container(
+    run: Run, engine: DockerClient
+) -> None:
+    with run.start(ONE_TEST, "-n1") as process:
+        owner = owner_of(process)
+        wait_for(lambda: containers_of(engine, owner), "a container")
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
+    assert containers_of(engine, owner) == []
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_run_stopped_by_ctrl_c_amid_a_test_leaves_no_container(
+    run: Run, engine: DockerClient, tmp_path: Path, workers: str
+) -> None:
+    with run.start(A_TEST_THAT_HANGS, workers) as process:
+        owner = owner_of(process)
+        wait_for((tmp_path / "it runs").exists, "the test to run")
+        process.send_signal(signal.SIGINT)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
+    assert containers_of(engine, owner) == []
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_run_that_stops_at_its_first_failure_leaves_no_container(
+    run: Run, engine: DockerClient, workers: str
+) -> None:
+    failing = f"{ONE_TEST}        assert False\n"
+    with run.start(failing, "-x", "--mooq-backend=rabbit", workers) as process:
+        owner = owner_of(process)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert "assert False" in printed
+    assert process.returncode != 0
+    assert containers_of(engine, owner) == []
+
+
+def test_a_worker_that_crashes_gives_back_what_it_had_and_its_successor_goes_on(
+    run: Run, engine: DockerClient
+) -> None:
+    with run.start(A_WORKER_THAT_CRASHES, "-n1") as process:
+        owner = owner_of(process)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert "1 failed, 4 passed" in printed
+    assert "worker 'gw0' crashed" in printed
+    assert containers_of(engine, owner) == []
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_what_a_killed_run_leaves_is_removed_by_its_reaper(
+    run: Run, engine: DockerClient, tmp_path: Path, workers: str
+) -> None:
+    with run.start(A_TEST_THAT_HANGS, workers) as process:
+        owner = owner_of(process)
+        wait_for((tmp_path / "it runs").exists, "the test to run")
+        assert len(containers_of(engine, owner)) == 1
+        kill_all(process)
+
+    wait_for(lambda: not containers_of(engine, owner), "the container to be gone")
+
+
+def container_of(engine: DockerClient, owner: Owner | str) -> Any:
+    """Create a container that somebody seems to own."""
+    image = next(image for image in IMAGES if engine.images.list(image))
+    return engine.containers.create(image, ["true"], labels={LABEL: str(owner)})
+
+
+def test_a_run_begins_by_removing_the_containers_of_the_dead_and_of_nobody_else(
+    run: Run, engine: DockerClient
+) -> None:
+    this = Owner.this_process()
+    dead = [
+        this._replace(began="another process by then"),
+        this._replace(pid=2**30),
+        this._replace(boot="before this machine was last booted"),
+    ]
+    alive: list[Owner | str] = [
+        this,
+        this._replace(machine="another machine", pid=2**30),
+        "whatever this is",
+    ]
+    containers = {str(owner): container_of(engine, owner) for owner in [*dead, *alive]}
+    try:
+        status, printed = run(ONE_TEST, "--mooq-backend=rabbit")
+        left = {
+            owner
+            for owner in containers
+            if engine.containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
+        }
+    finally:
+        for container in containers.values():
+            container.remove(force=True) if container in engine.containers.list(all=True) else None
+
+    assert status == 0, printed
+    assert left == {str(owner) for owner in alive}
+
+
+def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        Run(folders[0]).start(A_TEST_THAT_HANGS) as killed,
+        Run(folders[1]).start(A_TEST_THAT_HANGS) as living,
+    ):
+        wait_for(lambda: all((f / "it runs").exists() for f in folders), "both tests to run")
+        owners = [owner_of(killed), owner_of(living)]
+        ids = [containers_of(engine, owner)[0].id for owner in owners]
+        assert len(set(ids)) == 2
+        kill_all(killed)
+        wait_for(lambda: not containers_of(engine, owners[0]), "the first container to be gone")
+
+        assert [container.id for container in containers_of(engine, owners[1])] == ids[1:]
+        living.send_signal(signal.SIGINT)
+        living.communicate(timeout=LONGEST)
+
+    assert containers_of(engine, owners[1]) == []
+
+
+def test_a_reaper_that_is_sent_away_removes_nothing_and_ends(engine: DockerClient) -> None:
+    dead = Owner.this_process()._replace(pid=2**30)
+    container = container_of(engine, dead)
+    try:
+        reaper = Reaper(dead, "docker", None)
+        assert beginning_of(reaper.pid) is not None
+        reaper.send_away()
+
+        assert beginning_of(reaper.pid) is None
+        assert containers_of(engine, dead) == [container]
+    finally:
+        container.remove(force=True)

@@ -1,0 +1,338 @@
+"""The plugin as a project meets it: fixtures, options, what it prints and what it leaves alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, run
+
+__all__ = ["run"]  # a fixture
+
+IN_MEMORY = "--mooq-backend=in_memory"
+A_PROJECT = """
+    import pytest
+    import mooq
+
+    pytestmark = pytest.mark.asyncio
+
+    async def test_a_service(mooq_backend, mooq_broker, mooq_connection, mooq_channel,
+                             mooq_connect, mooq_recorder):
+        assert mooq_backend == mooq_broker.backend == "in_memory"
+        heard = []
+
+        async def hear(message):
+            heard.append(message["msg"])
+
+        await mooq_channel.register_consumer(
+            "orders", exchange_name="shop", exchange_type="fanout", callback=hear
+        )
+        other = await (await mooq_connect()).create_channel()
+        await other.publish(exchange_name="shop", msg="tea")
+        async with await mooq.connect(**mooq_broker.arguments) as third:
+            await (await third.create_channel()).publish(exchange_name="shop", msg="milk")
+        await mooq_connection.process_events(num_cycles=1)
+        assert heard == mooq_recorder.published.msgs == ["tea", "milk"]
+
+    async def test_nothing_is_left_of_the_test_before(mooq_channel):
+        with pytest.raises(mooq.ConsumerQueueNotFound):
+            await mooq_channel.get("orders")
+"""
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_project_gets_a_broker_for_each_test(run: Run, mode: str, workers: str) -> None:
+    run.ini(f"asyncio_mode = {mode}", "asyncio_default_fixture_loop_scope = function")
+
+    status, printed = run(A_PROJECT, IN_MEMORY, workers, DOCKER_HOST=NOWHERE)
+
+    assert status == 0, printed
+    assert "2 passed" in printed
+
+
+def test_tests_that_share_an_event_loop_share_it_with_the_fixtures(run: Run) -> None:
+    run.ini(
+        "asyncio_mode = auto",
+        "asyncio_default_fixture_loop_scope = session",
+        "asyncio_default_test_loop_scope = session",
+    )
+
+    status, printed = run(A_PROJECT, IN_MEMORY)
+
+    assert status == 0, printed
+
+
+def test_a_test_may_be_for_one_broker_only(run: Run) -> None:
+    status, printed = run(
+        f"""
+    import pytest
+
+    @pytest.mark.parametrize("mooq_backend", ["in_memory"])
+    {ONE_TEST.strip()}
+
+    def test_of_something_else():
+        pass
+""",
+        "--collect-only",
+        "-q",
+    )
+
+    assert status == 0, printed
+    assert "test_it[in_memory]" in printed
+    assert "test_it[rabbit]" not in printed
+    assert "2 tests collected" in printed
+
+
+@pytest.mark.parametrize(
+    ("choice", "kept"),
+    [("in_memory", "test_it[in_memory]"), ("rabbit", "test_it[rabbit]")],
+)
+def test_the_backend_option_leaves_the_other_half_out(run: Run, choice: str, kept: str) -> None:
+    _, printed = run(ONE_TEST, "--collect-only", "-q", f"--mooq-backend={choice}")
+
+    assert kept in printed
+    assert "1/2 tests collected (1 deselected)" in printed
+
+
+def test_what_needs_no_rabbitmq_runs_first(run: Run) -> None:
+    _, printed = run(f"{ONE_TEST}\n    def test_last():\n        pass\n", "--collect-only", "-qq")
+
+    lines = [line for line in printed.splitlines() if "::" in line]
+    assert [line.partition("::")[2] for line in lines] == [
+        "test_it[in_memory]",
+        "test_last",
+        "test_it[rabbit]",
+    ]
+
+
+@pytest.mark.parametrize("choice", [IN_MEMORY, "-knot rabbit", "-mnot rabbit", "--collect-only"])
+def test_without_rabbitmq_nothing_is_loaded_that_starts_or_reaches_one(
+    run: Run, choice: str
+) -> None:
+    (run.folder / "conftest.py").write_text(
+        "def pytest_sessionfinish():\n"
+        "    import sys, threading\n"
+        "    loaded = {'docker', 'testcontainers', 'aio_pika', 'aiormq'} & set(sys.modules)\n"
+        "    print('loaded:', loaded, 'threads:', threading.active_count())\n"
+    )
+
+    status, printed = run(ONE_TEST, choice, "-s", DOCKER_HOST=NOWHERE)
+
+    assert status == 0, printed
+    assert "loaded: set() threads: 1" in printed
+
+
+def test_a_project_that_does_not_use_it_loads_next_to_nothing_of_mooq(run: Run) -> None:
+    status, printed = run(
+        """
+    import sys
+
+    def test_it():
+        print(sorted(name for name in sys.modules if name.startswith("mooq.")))
+""",
+        "-s",
+    )
+
+    assert status == 0, printed
+    loaded = ("fixtures", "harness", "plugin", "settings")
+    modules = [f"mooq.testing{room}" for room in ("", *(f".{room}" for room in loaded))]
+    assert str(modules) in printed
+
+
+def test_without_docker_the_rabbit_half_is_skipped_and_says_what_brings_it_in(run: Run) -> None:
+    status, printed = run(ONE_TEST, "-rs", DOCKER_HOST=NOWHERE)
+
+    assert status == 0, printed
+    assert "test_it[in_memory] PASSED" in printed
+    assert "1 passed, 1 skipped" in printed
+    skipped = next(line for line in printed.splitlines() if line.startswith("SKIPPED"))
+    assert "Docker's engine does not answer" in skipped
+    assert "Start Docker, or name what this machine has: --mooq-launcher=process" in skipped
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize(
+    ("option", "environment"),
+    [("--mooq-launcher=docker", {}), ("--mooq-backend=all", {"MOOQ_REQUIRE_RABBITMQ": "1"})],
+)
+def test_without_docker_the_rabbit_half_fails_where_it_was_asked_for(
+    run: Run, option: str, environment: dict[str, str], workers: str
+) -> None:
+    status, printed = run(ONE_TEST, option, workers, DOCKER_HOST=NOWHERE, **environment)
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "1 passed, 1 error" in printed
+    assert "Docker's engine does not answer" in printed
+    said = "MOOQ_REQUIRE_RABBITMQ is set, but" if environment else "no RabbitMQ for this test:"
+    assert said in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ((IN_MEMORY,), "mooq: in_memory\n"),
+        (("--mooq-launcher=process",), "mooq: in_memory and rabbit; RabbitMQ by process, started"),
+        (("--mooq-image=some:image",), "RabbitMQ by docker, image some:image, started when"),
+        (("--mooq-address=amqp://ann:secret@host:1234",), "; RabbitMQ at host:1234\n"),
+    ],
+)
+def test_the_header_says_which_brokers_tests_get(
+    run: Run, options: tuple[str, ...], line: str
+) -> None:
+    _, printed = run(ONE_TEST, "--collect-only", *options)
+
+    assert line in printed
+    assert "secret" not in printed
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--mooq-backend=kafka", "mooq_backend must be one of in_memory, rabbit, all, not 'kafka'"),
+        ("--mooq-launcher=podman", "mooq_launcher must be one of docker, process, systemctl, serv"),
+        ("--mooq-timeout=soon", "mooq_timeout: 'soon' is no number of seconds above 0"),
+        ("--mooq-timeout=-1", "mooq_timeout: '-1' is no number of seconds above 0"),
+        ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
+        ("--mooq-management=host:port", "mooq_management: 'host:port' is no host:port"),
+    ],
+)
+def test_a_setting_that_cannot_be_meant_is_refused_before_anything_runs(
+    run: Run, option: str, said: str
+) -> None:
+    status, printed = run(ONE_TEST, option)
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {said}" in printed
+
+
+FAILING = """
+    import asyncio
+    import pytest
+    {mark}
+    async def test_it(mooq_connection, mooq_channel, mooq_broker):
+        heard = asyncio.Event()
+
+        async def fail(message):
+            heard.set()
+            raise ValueError("the callback's own")
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="e", exchange_type="fanout", callback=fail
+        )
+        serving = asyncio.create_task(mooq_connection.process_events())
+        await mooq_channel.publish(exchange_name="e", msg="hello")
+        {then}
+        serving.cancel()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mark", "then", "outcome"),
+    [
+        ("", "await heard.wait()", "1 failed"),
+        ("", "await mooq_broker.idle()", "1 failed"),
+        ("", "pass", "1 passed"),  # its callback was never called
+        ("@pytest.mark.mooq_allow_failures", "await heard.wait()", "1 passed"),
+        ("@pytest.mark.mooq_allow_failures", "await mooq_broker.idle()", "1 passed"),
+        (
+            "",
+            "\n        with pytest.raises(ValueError):\n            await mooq_broker.idle()",
+            "1 passed",
+        ),
+    ],
+)
+def test_a_failing_callback_fails_the_test_that_caused_it(
+    run: Run, mark: str, then: str, outcome: str
+) -> None:
+    _, printed = run(FAILING.format(mark=mark, then=then), IN_MEMORY)
+
+    assert outcome in printed
+    if "failed" in outcome:
+        assert re.search(r">\s+raise ValueError\(.the callback's own.\)", printed), printed
+
+
+def test_what_process_events_raises_to_the_test_is_the_tests_to_judge(run: Run) -> None:
+    status, printed = run(
+        """
+    import pytest
+
+    @pytest.mark.parametrize("messages", [1, 2])
+    async def test_it(mooq_connection, mooq_channel, messages):
+        async def fail(message):
+            raise ValueError(message["msg"])
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="e", exchange_type="fanout", callback=fail
+        )
+        for number in range(messages):
+            await mooq_channel.publish(exchange_name="e", msg=number)
+        for attempt in range(2):
+            with pytest.raises(ValueError if messages == 1 else ExceptionGroup):
+                await mooq_connection.process_events(num_cycles=1)
+""",
+        IN_MEMORY,
+    )
+
+    assert status == 0, printed
+    assert "2 passed" in printed
+
+
+def test_a_callback_that_fails_while_its_connection_is_closed_fails_the_test(run: Run) -> None:
+    status, printed = run(
+        """
+    import asyncio
+    import pytest
+
+    @pytest.fixture
+    def end_of_test(mooq_channel):
+        event = asyncio.Event()
+        yield event
+        event.set()
+
+    async def test_it(mooq_connection, mooq_channel, end_of_test):
+        begun = asyncio.Event()
+
+        async def fail_late(message):
+            begun.set()
+            await end_of_test.wait()
+            raise ValueError("late")
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="e", exchange_type="fanout", callback=fail_late
+        )
+        serving = asyncio.create_task(mooq_connection.process_events())
+        await mooq_channel.publish(exchange_name="e", msg="hello")
+        await begun.wait()
+        serving.cancel()
+""",
+        IN_MEMORY,
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "1 passed, 1 deselected, 1 error" in printed
+    assert "ValueError: late" in printed
+
+
+def test_several_failing_callbacks_are_all_shown(run: Run) -> None:
+    status, printed = run(
+        """
+    async def test_it(mooq_channel, mooq_broker):
+        async def fail(message):
+            raise ValueError(f"no to {message['msg']}")
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="e", exchange_type="fanout", callback=fail
+        )
+        for drink in ("tea", "milk"):
+            await mooq_channel.publish(exchange_name="e", msg=drink)
+        await mooq_broker.idle()
+""",
+        IN_MEMORY,
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "ExceptionGroup: 2 callbacks failed (2 sub-exceptions)" in printed
+    assert "ValueError: no to tea" in printed
+    assert "ValueError: no to milk" in printed

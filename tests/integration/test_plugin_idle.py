@@ -1,0 +1,214 @@
+"""When a broker is idle: everything that was begun has come to its end, on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Broker
+from mooq.testing.idling import NotIdle
+from tests.integration.inbox import FailingInbox, HeldInbox, Inbox, Refusal, make_queue, processing
+
+CHAIN = 12
+
+
+async def test_an_idle_broker_is_idle(mooq_broker: Broker) -> None:
+    await mooq_broker.idle()
+
+
+async def test_what_was_published_has_been_dealt_with(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox
+    )
+    for number in range(20):
+        await mooq_channel.publish(exchange_name="e", msg=number)
+
+    await mooq_broker.idle()
+
+    assert inbox.bodies == list(range(20))
+    assert len(mooq_broker.recorded.acknowledged) == 20
+
+
+async def test_it_waits_for_messages_that_are_being_published(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox
+    )
+    publishing = [
+        asyncio.create_task(mooq_channel.publish(exchange_name="e", msg=number))
+        for number in range(20)
+    ]
+    await asyncio.sleep(0)  # they begin
+
+    await mooq_broker.idle()
+
+    assert [task.done() for task in publishing] == [True] * 20
+    assert inbox.bodies == list(range(20))
+
+
+async def test_a_queue_whose_consumer_takes_one_at_a_time_is_emptied(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=1
+    )
+    for number in range(20):
+        await mooq_channel.publish(exchange_name="e", msg=number)
+
+    await mooq_broker.idle()
+
+    assert inbox.bodies == list(range(20))
+
+
+async def pass_on(broker: Broker, number: int) -> mooq.Connection:
+    """Serve a queue, on a connection of its own, by publishing to the next one."""
+    connection = await broker.connect()
+    channel = await connection.create_channel()
+
+    async def callback(message: mooq.IncomingMessage) -> None:
+        if number + 1 < CHAIN:
+            await channel.publish(
+                exchange_name="chain", msg=message["msg"] + 1, routing_key=f"{number + 1}"
+            )
+
+    await channel.register_consumer(
+        f"q{number}",
+        f"{number}",
+        exchange_name="chain",
+        exchange_type="direct",
+        callback=callback,
+    )
+    return connection
+
+
+@pytest.mark.parametrize("is_processing", [True, False])
+async def test_a_chain_of_services_is_followed_to_its_end(
+    mooq_broker: Broker, mooq_channel: mooq.Channel, *, is_processing: bool
+) -> None:
+    services = [await pass_on(mooq_broker, number) for number in range(CHAIN)]
+    async with processing(*services) if is_processing else nullcontext():
+        await mooq_channel.publish(exchange_name="chain", msg=0, routing_key="0")
+
+        await mooq_broker.idle()
+
+    assert mooq_broker.recorded.delivered.msgs == list(range(CHAIN))
+    # A callback's message may be dealt with before its own is acknowledged.
+    assert sorted(mooq_broker.recorded.acknowledged.msgs) == list(range(CHAIN))
+
+
+@pytest.mark.mooq_allow_failures
+async def test_what_is_rejected_has_arrived_where_dead_letters_go(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    dead = Inbox()
+    await mooq_channel.register_consumer(
+        "graves", exchange_name="graveyard", exchange_type="fanout", callback=dead
+    )
+    await mooq_channel.register_consumer(
+        "q",
+        exchange_name="e",
+        exchange_type="fanout",
+        callback=FailingInbox(*range(20)),
+        dead_letter_exchange="graveyard",
+        prefetch_count=3,
+    )
+    for number in range(20):
+        await mooq_channel.publish(exchange_name="e", msg=number)
+
+    await mooq_broker.idle()
+
+    assert sorted(dead.bodies) == list(range(20))
+
+
+async def test_messages_that_nobody_consumes_do_not_keep_it_busy(
+    mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
+) -> None:
+    await make_queue(mooq_connection, "q", "k", exchange_name="e")
+    await mooq_channel.publish(exchange_name="e", msg="kept", routing_key="k")
+
+    await mooq_broker.idle()
+
+    assert (await mooq_channel.get("q"))["msg"] == "kept"
+
+
+async def test_connections_that_the_code_under_test_opens_are_waited_for(
+    mooq_broker: Broker,
+) -> None:
+    inbox = Inbox()
+    async with await mooq.connect(**mooq_broker.arguments) as connection:
+        channel = await connection.create_channel()
+        await channel.register_consumer(
+            "q", exchange_name="e", exchange_type="fanout", callback=inbox
+        )
+        async with processing(connection):
+            await channel.publish(exchange_name="e", msg="hello")
+
+            await mooq_broker.idle()
+
+            assert inbox.bodies == ["hello"]
+
+
+async def test_closed_connections_are_forgotten(
+    mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
+) -> None:
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=Inbox()
+    )
+    await mooq_channel.publish(exchange_name="e", msg="hello")
+    await mooq_connection.close()
+
+    await mooq_broker.idle()
+
+
+async def test_failures_of_callbacks_are_raised(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=FailingInbox("bad")
+    )
+    await mooq_channel.publish(exchange_name="e", msg="bad")
+
+    with pytest.raises(Refusal, match="no to bad"):
+        await mooq_broker.idle()
+    await mooq_broker.idle()  # once
+
+
+async def test_what_is_still_under_way_at_the_deadline_is_named(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox
+    )
+    await mooq_channel.publish(exchange_name="e", msg="held")
+
+    with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callbacks not done: .*HeldInbox"):
+        await mooq_broker.idle(timeout=0.2)
+    inbox.open()
+    await mooq_broker.idle()
+
+
+async def test_a_callback_that_waits_for_idleness_is_told_that_it_is_in_the_way(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    async def callback(message: Any) -> None:
+        await mooq_broker.idle()
+
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=callback
+    )
+    await mooq_channel.publish(exchange_name="e", msg="hello")
+
+    with pytest.raises(RuntimeError, match=re.escape("idle() was called by a callback")):
+        await mooq_broker.idle()

@@ -1,0 +1,162 @@
+"""What a test can say of what happened, on both brokers in the same words."""
+
+from __future__ import annotations
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Broker
+from mooq.testing.recorder import Event, Recorder
+from tests.integration.inbox import FailingInbox, HeldInbox, Inbox, Refusal, make_queue
+
+
+async def test_a_message_leaves_its_whole_way_on_record(
+    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    await mooq_channel.register_consumer(
+        "q", ["a.*"], exchange_name="e", exchange_type="topic", callback=Inbox()
+    )
+    await mooq_channel.publish(
+        exchange_name="e", msg={"n": 1}, routing_key="a.b", headers={"h": 2}, message_id="id"
+    )
+    await mooq_broker.idle()
+
+    assert sorted(record.event.value for record in mooq_recorder.all) == [
+        "acknowledged",
+        "delivered",
+        "published",
+    ]
+    for record in mooq_recorder.all:
+        assert record.msg == {"n": 1}
+        assert record.exchange_name == "e"
+        assert record.routing_key == "a.b"
+        assert record.message_id == "id"
+        assert record.headers == {"h": 2}
+        assert record.queue_name == (None if record.event is Event.PUBLISHED else "q")
+    assert repr(mooq_recorder.published[0]) == ("<published: {'n': 1} (exchange 'e', key 'a.b')>")
+    assert repr(mooq_recorder.delivered[0]) == (
+        "<delivered from 'q': {'n': 1} (exchange 'e', key 'a.b')>"
+    )
+
+
+async def test_records_can_be_picked_by_exchange_key_and_queue(
+    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    for queue, key in (("one", "k"), ("two", "k"), ("three", "l")):
+        await mooq_channel.register_consumer(
+            queue, key, exchange_name="e", exchange_type="direct", callback=Inbox()
+        )
+    await mooq_channel.publish(exchange_name="e", msg=1, routing_key="k")
+    await mooq_channel.publish(exchange_name="e", msg=2, routing_key="l")
+    await mooq_broker.idle()
+
+    assert mooq_recorder.published.where(routing_key="l").msgs == [2]
+    assert mooq_recorder.delivered.where(exchange_name="e", routing_key="k").msgs == [1, 1]
+    assert mooq_recorder.acknowledged.where(queue_name="two").msgs == [1]
+    assert not mooq_recorder.published.where(exchange_name="other")
+    assert mooq_recorder.published[:1].msgs == [1]
+
+
+@pytest.mark.mooq_allow_failures
+async def test_a_failing_callback_is_on_record_with_what_it_raised(
+    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=FailingInbox("bad")
+    )
+    await mooq_channel.publish(exchange_name="e", msg="bad")
+    await mooq_broker.idle()
+
+    assert [
+        (record.event, record.redelivered, type(record.error))
+        for record in mooq_recorder.all
+        if record.queue_name == "q"
+    ] == [
+        (Event.DELIVERED, False, type(None)),
+        (Event.REQUEUED, False, Refusal),
+        (Event.DELIVERED, True, type(None)),
+        (Event.REJECTED, True, Refusal),
+    ]
+    assert mooq_recorder.requeued.msgs == mooq_recorder.rejected.msgs == ["bad"]
+    assert str(mooq_recorder.rejected[0].error) == "no to bad"
+
+
+async def test_a_message_that_no_queue_is_bound_for_is_on_record(
+    mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    await mooq_channel.register_producer(exchange_name="e", exchange_type="direct")
+
+    await mooq_channel.publish(exchange_name="e", msg="dropped")
+    with pytest.raises(mooq.MessageUnroutable):
+        await mooq_channel.publish(exchange_name="e", msg="refused", mandatory=True)
+
+    assert mooq_recorder.unroutable.msgs == ["dropped", "refused"]
+    assert mooq_recorder.published.msgs == ["dropped"]
+
+
+async def test_a_message_that_was_refused_is_not_on_record(
+    mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    with pytest.raises(mooq.ExchangeNotFound):
+        await mooq_channel.publish(exchange_name="nowhere", msg=1)
+
+    assert mooq_recorder.all == ()
+
+
+async def test_what_get_takes_is_on_record(
+    mooq_connection: mooq.Connection, mooq_channel: mooq.Channel, mooq_recorder: Recorder
+) -> None:
+    await make_queue(mooq_connection, "q", "k", exchange_name="e")
+    for number in (1, 2):
+        await mooq_channel.publish(exchange_name="e", msg=number, routing_key="k")
+    await mooq_channel.get("q")
+    await mooq_channel.get("q", timeout=10)
+
+    assert mooq_recorder.delivered.where(queue_name="q").msgs == [1, 2]
+    assert mooq_recorder.acknowledged.where(queue_name="q").msgs == [1, 2]
+
+
+async def test_what_is_given_back_at_the_end_is_on_record(
+    mooq_broker: Broker, mooq_recorder: Recorder
+) -> None:
+    connection = await mooq_broker.connect()
+    channel = await connection.create_channel()
+    await channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=HeldInbox()
+    )
+    await channel.publish(exchange_name="e", msg="never begun")
+    await channel.flush()
+    await connection.close()
+
+    assert mooq_recorder.given_back.where(queue_name="q").msgs == ["never begun"]
+    assert not mooq_recorder.acknowledged
+
+
+async def test_connections_that_the_code_under_test_opens_are_on_record(
+    mooq_broker: Broker, mooq_recorder: Recorder
+) -> None:
+    async with await mooq.connect(**mooq_broker.arguments) as connection:
+        channel = await connection.create_channel()
+        await channel.register_producer(exchange_name="e", exchange_type="fanout")
+        await channel.publish(exchange_name="e", msg="mine")
+
+    assert mooq_recorder.published.msgs == ["mine"]
+
+
+async def test_the_record_can_be_wiped(mooq_channel: mooq.Channel, mooq_recorder: Recorder) -> None:
+    await mooq_channel.register_producer(exchange_name="e", exchange_type="fanout")
+    await mooq_channel.publish(exchange_name="e", msg="before")
+    mooq_recorder.clear()
+    await mooq_channel.publish(exchange_name="e", msg="after")
+
+    assert mooq_recorder.published.msgs == ["after"]
+
+
+@pytest.mark.parametrize("mooq_backend", ["rabbit"])
+async def test_the_url_leads_any_client_to_the_tests_virtual_host(mooq_broker: Broker) -> None:
+    async with await mooq.connect(url=mooq_broker.url) as connection:
+        channel = await connection.create_channel()
+        await channel.register_producer(exchange_name="e", exchange_type="fanout")
+        await channel.publish(exchange_name="e", msg="by url")
+
+    assert mooq_broker.recorded.published.msgs == ["by url"]
