@@ -97,6 +97,16 @@ class InMemoryBroker:
         listening[self.name] = self._broker
         registry.register(self)
 
+    def drop_connections(self) -> None:
+        """End every connection without a word, as a broken network does; the broker goes on.
+
+        Exclusive queues go with their connections, what was delivered and not acknowledged is
+        requeued, and connections come back by themselves. Nothing happens to a broker that does
+        not run.
+        """
+        if self._broker is not None:
+            self._broker.drop_connections()
+
     async def close(self) -> None:
         """End the broker and every connection to it; its queues and messages are gone."""
         broker, self._broker = self._broker, None

@@ -1,4 +1,4 @@
-"""Brokers of a test's own, which it may restart: one in memory, and RabbitMQ in a container."""
+"""Brokers of a test's own that fail: restarted, killed, or all connections to them cut."""
 
 from __future__ import annotations
 
@@ -11,34 +11,68 @@ import mooq
 from mooq.address import Address
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.transports.rabbit import RabbitTransport
 from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT
+from tests.integration.sluice import Sluice
 from tests.managed_docker import ManagedDockerLauncher
 from tests.shared_broker import READY_TIMEOUT, MissingError, leave_out
 
 
-class Restartable(ABC):
-    """A broker, and its restart on behalf of all who want one."""
+class Unsteady(ABC):
+    """A broker, and its failure on behalf of all who want one."""
+
+    keeps_transient = False
+    """Whether what is neither durable nor exclusive is there afterwards."""
 
     def __init__(self, address: BrokerAddress) -> None:
         self.address = address
 
     @abstractmethod
-    async def restart(self) -> None:
-        """Return when the broker has been restarted, and answers."""
+    async def fail(self) -> None:
+        """Return when the broker has failed, and answers again."""
 
 
-class InMemory(Restartable):
+class RestartedInMemory(Unsteady):
     """Restarted by run(), for one who wants it."""
 
     def __init__(self, address: BrokerAddress, broker: mooq.InMemoryBroker) -> None:
         super().__init__(address)
         self._broker = broker
 
-    async def restart(self) -> None:
+    async def fail(self) -> None:
         await self._broker.run()
 
 
-class OnRabbitMQ(Restartable):
+class CutOffInMemory(RestartedInMemory):
+    """Goes on, without its connections."""
+
+    keeps_transient = True
+
+    async def fail(self) -> None:
+        self._broker.drop_connections()
+
+
+class CutOffRabbitMQ(Unsteady):
+    """Goes on, without its connections."""
+
+    keeps_transient = True
+
+    def __init__(self, address: BrokerAddress, sluice: Sluice) -> None:
+        super().__init__(address)
+        self._sluice = sluice
+
+    async def fail(self) -> None:
+        address = {name: value for name, value in self.address.items() if name != "broker"}
+        canary, is_lost = RabbitTransport(Address(**address)), asyncio.Event()  # type: ignore[arg-type]
+        await canary.open(LONGEST_WAIT)
+        canary.on_lost = is_lost.set
+        self._sluice.cut()
+        await is_lost.wait()  # the others have noticed it as well
+        await canary.close()
+
+
+class OnRabbitMQ(Unsteady):
     """Restarted by run() once, as soon as everybody wants it: it takes seconds."""
 
     def __init__(self, address: BrokerAddress, broker: RabbitMQBroker, parties: int) -> None:
@@ -47,7 +81,7 @@ class OnRabbitMQ(Restartable):
         self._missing = parties
         self._restarted = asyncio.get_running_loop().create_future()
 
-    async def restart(self) -> None:
+    async def fail(self) -> None:
         self._missing -= 1
         if self._missing == 0:
             await self._broker.run()
@@ -69,7 +103,7 @@ class KillingLauncher(ManagedDockerLauncher):
 
 
 @asynccontextmanager
-async def in_memory() -> AsyncIterator[Restartable]:
+async def in_memory(kind: type[RestartedInMemory]) -> AsyncIterator[Unsteady]:
     """Run a broker in memory."""
     address: BrokerAddress = {
         "broker": "in_memory",
@@ -80,13 +114,13 @@ async def in_memory() -> AsyncIterator[Restartable]:
         "virtual_host": "/",
     }
     async with mooq.InMemoryBroker(host=address["host"], port=address["port"]) as broker:
-        yield InMemory(address, broker)
+        yield kind(address, broker)
 
 
 @asynccontextmanager
 async def on_rabbitmq(
     launcher_class: type[ManagedDockerLauncher], parties: int
-) -> AsyncIterator[Restartable]:
+) -> AsyncIterator[Unsteady]:
     """Run RabbitMQ in a container, to be restarted once so many want it."""
     address: BrokerAddress = {
         "broker": "rabbit",

@@ -72,7 +72,7 @@ async def test_a_real_rabbitmq_says_what_is_recorded_of_it(fact: Fact, theirs: R
 @pytest.mark.rabbit
 async def test_a_real_rabbitmq_says_what_is_recorded_of_it_when_it_restarts() -> None:
     async with on_rabbitmq(ManagedDockerLauncher, 1) as broker:
-        rabbitmq = target(broker.address, broker.restart)
+        rabbitmq = target(broker.address, broker.fail)
         for fact in FACTS:
             if restarts(fact.program):
                 await check_record(fact, rabbitmq)

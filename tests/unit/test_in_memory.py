@@ -123,6 +123,30 @@ async def test_running_a_broker_that_runs_is_a_restart(broker: mooq.InMemoryBrok
                 await fresh.get(exclusive)
 
 
+async def test_dropping_connections_keeps_what_is_no_connection_s_own(
+    broker: mooq.InMemoryBroker,
+) -> None:
+    async with await connect() as connection, await connection.create_channel() as channel:
+        durable, exclusive = [
+            await channel.register_consumer(
+                queue_name, exchange_name="e", exchange_type="fanout", callback=AsyncMock()
+            )
+            for queue_name in ("durable", None)
+        ]
+        await channel.publish(exchange_name="e", msg=1)
+        broker.drop_connections()
+        assert channel.is_lost
+        async with await connect() as after, await after.create_channel() as fresh:
+            message = await fresh.get(durable)
+            assert (message["msg"], message["redelivered"]) == (1, True)
+            with pytest.raises(mooq.ConsumerQueueNotFound):
+                await fresh.get(exclusive)
+
+
+def test_a_broker_that_does_not_run_has_no_connections_to_drop() -> None:
+    mooq.InMemoryBroker(host="unit", port=1).drop_connections()
+
+
 async def test_closing_a_broker_ends_its_connections(broker: mooq.InMemoryBroker) -> None:
     async with await connect() as connection:
         channel = await connection.create_channel()
