@@ -51,6 +51,7 @@ class Address:
                 f"characters; at most {LONGEST_VIRTUAL_HOST} are allowed"
             )
         check_port(self.port)
+        check_ssl(self.ssl)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -65,8 +66,8 @@ class Address:
         """Read ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
 
         ``amqps`` asks for TLS. Raises ``TypeError`` for what is no str, ``ValueError`` for any
-        other scheme, for a bad port, and for a query: options are arguments of
-        :func:`mooq.connect`.
+        other scheme, for a bad port, for ``amqps`` with ``ssl=False``, and for a query: options
+        are arguments of :func:`mooq.connect`.
         """
         if not isinstance(url, str):
             raise TypeError(f"url must be a str, not {type(url).__name__}")
@@ -83,6 +84,8 @@ class Address:
                 f"url has a bad port: it must be a number between 1 and {HIGHEST_PORT}; in user, "
                 "password and virtual host write '/' as %2F and ':' as %3A"
             ) from None
+        if ssl is False and parts.scheme == "amqps":
+            raise ValueError("url asks for TLS (amqps) and ssl=False for none: choose one")
         path = parts.path[1:]
         return cls(
             host=parts.hostname or "localhost",
@@ -101,6 +104,16 @@ def check_port(port: int) -> int:
     if not 1 <= port <= HIGHEST_PORT:
         raise ValueError(f"port must be between 1 and {HIGHEST_PORT}, not {port}")
     return port
+
+
+def check_ssl(ssl: object) -> None:
+    """Raise ``TypeError`` unless it says whether, or how, to speak TLS."""
+    if ssl is None or isinstance(ssl, bool):
+        return
+    from ssl import SSLContext  # costs milliseconds, and most have no use for it
+
+    if not isinstance(ssl, SSLContext):
+        raise TypeError(f"ssl must be True, False or an ssl.SSLContext, not {type(ssl).__name__}")
 
 
 def broker_name(host: str, port: int) -> str:

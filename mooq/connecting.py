@@ -79,25 +79,29 @@ async def connect(
 
     The connection is an async context manager, ``async with await mooq.connect(…) as conn:``.
     ``username`` and ``password`` are ``guest`` and ``virtual_host`` is ``/`` unless given.
-    ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` in seconds bounds connecting.
+    ``ssl`` is True for TLS with the certificate and its host name verified against the
+    authorities that this machine trusts, or an ``ssl.SSLContext`` that says otherwise; to the
+    broker in memory nothing travels, so there it is checked and changes nothing. ``timeout`` in
+    seconds bounds connecting.
     ``url``, ``amqp://user:password@host:port/virtual_host`` or ``amqps://…``, stands for host
     and port and for what is not given otherwise.
 
     Raises :class:`~mooq.BrokerConnectionError`, saying which of these it was: nothing listens
     there, the host is unknown, login or virtual host are refused, nobody answers within the
-    timeout, or what answers is no RabbitMQ. ``TypeError`` and ``ValueError`` for arguments.
+    timeout, TLS or a certificate fails, or what answers is no RabbitMQ. ``TypeError`` and
+    ``ValueError`` for arguments.
     """
     kind = CONNECTIONS.get(broker)
     if kind is None:
         raise ValueError(f"broker must be one of {', '.join(CONNECTIONS)}, not {broker!r}")
-    address = Address(host, port) if url is None else Address.from_url(url)
+    address = Address(host, port) if url is None else Address.from_url(url, ssl)
     connection = kind(
         host=address.host,
         port=address.port,
         username=address.username if username is None else username,
         password=address.password if password is None else password,
         virtual_host=address.virtual_host if virtual_host is None else virtual_host,
-        ssl=address.ssl if ssl is None else ssl,
+        ssl=ssl if url is None else address.ssl,
         timeout=timeout,
     )
     await connection.connect()

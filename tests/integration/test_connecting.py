@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
@@ -153,15 +152,6 @@ async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
         assert text.endswith("); check the port")
 
 
-async def test_tls_where_none_is_spoken() -> None:
-    async with port_that(speaks_http) as port:
-        for tls in (True, ssl.create_default_context()):
-            error = await failure(host="127.0.0.1", port=port, ssl=tls, timeout=5)
-            assert str(error).startswith(f"cannot connect to 127.0.0.1:{port}: ")
-            assert str(error).endswith("check the certificate, or connect without ssl")
-            assert not error.transient
-
-
 async def test_a_failed_connect_is_no_obstacle_to_another(
     broker_address: BrokerAddress,
 ) -> None:
@@ -278,6 +268,9 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"url": "amqp://:guest@localhost"}, ValueError, "username is empty"),
     ({"url": "http://localhost"}, ValueError, "url must begin with amqp:// or amqps://"),
     ({"url": "amqp://localhost:port"}, ValueError, "url has a bad port"),
+    ({"ssl": "yes"}, TypeError, "ssl must be True, False or an ssl.SSLContext, not str"),
+    ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps. and ssl="),
+    ({"url": "amqp://localhost/?no_verify_ssl=1"}, ValueError, "url must end after the virtual h"),
     ({"url": "amqp://localhost/?heartbeat=5"}, ValueError, "url must end after the virtual host"),
 ]
 

@@ -101,7 +101,7 @@ def test_a_url_says_host_port_user_password_virtual_host_and_whether_tls(
 def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
     context = ssl.create_default_context()
     assert Address.from_url("amqp://h", context).ssl is context
-    assert Address.from_url("amqps://h", False).ssl is False
+    assert Address.from_url("amqp://h", True).ssl is True
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Coroutine
 from socket import gaierror
+from ssl import SSLError
 from typing import Any, TypeVar
 
 import aiormq
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
+from mooq.transports.rabbit.tls import tls_trouble
 
 T = TypeVar("T")
 
@@ -90,10 +91,9 @@ def explain(error: Exception, address: Address, timeout: float) -> BrokerConnect
     cause = error.__cause__
     if isinstance(cause, ConnectionRefusedError):
         return BrokerConnectionError.nothing_listens(address)
-    return BrokerConnectionError(
-        f"cannot connect to {address}: {_reason(error, address, timeout)}",
-        transient=not isinstance(cause, ssl.SSLError),
-    )
+    if trouble := tls_trouble(cause):
+        return BrokerConnectionError(f"cannot connect to {address}: {trouble}", transient=False)
+    return BrokerConnectionError(f"cannot connect to {address}: {_reason(error, address, timeout)}")
 
 
 def _reason(error: Exception, address: Address, timeout: float) -> str:
@@ -102,8 +102,6 @@ def _reason(error: Exception, address: Address, timeout: float) -> str:
         return f"no answer within {timeout:g} s; is it a broker, and not overloaded?"
     if isinstance(cause, gaierror):
         return f"the host {address.host!r} is unknown ({cause.strerror}); check its name"
-    if isinstance(cause, ssl.SSLError):
-        return f"TLS failed ({cause}); check the certificate, or connect without ssl"
-    if isinstance(cause, OSError) and not isinstance(cause, ConnectionError):
+    if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | SSLError):
         return f"{cause}; check host and port"
     return f"what answered there is no RabbitMQ, or one not ready yet ({error}); check the port"

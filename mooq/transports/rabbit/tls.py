@@ -1,0 +1,66 @@
+"""What goes wrong between a client and a server of TLS, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+# X.509 verification results (openssl-verification-options(1)) by which a certificate fails.
+NOT_YET_VALID, EXPIRED = 9, 10
+OTHER_NAME = (62, 64)  # of a host; of an IP address
+UNTRUSTED = (18, 19, 20, 21)  # self-signed, in a chain too; an issuer that is not there, or not all
+
+TLS_PORT = 5671
+
+# A TLS alert (RFC 8446 §6: type 21, version, length 2, level, description) read as the beginning
+# of an AMQP frame announces one of 2, level and description as its length.
+ALERT_AS_FRAME = range(0x020100, 0x020300)
+
+
+def tls_trouble(cause: BaseException | None) -> str | None:
+    """Return what keeps two from speaking TLS, and will again; None for anything else."""
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None  # a connection that broke, as any may
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return _certificate(cause)
+    if isinstance(cause, ssl.SSLError):
+        return _tls(cause)
+    if isinstance(cause, asyncio.IncompleteReadError) and _is_alert(cause):
+        return "TLS is spoken there; connect with ssl=True, or an amqps:// URL"
+    return None
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> str:
+    said = error.verify_message.rstrip(".")
+    if error.verify_code == EXPIRED:
+        return "its certificate has expired; renew it there, or check the clock of this machine"
+    if error.verify_code == NOT_YET_VALID:
+        return "its certificate is not yet valid; check the clocks of both machines"
+    if error.verify_code in OTHER_NAME:
+        return f"its certificate is for another host ({said}); connect by a name that it is for"
+    if error.verify_code in UNTRUSTED:
+        return (
+            f"its certificate is not trusted here ({said}); pass "
+            "ssl=ssl.create_default_context(cafile=…) with the authority that signed it"
+        )
+    return f"its certificate is not accepted here ({said})"
+
+
+def _tls(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
+    if reason == "WRONG_VERSION_NUMBER":
+        return (
+            "no TLS is spoken there; check the port, which for TLS is usually "
+            f"{TLS_PORT}, or connect without ssl"
+        )
+    if "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason):
+        return (
+            f"it refused the certificate of this client, or wants one ({reason}); load one that it "
+            "trusts by load_cert_chain() of the SSLContext that is passed as ssl"
+        )
+    return f"TLS failed ({reason}); check the SSLContext, and which versions the broker speaks"
+
+
+def _is_alert(cut_short: asyncio.IncompleteReadError) -> bool:
+    expected = cut_short.expected
+    return expected is not None and expected - 1 in ALERT_AS_FRAME

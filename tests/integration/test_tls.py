@@ -1,0 +1,205 @@
+"""TLS to a RabbitMQ that speaks it: certificates are verified unless a context says otherwise."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+import trustme
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import bodies_of, make_queue
+from tests.integration.test_connecting import failure, is_silent, port_that, speaks_http
+from tests.integration.tls import HOST, TLSLauncher, rabbitmq_with_tls
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+VERIFIED = [
+    pytest.param(
+        HOST,
+        {"not_after": NOW - DAY},
+        "its certificate has expired; renew it there, or check the clock of this machine",
+        id="expired",
+    ),
+    pytest.param(
+        HOST,
+        {"not_before": NOW + DAY, "not_after": NOW + 2 * DAY},
+        "its certificate is not yet valid; check the clocks of both machines",
+        id="not yet valid",
+    ),
+    pytest.param(
+        "elsewhere.example",
+        {},
+        "its certificate is for another host (Hostname mismatch, certificate is not valid for "
+        f"'{HOST}'); connect by a name that it is for",
+        id="other host name",
+    ),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tls() -> AsyncIterator[TLSLauncher]:
+    async with rabbitmq_with_tls(trustme.CA()) as launcher:
+        yield launcher
+
+
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def works(**arguments: Any) -> None:
+    """Connect, and have a message pass both connections that mooq opens."""
+    async with await mooq.connect(**arguments) as conn:
+        await make_queue(conn, "q")
+        chan = await conn.create_channel()
+        await chan.publish(exchange_name="log", msg="through TLS")
+        assert await bodies_of(chan, "q") == ["through TLS"]
+
+
+@pytest.mark.rabbit
+async def test_a_certificate_of_a_trusted_authority_for_this_host(tls: TLSLauncher) -> None:
+    await works(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority))
+    await works(url=f"amqps://{HOST}:{tls.tls_port}", ssl=trusting(tls.authority))
+
+
+@pytest.mark.rabbit
+async def test_what_the_machine_trusts_is_trusted(
+    tls: TLSLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = tmp_path / "authorities.pem"
+    tls.authority.cert_pem.write_to_path(str(trusted))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    await works(url=f"amqps://{HOST}:{tls.tls_port}")
+    await works(host=HOST, port=tls.tls_port, ssl=True)
+
+
+@pytest.mark.rabbit
+async def test_a_certificate_of_an_authority_that_is_not_trusted(tls: TLSLauncher) -> None:
+    for verifying in (True, trusting(trustme.CA())):
+        error = await failure(host=HOST, port=tls.tls_port, ssl=verifying, timeout=5)
+        assert str(error) == (
+            f"cannot connect to {HOST}:{tls.tls_port}: its certificate is not trusted here "
+            "(self-signed certificate in certificate chain); pass "
+            "ssl=ssl.create_default_context(cafile=…) with the authority that signed it"
+        )
+        assert not error.transient
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize(("host", "validity", "text"), VERIFIED)
+async def test_a_certificate_that_is_not_valid(
+    tls: TLSLauncher, host: str, validity: dict[str, datetime], text: str
+) -> None:
+    async with tls.presenting(tls.authority.issue_cert(host, **validity)):
+        error = await failure(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority), timeout=5)
+    assert str(error) == f"cannot connect to {HOST}:{tls.tls_port}: {text}"
+    assert not error.transient
+
+
+@pytest.mark.rabbit
+async def test_a_name_that_leads_there_but_is_not_in_the_certificate(tls: TLSLauncher) -> None:
+    error = await failure(
+        host="127.0.0.1", port=tls.tls_port, ssl=trusting(tls.authority), timeout=5
+    )
+    assert "its certificate is for another host (IP address mismatch" in str(error)
+
+
+@pytest.mark.rabbit
+async def test_a_context_may_say_that_nothing_is_to_be_verified(tls: TLSLauncher) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    await works(host="127.0.0.1", port=tls.tls_port, ssl=context)
+
+
+@pytest.mark.rabbit
+async def test_a_certificate_of_the_client(tls: TLSLauncher) -> None:
+    context = trusting(tls.authority)
+    tls.authority.issue_cert("client.example").configure_cert(context)
+    await works(host=HOST, port=tls.tls_port, ssl=context)
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
+    tls: TLSLauncher, newest: ssl.TLSVersion
+) -> None:
+    # In TLS 1.3 the broker says so only once the client believes itself connected.
+    expired = tls.authority.issue_cert("client.example", not_after=NOW - DAY)
+    for certificate in (expired, trustme.CA().issue_cert("client.example")):
+        context = trusting(tls.authority)
+        context.maximum_version = newest
+        certificate.configure_cert(context)
+        error = await failure(host=HOST, port=tls.tls_port, ssl=context, timeout=5)
+        assert str(error).startswith(
+            f"cannot connect to {HOST}:{tls.tls_port}: it refused the certificate of this client, "
+            "or wants one ("
+        )
+        assert "load_cert_chain()" in str(error)
+        assert not error.transient
+
+
+@pytest.mark.rabbit
+async def test_no_tls_where_it_is_spoken(tls: TLSLauncher) -> None:
+    error = await failure(host=HOST, port=tls.tls_port, timeout=5)
+    assert str(error) == (
+        f"cannot connect to {HOST}:{tls.tls_port}: TLS is spoken there; connect with ssl=True, or "
+        "an amqps:// URL"
+    )
+    assert not error.transient
+
+
+NO_TLS = (
+    "no TLS is spoken there; check the port, which for TLS is usually 5671, or connect without ssl"
+)
+
+
+async def test_tls_where_rabbitmq_speaks_none(rabbit_address: BrokerAddress) -> None:
+    place = f"{rabbit_address['host']}:{rabbit_address['port']}"
+    virtual_host = quote(rabbit_address["virtual_host"], safe="")
+    arguments = [
+        {**rabbit_address, "ssl": True},
+        {**rabbit_address, "ssl": ssl.create_default_context()},
+        {"url": f"amqps://guest:guest@{place}/{virtual_host}"},
+    ]
+    for tls in arguments:
+        error = await failure(**tls, timeout=5)
+        assert str(error) == f"cannot connect to {place}: {NO_TLS}"
+        assert not error.transient
+
+
+async def test_tls_where_another_protocol_is_spoken() -> None:
+    async with port_that(speaks_http) as port:
+        error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=5)
+        assert str(error) == f"cannot connect to 127.0.0.1:{port}: {NO_TLS}"
+
+
+async def test_tls_where_nobody_answers() -> None:
+    async with port_that(is_silent) as port:
+        error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=0.1)
+        assert "no answer within 0.1 s" in str(error)
+
+
+async def test_tls_where_connections_are_closed_at_once_may_pass() -> None:
+    async def closes(reader: Any, writer: Any) -> None:
+        writer.close()
+
+    async with port_that(closes) as port:
+        error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=5)
+        assert error.transient
+        assert "no RabbitMQ, or one not ready yet" in str(error)
+
+
+async def test_in_memory_tls_changes_nothing() -> None:
+    async with mooq.InMemoryBroker(host="tls", port=1):
+        for tls in (True, False, None, ssl.create_default_context()):
+            await works(host="tls", port=1, broker="in_memory", ssl=tls)
+        await works(url="amqps://tls:1", broker="in_memory")
