@@ -97,7 +97,7 @@ async def test_a_certificate_of_an_authority_that_is_not_trusted(tls: TLSLaunche
 @pytest.mark.rabbit
 @pytest.mark.parametrize(("host", "validity", "text"), VERIFIED)
 async def test_a_certificate_that_is_not_valid(
-    tls: TLSLauncher, host: str, validity: dict[str, datetime], text: str
+    tls: TLSLauncher, host: str, validity: dict[str, Any], text: str
 ) -> None:
     async with tls.presenting(tls.authority.issue_cert(host, **validity)):
         error = await failure(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority), timeout=5)
@@ -165,7 +165,7 @@ NO_TLS = (
 async def test_tls_where_rabbitmq_speaks_none(rabbit_address: BrokerAddress) -> None:
     place = f"{rabbit_address['host']}:{rabbit_address['port']}"
     virtual_host = quote(rabbit_address["virtual_host"], safe="")
-    arguments = [
+    arguments: list[dict[str, Any]] = [
         {**rabbit_address, "ssl": True},
         {**rabbit_address, "ssl": ssl.create_default_context()},
         {"url": f"amqps://guest:guest@{place}/{virtual_host}"},
