@@ -3,8 +3,9 @@
 Run it as it is, in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
 """
 
-import argparse
 import asyncio
+
+from running import Connect, run
 
 import mooq
 
@@ -48,13 +49,11 @@ async def greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
         )
 
 
-async def main(broker: str, host: str, port: int) -> None:
+async def main(connect: Connect) -> None:
     """Run both services, each on a connection of its own, until everyone is answered."""
-    if broker == "in_memory":
-        await mooq.InMemoryBroker(host=host, port=port).run()
     async with (
-        await mooq.connect(host, port, broker) as capitals,
-        await mooq.connect(host, port, broker) as greeter,
+        await connect() as capitals,
+        await connect() as greeter,
         asyncio.TaskGroup() as services,
     ):
         answered = asyncio.Event()
@@ -68,9 +67,4 @@ async def main(broker: str, host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Two small services that talk over a broker.")
-    parser.add_argument("--broker", choices=["in_memory", "rabbit"], default="in_memory")
-    parser.add_argument("--host", default="localhost")
-    parser.add_argument("--port", type=int, default=5672)
-    options = parser.parse_args()
-    asyncio.run(main(options.broker, options.host, options.port))
+    run(main, __doc__)

@@ -23,7 +23,11 @@ PROGRAMS = [
     for page in PAGES
     for number, program in enumerate(PROGRAM.finditer(page.read_text()), 1)
 ]
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [
+    program
+    for program in sorted((ROOT / "examples").glob("*.py"))
+    if "__main__" in program.read_text()
+]
 
 
 def run(*arguments: str) -> list[str]:

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# The package as a user gets it: built, checked, installed from the wheel into an environment of its
+# own, its examples started and their tests run, away from this folder.
+# Needs build and twine around it, and Docker unless --in-memory is given.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+backend=all
+[ "${1:-}" != --in-memory ] || backend=in_memory
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/mooq-package.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+python -m build --outdir "$work/dist"
+twine check --strict "$work"/dist/*
+wheel=$(echo "$work"/dist/*.whl)
+python -m zipfile --list "$wheel" >"$work/contents"
+for wanted in mooq/py.typed licenses/LICENSE mooq/parity/recorded/; do
+    grep --quiet "$wanted" "$work/contents" || { echo "the wheel lacks $wanted"; exit 1; }
+done
+! grep --extended-regexp '^(tests|benchmarks|examples|docs)/' "$work/contents" ||
+    { echo "the wheel holds what is not for users"; exit 1; }
+
+cp -r examples "$work/examples"
+unset PYTHONPATH
+python -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet "$wheel"
+cd "$work/examples"
+for example in in2com request_reply work_queue; do
+    "$work/venv/bin/python" -W error "$example.py"
+done
+"$work/venv/bin/pip" install --quiet "$wheel[cli]"
+"$work/venv/bin/mooq" demo
+"$work/venv/bin/pip" install --quiet "$wheel[pytest]"
+"$work/venv/bin/pytest" --mooq-backend "$backend" # by the examples' own pytest.ini

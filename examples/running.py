@@ -1,0 +1,42 @@
+"""What the examples have in common: which broker they run on, chosen on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import mooq
+
+Connect = Callable[[], Awaitable[mooq.Connection]]
+"""Opens one more connection to the broker of the example."""
+
+
+def run(main: Callable[[Connect], Awaitable[None]], description: str | None) -> None:
+    """Run an example in memory or, with ``--broker rabbit``, on a RabbitMQ."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--broker", choices=["in_memory", "rabbit"], default="in_memory")
+    parser.add_argument("--host", default="localhost")
+    parser.add_argument("--port", type=int, default=5672)
+    options = parser.parse_args()
+
+    async def on_broker() -> None:
+        async with connecting(options.broker, options.host, options.port) as connect:
+            await main(connect)
+
+    asyncio.run(on_broker())
+
+
+@asynccontextmanager
+async def connecting(broker: str, host: str, port: int) -> AsyncIterator[Connect]:
+    """Have a broker to connect to, which for ``in_memory`` is started here."""
+
+    async def connect() -> mooq.Connection:
+        return await mooq.connect(host, port, broker)
+
+    if broker == "in_memory":
+        async with mooq.InMemoryBroker(host=host, port=port):
+            yield connect
+    else:
+        yield connect
