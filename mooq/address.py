@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from mooq.utf8 import utf8
 
@@ -71,30 +71,42 @@ class Address:
         """
         if not isinstance(url, str):
             raise TypeError(f"url must be a str, not {type(url).__name__}")
-        parts = urlsplit(url)
-        if parts.scheme not in DEFAULT_PORTS:
-            raise ValueError(f"url must begin with amqp:// or amqps://, not {parts.scheme!r}")
+        scheme, found, _ = url.partition("://")
+        if not found or scheme.lower() not in DEFAULT_PORTS:
+            said = f", not {scheme!r}" if found and scheme.isalnum() else ""
+            raise ValueError(f"url must begin with amqp:// or amqps://{said}")
+        parts = _split(url)
+        if parts is None or "@" in parts.path:
+            # Not shown, nor chained: where a password holds a '/', what stands for the port, or
+            # for the virtual host, is a part of it.
+            raise ValueError(
+                f"url has a bad host or port: the port must be a number between 1 and "
+                f"{HIGHEST_PORT}; in user, password and virtual host write '/' as %2F, ':' as %3A "
+                "and '@' as %40"
+            )
         if parts.query or parts.fragment:
             raise ValueError("url must end after the virtual host; pass options as arguments")
-        try:
-            port = parts.port
-        except ValueError:
-            # Not shown: where a password holds a '/', what stands for the port is a part of it.
-            raise ValueError(
-                f"url has a bad port: it must be a number between 1 and {HIGHEST_PORT}; in user, "
-                "password and virtual host write '/' as %2F and ':' as %3A"
-            ) from None
         if ssl is False and parts.scheme == "amqps":
             raise ValueError("url asks for TLS (amqps) and ssl=False for none: choose one")
         path = parts.path[1:]
         return cls(
             host=parts.hostname or "localhost",
-            port=DEFAULT_PORTS[parts.scheme] if port is None else port,
+            port=DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port,
             username=unquote("guest" if parts.username is None else parts.username),
             password=unquote("guest" if parts.password is None else parts.password),
             virtual_host=unquote(path) if path else "/",
             ssl=ssl if ssl is not None else parts.scheme == "amqps",
         )
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it has no host or port that could be meant."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - which is read, and refused, only when it is asked for
+    except ValueError:
+        return None
+    return parts
 
 
 def check_port(port: int) -> int:

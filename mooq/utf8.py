@@ -11,7 +11,9 @@ def utf8(what: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(
-            f"{what} holds {text[error.start]!r}, half a character that UTF-8 cannot hold; "
-            "repair it where it is decoded, or leave it out"
-        ) from None
+        half = text[error.start]
+    # Not chained: that error holds all of the text, which may be a password.
+    raise ValueError(
+        f"{what} holds {half!r}, half a character that UTF-8 cannot hold; "
+        "repair it where it is decoded, or leave it out"
+    )

@@ -37,6 +37,9 @@ class Management(NamedTuple):
     username: str
     password: str
 
+    def __repr__(self) -> str:
+        return f"<management API at {self.host}:{self.port} as {self.username!r}>"
+
     def version(self) -> str:
         """Return RabbitMQ's version."""
         return str(self._ask("GET", "overview")["rabbitmq_version"])

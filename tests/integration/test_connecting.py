@@ -267,7 +267,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"url": "amqp://guest:@localhost"}, ValueError, "password is empty"),
     ({"url": "amqp://:guest@localhost"}, ValueError, "username is empty"),
     ({"url": "http://localhost"}, ValueError, "url must begin with amqp:// or amqps://"),
-    ({"url": "amqp://localhost:port"}, ValueError, "url has a bad port"),
+    ({"url": "amqp://localhost:port"}, ValueError, "url has a bad host or port"),
     ({"ssl": "yes"}, TypeError, "ssl must be True, False or an ssl.SSLContext, not str"),
     ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps. and ssl="),
     ({"url": "amqp://localhost/?no_verify_ssl=1"}, ValueError, "url must end after the virtual h"),

@@ -23,6 +23,7 @@ from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.engine import fetch_reaper_image
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.readiness import prove_restart
+from mooq.testing.asking import Answer
 from mooq.transports.rabbit import RabbitTransport
 from tests.shared_broker import leave_out
 
@@ -87,10 +88,32 @@ def containers_of(engine: DockerClient, broker: RabbitMQBroker) -> list[Containe
     return found
 
 
+def hosts_bound(container: Container) -> set[str]:
+    """Return the addresses of this machine at which anything of a container is to be had."""
+    return {
+        binding["HostIp"] for bindings in container.ports.values() for binding in bindings or ()
+    }
+
+
+def test_the_runs_own_rabbitmq_is_in_reach_of_this_machine_alone(
+    engine: DockerClient, mooq_rabbitmq: Answer
+) -> None:
+    if not mooq_rabbitmq["how"].startswith("by docker"):
+        pytest.skip("this run's RabbitMQ was not started by docker")
+    ports = {str(mooq_rabbitmq["port"]), mooq_rabbitmq["management"].rpartition(":")[2]}
+    (container,) = (
+        container
+        for container in engine.containers.list(filters={"publish": str(mooq_rabbitmq["port"])})
+    )
+    bindings = [one for some in container.ports.values() for one in some or ()]
+    assert {binding["HostPort"] for binding in bindings} == ports
+    assert hosts_bound(container) == {LOOPBACK}
+
+
 async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothing(
     engine: DockerClient,
 ) -> None:
-    address = Address("localhost", free_port(), "ann", "secret", "/there")
+    address = Address("localhost", free_port(), "ann", "sesame", "/there")
     broker = RabbitMQBroker(
         host=address.host,
         port=address.port,
@@ -111,6 +134,8 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
         (container,) = containers_of(engine, broker)
         assert container.labels["mooq.owner"].endswith(f":{os.getpid()}")
         assert container.ports["5672/tcp"] == [{"HostIp": LOOPBACK, "HostPort": str(address.port)}]
+        assert hosts_bound(container) == {LOOPBACK}
+        assert "sesame" not in str(container.top(ps_args="-eo pid,args")["Processes"])
 
         async with await connect(address) as conn:
             chan = await conn.create_channel()

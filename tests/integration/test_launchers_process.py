@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from mooq.transports.rabbit import RabbitTransport
 from tests.shared_broker import leave_out
 
 NOBODY = 65534
+LISTENING, LOOPBACK_IN_PROC = "0A", "0100007F"
 
 pytestmark = pytest.mark.rabbit
 
@@ -43,26 +44,46 @@ def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.rmdir()  # which it must be empty for
 
 
+def log_in(folder: Path) -> str:
+    return (folder / "log").read_text(errors="replace")
+
+
 def files_in(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
-def processes_of(folder: Path) -> list[str]:
+def processes_of(folder: Path) -> dict[Path, str]:
     """Return the commands of all processes whose environment names a folder (Linux only)."""
-    found = []
+    found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if str(folder).encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_text().replace("\0", " "))
+                found[process] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # it has ended, or is another user's
     return found
 
 
+def listening(processes: Iterable[Path]) -> set[str]:
+    """Return the addresses at which processes take connections, by proc_net_tcp(5)."""
+    sockets = set()
+    for process in processes:
+        with suppress(OSError):  # it has ended
+            for file in (process / "fd").iterdir():
+                with suppress(OSError):
+                    sockets.add(str(file.readlink()))
+    return {
+        columns[1].partition(":")[0]
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for columns in map(str.split, Path(table).read_text().splitlines()[1:])
+        if columns[3] == LISTENING and f"socket:[{columns[9]}]" in sockets
+    }
+
+
 @retry(stop=stop_after_delay(5), wait=wait_fixed(0.02), reraise=True)
 def ended(folder: Path) -> None:
     """Make sure that no process is left; Erlang's helpers end a moment after their node."""
-    assert processes_of(folder) == []
+    assert not processes_of(folder)
 
 
 def new_broker(timeout: float = 60) -> RabbitMQBroker:
@@ -72,7 +93,7 @@ def new_broker(timeout: float = 60) -> RabbitMQBroker:
 async def test_nodes_run_side_by_side_and_restart_and_end_alone(
     temporary_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    address = Address("localhost", free_port(), "ann", "secret", "/there")
+    address = Address("localhost", free_port(), "ann", "sesame", "/there")
     named = RabbitMQBroker(
         host=address.host,
         port=address.port,
@@ -95,6 +116,11 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         assert "error" not in caplog.text  # that nothing listens yet is none
         await to_named.open(5)
         await to_other.open(5)
+        processes = processes_of(temporary_folder)
+        assert listening(processes) == {LOOPBACK_IN_PROC}
+        assert "sesame" not in str(processes)
+        assert {folder.stat().st_mode & 0o777 for folder in files_in(temporary_folder)} == {0o700}
+        assert not [folder for folder in files_in(temporary_folder) if "sesame" in log_in(folder)]
 
         await named.run()
         assert named_ended.is_set()
@@ -106,7 +132,7 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         assert len(files_in(temporary_folder)) == 1
         with pytest.raises(BrokerConnectionError, match="nothing listens there"):
             await RabbitTransport(address).open(5)
-        assert not [command for command in processes_of(temporary_folder) if "/epmd " in command]
+        assert not [one for one in processes_of(temporary_folder).values() if "/epmd " in one]
 
 
 async def test_a_node_that_died_is_started_again_by_run() -> None:

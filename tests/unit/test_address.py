@@ -6,8 +6,13 @@ import ssl
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mooq.address import Address, broker_name, check_port
+
+SECRET = "sesame"
+SCHEMES = ["amqp://", "amqps://", "AMQP://", "amqp:", "http://", ""]
 
 
 def test_an_address_is_rabbitmq_s_own_default_unless_told_otherwise() -> None:
@@ -108,16 +113,17 @@ def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
     ("url", "error", "text"),
     [
         ("http://h", ValueError, "url must begin with amqp:// or amqps://, not 'http'"),
-        ("", ValueError, "url must begin with amqp:// or amqps://, not ''"),
-        ("localhost:5672", ValueError, "url must begin with amqp:// or amqps://, not 'localhost'"),
+        ("", ValueError, "url must begin with amqp:// or amqps://"),
+        ("localhost:5672", ValueError, "url must begin with amqp:// or amqps://"),
         (5672, TypeError, "url must be a str, not int"),
         (b"amqp://h", TypeError, "url must be a str, not bytes"),
         ("amqp://h:0", ValueError, "port must be between 1 and 65535, not 0"),
-        ("amqp://h:65536", ValueError, "url has a bad port: it must be a number between 1 and 6"),
-        ("amqp://h:no", ValueError, "url has a bad port: it must be a number between 1 and 65535"),
+        ("amqp://h:65536", ValueError, "url has a bad host or port: the port must be a numb"),
+        ("amqp://h:no", ValueError, "url has a bad host or port: the port must be a number b"),
         ("amqp://h/v?heartbeat=1", ValueError, "url must end after the virtual host; pass options"),
         ("amqp://h/v#part", ValueError, "url must end after the virtual host; pass options as arg"),
-        ("amqp://[::1", ValueError, "Invalid IPv6 URL"),
+        ("amqp://[::1", ValueError, "url has a bad host or port: the port must be a number betw"),
+        ("amqp://u@h/v@w", ValueError, "url has a bad host or port: the port must be a number be"),
     ],
     ids=repr,
 )
@@ -129,9 +135,24 @@ def test_a_url_that_cannot_be_is_refused_with_what_is_wrong(
     assert str(raised.value).startswith(text)
 
 
-def test_a_refused_url_does_not_give_its_password_away() -> None:
-    with pytest.raises(ValueError, match="write '/' as %2F") as raised:
-        Address.from_url("amqp://user:sec/ret@h")
-    assert "sec" not in str(raised.value)
-    assert raised.value.__cause__ is None
-    assert raised.value.__suppress_context__
+@given(before=st.text(max_size=3), after=st.text(max_size=3), scheme=st.sampled_from(SCHEMES))
+@example(before="", after="/", scheme="amqp://")
+@example(before="1/", after="", scheme="amqp://")
+@example(before="\N{ACCOUNT OF}", after="", scheme="amqp://")
+@example(before="[", after="]", scheme="amqp://")
+@example(before="", after="\ud800", scheme="amqp://")
+@example(before="", after="", scheme="amqp:")
+def test_a_url_whose_password_is_not_quoted_does_not_give_it_away(
+    before: str, after: str, scheme: str
+) -> None:
+    address = refused = None
+    try:
+        address = Address.from_url(f"{scheme}user:{before}{SECRET}{after}@host:5672")
+    except ValueError as error:
+        refused = error
+    if refused is not None:
+        assert SECRET not in str(refused)
+        assert (refused.__cause__, refused.__context__) == (None, None)
+    if address is not None:
+        assert SECRET not in repr(address)
+        assert SECRET in address.password
