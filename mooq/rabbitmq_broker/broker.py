@@ -26,8 +26,9 @@ class RabbitMQBroker:
 
     - ``host``, ``port``: its address, known before it starts and the same after a restart
     - ``launcher``: how it is started: ``"systemctl"``, ``"service"``, ``"docker"``, ``"process"``
-      or a :class:`Launcher`; by default what the environment variable TEST_DISTRIBUTION names:
-      ``arch`` (systemctl), ``ubuntu`` (service), ``docker`` or ``process``
+      or a :class:`~mooq.rabbitmq_broker.launcher.Launcher`; by default what the environment
+      variable TEST_DISTRIBUTION names: ``arch`` (systemctl), ``ubuntu`` (service), ``docker`` or
+      ``process``
     - ``username``, ``password``, ``virtual_host``: what docker and process give the new node, and
       what is asked with whether it is ready
     - ``image``: docker only; by default the environment variable MOOQ_RABBITMQ_IMAGE, else

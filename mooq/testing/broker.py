@@ -103,7 +103,7 @@ class Broker:
         callback is done, and it is acknowledged or rejected; so with what callbacks published, on
         all connections of mooq's to this broker. Callbacks are run also where nobody processes
         events. Raises what callbacks raised, as ``process_events(num_cycles=n)`` does, and
-        :class:`NotIdle`, a ``TimeoutError``.
+        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
         """
         await wait_until_idle(self._watch, timeout)
         self.raise_failures("callbacks failed")

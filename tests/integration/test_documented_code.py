@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -13,15 +14,22 @@ from mooq.testing.asking import Answer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
+BLOCKS = [
+    (f"{page.relative_to(ROOT)}-{number}", code[1])
+    for page in PAGES
+    for number, code in enumerate(CODE.finditer(page.read_text()), 1)
+]
+TESTS = [pytest.param(code, id=where) for where, code in BLOCKS if IS_TEST.search(code)]
 PROGRAMS = [
     pytest.param(
-        program[1],
-        id=f"{page.relative_to(ROOT)}-{number}",
-        marks=[pytest.mark.rabbit] if "RabbitMQBroker" in program[1] else [],
+        code,
+        id=where,
+        marks=pytest.mark.rabbit if re.search("RabbitMQBroker|RABBITMQ_URL", code) else [],
     )
-    for page in PAGES
-    for number, program in enumerate(PROGRAM.finditer(page.read_text()), 1)
+    for where, code in BLOCKS
+    if not IS_TEST.search(code)
 ]
 EXAMPLES = [
     program
@@ -38,10 +46,32 @@ def run(*arguments: str) -> list[str]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_of_the_documentation_runs(program: str, request: pytest.FixtureRequest) -> None:
-    if "RabbitMQBroker" in program:
+def test_a_program_of_the_documentation_runs(
+    program: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "RABBITMQ_URL" in program:
+        answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+        virtual_host = request.getfixturevalue("mooq_virtual_host")
+        monkeypatch.setenv(
+            "RABBITMQ_URL",
+            f"amqp://{answer['username']}:{answer['password']}@{answer['host']}:{answer['port']}"
+            f"/{quote(virtual_host, safe='')}",
+        )
+    elif "RabbitMQBroker" in program:
         request.getfixturevalue("mooq_rabbitmq")  # what starts this one can start another
     assert run("-c", program)
+
+
+@pytest.mark.parametrize("code", TESTS)
+def test_a_test_of_the_documentation_passes_in_memory(code: str, tmp_path: Path) -> None:
+    (tmp_path / "test_documented.py").write_text(code)
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+    )
+
+    printed = run("-m", "pytest", "--mooq-backend=in_memory", str(tmp_path))
+
+    assert any(" passed" in line for line in printed)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)

@@ -1,0 +1,44 @@
+"""The site, made by Sphinx from these pages and the docstrings: ``sphinx-build -W docs site``."""
+
+from importlib.metadata import version as version_of
+
+project = "mooq"
+author = "the authors of mooq"
+project_copyright = "the authors of mooq"
+release = version_of("mooq")
+version = release
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx_copybutton",
+]
+nitpicky = True  # a name that leads nowhere is a warning, and warnings are errors
+nitpick_ignore_regex = [
+    # Python's own documentation is on another machine, which a build need not reach.
+    (r"py:.*", r"_?(asyncio|collections|typing|types|datetime|enum|contextlib|pytest|ssl)\..*"),
+    (r"py:.*", r"[A-Z]\w*(Error|Exception|Group|Context|Protocol)|optional|SupportsIndex"),
+    # Aliases, which the text beside the signature explains; and floors beneath the public ones.
+    (r"py:.*", r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.message\.HeaderValue"),
+    (r"py:.*", r"mooq\.(transports|dispatcher|registry|testing\.broker)\..*"),
+]
+
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_static"]
+myst_heading_anchors = 3
+myst_enable_extensions = ["colon_fence"]
+
+autodoc_class_signature = "mixed"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_type_aliases = {"Headers": "Headers", "Callback": "Callback"}
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+
+html_theme = "furo"
+html_title = "mooq"
+html_static_path = ["_static"]
+html_css_files = ["mooq.css"]
+html_copy_source = False
+html_show_sphinx = False
+copybutton_exclude = ".linenos, .gp"
