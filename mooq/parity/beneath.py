@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 from mooq.channel import Channel
 from mooq.connection import Connection
 from mooq.consumer import Consumer
+from mooq.errors import MooqError, Refused
 from mooq.in_memory import InMemoryBroker
 from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Delivery
+from mooq.message import Delivery, Outcome
 from mooq.subscription import Subscription
 from mooq.transports.memory import MemoryChannel, MemoryTransport
 
 if TYPE_CHECKING:
+    from mooq.transports.rabbit.channel import RabbitChannel
     from mooq.transports.rabbit.transport import RabbitTransport
     from mooq.transports.rabbit.wires import Wires
 
@@ -71,28 +73,57 @@ async def drop(connection: Connection) -> None:
             await wire.close()
 
 
-async def ready(channel: Channel, queue_name: str) -> int | None:
-    """Return how many messages wait in a queue, or None without one.
+class Disturbed(MooqError):
+    """Looking at a broker has changed what a program would come to; run it again."""
 
-    RabbitMQ's queue answers after what it had been sent before. Raises :class:`Refused` for a
-    queue that is exclusive to another connection.
+
+async def count(channel: Channel, queue_name: str) -> int | None:
+    """Return how many messages wait in a queue, by its word; None without one.
+
+    RabbitMQ's queues answer this before they look at what else they were sent. Raises
+    :class:`~mooq.errors.Refused` for a queue that is exclusive to another connection.
     """
-    from mooq.errors import Refused
+    return await channel._internal.count_ready(queue_name)
 
-    if isinstance(channel._internal, MemoryChannel):
-        assert channel._internal._channel is not None
-        queues = channel._internal._channel._host.queues
-        return len(queues[queue_name]) if queue_name in queues else None
-    from mooq.transports.rabbit.channel import RabbitChannel
 
-    wires = cast(RabbitChannel, channel._internal)._wires
+async def ready(channel: Channel, queue_name: str) -> int | None:
+    """Return how many messages wait in a queue that has done all that it was told before.
+
+    A queue of RabbitMQ's is a process that serves what it is sent in order, but counts and
+    acknowledgements first (``prioritise_call`` and ``prioritise_cast`` in its
+    rabbit_amqqueue_process.erl). So it is asked for something that has to wait its turn and
+    changes nothing: a message, when it has none; to be deleted unless in use or not empty, when
+    it has some. Raises as :func:`count` does, and :class:`Disturbed` when a message came between.
+    """
+    internal = channel._internal
+    ready = await count(channel, queue_name)
+    if isinstance(internal, MemoryChannel):
+        return ready
+    while ready == 0:
+        found = await internal.get(queue_name)
+        if found is None:
+            return 0
+        await internal.settle(found, Outcome.GIVE_BACK)
+        if not found.redelivered:  # and now it is
+            raise Disturbed(f"a message was still on its way to queue {queue_name!r}")
+        ready = await count(channel, queue_name)
+    if ready is not None:
+        await _refuse_to_delete(channel, queue_name)
+        ready = await count(channel, queue_name)
+    return ready
+
+
+async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
+    """Return when a RabbitMQ has refused to delete a queue, as it must: it is not empty."""
     try:
-        declared = await wires.control(lambda amqp: amqp.queue_declare(queue_name, passive=True))
+        await _wires_of(channel).control(
+            lambda amqp: amqp.queue_delete(queue_name, if_unused=True, if_empty=True)
+        )
     except Refused as refused:
-        if refused.code == Refused.NOT_FOUND:
-            return None
-        raise
-    return declared.message_count
+        if refused.code != Refused.PRECONDITION_FAILED:
+            raise
+        return
+    raise RuntimeError(f"queue {queue_name!r} was deleted, though it was not empty")
 
 
 def host_by(broker: InMemoryBroker, kind: type[VirtualHost]) -> None:
@@ -104,9 +135,6 @@ def host_by(broker: InMemoryBroker, kind: type[VirtualHost]) -> None:
 
 async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[str]) -> None:
     """Have a RabbitMQ delete queues and exchanges, without waiting for its answers."""
-    from mooq.transports.rabbit.channel import RabbitChannel
-
-    wires = cast(RabbitChannel, channel._internal)._wires
 
     async def ask(amqp: Any) -> None:
         for queue in queues:
@@ -114,7 +142,7 @@ async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[st
         for exchange in exchanges:
             await amqp.exchange_delete(exchange, nowait=True)
 
-    await wires.control(ask)
+    await _wires_of(channel).control(ask)
 
 
 def version(connection: Connection) -> str:
@@ -127,3 +155,7 @@ def version(connection: Connection) -> str:
 
 def _wires(connection: Connection) -> Wires:
     return cast("RabbitTransport", connection._transport)._wires
+
+
+def _wires_of(channel: Channel) -> Wires:
+    return cast("RabbitChannel", channel._internal)._wires

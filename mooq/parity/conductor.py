@@ -175,7 +175,9 @@ class Conductor:
                 )
 
     async def _is_gone(self, member: Member) -> bool:
-        return self._is_away(member) or await self._ready_in(member) is None
+        return (
+            self._is_away(member) or await beneath.count(member.channel, member.queue_name) is None
+        )
 
     async def _is_told(self, member: Member) -> bool:
         if member.channel.is_closed or self._is_away(member):

@@ -13,6 +13,8 @@ import logging
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
 from mooq.connection import Connection
 from mooq.errors import MooqError
 from mooq.message import Delivery
@@ -44,6 +46,7 @@ LOGGERS = ("mooq", "aiormq.channel", "aiormq.connection")
 loggers = [logging.getLogger(name) for name in LOGGERS]
 
 STEP_TIMEOUT = 60.0  # seconds; a restart is the longest
+ATTEMPTS = 5  # at a program that looking has disturbed
 
 
 class Stuck(MooqError):
@@ -54,15 +57,27 @@ async def run(program: Program, target: Target, choices: Choices | None = None) 
     """Return what a program comes to on a broker.
 
     ``choices`` settle what concurrent calls leave open; without them, calls that are made
-    together are concurrent. Raises :class:`Stuck` when a step takes more than a minute.
+    together are concurrent. Raises :class:`Stuck` when a step takes more than a minute, and
+    :class:`~mooq.parity.beneath.Disturbed` if that keeps happening.
     """
     with _quiet():
-        await target.begin()
-        running = _Run(program, target, choices or {})
-        try:
-            return await running.trace()
-        finally:
-            await running.end()
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(beneath.Disturbed),
+            stop=stop_after_attempt(ATTEMPTS),
+            reraise=True,
+        ):
+            with attempt:
+                trace = await _run_once(program, target, choices or {})
+        return trace
+
+
+async def _run_once(program: Program, target: Target, choices: Choices) -> Trace:
+    await target.begin()
+    running = _Run(program, target, choices)
+    try:
+        return await running.trace()
+    finally:
+        await running.end()
 
 
 class _Run:
