@@ -1,0 +1,111 @@
+"""What one message costs in memory, counted and not timed, so that noise cannot fail a build.
+
+``python -m benchmarks.instructions`` counts the bytecode instructions and the calls into C that one
+more message takes from publish to acknowledgement, and compares with what instructions.json has for
+this version of Python: more than 3 % over it is an error. ``--record`` writes what was counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from benchmarks.in_memory import LARGE, MESSAGE, through_mooq, topic_publish
+from benchmarks.measuring import Measure
+
+RECORD = Path(__file__).parent / "instructions.json"
+TOLERANCE = 1.03
+FEW, MANY = 64, 320  # messages; the difference between the two is free of what a run costs once
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+WORK: dict[str, Callable[[int], Measure]] = {
+    "publish → callback": lambda messages: through_mooq(MESSAGE, messages),
+    "publish → callback, 64 kB": lambda messages: through_mooq(LARGE, messages),
+    "fanout to 10 queues": lambda messages: through_mooq(
+        MESSAGE, messages, queues=10, kind="fanout"
+    ),
+    "topic publish, 10 bindings": lambda messages: topic_publish(10, messages),
+    "topic publish, 1,000 bindings": lambda messages: topic_publish(1_000, messages),
+}
+
+
+class Counter:
+    """Counts what Python executes in this thread."""
+
+    def __init__(self) -> None:
+        self.instructions = 0
+        self.c_calls = 0
+
+    def trace(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        """Count an instruction, and have those of a new frame counted."""
+        if event == "opcode":
+            self.instructions += 1
+        else:
+            frame.f_trace_opcodes = True
+            frame.f_trace_lines = False
+        return self.trace
+
+    def profile(self, _: FrameType, event: str, __: Any) -> None:
+        """Count a call of a function written in C."""
+        if event == "c_call":
+            self.c_calls += 1
+
+    def count(self, measure: Measure) -> tuple[int, int]:
+        """Return the instructions, and the calls into C, of a piece of work."""
+        self.instructions = self.c_calls = 0
+        loop = asyncio.new_event_loop()
+        sys.settrace(self.trace)
+        sys.setprofile(self.profile)
+        try:
+            loop.run_until_complete(measure())
+        finally:
+            sys.setprofile(None)
+            sys.settrace(None)
+            loop.close()
+        return self.instructions, self.c_calls
+
+
+def cost(work: Callable[[int], Measure]) -> dict[str, float]:
+    """Return what one more message takes."""
+    counter = Counter()
+    counter.count(work(FEW))  # caches fill, modules load
+    few, many = counter.count(work(FEW)), counter.count(work(MANY))
+    instructions, c_calls = (
+        round((more - less) / (MANY - FEW), 1) for less, more in zip(few, many, strict=True)
+    )
+    return {"instructions": instructions, "calls into C": c_calls}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    counted = {name: cost(work) for name, work in WORK.items()}
+    before = recorded.get(PYTHON, {})
+    losses = []
+    print("one message | counted | instructions | recorded")
+    for name, costs in counted.items():
+        for what, figure in costs.items():
+            limit = before.get(name, {}).get(what)
+            print(f"{name} | {what} | {figure:g} | {limit if limit is not None else 'nothing yet'}")
+            if limit is not None and figure > limit * TOLERANCE:
+                losses.append(f"{name}: {figure:g} {what}, and {limit:g} are recorded")
+    if options.record:
+        recorded[PYTHON] = counted
+        RECORD.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n")
+    elif losses:
+        sys.exit(
+            "a message costs more than is recorded; mend it, or --record it and say why:\n"
+            + "\n".join(losses)
+        )
+
+
+if __name__ == "__main__":
+    main()
