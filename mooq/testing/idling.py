@@ -2,14 +2,14 @@
 
 Decided by what RabbitMQ guarantees, never by a clock: a channel is answered in order, so with the
 answer to a flush everything sent to it before has arrived; and a queue is one process, so it
-counts its messages after it has dealt with what it was sent before, has handed on what it could
-and has dead-lettered what was rejected.
+answers a get after it has dealt with what it was sent before, has handed on what it could and has
+dead-lettered what was rejected.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from mooq.errors import Lost, MooqError
@@ -46,15 +46,35 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
 
 async def deliver_all(watch: Watch) -> dict[str, int]:
     """Return when all that can be delivered has arrived; how much waits in consumed queues."""
-    await _each(channel.flush() for channel in watch.channels)
+    while True:
+        before = watch.happened
+        held = await _look(watch)
+        if watch.happened == before:
+            return held
+
+
+async def _look(watch: Watch) -> dict[str, int]:
+    """Ask every consumed queue what waits there, until something happens."""
+    before = watch.happened
     held: dict[str, int] = {}
+    await _flush(watch)
+    consumed = [(channel, name) for channel in watch.channels for name in channel.consumed]
     # Twice: what the first question made a queue hand on, or dead-letter, another may have now.
-    for _ in range(2):
-        for channel in watch.channels:
-            for queue_name in channel.consumed:
-                await _each([_count(channel.count_ready(queue_name), queue_name, held)])
-    await _each(channel.flush() for channel in watch.channels)
+    for channel, name in consumed * 2:
+        with suppress(Lost):  # it has nothing more to say
+            held[name] = await channel.count_ready(name) or 0
+            await channel.flush()
+            if watch.happened != before:
+                break
+            held[name] = held[name] or int(await channel.has_ready(name))
+    await _flush(watch)
     return {name: count for name, count in held.items() if count}
+
+
+async def _flush(watch: Watch) -> None:
+    for channel in watch.channels:
+        with suppress(Lost):
+            await channel.flush()
 
 
 async def _quiet(watch: Watch) -> None:
@@ -71,19 +91,6 @@ async def _quiet(watch: Watch) -> None:
             await asyncio.wait([*under_way, something], return_when=asyncio.FIRST_COMPLETED)
         finally:
             something.cancel()
-
-
-async def _count(ready: Awaitable[int | None], queue_name: str, held: dict[str, int]) -> None:
-    held[queue_name] = await ready or 0
-
-
-async def _each(questions: Iterable[Awaitable[None]]) -> None:
-    """Ask one after the other; a lost connection has nothing more to say."""
-    for question in questions:
-        try:
-            await question
-        except Lost:
-            continue
 
 
 def _seen(watch: Watch, held: dict[str, int]) -> str:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
+from contextlib import suppress
 from typing import Any
 
 from mooq.errors import MooqError, Refused
+from mooq.message import Outcome
 from mooq.testing.idling import deliver_all
 from mooq.testing.watch import Watch
 from mooq.testing.watched import WatchedChannel
 
+LONGEST_DELIVERY = 10.0  # seconds
 REMEDY = "consume and await them, or mark the test with mooq_allow_leftovers"
 
 
@@ -23,7 +27,7 @@ class Leaving:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._left: dict[str, int] = {}
+        self._left: Counter[str] = Counter()
         self._unseen: list[BaseException] = []
         self._loop = asyncio.get_running_loop()
         self._handler = self._loop.get_exception_handler()
@@ -35,21 +39,20 @@ class Leaving:
         loop.default_exception_handler(context)
 
     async def look_at_connections(self) -> None:
-        """See what has been delivered on open connections and is not settled."""
-        await deliver_all(self._watch)
+        """See what has been delivered on open connections and is not settled, or waits there."""
+        with suppress(TimeoutError):  # tasks of the test's are at it still
+            async with asyncio.timeout(LONGEST_DELIVERY):
+                self._left.update(await deliver_all(self._watch))
         for channel in self._watch.channels:
-            for queue_name in channel.unsettled:
-                self._left[queue_name] = self._left.get(queue_name, 0) + 1
+            self._left.update(channel.unsettled)
 
     async def look_at_queues(self, channel: WatchedChannel) -> None:
-        """See what is ready in the queues that the test used, all connections closed."""
+        """See what is in the queues that the test used, whose connections are all closed."""
         for queue_name in self._watch.queues:
             try:
-                ready = await channel.count_ready(queue_name)
-            except Refused:  # exclusive to a connection that the test has left open
+                self._left[queue_name] = await _emptied(channel, queue_name)
+            except Refused:  # gone with its connection, or exclusive to one that is open still
                 continue
-            if ready:
-                self._left[queue_name] = ready
 
     def complain(self) -> None:
         """Raise :class:`Leftovers` if anything was left behind."""
@@ -58,7 +61,17 @@ class Leaving:
         left = [
             f"{count} message{'s' if count > 1 else ''} in queue {queue_name!r}"
             for queue_name, count in sorted(self._left.items())
+            if count
         ] + [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
         if left:
             error = Leftovers(f"the test has left behind {'; '.join(left)}. {REMEDY.capitalize()}")
             raise error from (self._unseen[0] if self._unseen else None)
+
+
+async def _emptied(channel: WatchedChannel, queue_name: str) -> int:
+    """Take all messages off a queue; return how many there were. Counting could come too early."""
+    count = 0
+    while (delivery := await channel.get(queue_name)) is not None:
+        await channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        count += 1
+    return count

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from mooq.dispatcher import CallbackTask, Dispatcher
+from mooq.message import Message
 from mooq.testing.recorder import Record, Recorder
 from mooq.testing.watched import WatchedChannel, WatchedTransport
 from mooq.transports.base import Transport
@@ -24,6 +25,8 @@ class Watch(Watcher):
         self.recorded = Recorder()
         self.queues: set[str] = set()
         """Names of the queues that were declared, or consumed from."""
+        self.put_back: list[tuple[str, Message]] = []
+        """What was looked at and not meant to be: the queue, and the message, of each."""
         self.publishing: set[asyncio.Future[None]] = set()
         """One for each message that is not confirmed yet."""
         self.happened = 0

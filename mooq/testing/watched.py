@@ -130,8 +130,7 @@ class WatchedChannel(TransportChannel):
         tag = ""
 
         def delivered(delivery: Delivery) -> None:
-            self._delivered(queue_name, delivery)
-            on_delivery(delivery)
+            on_delivery(self._delivered(queue_name, delivery))
 
         def cancelled() -> None:
             self._consumed.pop(tag, None)
@@ -148,15 +147,36 @@ class WatchedChannel(TransportChannel):
 
     async def get(self, queue_name: str) -> Delivery | None:
         delivery = await self._channel.get(queue_name)
-        if delivery is not None:
-            self._delivered(queue_name, delivery)
-        return delivery
+        return None if delivery is None else self._delivered(queue_name, delivery)
 
-    def _delivered(self, queue_name: str, delivery: Delivery) -> None:
+    async def has_ready(self, queue_name: str) -> bool:
+        """Whether a message waits in a queue that has dealt with all that it was sent before.
+
+        Nothing else tells: RabbitMQ's queue counts its messages (``count_ready``) before it turns
+        to the acknowledgements, rejections and messages that it was sent, but deals with a get in
+        its turn (priorities in rabbit_amqqueue_process). What is got is given back, as a message
+        that nobody has seen, though the one behind it may overtake it.
+        """
+        try:
+            delivery = await self._channel.get(queue_name)
+        except Refused:  # the queue was deleted
+            return False
+        if delivery is None:
+            return False
+        if not delivery.redelivered:
+            self._watch.put_back.append((queue_name, delivery.message))
+        await self._channel.settle(delivery, Outcome.GIVE_BACK)
+        return True
+
+    def _delivered(self, queue_name: str, delivery: Delivery) -> Delivery:
+        if delivery.redelivered and (queue_name, delivery.message) in self._watch.put_back:
+            self._watch.put_back.remove((queue_name, delivery.message))
+            delivery = delivery._replace(redelivered=False)
         self._queue_of[delivery.receipt] = queue_name
         self._watch.happen(
             Record(Event.DELIVERED, delivery.message, queue_name, delivery.redelivered)
         )
+        return delivery
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)

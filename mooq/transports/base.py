@@ -79,7 +79,8 @@ class TransportChannel(ABC):
     async def count_ready(self, queue_name: str) -> int | None:
         """Return how many messages of a queue wait for a consumer; None without such a queue.
 
-        The queue answers after it has dealt with everything that it was sent before.
+        That is as of now: what the queue was sent before may still await its turn. A
+        :meth:`get` is answered in its turn, after all that was sent before.
         """
 
     @abstractmethod

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NOWHERE = "tcp://127.0.0.1:1"
 LONGEST = 100.0  # seconds for an inner run
 
+AUTO = ("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function")
 ONE_TEST = """
     async def test_it(mooq_channel):
         await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
@@ -38,7 +39,7 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ini("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function")
+        self.ini(*AUTO)
 
     def ini(self, *lines: str) -> None:
         """Write the project's settings."""
@@ -129,7 +130,10 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=LONGEST)
 
 
-def named(rabbitmq: Answer) -> str:
-    """Return the option that names a RabbitMQ which runs already."""
+def named(rabbitmq: Answer) -> list[str]:
+    """Return the options that name a RabbitMQ which runs already."""
     login = f"{rabbitmq['username']}:{rabbitmq['password']}"
-    return f"--mooq-address=amqp://{login}@{rabbitmq['host']}:{rabbitmq['port']}"
+    return [
+        f"--mooq-address=amqp://{login}@{rabbitmq['host']}:{rabbitmq['port']}",
+        f"--mooq-management={rabbitmq['management']}",
+    ]

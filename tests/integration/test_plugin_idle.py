@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import pytest
 
 import mooq
+from mooq.testing.asking import Answer
 from mooq.testing.broker import Broker
 from mooq.testing.idling import NotIdle
-from tests.integration.inbox import FailingInbox, HeldInbox, Inbox, Refusal, make_queue, processing
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    FailingInbox,
+    HeldInbox,
+    Inbox,
+    Refusal,
+    make_queue,
+    processing,
+)
 
 CHAIN = 12
+MANY = range(100)
 
 
 async def test_an_idle_broker_is_idle(mooq_broker: Broker) -> None:
@@ -108,27 +119,121 @@ async def test_a_chain_of_services_is_followed_to_its_end(
 
 
 @pytest.mark.mooq_allow_failures
+@pytest.mark.parametrize("prefetch_count", [1, 3, 100])
 async def test_what_is_rejected_has_arrived_where_dead_letters_go(
-    mooq_broker: Broker, mooq_channel: mooq.Channel
+    mooq_broker: Broker, prefetch_count: int
 ) -> None:
-    dead = Inbox()
-    await mooq_channel.register_consumer(
-        "graves", exchange_name="graveyard", exchange_type="fanout", callback=dead
+    channels = [await (await mooq_broker.connect()).create_channel() for _ in range(3)]
+    buried = Inbox()
+    # Each is rejected at two queues before it is buried; the services are asked in this order.
+    for channel, queue, dead_letter_exchange, callback in zip(
+        channels,
+        ("graves", "second", "first"),
+        (None, "graves", "second"),
+        (buried, FailingInbox(*MANY), FailingInbox(*MANY)),
+        strict=True,
+    ):
+        await channel.register_consumer(
+            queue,
+            exchange_name=queue,
+            exchange_type="fanout",
+            callback=callback,
+            dead_letter_exchange=dead_letter_exchange,
+            prefetch_count=prefetch_count,
+        )
+    await asyncio.gather(
+        *(channels[0].publish(exchange_name="first", msg=number) for number in MANY)
     )
-    await mooq_channel.register_consumer(
-        "q",
-        exchange_name="e",
-        exchange_type="fanout",
-        callback=FailingInbox(*range(20)),
-        dead_letter_exchange="graveyard",
-        prefetch_count=3,
-    )
-    for number in range(20):
-        await mooq_channel.publish(exchange_name="e", msg=number)
 
     await mooq_broker.idle()
 
-    assert sorted(dead.bodies) == list(range(20))
+    assert sorted(buried.bodies) == list(MANY)
+
+
+@pytest.mark.mooq_allow_failures
+@pytest.mark.parametrize("mooq_backend", ["rabbit"])
+async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
+    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_rabbitmq: Answer
+) -> None:
+    inbox = FailingInbox(*MANY)
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=len(MANY)
+    )
+    await asyncio.gather(*(mooq_channel.publish(exchange_name="e", msg=number) for number in MANY))
+    await mooq_channel.flush()
+
+    await let_queue_answer_questions_only(mooq_rabbitmq, mooq_broker.virtual_host, "q")
+
+    await mooq_broker.idle()
+
+    assert sorted(mooq_broker.recorded.rejected.msgs) == list(MANY)
+
+
+# What a queue is sent has priorities: 7 for a question such as a passive declaration's, 4 for an
+# acknowledgement, 0 for a message, a rejection, a get. One of 6 that sends itself again lets the
+# queue do nothing but answer questions; this one stops for a get, or after some seconds.
+QUESTIONS_ONLY = """
+    {{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{host}">>, queue, <<"{queue}">>)),
+    Latest = erlang:monotonic_time(second) + {longest:.0f},
+    Again = fun Again(_, State) ->
+        timer:sleep(1),
+        {{messages, Waiting}} = erlang:process_info(self(), messages),
+        IsGet = fun({{_, _, Asked}}) when element(1, Asked) =:= basic_get -> true;
+                   (_) -> false
+                end,
+        case lists:any(IsGet, Waiting) orelse erlang:monotonic_time(second) > Latest of
+            true -> State;
+            false -> rabbit_amqqueue:run_backing_queue(self(), rabbit_variable_queue, Again), State
+        end
+    end,
+    rabbit_amqqueue:run_backing_queue(amqqueue:get_pid(Queue), rabbit_variable_queue, Again).
+"""
+
+
+async def let_queue_answer_questions_only(rabbitmq: Answer, virtual_host: str, queue: str) -> None:
+    """Have a queue see to nothing but questions, until one that is no priority is asked."""
+    code = QUESTIONS_ONLY.format(host=virtual_host, queue=queue, longest=LONGEST_WAIT)
+    with container_of(rabbitmq) as container:
+        status, said = await asyncio.to_thread(container.exec_run, ["rabbitmqctl", "eval", code])
+    assert (status, said.strip()) == (0, b"ok")
+
+
+@contextmanager
+def container_of(rabbitmq: Answer) -> Iterator[Any]:
+    """Return the container of the run's RabbitMQ."""
+    import docker
+
+    with closing(docker.from_env()) as client:
+        yield next(
+            container
+            for container in client.containers.list()
+            if any(
+                published["HostPort"] == str(rabbitmq["port"])
+                for published in container.ports.get("5672/tcp") or ()
+            )
+        )
+
+
+async def test_a_message_that_was_looked_at_is_still_a_new_one(
+    mooq_broker: Broker, mooq_channel: mooq.Channel
+) -> None:
+    inbox = HeldInbox()
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=1
+    )
+    for number in range(3):
+        await mooq_channel.publish(exchange_name="e", msg=number)
+    (channel,) = mooq_broker._watch.channels
+
+    assert await channel.has_ready("q")
+    assert await channel.has_ready("q")
+    inbox.open()
+    await mooq_broker.idle()
+
+    assert sorted(inbox.bodies) == [0, 1, 2]
+    assert {message["redelivered"] for message in inbox.messages} == {False}
+    assert not await channel.has_ready("q")
+    assert not await channel.has_ready("no such queue")
 
 
 async def test_messages_that_nobody_consumes_do_not_keep_it_busy(

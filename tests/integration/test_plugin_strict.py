@@ -1,0 +1,140 @@
+"""--mooq-strict: a test that leaves messages or exceptions behind has failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.inner_run import AUTO, Run, named, run
+
+__all__ = ["run"]  # a fixture
+
+SETUP = """
+    import asyncio
+    import pytest
+
+    async def ignore(message):
+        pass
+
+    async def fail(message):
+        raise ValueError("the callback's own")
+"""
+TEST = """
+    @pytest.mark.parametrize("leaving", [True, False])
+    {mark}
+    async def test_{name}(mooq_broker, mooq_connect, mooq_connection, mooq_channel, leaving):
+        async def consume(queue, **arguments):
+            await mooq_channel.register_consumer(
+                queue, **{{
+                    "exchange_name": "e", "exchange_type": "fanout", "callback": ignore, **arguments
+                }}
+            )
+
+        {body}
+"""
+# What each leaves behind, unless it is told not to.
+UNCONSUMED = """
+        await consume("orders")
+        await (await mooq_connect()).close()
+        for number in range(3 if leaving else 0):
+            await mooq_channel.publish(exchange_name="e", msg=number)
+"""
+UNCONSUMED_OF_A_CLOSED_CONNECTION = f"""
+{UNCONSUMED}
+        await mooq_connection.close()
+"""
+HELD_BACK = """
+        await consume(None, prefetch_count=1)
+        for number in range(3 if leaving else 0):
+            await mooq_channel.publish(exchange_name="e", msg=number)
+"""
+NOT_GOT = """
+        await consume("orders")
+        await mooq_channel.close()
+        channel = await mooq_connection.create_channel()
+        for number in range(3):
+            await channel.publish(exchange_name="e", msg=number)
+        for number in range(0 if leaving else 3):
+            await channel.get("orders")
+"""
+DEAD_LETTERS = """
+        mooq_broker.allows_failures = True
+        await consume("graves", exchange_name="graveyard")
+        other = await (await mooq_connect()).create_channel()
+        await other.register_consumer(
+            "orders", exchange_name="e", exchange_type="fanout",
+            callback=fail if leaving else ignore, dead_letter_exchange="graveyard",
+        )
+        await mooq_channel.close()
+        for number in range(3):
+            await other.publish(exchange_name="e", msg=number)
+        await mooq_broker.idle()
+"""
+A_TASK_THAT_NOBODY_AWAITS = """
+        async def vanish():
+            raise KeyError("swallowed")
+
+        task = asyncio.ensure_future(vanish())
+        if not leaving:
+            with pytest.raises(KeyError):
+                await task
+        await asyncio.sleep(0)
+        del task
+"""
+
+
+LEAVING = {
+    "unconsumed": (UNCONSUMED, "3 messages in queue 'orders'"),
+    "closed": (UNCONSUMED_OF_A_CLOSED_CONNECTION, "3 messages in queue 'orders'"),
+    "held_back": (HELD_BACK, "3 messages in queue '"),
+    "not_got": (NOT_GOT, "3 messages in queue 'orders'"),
+    "dead_letters": (DEAD_LETTERS, "3 messages in queue 'graves'"),
+    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "KeyError that nobody saw: 'swallowed'"),
+}
+
+
+def project(*names: str, mark: str = "") -> str:
+    """Return tests that leave something behind, and the same that do not."""
+    tests = [TEST.format(name=name, mark=mark, body=LEAVING[name][0].strip()) for name in names]
+    return "\n".join([SETUP, *tests])
+
+
+@pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+def test_what_a_test_leaves_behind_fails_it(
+    run: Run, request: pytest.FixtureRequest, backend: str
+) -> None:
+    options = ["--mooq-strict", f"--mooq-backend={backend}", "-p", "no:logging"]
+    if backend == "rabbit":
+        options += named(request.getfixturevalue("mooq_rabbitmq"))
+
+    status, printed = run(project(*LEAVING), *options)
+
+    assert status == pytest.ExitCode.TESTS_FAILED, printed
+    summary = printed.partition("short test summary")[2]
+    for name, (_, left) in LEAVING.items():
+        error = f"test_{name}[{backend}-True] - mooq.testing.leaving.Leftovers: the test has left"
+        assert f"{error} behind {left}" in summary, printed
+    # The errors are of the tests' ends, each of which had passed.
+    assert "12 passed, 12 deselected, 6 errors" in summary
+
+
+def test_a_test_may_be_allowed_to_leave_things_behind(run: Run) -> None:
+    tests = project("unconsumed", mark="@pytest.mark.mooq_allow_leftovers")
+
+    status, printed = run(tests, "--mooq-strict", "--mooq-backend=in_memory")
+
+    assert status == 0, printed
+
+
+def test_nobody_is_strict_unasked(run: Run) -> None:
+    status, printed = run(project("unconsumed"), "--mooq-backend=in_memory")
+
+    assert status == 0, printed
+
+
+def test_a_project_may_be_strict_always(run: Run) -> None:
+    run.ini(*AUTO, "mooq_strict = true", "mooq_backend = in_memory")
+
+    status, printed = run(project("unconsumed"))
+
+    assert status == pytest.ExitCode.TESTS_FAILED, printed
+    assert "Consume and await them, or mark the test with mooq_allow_leftovers" in printed
