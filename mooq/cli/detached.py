@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mooq.address import Address
-from mooq.cli.records import Record, beginning_of, records
+from mooq.cli.records import Record, records
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.engine import explained
 from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.process import ProcessLauncher
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,23 +65,3 @@ def _folder() -> Path:
     """Return where this user keeps them (XDG Base Directory Specification)."""
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "mooq"
-
-
-def beginning_of(pid: int) -> str | None:
-    """Return when a process began, in a form to be compared; None when it runs no more."""
-    if sys.platform == "linux":
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # proc(5): the state and the start time are fields 3 and 22; the name before them, in
-            # parentheses, may hold anything.
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            return None if fields[0] == "Z" else fields[19]
-        return None
-    import subprocess
-
-    shown = subprocess.run(  # noqa: S603
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607
-        capture_output=True,
-        check=False,
-        text=True,
-    ).stdout.split(maxsplit=1)
-    return shown[1].strip() if shown and not shown[0].startswith("Z") else None

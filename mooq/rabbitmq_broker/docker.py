@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +19,7 @@ from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.engine import explained, fetch_image, fetch_reaper_image
 from mooq.rabbitmq_broker.finishing import finish
 from mooq.rabbitmq_broker.launcher import LOG_LINES, Launcher, node_settings
+from mooq.rabbitmq_broker.owner import LABEL, Owner
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free
 
 if TYPE_CHECKING:
@@ -84,10 +84,7 @@ class DockerLauncher(Launcher):
 
     def _labels(self) -> dict[str, str]:
         """Return what tells whose the container is."""
-        return {
-            "mooq": self._address.name,
-            "mooq.owner": f"{socket.gethostname()}:{os.getpid()}",
-        }
+        return {"mooq": self._address.name, LABEL: str(Owner.this_process())}
 
     async def start(self) -> None:
         await self._ask("start", self._prepared().start)

@@ -21,11 +21,12 @@ from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.launcher import Launcher
+from mooq.rabbitmq_broker.owner import Owner, beginning_of
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import ProcessLauncher
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
 from mooq.retrying import worth_waiting
-from mooq.testing.leftovers import LABEL, OWNER_FILE, Owner, beginning_of
+from mooq.testing.leftovers import OWNER_FILE
 from mooq.testing.settings import MANAGEMENT_PORT, Settings
 from mooq.testing.virtual_hosts import Management
 
@@ -97,9 +98,6 @@ class HarnessDockerLauncher(DockerLauncher):
             RABBITMQ_MNESIA_BASE=DATA_FOLDER,
             **with_management(f"{DATA_FOLDER}/enabled_plugins"),
         )
-
-    def _labels(self) -> dict[str, str]:
-        return super()._labels() | {LABEL: str(Owner.this_process())}
 
 
 class HarnessProcessLauncher(ProcessLauncher):

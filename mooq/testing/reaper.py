@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooq.testing.leftovers import Owner
+    from mooq.rabbitmq_broker.owner import Owner
     from mooq.testing.virtual_hosts import Management
 
 ALL_IS_WELL = "all is well"
@@ -69,6 +69,7 @@ def main() -> None:
     # Imported here because nothing of it is wanted after a run that ends well.
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+    from mooq.rabbitmq_broker.owner import Owner
     from mooq.testing import leftovers
     from mooq.testing.virtual_hosts import Management
 
@@ -76,7 +77,7 @@ def main() -> None:
         retry=retry_if_result(lambda is_dead: not is_dead),
         wait=wait_fixed(BETWEEN_LOOKS),
         stop=stop_after_delay(LONGEST_DEATH),
-    )(lambda: leftovers.Owner(*owner).is_dead)
+    )(lambda: Owner(*owner).is_dead)
     leftovers.remove(launcher, Management(*management) if management else None)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, closing, suppress
 
 from mooq.errors import BrokerConnectionError
+from mooq.rabbitmq_broker.owner import Owner
 from mooq.testing import leftovers
 from mooq.testing.asking import ANOTHER, DONE, Answer
 from mooq.testing.nodes import Missing, Node, running_node, started_node
@@ -153,11 +154,11 @@ class _Service:
         return node
 
     def _virtual_hosts(self, node: Node) -> VirtualHosts:
-        return VirtualHosts(node.management, str(leftovers.Owner.this_process()))
+        return VirtualHosts(node.management, str(Owner.this_process()))
 
     def _clean_up_after_death(self, management: Management | None) -> None:
         """See to it that nothing stays even when this process is killed."""
-        owner = leftovers.Owner.this_process()
+        owner = Owner.this_process()
         reaper = Reaper(owner, self._settings.launcher, management)
         self._at_the_end.callback(reaper.send_away)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
 from mooq.testing.asking import Answer
-from mooq.testing.leftovers import LABEL, Owner, beginning_of
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
 

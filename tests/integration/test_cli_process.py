@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import mooq
-from mooq.cli.records import Record, beginning_of
+from mooq.cli.records import Record
+from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.process import SERVER_FOLDERS
 from tests import command_line
 from tests.command_line import LOOPBACK, free_port, running, until

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from docker.errors import NotFound
 
-from mooq.testing.leftovers import LABEL, Owner, beginning_of
+from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
 from mooq.testing.reaper import Reaper
 from tests.integration.inner_run import (
     LONGEST,
@@ -44,8 +46,8 @@ TESTS_THAT_REPORT = """
         client = docker.from_env()
         mine = [
             container.id
-            for container in client.containers.list(filters={"label": "mooq.harness"})
-            if json.loads(container.labels["mooq.harness"])[2] == os.getppid()
+            for container in client.containers.list(filters={"label": "mooq.owner"})
+            if json.loads(container.labels["mooq.owner"])[2] == os.getppid()
         ]
         client.close()
         seen = {**mooq_broker.arguments, "containers": mine}
@@ -173,10 +175,10 @@ def test_what_a_killed_run_leaves_is_removed_by_its_reaper(
     wait_for(lambda: not containers_of(engine, owner), "the container to be gone")
 
 
-def container_of(engine: DockerClient, owner: Owner | str) -> Any:
+def container_of(engine: DockerClient, owner: Owner | str, label: str = LABEL) -> Any:
     """Create a container that somebody seems to own."""
     image = next(image for image in IMAGES if engine.images.list(image))
-    return engine.containers.create(image, ["true"], labels={LABEL: str(owner)})
+    return engine.containers.create(image, ["true"], labels={label: str(owner)})
 
 
 def test_a_run_begins_by_removing_the_containers_of_the_dead_and_of_nobody_else(
@@ -194,19 +196,18 @@ def test_a_run_begins_by_removing_the_containers_of_the_dead_and_of_nobody_else(
         "whatever this is",
     ]
     containers = {str(owner): container_of(engine, owner) for owner in [*dead, *alive]}
+    containers["unowned"] = container_of(engine, dead[0], "mooq.up")
     try:
         status, printed = run(ONE_TEST, "--mooq-backend=rabbit")
-        left = {
-            owner
-            for owner in containers
-            if engine.containers.list(all=True, filters={"label": f"{LABEL}={owner}"})
-        }
+        there = engine.containers.list(all=True, ignore_removed=True)
+        left = {owner for owner, container in containers.items() if container in there}
     finally:
         for container in containers.values():
-            container.remove(force=True) if container in engine.containers.list(all=True) else None
+            with suppress(NotFound):
+                container.remove(force=True)
 
     assert status == 0, printed
-    assert left == {str(owner) for owner in alive}
+    assert left == {"unowned", *map(str, alive)}
 
 
 def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.engine import fetch_reaper_image
+from mooq.rabbitmq_broker.owner import Owner
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.readiness import prove_restart
 from mooq.testing.asking import Answer
@@ -132,7 +133,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
         await broker.run(is_running)
         assert is_running.result() is None
         (container,) = containers_of(engine, broker)
-        assert container.labels["mooq.owner"].endswith(f":{os.getpid()}")
+        assert Owner.read(container.labels["mooq.owner"]) == Owner.this_process()
         assert container.ports["5672/tcp"] == [{"HostIp": LOOPBACK, "HostPort": str(address.port)}]
         assert hosts_bound(container) == {LOOPBACK}
         assert "sesame" not in str(container.top(ps_args="-eo pid,args")["Processes"])

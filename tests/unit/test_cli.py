@@ -19,7 +19,8 @@ import pytest
 
 from mooq.cli.commands import COMMANDS
 from mooq.cli.live_line import live_line
-from mooq.cli.records import Record, beginning_of, records
+from mooq.cli.records import Record, records
+from mooq.rabbitmq_broker.owner import beginning_of
 from tests.command_line import LOOPBACK, MOOQ, ask, environment, free_port, mooq, running
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
