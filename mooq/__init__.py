@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mooq.message import IncomingMessage
     from mooq.rabbitmq import RabbitMQChannel, RabbitMQConnection
     from mooq.rabbitmq_broker import RabbitMQBroker
+    from mooq.retrying import Recovery
 
 __all__ = [
     "BadExchange",
@@ -45,6 +46,7 @@ __all__ = [
     "RabbitMQBroker",
     "RabbitMQChannel",
     "RabbitMQConnection",
+    "Recovery",
     "connect",
 ]
 
@@ -58,6 +60,7 @@ _homes = {
     "RabbitMQBroker": "rabbitmq_broker",
     "RabbitMQChannel": "rabbitmq",
     "RabbitMQConnection": "rabbitmq",
+    "Recovery": "retrying",
     "connect": "connecting",
 }
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from mooq import refusals
-from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused, Unconfirmed
-from mooq.retrying import ask_again
+from mooq.retrying import Recovery, ask_again
+from mooq.transports.base import TransportChannel
 
 T = TypeVar("T")
 
@@ -21,13 +21,15 @@ class Asker:
 
     def __init__(
         self,
-        address: Address,
+        channel: TransportChannel,
         loop: asyncio.AbstractEventLoop,
         recover: Callable[[], Awaitable[None]] | None,
+        recovery: Recovery,
     ) -> None:
-        self._address = address
+        self._channel = channel
         self._loop = loop
         self._recover = recover
+        self._recovery = recovery
         self._undoing: set[asyncio.Future[None]] = set()
         self.is_closed = False
 
@@ -35,7 +37,7 @@ class Asker:
         """Raise :class:`~mooq.BrokerConnectionError` when the channel has been closed."""
         if self.is_closed:
             raise BrokerConnectionError(
-                f"this channel to {self._address} is closed; create another with "
+                f"this channel to {self._channel.address} is closed; create another with "
                 "connection.create_channel()",
                 transient=False,
             )
@@ -43,7 +45,7 @@ class Asker:
     async def _bring_back(self) -> None:
         if self._recover is None:
             raise BrokerConnectionError(
-                f"the connection to {self._address} is lost", transient=False
+                f"the connection to {self._channel.address} is lost", transient=False
             )
         self.check_open()
         await self._recover()
@@ -61,14 +63,16 @@ class Asker:
         except Unconfirmed:
             raise
         except Lost:
-            return await ask_again(ask, self._bring_back, self._address, timeout, deadline)
+            return await ask_again(
+                ask, self._bring_back, self._recovery, self._channel.address, timeout, deadline
+            )
 
     async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question about a queue, or raise its refusal."""
         try:
             return await self.ask(lambda _: ask())
         except Refused as refused:
-            raise refusals.of_queue(refused, queue_name, self._address) from refused
+            raise refusals.of_queue(refused, queue_name, self._channel.address) from refused
 
     def undo(self, request: Coroutine[Any, Any, None]) -> None:
         """Undo, in the background, what was begun for a caller who was cancelled."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from mooq import refusals
 from mooq.asking import ANSWER_TIMEOUT, Asker
@@ -20,6 +19,7 @@ from mooq.errors import (
     Unconfirmed,
 )
 from mooq.getting import Getter
+from mooq.lifetime import Lifetime
 from mooq.message import (
     JSON_TYPE,
     Headers,
@@ -27,7 +27,7 @@ from mooq.message import (
     Message,
     check_message_id,
 )
-from mooq.retrying import check_timeout
+from mooq.retrying import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.subscription import Subscription, declare_exchange
 from mooq.topology import (
     Exchange,
@@ -45,7 +45,7 @@ T = TypeVar("T")
 CLOSE_TIMEOUT = 10.0
 
 
-class Channel:
+class Channel(Lifetime):
     """A channel of a connection, made by ``connection.create_channel()``.
 
     Its methods may be called concurrently. After :meth:`close`, also by leaving ``async with``,
@@ -60,27 +60,16 @@ class Channel:
         loop: asyncio.AbstractEventLoop,
         dispatcher: Dispatcher | None = None,
         recover: Callable[[], Awaitable[None]] | None = None,
+        recovery: Recovery = DEFAULT_RECOVERY,
     ) -> None:
         self._internal = internal_chan
-        self._address = internal_chan.address
         self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
-        self._asker = Asker(internal_chan.address, loop, recover)
+        self._asker = Asker(internal_chan, loop, recover, recovery)
         self._getter = Getter(internal_chan, self._asker)
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
         self._is_restoring = False
         self._is_closing = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     @property
     def is_closed(self) -> bool:
@@ -192,12 +181,12 @@ class Channel:
                 lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
             )
         except Refused as refused:
-            raise refusals.of_exchange(refused, exchange_name, self._address) from refused
+            raise refusals.of_exchange(refused, exchange_name, self._internal.address) from refused
         except Unconfirmed as unconfirmed:
             raise PublishUnconfirmed(
-                f"message {message.message_id} to exchange {exchange_name!r} at {self._address} "
-                f"was sent but not confirmed ({unconfirmed}); it may have arrived: publish it "
-                "again with the same message_id, so that a receiver can tell"
+                f"message {message.message_id} to exchange {exchange_name!r} at "
+                f"{self._internal.address} was sent but not confirmed ({unconfirmed}); it may have "
+                "arrived: publish it again with the same message_id, so that a receiver can tell"
             ) from unconfirmed
 
     async def get(self, queue_name: str, timeout: float | None = None) -> IncomingMessage:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, overload
 
 from mooq.address import Address
 from mooq.connection import CONNECT_TIMEOUT
 from mooq.in_memory import InMemoryConnection
 from mooq.rabbitmq import RabbitMQConnection
+from mooq.retrying import DEFAULT_RECOVERY, Recovery
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -29,7 +32,8 @@ async def connect(
     virtual_host: str | None = ...,
     ssl: bool | SSLContext | None = ...,
     timeout: float = ...,
-    url: str | None = ...,
+    url: str | Iterable[str] | None = ...,
+    recovery: Recovery = ...,
 ) -> RabbitMQConnection: ...
 
 
@@ -44,7 +48,8 @@ async def connect(
     virtual_host: str | None = ...,
     ssl: bool | SSLContext | None = ...,
     timeout: float = ...,
-    url: str | None = ...,
+    url: str | Iterable[str] | None = ...,
+    recovery: Recovery = ...,
 ) -> InMemoryConnection: ...
 
 
@@ -59,7 +64,8 @@ async def connect(
     virtual_host: str | None = ...,
     ssl: bool | SSLContext | None = ...,
     timeout: float = ...,
-    url: str | None = ...,
+    url: str | Iterable[str] | None = ...,
+    recovery: Recovery = ...,
 ) -> RabbitMQConnection | InMemoryConnection: ...
 
 
@@ -73,7 +79,8 @@ async def connect(
     virtual_host: str | None = None,
     ssl: bool | SSLContext | None = None,
     timeout: float = CONNECT_TIMEOUT,
-    url: str | None = None,
+    url: str | Iterable[str] | None = None,
+    recovery: Recovery = DEFAULT_RECOVERY,
 ) -> RabbitMQConnection | InMemoryConnection:
     """Connect to a broker: ``"rabbit"`` for RabbitMQ, ``"in_memory"`` for one in this process.
 
@@ -82,9 +89,11 @@ async def connect(
     ``ssl`` is True for TLS with the certificate and its host name verified against the
     authorities that this machine trusts, or an ``ssl.SSLContext`` that says otherwise; to the
     broker in memory nothing travels, so there it is checked and changes nothing. ``timeout`` in
-    seconds bounds connecting.
+    seconds bounds connecting, to each node.
     ``url``, ``amqp://user:password@host:port/virtual_host`` or ``amqps://…``, stands for host
-    and port and for what is not given otherwise.
+    and port and for what is not given otherwise; several of them are nodes of one cluster, tried
+    in this order, and from the next one on after one was lost. ``recovery`` is how a lost
+    connection comes back.
 
     Raises :class:`~mooq.BrokerConnectionError`, saying which of these it was: nothing listens
     there, the host is unknown, login or virtual host are refused, nobody answers within the
@@ -94,15 +103,41 @@ async def connect(
     kind = CONNECTIONS.get(broker)
     if kind is None:
         raise ValueError(f"broker must be one of {', '.join(CONNECTIONS)}, not {broker!r}")
-    address = Address(host, port) if url is None else Address.from_url(url, ssl)
+    if url is None:
+        nodes = [Address(host, port, ssl=ssl)]
+    else:
+        nodes = [Address.from_url(each, ssl) for each in check_urls(url)]
+    first, *further = [
+        replace(
+            node,
+            username=node.username if username is None else username,
+            password=node.password if password is None else password,
+            virtual_host=node.virtual_host if virtual_host is None else virtual_host,
+        )
+        for node in nodes
+    ]
+    if any(node.virtual_host != first.virtual_host for node in further):
+        raise ValueError("url names several virtual hosts; the nodes of a cluster share one")
     connection = kind(
-        host=address.host,
-        port=address.port,
-        username=address.username if username is None else username,
-        password=address.password if password is None else password,
-        virtual_host=address.virtual_host if virtual_host is None else virtual_host,
-        ssl=ssl if url is None else address.ssl,
+        host=first.host,
+        port=first.port,
+        username=first.username,
+        password=first.password,
+        virtual_host=first.virtual_host,
+        ssl=first.ssl,
         timeout=timeout,
+        further_nodes=further,
+        recovery=recovery,
     )
     await connection.connect()
     return connection
+
+
+def check_urls(url: str | Iterable[str]) -> list[str]:
+    """Return the URLs of one node or several; ``TypeError`` and ``ValueError`` for none."""
+    if isinstance(url, str) or not isinstance(url, Iterable):
+        return [url]
+    urls = list(url)
+    if not urls:
+        raise ValueError("url is an empty list; name at least one node")
+    return urls

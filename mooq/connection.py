@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mooq import registry
 from mooq.address import Address
 from mooq.channel import CLOSE_TIMEOUT, Channel
 from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.errors import BrokerConnectionError, Lost
-from mooq.retrying import backing_off, check_timeout
+from mooq.lifetime import Lifetime
+from mooq.retrying import (
+    DEFAULT_RECOVERY,
+    Recovery,
+    backing_off,
+    check_recovery,
+    check_timeout,
+    worth_waiting,
+)
 from mooq.transports.base import Transport
 from mooq.watching import Watcher, watcher_of
 
@@ -23,14 +31,16 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0  # seconds
 CYCLE = 0.1  # seconds
 
-log = logging.getLogger("mooq")
+log = logging.getLogger("mooq.recovery")
 
 
-class Connection(ABC):
+class Connection(Lifetime):
     """A connection to one broker, opened by :meth:`connect` or ``async with``.
 
     ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` is the longest that connecting
-    may take, in seconds. Raises ``TypeError`` and ``ValueError`` for arguments.
+    to a node may take, in seconds; ``further_nodes`` are other nodes of the same broker, to fail
+    over to; ``recovery`` is how a lost connection comes back. Raises ``TypeError`` and
+    ``ValueError`` for arguments.
     """
 
     channel_class: ClassVar[type[Channel]]
@@ -45,10 +55,12 @@ class Connection(ABC):
         virtual_host: str = "/",
         ssl: bool | SSLContext | None = None,
         timeout: float = CONNECT_TIMEOUT,
+        further_nodes: Iterable[Address] = (),
+        recovery: Recovery = DEFAULT_RECOVERY,
     ) -> None:
-        self.host = host
-        self.port = port
-        self._address = Address(host, port, username, password, virtual_host, ssl)
+        first = Address(host, port, username, password, virtual_host, ssl)
+        self._nodes = (first, *further_nodes)
+        self._recovery = check_recovery(recovery)
         self._timeout = check_timeout(timeout)
         self._dispatcher = Dispatcher()
         self._watcher = watcher_of(virtual_host)
@@ -58,21 +70,26 @@ class Connection(ABC):
         self._closed = False
 
     @abstractmethod
-    def _new_transport(self, address: Address) -> Transport:
+    def _new_transport(self, *nodes: Address) -> Transport:
         """Return the way to this kind of broker, not yet open."""
 
-    async def __aenter__(self) -> Self:
+    @property
+    def host(self) -> str:
+        """The host of the node that it is connected to."""
+        return self._address.host
+
+    @property
+    def port(self) -> int:
+        """The port of the node that it is connected to."""
+        return self._address.port
+
+    @property
+    def _address(self) -> Address:
+        return self._nodes[0] if self._transport is None else self._transport.address
+
+    async def _begin(self) -> None:
         if self._transport is None:
             await self.connect()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def connect(self) -> None:
         """Connect to the broker. Connecting twice does nothing.
@@ -82,7 +99,7 @@ class Connection(ABC):
         """
         self._check_not_closed()
         if self._transport is None:
-            transport = self._watcher.watch(self._new_transport(self._address), self._dispatcher)
+            transport = self._watcher.watch(self._new_transport(*self._nodes), self._dispatcher)
             await transport.open(self._timeout)
             if self._closed or self._transport is not None:  # by others, meanwhile
                 await transport.close()
@@ -100,6 +117,7 @@ class Connection(ABC):
             loop=asyncio.get_running_loop(),
             dispatcher=self._dispatcher,
             recover=self._recover,
+            recovery=self._recovery,
         )
         try:
             await internal.open()
@@ -236,17 +254,31 @@ class Connection(ABC):
 
     async def _bring_back(self) -> None:
         """Connect again, with back-off, and restore every channel."""
-        log.warning("the connection to %s was lost; connecting again", self._address)
-        async for attempt in backing_off():
-            with attempt:
-                transport = self._connected()
-                everything = transport.is_lost
-                if everything:
-                    await transport.open(self._timeout)
-                for channel in self._channels:
-                    if not channel.is_closed and (everything or channel.is_lost):
-                        await channel.restore()
+        lost = self._address
+        log.warning("the connection to %s was lost; connecting again", lost)
+        try:
+            async for attempt in backing_off(self._recovery):
+                with attempt:
+                    await self._restore()
+        except (BrokerConnectionError, Lost) as error:
+            log.error("the connection to %s is given up: %s", lost, error)
+            if not worth_waiting(error):
+                raise
+            raise BrokerConnectionError(
+                f"the connection to {lost} was lost and is given up after attempt "
+                f"{self._recovery.attempts}; last seen: {error}",
+                transient=False,
+            ) from error
         log.info("the connection to %s is back", self._address)
+
+    async def _restore(self) -> None:
+        transport = self._connected()
+        everything = transport.is_lost
+        if everything:
+            await transport.open(self._timeout)
+        for channel in self._channels:
+            if not channel.is_closed and (everything or channel.is_lost):
+                await channel.restore()
 
 
 def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:

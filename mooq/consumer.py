@@ -17,7 +17,7 @@ from mooq.transports.base import TransportChannel
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
 
-log = logging.getLogger("mooq")
+log = logging.getLogger("mooq.callbacks")
 
 
 class Consumer:

@@ -13,7 +13,7 @@ from mooq.transports.base import TransportChannel
 
 CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
 
-log = logging.getLogger("mooq")
+log = logging.getLogger("mooq.callbacks")
 
 CallbackTask = asyncio.Task[Exception | None]
 

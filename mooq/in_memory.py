@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 from mooq import registry
 from mooq.address import Address
 from mooq.channel import Channel
 from mooq.connection import Connection
 from mooq.errors import BrokerConnectionError
+from mooq.lifetime import Lifetime
 from mooq.memory_broker.broker import Broker
 from mooq.transports.base import Transport
 from mooq.transports.memory import MemoryTransport, listening
@@ -27,11 +26,11 @@ class InMemoryConnection(Connection):
 
     channel_class = InMemoryChannel
 
-    def _new_transport(self, address: Address) -> Transport:
-        return MemoryTransport(address)
+    def _new_transport(self, *nodes: Address) -> Transport:
+        return MemoryTransport(*nodes)
 
 
-class InMemoryBroker:
+class InMemoryBroker(Lifetime):
     """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
 
     No port is opened: host and port are but its name. ``users`` maps user names to passwords,
@@ -56,17 +55,8 @@ class InMemoryBroker:
         if self.name not in listening:  # the broker that runs there keeps its name
             registry.register(self)
 
-    async def __aenter__(self) -> Self:
+    async def _begin(self) -> None:
         await self.run()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
         """Start the broker; restart it if it runs: connections drop, what is durable stays.

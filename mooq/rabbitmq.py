@@ -17,7 +17,7 @@ class RabbitMQConnection(Connection):
 
     channel_class = RabbitMQChannel
 
-    def _new_transport(self, address: Address) -> Transport:
+    def _new_transport(self, *nodes: Address) -> Transport:
         from mooq.transports.rabbit import RabbitTransport  # aio-pika waits until it is used
 
-        return RabbitTransport(address)
+        return RabbitTransport(*nodes)

@@ -1,10 +1,14 @@
-"""Asking again after a lost connection, up to a deadline. The only back-off there is."""
+"""Asking again after a lost connection: how often, how far apart, up to which deadline.
+
+The only back-off there is.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from mooq.errors import BrokerConnectionError, Lost, Unconfirmed
@@ -16,22 +20,64 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FIRST_WAIT = 0.1  # seconds, doubled each time, with full jitter
-LONGEST_WAIT = 10.0
-
-log = logging.getLogger("mooq")
+log = logging.getLogger("mooq.recovery")
 
 
-def check_timeout(timeout: float) -> float:
+def check_timeout(timeout: float, name: str = "timeout") -> float:
     """Return the timeout in seconds, or raise ``TypeError``, or ``ValueError`` unless positive."""
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
-        raise TypeError(f"timeout must be a number of seconds, not {type(timeout).__name__}")
+        raise TypeError(f"{name} must be a number of seconds, not {type(timeout).__name__}")
     if not timeout > 0:
-        raise ValueError(f"timeout must be more than 0 seconds, not {timeout}")
+        raise ValueError(f"{name} must be more than 0 seconds, not {timeout}")
     try:
         return float(timeout)
     except OverflowError:
-        raise ValueError("timeout is more seconds than a float can count; use math.inf") from None
+        raise ValueError(f"{name} is more seconds than a float can count; use math.inf") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How a lost connection is brought back: how many attempts, and how far apart.
+
+    The n-th wait is a random part (full jitter) of ``first_wait`` · 2ⁿ⁻¹ seconds, of
+    ``longest_wait`` seconds at most. After ``attempts`` that failed, unless that is None, whoever
+    waits for the connection, ``process_events()`` too, gets a
+    :class:`~mooq.BrokerConnectionError`; whoever needs it next has as many attempts again. With
+    several nodes, one attempt tries each of them once.
+
+    Raises ``TypeError`` and ``ValueError``.
+    """
+
+    attempts: int | None = None
+    first_wait: float = 0.1
+    longest_wait: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be counted or waited for."""
+        if self.attempts is not None:
+            if not isinstance(self.attempts, int) or isinstance(self.attempts, bool):
+                raise TypeError(
+                    f"attempts must be an int or None, not {type(self.attempts).__name__}"
+                )
+            if self.attempts < 1:
+                raise ValueError(f"attempts must be more than 0, not {self.attempts}")
+        check_timeout(self.first_wait, "first_wait")
+        check_timeout(self.longest_wait, "longest_wait")
+        if self.first_wait > self.longest_wait:
+            raise ValueError(
+                f"first_wait, {self.first_wait:g} s, must not be longer than longest_wait, "
+                f"{self.longest_wait:g} s"
+            )
+
+
+DEFAULT_RECOVERY = Recovery()
+
+
+def check_recovery(recovery: Recovery) -> Recovery:
+    """Return it, or raise ``TypeError``."""
+    if not isinstance(recovery, Recovery):
+        raise TypeError(f"recovery must be a mooq.Recovery, not {type(recovery).__name__}")
+    return recovery
 
 
 def worth_waiting(error: BaseException) -> bool:
@@ -41,20 +87,23 @@ def worth_waiting(error: BaseException) -> bool:
     return isinstance(error, Lost) and not isinstance(error, Unconfirmed)
 
 
-def backing_off(left: Callable[[], float] | None = None) -> AsyncRetrying:
-    """Return attempts spaced by 0.1 s rising to 10 s with full jitter, for as long as it helps.
+def backing_off(recovery: Recovery, left: Callable[[], float] | None = None) -> AsyncRetrying:
+    """Return attempts, spaced as ``recovery`` says, for as long as it helps.
 
-    ``left`` tells how many seconds there are: no wait is longer, and with none the attempts end.
+    ``left`` tells how many seconds there are: no wait is longer, and with none the attempts end,
+    which are not counted then.
     """
     from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
 
-    backoff = wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT)
+    backoff = wait_random_exponential(recovery.first_wait, recovery.longest_wait)
 
     def wait(state: RetryCallState) -> float:
         return backoff(state) if left is None else min(backoff(state), max(left(), 0))
 
-    def stop(_: RetryCallState) -> bool:
-        return left is not None and left() <= 0
+    def stop(state: RetryCallState) -> bool:
+        if left is not None:
+            return left() <= 0
+        return state.attempt_number == recovery.attempts
 
     def report(state: RetryCallState) -> None:
         assert state.outcome is not None
@@ -77,6 +126,7 @@ def backing_off(left: Callable[[], float] | None = None) -> AsyncRetrying:
 async def ask_again(
     ask: Callable[[float], Awaitable[T]],
     recover: Callable[[], Awaitable[None]],
+    recovery: Recovery,
     address: Address,
     timeout: float,
     deadline: float,
@@ -92,7 +142,7 @@ async def ask_again(
         return deadline - asyncio.get_running_loop().time()
 
     try:
-        async for attempt in backing_off(left):
+        async for attempt in backing_off(recovery, left):
             with attempt:
                 async with asyncio.timeout_at(deadline):
                     await recover()

@@ -42,7 +42,14 @@ from mooq.parity.waiting import until
 Choices = Mapping[int, tuple[int, ...]]
 """By the number of a step: which of its calls are made, and in which order, one after the other."""
 
-LOGGERS = ("mooq", "aiormq.channel", "aiormq.connection")
+LOGGERS = (
+    "mooq",
+    "mooq.callbacks",
+    "mooq.consumers",
+    "mooq.recovery",
+    "aiormq.channel",
+    "aiormq.connection",
+)
 loggers = [logging.getLogger(name) for name in LOGGERS]
 
 STEP_TIMEOUT = 60.0  # seconds; a restart is the longest

@@ -105,17 +105,17 @@ class InMemory(Target):
 class _Connection(InMemoryConnection):
     change: Callable[[Delivery], Delivery]
 
-    def _new_transport(self, address: Address) -> Transport:
-        return _Transport(address, self.change)
+    def _new_transport(self, *nodes: Address) -> Transport:
+        return _Transport(self.change, *nodes)
 
 
 class _Transport(MemoryTransport):
-    def __init__(self, address: Address, change: Callable[[Delivery], Delivery]) -> None:
-        super().__init__(address)
+    def __init__(self, change: Callable[[Delivery], Delivery], *nodes: Address) -> None:
+        super().__init__(*nodes)
         self._change = change
 
     def channel(self) -> MemoryChannel:
-        channel = _Channel(self.address, self.open_channel)
+        channel = _Channel(self, self.open_channel)
         channel.change = self._change
         return channel
 

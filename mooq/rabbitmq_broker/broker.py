@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from mooq import registry
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, MooqError
+from mooq.lifetime import Lifetime
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.finishing import finish
 from mooq.rabbitmq_broker.launcher import Launcher
@@ -21,7 +20,7 @@ from mooq.transports.base import Transport
 log = logging.getLogger("mooq")
 
 
-class RabbitMQBroker:
+class RabbitMQBroker(Lifetime):
     """A RabbitMQ of this machine, registered under the name ``host_port``.
 
     - ``host``, ``port``: its address, known before it starts and the same after a restart
@@ -68,17 +67,8 @@ class RabbitMQBroker:
         self.name = self._address.name
         registry.register(self)
 
-    async def __aenter__(self) -> Self:
+    async def _begin(self) -> None:
         await self.run()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
         """Start RabbitMQ, or restart the one that runs, and return when it answers.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mooq.address import Address
 from mooq.dispatcher import Dispatcher
 from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
@@ -28,7 +29,7 @@ class WatchedTransport(Transport):
     """A connection that tells what happens on it."""
 
     def __init__(self, transport: Transport, dispatcher: Dispatcher, watch: Watch) -> None:
-        super().__init__(transport.address)
+        super().__init__()
         self.dispatcher = dispatcher
         self.channels: list[WatchedChannel] = []
         self.is_closed = False
@@ -41,6 +42,10 @@ class WatchedTransport(Transport):
         self.on_lost()
 
     @property
+    def address(self) -> Address:
+        return self._transport.address
+
+    @property
     def is_lost(self) -> bool:
         return self._transport.is_lost
 
@@ -48,7 +53,7 @@ class WatchedTransport(Transport):
         await self._transport.open(timeout)
 
     def channel(self) -> TransportChannel:
-        return WatchedChannel(self._transport.channel(), self.channels, self._watch)
+        return WatchedChannel(self, self._transport.channel(), self.channels, self._watch)
 
     async def close(self) -> None:
         self.is_closed = True
@@ -60,9 +65,13 @@ class WatchedChannel(TransportChannel):
     """A channel that tells what happens on it."""
 
     def __init__(
-        self, channel: TransportChannel, open_ones: list[WatchedChannel], watch: Watch
+        self,
+        transport: WatchedTransport,
+        channel: TransportChannel,
+        open_ones: list[WatchedChannel],
+        watch: Watch,
     ) -> None:
-        super().__init__(channel.address)
+        super().__init__(transport)
         self._channel = channel
         self._open_ones = open_ones
         self._watch = watch

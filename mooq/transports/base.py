@@ -17,15 +17,19 @@ from mooq.topology import Exchange, Queue
 
 
 class Transport(ABC):
-    """One connection to one broker.
+    """One connection to one broker, by one of its nodes.
 
     ``on_lost`` is called once for each time that the connection, or one AMQP channel of it that
     had consumers, ends without having been closed by :meth:`close`.
     """
 
-    def __init__(self, address: Address) -> None:
-        self.address = address
+    def __init__(self) -> None:
         self.on_lost: Callable[[], None] = lambda: None
+
+    @property
+    @abstractmethod
+    def address(self) -> Address:
+        """The node that it is connected to, or was, or is about to be."""
 
     @property
     @abstractmethod
@@ -34,7 +38,7 @@ class Transport(ABC):
 
     @abstractmethod
     async def open(self, timeout: float) -> None:
-        """Connect, or connect again, within ``timeout`` seconds.
+        """Connect, or connect again, with ``timeout`` seconds for each node there is.
 
         Raises :class:`~mooq.BrokerConnectionError`, saying which of its reasons.
         """
@@ -51,8 +55,13 @@ class Transport(ABC):
 class TransportChannel(ABC):
     """The verbs of one channel. It outlives a lost connection: open it again, consume again."""
 
-    def __init__(self, address: Address) -> None:
-        self.address = address
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @property
+    def address(self) -> Address:
+        """Where its connection leads."""
+        return self._transport.address
 
     @property
     @abstractmethod

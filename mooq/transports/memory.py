@@ -15,7 +15,8 @@ from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.memory_broker.broker import Broker, Channel, Connection
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import Transport, TransportChannel
+from mooq.transports.base import TransportChannel
+from mooq.transports.nodes import NodesTransport
 
 PUBLISHES_A_TURN = 32
 
@@ -23,18 +24,18 @@ listening: dict[str, Broker] = {}
 """The in-memory brokers that run, by the name of their address."""
 
 
-class MemoryTransport(Transport):
+class MemoryTransport(NodesTransport):
     """One connection to the in-memory broker that listens at an address of this process."""
 
-    def __init__(self, address: Address) -> None:
-        super().__init__(address)
+    def __init__(self, *nodes: Address) -> None:
+        super().__init__(*nodes)
         self._connection: Connection | None = None
 
     @property
     def is_lost(self) -> bool:
         return self._connection is None or not self._connection.is_open
 
-    async def open(self, timeout: float) -> None:
+    async def _open(self, timeout: float) -> None:
         address = self.address
         broker = listening.get(address.name)
         if broker is None:
@@ -58,7 +59,7 @@ class MemoryTransport(Transport):
         return self._connection.channel()
 
     def channel(self) -> MemoryChannel:
-        return MemoryChannel(self.address, self.open_channel)
+        return MemoryChannel(self, self.open_channel)
 
     async def close(self) -> None:
         if self._connection is not None and self._connection.is_open:
@@ -68,8 +69,8 @@ class MemoryTransport(Transport):
 class MemoryChannel(TransportChannel):
     """The verbs of one channel, each a plain call to the broker."""
 
-    def __init__(self, address: Address, open_channel: Callable[[], Channel]) -> None:
-        super().__init__(address)
+    def __init__(self, transport: MemoryTransport, open_channel: Callable[[], Channel]) -> None:
+        super().__init__(transport)
         self._open_channel = open_channel
         self._channel: Channel | None = None
         self._published = 0

@@ -116,7 +116,7 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what mooq has logged, and nobody else."""
-    return [record.getMessage() for record in caplog.records if record.name == "mooq"]
+    return [record.getMessage() for record in caplog.records if record.name.startswith("mooq")]
 
 
 @asynccontextmanager

@@ -67,7 +67,7 @@ async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_bo
         await chan.close()
     assert sorted(inbox.bodies) == ["next", "top secret", "top secret"]
     assert await bodies_of(await conn.create_channel(), "q") == []
-    first, second = (record for record in caplog.records if record.name == "mooq")
+    first, second = (record for record in caplog.records if record.name == "mooq.callbacks")
     what = "message id-1 (exchange 'log', routing key '', queue 'q', 12 bytes) is "
     assert first.getMessage().endswith(f"failed; {what}requeued, to be tried once more")
     assert second.getMessage().endswith(f"failed; {what}discarded")

@@ -34,6 +34,10 @@ async def connecting() -> None:
     )
     await mooq.connect(url="amqps://ann:secret@broker.example/tests", ssl=True, timeout=0.5)
 
+    cluster = ["amqp://one.example", "amqp://two.example"]
+    await mooq.connect(url=cluster, recovery=mooq.Recovery(attempts=5, longest_wait=2))
+    await mooq.connect(recovery=5)  # type: ignore[call-overload]
+
     await mooq.connect("localhost", "5672")  # type: ignore[call-overload]
     await mooq.connect("localhost", 5672, "rabbit", "ann")  # type: ignore[call-overload]
 

@@ -19,7 +19,7 @@ from mooq.dispatcher import Dispatcher, finished
 from mooq.memory_broker.broker import Broker, Connection
 from mooq.message import IncomingMessage, Message
 from mooq.topology import Queue
-from mooq.transports.memory import MemoryChannel
+from mooq.transports.memory import MemoryChannel, MemoryTransport
 
 TIMEOUT = 5.0
 
@@ -37,7 +37,7 @@ class Line:
         self._broker = broker
         self._tags: list[str] = []
         self.connection = self._connect()
-        self.channel = MemoryChannel(Address(), self.connection.channel)
+        self.channel = MemoryChannel(MemoryTransport(Address()), self.connection.channel)
         self.consumer = self.new_consumer()
 
     def _connect(self) -> Connection:

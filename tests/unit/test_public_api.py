@@ -43,6 +43,7 @@ def test_the_public_names_are_these() -> None:
         "RabbitMQBroker",
         "RabbitMQChannel",
         "RabbitMQConnection",
+        "Recovery",
         "connect",
     ]
 
@@ -62,11 +63,12 @@ def test_a_name_that_mooq_has_not_is_an_attribute_error() -> None:
 
 # Signatures: those of 2017 come first, what was added is keyword-only and has a default
 
-
+RECOVERY = "recovery=Recovery(attempts=None, first_wait=0.1, longest_wait=10.0)"
 CONNECTION = (
-    "(*, host, port, username='guest', password='guest', virtual_host='/', ssl=None, timeout=10.0)"
+    "(*, host, port, username='guest', password='guest', virtual_host='/', ssl=None, timeout=10.0, "
+    f"further_nodes=(), {RECOVERY})"
 )
-CHANNEL = "(*, internal_chan, loop, dispatcher=None, recover=None)"
+CHANNEL = f"(*, internal_chan, loop, dispatcher=None, recover=None, {RECOVERY})"
 CONNECTION_METHODS = {
     "connect": "(self)",
     "create_channel": "(self)",
@@ -101,7 +103,7 @@ BROKER_METHODS = {
 SIGNATURES = {
     "connect": (
         "(host='localhost', port=5672, broker='rabbit', *, username=None, password=None, "
-        "virtual_host=None, ssl=None, timeout=10.0, url=None)"
+        f"virtual_host=None, ssl=None, timeout=10.0, url=None, {RECOVERY})"
     ),
     "RabbitMQConnection": CONNECTION,
     "InMemoryConnection": CONNECTION,

@@ -13,7 +13,7 @@ from tenacity import RetryCallState
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
-from mooq.retrying import ask_again, backing_off, check_timeout, worth_waiting
+from mooq.retrying import Recovery, ask_again, backing_off, check_timeout, worth_waiting
 
 NEVER_BACK = (
     r"^the connection to broker\.example:5672 was lost and did not come back within 0\.2 s; is the "
@@ -66,7 +66,7 @@ def test_waiting_is_worth_it_where_the_request_was_not_sent_and_the_broker_may_c
 
 
 def test_attempts_are_spaced_by_up_to_a_tenth_of_a_second_doubled_each_time_up_to_10() -> None:
-    retrying = backing_off()
+    retrying = backing_off(Recovery())
     for attempt, longest in [(1, 0.1), (2, 0.2), (3, 0.4), (7, 6.4), (8, 10.0), (5000, 10.0)]:
         state = RetryCallState(retrying, None, (), {})
         state.attempt_number = attempt
@@ -75,14 +75,49 @@ def test_attempts_are_spaced_by_up_to_a_tenth_of_a_second_doubled_each_time_up_t
         assert longest * 0.9 < max(waits) <= longest
 
 
+def test_attempts_are_spaced_and_counted_as_the_recovery_says() -> None:
+    retrying = backing_off(Recovery(attempts=3, first_wait=2, longest_wait=5))
+    for attempt, longest in [(1, 2), (2, 4), (3, 5), (4, 5)]:
+        state = RetryCallState(retrying, None, (), {})
+        state.attempt_number = attempt
+        waits = [retrying.wait(state) for _ in range(300)]
+        assert 0 <= min(waits) < longest / 10
+        assert longest * 0.9 < max(waits) <= longest
+        assert retrying.stop(state) is (attempt == 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"attempts": 0}, ValueError, "attempts must be more than 0, not 0"),
+        ({"attempts": 2.0}, TypeError, "attempts must be an int or None, not float"),
+        ({"attempts": True}, TypeError, "attempts must be an int or None, not bool"),
+        ({"first_wait": 0}, ValueError, "first_wait must be more than 0 seconds, not 0"),
+        ({"longest_wait": "1"}, TypeError, "longest_wait must be a number of seconds, not str"),
+        (
+            {"first_wait": 20},
+            ValueError,
+            "first_wait, 20 s, must not be longer than longest_wait, 10 s",
+        ),
+    ],
+    ids=str,
+)
+def test_a_recovery_that_cannot_be_is_refused(
+    options: dict[str, Any], error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error) as raised:
+        Recovery(**options)
+    assert str(raised.value) == text
+
+
 def test_no_wait_is_longer_than_the_time_that_is_left() -> None:
-    retrying = backing_off(lambda: 0.05)
+    retrying = backing_off(Recovery(), lambda: 0.05)
     state = RetryCallState(retrying, None, (), {})
     state.attempt_number = 8
     assert max(retrying.wait(state) for _ in range(300)) == 0.05
     assert not retrying.stop(state)
-    assert backing_off(lambda: 0).stop(state)
-    assert not backing_off().stop(state)
+    assert backing_off(Recovery(), lambda: 0).stop(state)
+    assert not backing_off(Recovery()).stop(state)
 
 
 class Broker:
@@ -113,7 +148,9 @@ async def ask(
 ) -> object:
     deadline = asyncio.get_running_loop().time() + timeout
     async with asyncio.timeout(10):
-        return await ask_again(ask, recover, Address("broker.example"), timeout, deadline)
+        return await ask_again(
+            ask, recover, Recovery(), Address("broker.example"), timeout, deadline
+        )
 
 
 async def test_a_question_is_asked_again_when_the_connection_is_back() -> None:

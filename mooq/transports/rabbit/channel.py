@@ -8,11 +8,10 @@ from collections.abc import Callable
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
-from mooq.address import Address
 from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import Transport, TransportChannel
 from mooq.transports.rabbit.answers import to_the_end
 from mooq.transports.rabbit.consuming import Consumers, delivery_of, settle
 from mooq.transports.rabbit.publishing import Publisher
@@ -22,8 +21,8 @@ from mooq.transports.rabbit.wires import Wires
 class RabbitChannel(TransportChannel):
     """Control on the shared AMQP channel; publishing and consuming each on one of its own."""
 
-    def __init__(self, address: Address, wires: Wires, on_lost: Callable[[], None]) -> None:
-        super().__init__(address)
+    def __init__(self, transport: Transport, wires: Wires, on_lost: Callable[[], None]) -> None:
+        super().__init__(transport)
         self._wires = wires
         self._publisher = Publisher(wires)
         self._consumers = Consumers(wires, on_lost)

@@ -40,9 +40,9 @@ logging.getLogger("aiormq.connection").addFilter(
 class Wires:
     """Two TCP connections to one RabbitMQ, and the exchanges seen to exist there."""
 
-    def __init__(self, address: Address, on_lost: Callable[[], None]) -> None:
+    def __init__(self, on_lost: Callable[[], None]) -> None:
         self.known_exchanges: set[str] = set()
-        self._address = address
+        self._address = Address()
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
         self._consuming: aiormq.Connection | None = None
@@ -59,8 +59,9 @@ class Wires:
         """Whether the consuming connection is not, or no longer, open."""
         return self._consuming is None or self._consuming.is_closed
 
-    async def open(self, timeout: float) -> None:
+    async def open(self, address: Address, timeout: float) -> None:
         """Open the consuming connection and the control channel within ``timeout`` seconds."""
+        self._address = address
         self._timeout = timeout
         self._control = None
         self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for

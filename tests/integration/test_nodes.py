@@ -1,0 +1,173 @@
+"""A broker of several nodes, any of which will do: which is used, and which is next.
+
+The nodes here are two brokers in memory, or two ways to one RabbitMQ, which can be cut and closed.
+A real cluster is in test_cluster.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from itertools import count
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Backend
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, Inbox, processing
+from tests.integration.sluice import sluice_before
+
+_ports = count(1)
+
+
+class Node:
+    """One node, until it is closed."""
+
+    def __init__(self, address: BrokerAddress, reachable: AsyncExitStack) -> None:
+        self._address = address
+        self._reachable = reachable
+
+    @property
+    def port(self) -> int:
+        return self._address["port"]
+
+    @property
+    def url(self) -> str:
+        address = self._address
+        host = quote(address["virtual_host"], safe="")
+        return f"amqp://guest:guest@{address['host']}:{self.port}/{host}"
+
+    @property
+    def refusal(self) -> str:
+        """What connecting says when the node is not there."""
+        place = f"{self._address['host']}:{self.port}"
+        return (
+            f"cannot connect to {place}: nothing listens there; start the broker, or check host "
+            "and port"
+        )
+
+    async def leave(self) -> None:
+        """Cut every connection, and take no other."""
+        await self._reachable.aclose()
+
+
+@pytest.fixture
+async def nodes(
+    mooq_backend: Backend, request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Node, Node]]:
+    async with AsyncExitStack() as reachable:
+
+        async def node() -> Node:
+            its_own = await reachable.enter_async_context(AsyncExitStack())
+            if mooq_backend == "rabbit":
+                real: BrokerAddress = request.getfixturevalue("rabbit_address")
+                _, address = await its_own.enter_async_context(sluice_before(real))
+                return Node(address, its_own)
+            broker = mooq.InMemoryBroker(host="cluster", port=next(_ports))
+            await its_own.enter_async_context(broker)
+            address = BrokerAddress(
+                broker=mooq_backend,
+                host=broker.host,
+                port=broker.port,
+                username="guest",
+                password="guest",
+                virtual_host="/",
+            )
+            return Node(address, its_own)
+
+        yield await node(), await node()
+
+
+async def connect(backend: str, *nodes: Node, attempts: int | None = None) -> mooq.Connection:
+    return await mooq.connect(
+        broker=backend,
+        url=[node.url for node in nodes],
+        recovery=mooq.Recovery(attempts=attempts),
+    )
+
+
+async def test_nodes_are_tried_in_order_and_the_first_that_is_there_is_used(
+    mooq_backend: Backend, nodes: tuple[Node, Node]
+) -> None:
+    one, two = nodes
+    async with await connect(mooq_backend, one, two) as conn:
+        assert conn.port == one.port
+    async with await connect(mooq_backend, two, one) as conn:
+        assert conn.port == two.port
+    await one.leave()
+    async with await connect(mooq_backend, one, two) as conn:
+        assert conn.port == two.port
+
+
+async def test_a_connection_goes_to_the_next_node_with_all_that_was_registered(
+    mooq_backend: Backend, nodes: tuple[Node, Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "mooq.recovery")
+    one, two = nodes
+    async with await connect(mooq_backend, one, two) as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        async with processing(conn):
+            await chan.publish(exchange_name="log", msg="before")
+            await inbox.has(1)
+            await one.leave()
+            async with asyncio.timeout(LONGEST_WAIT):
+                while conn.port != two.port:  # what was sent to the lost node is unconfirmed
+                    await asyncio.gather(
+                        chan.publish(exchange_name="log", msg="meanwhile"), return_exceptions=True
+                    )
+            await chan.publish(exchange_name="log", msg="after")
+            await inbox.has_that(lambda: "after" in inbox.bodies, "a message of the second node")
+            with pytest.raises(mooq.ExchangeNotFound, match=f":{two.port}, "):
+                await chan.publish(exchange_name="missing", msg=1)
+    assert f"the connection to {conn.host}:{one.port} was lost; connecting again" in caplog.messages
+    assert f"the connection to {conn.host}:{two.port} is back" in caplog.messages
+
+
+async def test_when_no_node_is_there_the_error_names_each(
+    mooq_backend: Backend, nodes: tuple[Node, Node]
+) -> None:
+    one, two = nodes
+    text = f"none of 2 nodes could be connected to: {one.refusal}; {two.refusal}"
+    async with await connect(mooq_backend, one, two, attempts=1) as conn:
+        await one.leave()
+        await two.leave()
+        with pytest.raises(mooq.BrokerConnectionError) as caught:
+            await connect(mooq_backend, one, two)
+        assert str(caught.value) == text
+        async with asyncio.timeout(LONGEST_WAIT):
+            with pytest.raises(mooq.BrokerConnectionError, match="given up after attempt 1"):
+                await conn.process_events()
+
+
+async def test_a_login_that_one_node_refuses_is_not_tried_at_the_next(
+    mooq_backend: Backend, nodes: tuple[Node, Node]
+) -> None:
+    with pytest.raises(
+        mooq.BrokerConnectionError, match=rf":{nodes[0].port}: it refused the login"
+    ):
+        await mooq.connect(
+            broker=mooq_backend, url=[node.url for node in nodes], password="not the password"
+        )
+
+
+async def test_an_empty_list_names_no_node(mooq_backend: Backend) -> None:
+    with pytest.raises(ValueError, match=r"^url is an empty list; name at least one node$"):
+        await mooq.connect(broker=mooq_backend, url=[])
+
+
+async def test_nodes_share_a_virtual_host(mooq_backend: Backend) -> None:
+    with pytest.raises(ValueError, match=r"^url names several virtual hosts; the nodes of a "):
+        await mooq.connect(broker=mooq_backend, url=["amqp://one.example/a", "amqp://two.example"])
+
+
+async def test_what_is_no_url_is_refused(mooq_backend: Backend) -> None:
+    urls: Any = ["amqp://one.example", 5672]
+    with pytest.raises(TypeError, match=r"^url must be a str, not int$"):
+        await mooq.connect(broker=mooq_backend, url=urls)

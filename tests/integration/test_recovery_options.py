@@ -1,0 +1,110 @@
+"""How a lost connection is brought back, as its owner chose: the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import NamedTuple
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Backend
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.sluice import sluice_before
+
+BRIEF = mooq.Recovery(attempts=3, first_wait=0.01, longest_wait=0.02)
+
+
+class Leaving(NamedTuple):
+    """A broker that can be reached until it leaves."""
+
+    address: BrokerAddress
+    leave: Callable[[], Awaitable[None]]
+
+
+@pytest.fixture
+async def leaving(mooq_backend: Backend, request: pytest.FixtureRequest) -> AsyncIterator[Leaving]:
+    async with AsyncExitStack() as reachable:
+        if mooq_backend == "rabbit":
+            real: BrokerAddress = request.getfixturevalue("rabbit_address")
+            _, address = await reachable.enter_async_context(sluice_before(real))
+        else:
+            address = BrokerAddress(
+                broker="in_memory",
+                host="leaving",
+                port=1,
+                username="guest",
+                password="guest",
+                virtual_host="/",
+            )
+            broker = mooq.InMemoryBroker(host=address["host"], port=address["port"])
+            await reachable.enter_async_context(broker)
+        yield Leaving(address, reachable.aclose)
+
+
+async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each(
+    leaving: Leaving, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mooq.recovery")
+    async with await mooq.connect(**leaving.address, recovery=BRIEF) as conn:
+        chan = await conn.create_channel()
+        await chan.register_producer(exchange_name="log", exchange_type="direct")
+        where = f"{leaving.address['host']}:{leaving.address['port']}"
+        processing = asyncio.create_task(conn.process_events())
+        await leaving.leave()
+        async with asyncio.timeout(LONGEST_WAIT):
+            with pytest.raises(mooq.BrokerConnectionError) as caught:
+                await processing
+        assert str(caught.value) == (
+            f"the connection to {where} was lost and is given up after attempt 3; last seen: "
+            f"cannot connect to {where}: nothing listens there; start the broker, or check host "
+            "and port"
+        )
+        lines = [record for record in caplog.records if record.name == "mooq.recovery"]
+        assert [(line.levelname, line.getMessage().partition(",")[0]) for line in lines] == [
+            ("WARNING", f"the connection to {where} was lost; connecting again"),
+            ("WARNING", "attempt 1 to reach the broker failed"),
+            ("WARNING", "attempt 2 to reach the broker failed"),
+            ("ERROR", lines[-1].getMessage().partition(",")[0]),
+        ]
+        assert lines[-1].getMessage().startswith(f"the connection to {where} is given up: cannot")
+        # Whoever needs it next has three attempts again, however long it would have waited.
+        async with asyncio.timeout(LONGEST_WAIT):
+            with pytest.raises(mooq.BrokerConnectionError, match="given up after attempt 3"):
+                await chan.publish(exchange_name="log", msg=1, timeout=3600)
+
+
+async def test_a_connection_that_was_given_up_may_come_back_when_it_is_needed() -> None:
+    broker = mooq.InMemoryBroker(host="given up", port=1)
+    await broker.run()
+    async with await mooq.connect("given up", 1, "in_memory", recovery=BRIEF) as conn:
+        chan, inbox = await conn.create_channel(), Inbox()
+        await chan.register_consumer(exchange_name="e", exchange_type="fanout", callback=inbox)
+        await broker.close()
+        with pytest.raises(mooq.BrokerConnectionError, match="given up"):
+            await conn.process_events()
+        async with broker:
+            await chan.publish(exchange_name="e", msg="back")
+            await conn.process_events(num_cycles=1)
+            assert inbox.bodies == ["back"]
+
+
+async def test_log_lines_can_be_chosen_by_their_loggers(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "mooq.recovery")
+    async with (
+        mooq.InMemoryBroker(host="silent", port=1) as broker,
+        await mooq.connect("silent", 1, "in_memory") as conn,
+    ):
+        chan = await conn.create_channel()
+        broker.drop_connections()
+        await chan.register_producer(exchange_name="log", exchange_type="direct")
+    assert caplog.records == []
+
+
+async def test_a_recovery_is_a_recovery(broker_address: BrokerAddress) -> None:
+    with pytest.raises(TypeError, match=r"^recovery must be a mooq\.Recovery, not int$"):
+        await mooq.connect(**broker_address, recovery=3)  # type: ignore[call-overload]
