@@ -336,6 +336,48 @@ async def test_channels_of_one_connection_publish_independently(
     assert sorted(await bodies_of(chan, "q")) == sorted([1, 2, 3, 4] * 20)
 
 
+async def test_many_channels_that_publish_at_once_each_keep_their_order(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    publishers = [await conn.create_channel() for _ in range(40)]
+    for publisher in publishers:
+        await publisher.publish(exchange_name="log", msg="first")
+
+    await asyncio.gather(
+        *(
+            publisher.publish(exchange_name="log", msg=[name, number], mandatory=number % 2 == 0)
+            for number in range(10)
+            for name, publisher in enumerate(publishers)
+        )
+    )
+
+    arrived = [body for body in await bodies_of(chan, "q") if body != "first"]
+    for name in range(len(publishers)):
+        assert [number for of, number in arrived if of == name] == list(range(10))
+
+
+async def test_of_messages_in_flight_only_those_are_returned_that_nobody_is_bound_for(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    keys = ["" if number % 3 else "nowhere" for number in range(150)]
+
+    outcomes = await asyncio.gather(
+        *(
+            chan.publish(exchange_name="log", msg=number, routing_key=key, mandatory=True)
+            for number, key in enumerate(keys)
+        ),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(outcome, mooq.MessageUnroutable) for outcome in outcomes] == [
+        key == "nowhere" for key in keys
+    ]
+    assert await bodies_of(chan, "q") == [number for number in range(150) if number % 3]
+    await chan.publish(exchange_name="log", msg="last", mandatory=True)
+
+
 async def test_a_service_that_publishes_in_a_loop_does_not_starve_its_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:

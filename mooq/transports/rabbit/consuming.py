@@ -13,7 +13,7 @@ from pamqp.commands import Basic
 from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.transports.rabbit.answers import GONE, answered
-from mooq.transports.rabbit.publishing import PERSISTENT
+from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.wires import Wires
 
 

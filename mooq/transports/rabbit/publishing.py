@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
 import aiormq
-from aiormq.channel import Channel
-from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused, Unconfirmed
 from mooq.message import Message
@@ -20,9 +19,8 @@ from mooq.transports.rabbit.answers import (
     to_the_end,
     was_cancelled,
 )
+from mooq.transports.rabbit.confirming import ConfirmingChannel
 from mooq.transports.rabbit.wires import Wires
-
-PERSISTENT, TRANSIENT = 2, 1
 
 
 class Publisher:
@@ -30,12 +28,12 @@ class Publisher:
 
     def __init__(self, wires: Wires) -> None:
         self._wires = wires
-        self._channel: Channel | None = None
+        self._channel: ConfirmingChannel | None = None
         self._is_closed = False
         self._preparing = 0
         self._preparing_lock = asyncio.Lock()
         self._in_flight = 0
-        self._ids: dict[str | None, asyncio.Future[None]] = {}
+        self._returnable: dict[str | None, asyncio.Future[None]] = {}
 
     async def close(self) -> None:
         """Close the AMQP channel; what is in flight stays unconfirmed."""
@@ -47,39 +45,52 @@ class Publisher:
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""
-        sent = False
-        done = asyncio.get_running_loop().create_future()
+        sent: list[Message] = []
         try:
             async with asyncio.timeout(timeout):
-                # aiormq tells returned messages apart by their ids: one of each at a time.
-                while (earlier := self._ids.get(message.message_id)) is not None:
-                    await asyncio.wait([earlier])
-                self._ids[message.message_id] = done
-                channel = self._ready_channel(message.exchange)
-                if channel is None:
-                    channel = await self._prepare(message.exchange)
-                sent = True
-                self._in_flight += 1
-                try:
-                    await self._confirm(channel, message, mandatory)
-                finally:
-                    self._in_flight -= 1
+                if mandatory:
+                    async with self._alone(message.message_id):
+                        await self._publish(message, mandatory, sent)
+                else:
+                    await self._publish(message, mandatory, sent)
         except TimeoutError as error:
             outcome = Unconfirmed if sent else Lost
             raise outcome(f"no answer from the broker within {timeout:g} s") from error
-        finally:
-            if self._ids.get(message.message_id) is done:
-                del self._ids[message.message_id]
-                done.set_result(None)
 
-    def _ready_channel(self, exchange_name: str) -> Channel | None:
+    async def _publish(self, message: Message, mandatory: bool, sent: list[Message]) -> None:
+        channel = self._ready_channel(message.exchange)
+        if channel is None:
+            channel = await self._prepare(message.exchange)
+        sent.append(message)
+        self._in_flight += 1
+        try:
+            await self._confirm(channel, message, mandatory)
+        finally:
+            self._in_flight -= 1
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, message_id: str | None) -> AsyncIterator[None]:
+        """Wait until no message of this id is in flight that may be returned, and be the one.
+
+        RabbitMQ returns a message, and does not say which of its like it was.
+        """
+        while (earlier := self._returnable.get(message_id)) is not None:
+            await asyncio.wait([earlier])
+        done = self._returnable[message_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            del self._returnable[message_id]
+            done.set_result(None)
+
+    def _ready_channel(self, exchange_name: str) -> ConfirmingChannel | None:
         """Return the channel if a message can be written at once, with none waiting before it."""
         channel = self._channel
         if self._preparing or channel is None or channel.is_closed:
             return None
         return channel if exchange_name in self._wires.known_exchanges else None
 
-    async def _prepare(self, exchange_name: str) -> Channel:
+    async def _prepare(self, exchange_name: str) -> ConfirmingChannel:
         """Make sure of the exchange and of a channel, one publish at a time, in their order.
 
         Nothing is awaited between the end of this and the writing of the message, so the next in
@@ -96,7 +107,7 @@ class Publisher:
         finally:
             self._preparing -= 1
 
-    async def _open(self) -> Channel:
+    async def _open(self) -> ConfirmingChannel:
         channel = await self._wires.publishing_channel()
         self._channel = channel
         if self._is_closed:
@@ -104,22 +115,9 @@ class Publisher:
             raise Lost("the channel was closed meanwhile")
         return channel
 
-    async def _confirm(self, channel: Channel, message: Message, mandatory: bool) -> None:
-        properties = Basic.Properties(
-            content_type=message.content_type,
-            delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
-            headers=message.headers,  # type: ignore[arg-type]
-            message_id=message.message_id,
-        )
+    async def _confirm(self, channel: ConfirmingChannel, message: Message, mandatory: bool) -> None:
         try:
-            await channel.basic_publish(
-                message.body,
-                exchange=message.exchange,
-                routing_key=message.routing_key,
-                mandatory=mandatory,
-                properties=properties,
-                wait=False,
-            )
+            await channel.send(message, mandatory)
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise

@@ -14,17 +14,17 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import aiormq
 from aio_pika.connection import make_url
 from aiormq.abc import AbstractChannel, DeliveredMessage
-from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
 from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
+from mooq.transports.rabbit.confirming import ConfirmingChannel
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class Wires:
             raise Lost("the connection is closed")
         return await answered(self._consuming.channel(publisher_confirms=False))
 
-    async def publishing_channel(self) -> Channel:
+    async def publishing_channel(self) -> ConfirmingChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
         async with self._publishing_lock:
             if self.is_lost:
@@ -138,7 +138,7 @@ class Wires:
                     await close_all(publishing)
                     raise Lost("the connection was closed meanwhile")
                 self._publishing = publishing
-            return cast(Channel, await answered(self._publishing.channel()))
+            return await answered(ConfirmingChannel.on(self._publishing))
 
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Return RabbitMQ's answer to a request on the control channel.
