@@ -46,6 +46,14 @@ class BrokerConnectionError(MooqError, ConnectionError):
         )
 
     @classmethod
+    def no_answer(cls, address: Address, timeout: float) -> BrokerConnectionError:
+        """Return the error for an address where nobody answers within ``timeout`` seconds."""
+        return cls(
+            f"cannot connect to {address}: no answer within {timeout:g} s; is it a broker, and not "
+            "overloaded?"
+        )
+
+    @classmethod
     def login_refused(cls, address: Address) -> BrokerConnectionError:
         """Return the error for a user or password that the broker does not take."""
         return cls(

@@ -14,7 +14,7 @@ from mooq.errors import BrokerConnectionError
 from mooq.lifetime import Lifetime
 from mooq.memory_broker.broker import Broker
 from mooq.transports.base import Transport
-from mooq.transports.memory import MemoryTransport, listening
+from mooq.transports.memory import MemoryTransport, listening, ways
 
 
 class InMemoryChannel(Channel):
@@ -27,7 +27,8 @@ class InMemoryConnection(Connection):
     channel_class = InMemoryChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
-        return MemoryTransport(*nodes)
+        way = next((ways[node.name] for node in nodes if node.name in ways), MemoryTransport)
+        return way(*nodes)
 
 
 class InMemoryBroker(Lifetime):

@@ -8,8 +8,9 @@ from typing import TypeAlias
 import pytest
 
 import mooq
+from mooq.testing.arguments import Arguments
 from mooq.testing.asking import Answer
-from mooq.testing.broker import Arguments, Broker
+from mooq.testing.broker import Broker
 
 pytest_plugins = ["pytester"]
 

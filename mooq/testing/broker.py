@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from mooq.address import Address
 from mooq.connecting import connect
 from mooq.connection import Connection
 from mooq.in_memory import InMemoryBroker
+from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.idling import wait_until_idle
 from mooq.testing.leaving import Leaving
 from mooq.testing.recorder import Recorder
@@ -20,17 +21,6 @@ from mooq.watching import watching
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
 
 IDLE_TIMEOUT = 10.0  # seconds
-
-
-class Arguments(TypedDict):
-    """The arguments of :func:`mooq.connect` that lead to a test's broker."""
-
-    broker: str
-    host: str
-    port: int
-    username: str
-    password: str
-    virtual_host: str
 
 
 class Broker:
@@ -70,14 +60,7 @@ class Broker:
     @property
     def arguments(self) -> Arguments:
         """The arguments of :func:`mooq.connect` that lead here."""
-        return {
-            "broker": self.backend,
-            "host": self._address.host,
-            "port": self._address.port,
-            "username": self._address.username,
-            "password": self._address.password,
-            "virtual_host": self._address.virtual_host,
-        }
+        return arguments_of(self.backend, self._address)
 
     @property
     def url(self) -> str:

@@ -15,13 +15,16 @@ from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.memory_broker.broker import Broker, Channel, Connection
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import Transport, TransportChannel
 from mooq.transports.nodes import NodesTransport
 
 PUBLISHES_A_TURN = 32
 
 listening: dict[str, Broker] = {}
 """The in-memory brokers that run, by the name of their address."""
+
+ways: dict[str, Callable[..., Transport]] = {}
+"""Ways to nodes that are not the straight one, by the names of the addresses that lead there."""
 
 
 class MemoryTransport(NodesTransport):
@@ -51,6 +54,12 @@ class MemoryTransport(NodesTransport):
 
     def _dropped(self) -> None:
         self.on_lost()
+
+    def drop(self) -> None:
+        """End the connection without a word, as a broken network does."""
+        if self._connection is not None and self._connection.is_open:
+            self._connection.close()
+            self._dropped()
 
     def open_channel(self) -> Channel:
         """Return a new channel of the broker's."""

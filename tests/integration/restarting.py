@@ -11,10 +11,10 @@ import mooq
 from mooq.address import Address
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.testing.faults import Faults
 from mooq.transports.rabbit import RabbitTransport
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT
-from tests.integration.sluice import Sluice
 from tests.managed_docker import ManagedDockerLauncher
 from tests.shared_broker import READY_TIMEOUT, MissingError, leave_out
 
@@ -58,16 +58,16 @@ class CutOffRabbitMQ(Unsteady):
 
     keeps_transient = True
 
-    def __init__(self, address: BrokerAddress, sluice: Sluice) -> None:
-        super().__init__(address)
-        self._sluice = sluice
+    def __init__(self, faults: Faults) -> None:
+        super().__init__(faults.arguments)
+        self._faults = faults
 
     async def fail(self) -> None:
         address = {name: value for name, value in self.address.items() if name != "broker"}
         canary, is_lost = RabbitTransport(Address(**address)), asyncio.Event()  # type: ignore[arg-type]
         await canary.open(LONGEST_WAIT)
         canary.on_lost = is_lost.set
-        self._sluice.cut()
+        self._faults.cut()
         await is_lost.wait()  # the others have noticed it as well
         await canary.close()
 

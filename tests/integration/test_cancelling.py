@@ -13,6 +13,7 @@ import pytest
 from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
 import mooq
+from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import (
     LONGEST_WAIT,
@@ -23,24 +24,23 @@ from tests.integration.inbox import (
     no_task_left,
     processing,
 )
-from tests.integration.sluice import Sluice, sluice_before
 
 MOST_ANSWERS = 12
 
 
 class Cancelled:
-    """One connection by way of a sluice, one that goes straight to RabbitMQ."""
+    """One connection by way of a network that fails, one that goes straight to RabbitMQ."""
 
-    def __init__(self, sluice: Sluice, address: BrokerAddress, observer: mooq.Connection) -> None:
-        self.sluice = sluice
-        self.address = address
+    def __init__(self, faults: Faults, observer: mooq.Connection) -> None:
+        self.faults = faults
+        self.address = faults.arguments
         self.observer = observer
 
     async def begun(self, answers: int, call: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
         """Begin a call, and return once so many answers came, or it is done."""
-        self.sluice.hold_answers(after=answers)
+        self.faults.hold_answers(after=answers)
         calling = asyncio.create_task(call)
-        holding = asyncio.create_task(self.sluice.is_holding.wait())
+        holding = asyncio.create_task(self.faults.is_holding.wait())
         await asyncio.wait([calling, holding], return_when=asyncio.FIRST_COMPLETED)
         holding.cancel()
         return calling
@@ -49,7 +49,7 @@ class Cancelled:
         """Cancel a call once so many answers came, and let the rest come; False if it was done."""
         calling = await self.begun(answers, call)
         is_cancelled = calling.cancel()
-        self.sluice.let_answers_pass()  # takes effect after the cancellation
+        self.faults.heal()  # takes effect after the cancellation
         await asyncio.wait([calling])
         if not is_cancelled:
             await calling
@@ -59,10 +59,10 @@ class Cancelled:
 @pytest.fixture
 async def cancelled(rabbit_address: BrokerAddress) -> AsyncIterator[Cancelled]:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
+        faults_before(**rabbit_address) as faults,
         await mooq.connect(**rabbit_address) as observer,
     ):
-        yield Cancelled(sluice, address, observer)
+        yield Cancelled(faults, observer)
 
 
 async def instants(
@@ -268,7 +268,7 @@ async def test_a_call_whose_channel_is_closed_meanwhile_is_done_or_refused(
             calling = await cancelled.begun(answers, CALLS[name](chan))
             is_done = calling.done()
             closing = asyncio.create_task(chan.close() if what == "channel" else conn.close())
-            cancelled.sluice.let_answers_pass()  # takes effect after the closing has begun
+            cancelled.faults.heal()  # takes effect after the closing has begun
             outcome = (await asyncio.gather(calling, closing, return_exceptions=True))[0]
             if isinstance(outcome, Exception):
                 assert isinstance(outcome, mooq.BrokerConnectionError | mooq.ConsumeTimeout)

@@ -17,9 +17,9 @@ import pytest
 
 import mooq
 from mooq.testing.broker import Backend
+from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT, Inbox, processing
-from tests.integration.sluice import sluice_before
 
 _ports = count(1)
 
@@ -65,8 +65,8 @@ async def nodes(
             its_own = await reachable.enter_async_context(AsyncExitStack())
             if mooq_backend == "rabbit":
                 real: BrokerAddress = request.getfixturevalue("rabbit_address")
-                _, address = await its_own.enter_async_context(sluice_before(real))
-                return Node(address, its_own)
+                faults = await its_own.enter_async_context(faults_before(**real))
+                return Node(faults.arguments, its_own)
             broker = mooq.InMemoryBroker(host="cluster", port=next(_ports))
             await its_own.enter_async_context(broker)
             address = BrokerAddress(

@@ -12,9 +12,9 @@ import pytest
 
 import mooq
 from mooq.testing.broker import Backend
+from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT, Inbox
-from tests.integration.sluice import sluice_before
 
 BRIEF = mooq.Recovery(attempts=3, first_wait=0.01, longest_wait=0.02)
 
@@ -31,7 +31,8 @@ async def leaving(mooq_backend: Backend, request: pytest.FixtureRequest) -> Asyn
     async with AsyncExitStack() as reachable:
         if mooq_backend == "rabbit":
             real: BrokerAddress = request.getfixturevalue("rabbit_address")
-            _, address = await reachable.enter_async_context(sluice_before(real))
+            faults = await reachable.enter_async_context(faults_before(**real))
+            address = faults.arguments
         else:
             address = BrokerAddress(
                 broker="in_memory",

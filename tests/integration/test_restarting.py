@@ -15,6 +15,7 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import mooq
+from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import RawMessage, foreigner
 from tests.integration.inbox import (
@@ -34,7 +35,6 @@ from tests.integration.restarting import (
     in_memory,
     on_rabbitmq,
 )
-from tests.integration.sluice import sluice_before
 from tests.managed_docker import ManagedDockerLauncher
 
 Scenario = Callable[[Unsteady], Coroutine[Any, Any, None]]
@@ -272,8 +272,8 @@ async def test_when_the_broker_in_memory_fails(name: str, kind: type[RestartedIn
 async def test_when_the_connections_to_rabbitmq_are_cut(
     name: str, rabbit_address: BrokerAddress
 ) -> None:
-    async with sluice_before(rabbit_address) as (sluice, address), asyncio.timeout(60):
-        await SCENARIOS[name](CutOffRabbitMQ(address, sluice))
+    async with faults_before(**rabbit_address) as faults, asyncio.timeout(60):
+        await SCENARIOS[name](CutOffRabbitMQ(faults))
 
 
 @pytest.mark.rabbit

@@ -8,6 +8,7 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import mooq
+from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import (
     LONGEST_WAIT,
@@ -17,7 +18,6 @@ from tests.integration.inbox import (
     make_queue,
     processing,
 )
-from tests.integration.sluice import sluice_before
 
 
 @retry(
@@ -32,79 +32,80 @@ async def arrived(channel: mooq.Channel) -> object:
 
 
 async def test_concurrent_publishes_do_not_wait_for_each_others_confirm(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**rabbit_address) as observer,
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**broker_address) as observer,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         await make_queue(observer, "q")
         look = await observer.create_channel()
         chan = await conn.create_channel()
         await chan.publish(exchange_name="log", msg="first")
-        sluice.hold_answers()
+        faults.hold_answers()
         publishing = [
             asyncio.create_task(chan.publish(exchange_name="log", msg=number))
             for number in range(100)
         ]
         assert [await arrived(look) for _ in range(101)] == ["first", *range(100)]
         assert not any(task.done() for task in publishing)
-        sluice.let_answers_pass()
+        faults.heal()
         assert await asyncio.gather(*publishing) == [None] * 100
 
 
 async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**rabbit_address) as observer,
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**broker_address) as observer,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         await make_queue(observer, "q")
         chan = await conn.create_channel()
         await chan.publish(exchange_name="log", msg="first")
-        sluice.hold_answers()
+        faults.hold_answers()
         with pytest.raises(mooq.PublishUnconfirmed) as caught:
             await chan.publish(exchange_name="log", msg="second", message_id="m-2", timeout=0.05)
+        place = f"{faults.arguments['host']}:{faults.arguments['port']}"
         assert str(caught.value) == (
-            f"message m-2 to exchange 'log' at {address['host']}:{address['port']} was sent but "
+            f"message m-2 to exchange 'log' at {place} was sent but "
             "not confirmed (no answer from the broker within 0.05 s); it may have arrived: "
             "publish it again with the same message_id, so that a receiver can tell"
         )
         assert isinstance(caught.value, mooq.BrokerConnectionError)
-        sluice.let_answers_pass()
+        faults.heal()
         await chan.publish(exchange_name="log", msg="third")
         assert await bodies_of(await observer.create_channel(), "q") == ["first", "second", "third"]
 
 
 async def test_a_publish_that_could_not_be_sent_in_time_says_so_and_never_arrives(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**rabbit_address) as observer,
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**broker_address) as observer,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         await make_queue(observer, "q")
         chan = await conn.create_channel()
-        sluice.hold_answers()  # the question whether the exchange exists is not answered
+        faults.hold_answers()  # the question whether the exchange exists is not answered
         with pytest.raises(mooq.BrokerConnectionError, match=r"within 0\.05 s") as caught:
             await chan.publish(exchange_name="log", msg="first", timeout=0.05)
         assert not isinstance(caught.value, mooq.PublishUnconfirmed)
-        sluice.let_answers_pass()
+        faults.heal()
         await chan.publish(exchange_name="log", msg="second")
         assert await bodies_of(await observer.create_channel(), "q") == ["second"]
 
 
 async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**rabbit_address) as observer,
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**broker_address) as observer,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         await make_queue(observer, "q")
         look = await observer.create_channel()
@@ -114,14 +115,14 @@ async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
             "mine", exchange_name="own", exchange_type="direct", callback=inbox
         )
         await chan.publish(exchange_name="log", msg="first")
-        sluice.hold_answers()
+        faults.hold_answers()
         publishing = [
             asyncio.create_task(chan.publish(exchange_name="log", msg=number))
             for number in range(10)
         ]
         assert [await arrived(look) for _ in range(11)] == ["first", *range(10)]
-        sluice.cut()
-        sluice.let_answers_pass()
+        faults.cut()
+        faults.heal()
         outcomes = await asyncio.gather(*publishing, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
         # The connection comes back, and with it the consumer.
@@ -131,11 +132,11 @@ async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
 
 
 async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messages_again(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         chan = await conn.create_channel()
         inbox, broken = Inbox(), asyncio.Event()
@@ -151,7 +152,7 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
             for number in range(3):
                 await chan.publish(exchange_name="log", msg=number)
             await inbox.has(3)
-            sluice.cut()
+            faults.cut()
             assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
             broken.set()  # the first three acknowledge to a channel that is gone
             await chan.publish(exchange_name="log", msg=3)
@@ -162,11 +163,11 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
 
 
 async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_them_end(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         chan, inbox = await conn.create_channel(), HeldInbox()
         await chan.register_consumer(
@@ -177,7 +178,7 @@ async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_the
         cycle = asyncio.create_task(conn.process_events(num_cycles=1))
         await inbox.has(100)
         inbox.open()
-        sluice.cut()
+        faults.cut()
         async with asyncio.timeout(LONGEST_WAIT):
             await cycle
         assert sorted(inbox.finished) == list(range(100))
@@ -186,12 +187,12 @@ async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_the
 
 
 async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
     async with (
-        sluice_before(rabbit_address) as (sluice, address),
-        await mooq.connect(**rabbit_address) as observer,
-        await mooq.connect(**address) as conn,
+        faults_before(**broker_address) as faults,
+        await mooq.connect(**broker_address) as observer,
+        await mooq.connect(**faults.arguments) as conn,
     ):
         await make_queue(observer, "q")
         publisher = await observer.create_channel()
@@ -199,7 +200,7 @@ async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
         getting = [asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT)) for _ in range(3)]
         await publisher.publish(exchange_name="log", msg="before")
         await asyncio.wait(getting, return_when=asyncio.FIRST_COMPLETED)
-        sluice.cut()
+        faults.cut()
         await publisher.publish(exchange_name="log", msg="after")
         await publisher.publish(exchange_name="log", msg="after")
         async with asyncio.timeout(LONGEST_WAIT / 2):
@@ -208,17 +209,17 @@ async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
 
 
 async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(
-    rabbit_address: BrokerAddress,
+    broker_address: BrokerAddress,
 ) -> None:
-    async with sluice_before(rabbit_address) as (sluice, address):
-        conn = await mooq.connect(**address)
+    async with faults_before(**broker_address) as faults:
+        conn = await mooq.connect(**faults.arguments)
         chan = await conn.create_channel()
         await chan.register_producer(exchange_name="log", exchange_type="direct")
-        sluice.hold_answers()
+        faults.hold_answers()
         processes = asyncio.create_task(conn.process_events())
         publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=20))
-        sluice.cut()
-        await sluice.is_holding.wait()
+        faults.cut()
+        await faults.is_holding.wait()
         async with asyncio.timeout(5):  # connecting may take 10
             await conn.close()
             await processes

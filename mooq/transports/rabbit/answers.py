@@ -93,13 +93,13 @@ def explain(error: Exception, address: Address, timeout: float) -> BrokerConnect
         return BrokerConnectionError.nothing_listens(address)
     if trouble := tls_trouble(cause):
         return BrokerConnectionError(f"cannot connect to {address}: {trouble}", transient=False)
-    return BrokerConnectionError(f"cannot connect to {address}: {_reason(error, address, timeout)}")
-
-
-def _reason(error: Exception, address: Address, timeout: float) -> str:
-    cause = error.__cause__
     if isinstance(error, TimeoutError):
-        return f"no answer within {timeout:g} s; is it a broker, and not overloaded?"
+        return BrokerConnectionError.no_answer(address, timeout)
+    return BrokerConnectionError(f"cannot connect to {address}: {_reason(error, address)}")
+
+
+def _reason(error: Exception, address: Address) -> str:
+    cause = error.__cause__
     if isinstance(cause, gaierror):
         return f"the host {address.host!r} is unknown ({cause.strerror}); check its name"
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | SSLError):

@@ -1,0 +1,265 @@
+"""The faults, and what each lets pass: written once for both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, get_args
+
+from mooq.testing.arguments import Arguments
+
+MOST_WAITING = 2**16  # bytes, before who sends must wait as well
+PIECES_A_SECOND = 20  # that a trickle comes in
+
+Moment = Literal["confirm", "delivery"]
+
+
+class Kind(Enum):
+    """What is on its way to a client."""
+
+    CONFIRM = "confirm"
+    DELIVERY = "delivery"
+    ANSWER = "answer"
+    REST = "rest"
+    """Of what began before it."""
+
+
+class Faults:
+    """A network before one broker, and what goes wrong with it. Nothing does at first.
+
+    Each fault lasts until :meth:`heal`, and several may be in force at once. ``arguments`` are
+    those of :func:`mooq.connect` by which the broker is reached through this network.
+    """
+
+    def __init__(self, arguments: Arguments) -> None:
+        self.arguments = arguments
+        self.is_holding = asyncio.Event()
+        """Set while :meth:`hold_answers` holds one back."""
+        self.has_vanished = False
+        self.routes: set[Route] = set()
+        """The connections there are."""
+        self._is_stalled = False
+        self._answers_left: int | None = None
+        self._fatal: Moment | None = None
+        self._delay = 0.0
+        self._rate = 0.0
+
+    def cut(self, *, before: Moment | None = None) -> None:
+        """End every connection without a word, as a broken network does; new ones are taken.
+
+        With ``before="confirm"`` not now, but in the instant in which the broker confirms a
+        message, which it then has and whose publisher never learns so; with ``"delivery"`` when
+        it next hands a message to a consumer, which never gets it. Raises ``ValueError``.
+        """
+        if before is not None and before not in get_args(Moment):
+            raise ValueError(f"before must be one of {get_args(Moment)} or None, not {before!r}")
+        self._fatal = before
+        if before is None:
+            for route in list(self.routes):
+                route.cut()
+
+    def vanish(self) -> None:
+        """Cut every connection, and let nobody connect: nothing listens there any more."""
+        self.has_vanished = True
+        self.cut()
+
+    def stall(self) -> None:
+        """Let nothing pass in either direction; connections stay open, and nobody is told."""
+        self._is_stalled = True
+
+    def hold_answers(self, after: int = 0) -> None:
+        """Hold back what the broker says, once it has said so many things; it is heard itself.
+
+        ``is_holding`` is set when something is held back. What is on the way when this is called
+        may be counted. How many answers a call takes differs between brokers.
+        """
+        self._answers_left = after
+        self.is_holding.clear()
+
+    def delay(self, seconds: float) -> None:
+        """Let everything arrive so many seconds later, in each direction.
+
+        Raises ``ValueError`` for a number that is not above 0.
+        """
+        self._delay = positive("seconds", seconds)
+
+    def trickle(self, bytes_a_second: float) -> None:
+        """Let so few bytes through in a second, in each direction of each connection.
+
+        Raises ``ValueError`` for a number that is not above 0.
+        """
+        self._rate = positive("bytes_a_second", bytes_a_second)
+
+    def half_close(self) -> None:
+        """End every connection in the broker's direction to the client alone.
+
+        What the client has sent arrives, also what was held back; it is told only of the end.
+        """
+        for route in list(self.routes):
+            route.half_close()
+
+    def heal(self) -> None:
+        """End every fault: what was held back arrives now, and the broker can be reached."""
+        self.has_vanished = self._is_stalled = False
+        self._answers_left = self._fatal = None
+        self._delay = self._rate = 0.0
+        self.is_holding.clear()
+        for route in list(self.routes):
+            route.hurry()
+
+    def due(self, now: float, free: float, size: int) -> float:
+        """Return when something sent now arrives, if all before it has by ``free``."""
+        due = now + self._delay
+        return max(due, free) + size / self._rate if self._rate else due
+
+    def pieces(self, data: bytes) -> list[bytes]:
+        """Return what is sent, in the pieces in which it arrives."""
+        size = max(1, int(self._rate / PIECES_A_SECOND)) if self._rate else len(data)
+        return [data[begin : begin + size] for begin in range(0, len(data), size or 1)]
+
+    def lets_pass(self, kind: Kind | None) -> bool:
+        """Whether something arrives that is due; it may be what the network breaks at.
+
+        ``kind`` is None for what goes to the broker.
+        """
+        if self._is_stalled:
+            return False
+        if kind is None:
+            return True
+        if self._fatal is not None and kind.value == self._fatal:
+            self.cut()
+            return False
+        if kind is not Kind.REST and self._answers_left is not None:
+            if self._answers_left == 0:
+                self.is_holding.set()
+                return False
+            self._answers_left -= 1
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Something on its way."""
+
+    due: float
+    kind: Kind | None
+    size: int
+    arrive: Callable[[], None]
+
+
+class Link:
+    """One direction of one connection: what is sent arrives in order, or never."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._loop = asyncio.get_running_loop()
+        self._on_the_way: deque[Parcel] = deque()
+        self._size = 0
+        self._free = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self.is_closed = False
+
+    def send(self, arrive: Callable[[], None], size: int = 0, kind: Kind | None = None) -> None:
+        """Have ``arrive`` called when this arrives, which may be at once."""
+        if self.is_closed:
+            return
+        self._free = self._faults.due(self._loop.time(), self._free, size)
+        self._on_the_way.append(Parcel(self._free, kind, size, arrive))
+        self._grow(size)
+        self.flow()
+
+    async def room(self) -> None:
+        """Return when not too much is on its way: a network holds only so much."""
+        await self._has_room.wait()
+
+    def flow(self) -> None:
+        """Let arrive what is due and may."""
+        while self._on_the_way:
+            first = self._on_the_way[0]
+            if first.due > self._loop.time():
+                self._wake_at(first.due)
+                return
+            if not self._faults.lets_pass(first.kind) or self.is_closed:
+                return
+            self._on_the_way.popleft()
+            self._grow(-first.size)
+            first.arrive()
+
+    def hurry(self) -> None:
+        """Let arrive what is on its way, as far as it may, without delay."""
+        self._free = 0.0
+        self._on_the_way = deque(
+            Parcel(0.0, parcel.kind, parcel.size, parcel.arrive) for parcel in self._on_the_way
+        )
+        self.flow()
+
+    def flush(self) -> None:
+        """Let arrive what is on its way, whatever the network is like."""
+        while self._on_the_way:
+            self._on_the_way.popleft().arrive()
+        self._grow(-self._size)
+
+    def close(self) -> None:
+        """Lose what is on its way, and whatever is sent from now on."""
+        self.is_closed = True
+        self._on_the_way.clear()
+        self._has_room.set()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > MOST_WAITING:
+            self._has_room.clear()
+        else:
+            self._has_room.set()
+
+    def _wake_at(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self.flow)
+
+
+class Route(ABC):
+    """One connection through the network."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.to_broker = Link(faults)
+        self.to_client = Link(faults)
+
+    @abstractmethod
+    def cut(self) -> None:
+        """End it for both sides; what is on its way is lost."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Tell the client of the end."""
+
+    def half_close(self) -> None:
+        """End it for the client, who may go on sending."""
+        self.to_client.close()
+        self.to_broker.flush()
+        self.end()
+
+    def hurry(self) -> None:
+        """Let arrive what was held back."""
+        self.to_broker.hurry()
+        self.to_client.hurry()
+
+    def lose(self) -> None:
+        """Let nothing arrive any more."""
+        self.to_broker.close()
+        self.to_client.close()
+
+
+def positive(name: str, number: float) -> float:
+    """Return the number, or raise ``ValueError`` when it is not above 0 and finite."""
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{name} must be a number above 0, not {number!r}")
+    return number

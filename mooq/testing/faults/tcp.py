@@ -1,0 +1,196 @@
+"""The network before a RabbitMQ: a TCP proxy on the loopback interface.
+
+It reads RabbitMQ's side frame by frame (AMQP 0-9-1 §4.2.3), to know a confirm and a delivery when
+it sees one; what is no frame, such as a refused protocol header, it passes on as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TypeAlias
+
+from mooq.testing.arguments import Arguments
+from mooq.testing.faults.network import Faults, Kind, Link, Route
+
+LOOPBACK = "127.0.0.1"
+CHUNK = 2**16
+
+FRAME_HEADER = struct.Struct(">BHI")  # type, channel, size; then the payload and an end marker
+METHOD_FRAME = 1
+METHOD = struct.Struct(">HH")
+METHODS: dict[
+    tuple[int, ...], Kind
+] = {  # class and method, as the server sends them (AMQP 0-9-1 §1.8.3; RabbitMQ's confirms)
+    (60, 60): Kind.DELIVERY,
+    (60, 80): Kind.CONFIRM,
+    (60, 120): Kind.CONFIRM,
+}
+
+Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class TCPRoute(Route):
+    """One TCP connection, passed on to RabbitMQ by another."""
+
+    def __init__(self, faults: Faults, client: Streams, broker: Streams) -> None:
+        super().__init__(faults)
+        self._faults = faults
+        self._client = client
+        self._broker = broker
+        self._passing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Pass on what both sides send, until both have ended."""
+        self._faults.routes.add(self)
+        self._passing = asyncio.create_task(self._pass())
+        try:
+            await asyncio.wait([self._passing])
+            if not self._passing.cancelled():
+                self._passing.result()
+        finally:
+            self.cut()
+
+    def cut(self) -> None:
+        self._faults.routes.discard(self)
+        self.lose()
+        if self._passing is not None:
+            self._passing.cancel()
+        for _, writer in (self._client, self._broker):
+            writer.transport.abort()
+
+    def end(self) -> None:
+        end(self._client[1])
+
+    async def _pass(self) -> None:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._pass_requests())
+            both.create_task(self._pass_answers())
+
+    async def _pass_requests(self) -> None:
+        reader, writer = self._client[0], self._broker[1]
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK):
+                await self._pass_on(data, self.to_broker, writer, None)
+        await self._pass_end(self.to_broker, writer, None)
+
+    async def _pass_answers(self) -> None:
+        reader, writer = self._broker[0], self._client[1]
+        with suppress(ConnectionError):
+            while data := await frame(reader):
+                await self._pass_on(data, self.to_client, writer, kind_of(data))
+        await self._pass_end(self.to_client, writer, Kind.REST)
+
+    async def _pass_on(
+        self, data: bytes, link: Link, writer: asyncio.StreamWriter, kind: Kind | None
+    ) -> None:
+        for piece in self._faults.pieces(data):
+            link.send(partial(writer.write, piece), len(piece), kind)
+            kind = None if kind is None else Kind.REST
+        await link.room()
+        await writer.drain()
+
+    async def _pass_end(self, link: Link, writer: asyncio.StreamWriter, kind: Kind | None) -> None:
+        arrived = asyncio.Event()
+        link.send(arrived.set, kind=kind)
+        await arrived.wait()
+        end(writer)
+
+
+class Proxy(Faults):
+    """Listens in place of a RabbitMQ, unless it has vanished."""
+
+    def __init__(self, target: Arguments) -> None:
+        self._target = target
+        self._listener = socket.create_server((LOOPBACK, 0))
+        self._port: int = self._listener.getsockname()[1]
+        super().__init__({**target, "host": LOOPBACK, "port": self._port})
+        self._serving: asyncio.Task[None] | None = None
+        self._passing: set[asyncio.Task[None]] = set()
+        self._serve()
+
+    def vanish(self) -> None:
+        if not self.has_vanished:
+            self._stop_listening()
+        super().vanish()
+
+    def heal(self) -> None:
+        if self.has_vanished:
+            self._listener = socket.create_server((LOOPBACK, self._port))
+            self._serve()
+        super().heal()
+
+    async def close(self) -> None:
+        """End everything."""
+        if not self.has_vanished:
+            self._stop_listening()
+        self.cut()
+        for passing in self._passing:
+            passing.cancel()
+        if self._passing:
+            await asyncio.wait(self._passing)
+
+    def _serve(self) -> None:
+        self._listener.setblocking(False)
+        self._serving = asyncio.create_task(self._accept())
+
+    def _stop_listening(self) -> None:
+        assert self._serving is not None
+        self._serving.cancel()
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            client, _ = await loop.sock_accept(self._listener)
+            passing = asyncio.create_task(self._pass_on(client))
+            self._passing.add(passing)
+            passing.add_done_callback(self._passing.discard)
+
+    async def _pass_on(self, client: socket.socket) -> None:
+        streams = await asyncio.open_connection(sock=client)
+        try:
+            broker = await asyncio.open_connection(self._target["host"], self._target["port"])
+        except OSError:
+            streams[1].transport.abort()
+            return
+        await TCPRoute(self, streams, broker).run()
+
+
+async def frame(reader: asyncio.StreamReader) -> bytes:
+    """Return the next frame, or what is left of one, or nothing at the end."""
+    data = b""
+    try:
+        data = await reader.readexactly(FRAME_HEADER.size)
+        data += await reader.readexactly(FRAME_HEADER.unpack(data)[2] + 1)
+    except asyncio.IncompleteReadError as cut_short:
+        data += cut_short.partial
+    return data
+
+
+def kind_of(data: bytes) -> Kind:
+    """Return what a frame says."""
+    if data[0] != METHOD_FRAME or len(data) < FRAME_HEADER.size + METHOD.size:
+        return Kind.REST
+    return METHODS.get(METHOD.unpack_from(data, FRAME_HEADER.size), Kind.ANSWER)
+
+
+def end(writer: asyncio.StreamWriter) -> None:
+    """Let the other side read the end; it may go on sending."""
+    with suppress(OSError):  # it has ended all of it
+        if not writer.is_closing():
+            writer.write_eof()
+
+
+@asynccontextmanager
+async def network_before(target: Arguments) -> AsyncIterator[Faults]:
+    """Put a proxy before a RabbitMQ."""
+    proxy = Proxy(target)
+    try:
+        yield proxy
+    finally:
+        await proxy.close()

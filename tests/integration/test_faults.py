@@ -1,0 +1,269 @@
+"""Each fault of the network, the same by name on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import pytest
+
+import mooq
+from mooq.testing.faults import Faults, faults_before
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, make_queue, processing
+
+AT_ONCE = 0.05  # seconds that something must not be done within
+
+
+@pytest.fixture
+async def faults(broker_address: BrokerAddress) -> AsyncIterator[Faults]:
+    async with faults_before(**broker_address) as faults:
+        yield faults
+
+
+@pytest.fixture
+async def observer(broker_address: BrokerAddress) -> AsyncIterator[mooq.Connection]:
+    """A connection that goes straight to the broker."""
+    async with await mooq.connect(**broker_address) as observer:
+        await make_queue(observer, "q")
+        yield observer
+
+
+@pytest.fixture
+async def conn(faults: Faults, observer: mooq.Connection) -> AsyncIterator[mooq.Connection]:
+    """A connection through the network, which heals before it is closed."""
+    async with await mooq.connect(**faults.arguments) as conn:
+        yield conn
+        faults.heal()
+
+
+@pytest.fixture
+async def chan(conn: mooq.Connection) -> mooq.Channel:
+    """A channel that has published once, so that nothing but a message is on its way later."""
+    chan = await conn.create_channel()
+    await chan.publish(exchange_name="log", msg="first")
+    return chan
+
+
+async def in_queue(observer: mooq.Connection) -> list[Any]:
+    return await bodies_of(await observer.create_channel(), "q")
+
+
+async def unfinished(task: asyncio.Task[Any]) -> None:
+    _, pending = await asyncio.wait([task], timeout=AT_ONCE)
+    assert pending
+
+
+async def test_without_a_fault_everything_passes(
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
+) -> None:
+    inbox, chan = Inbox(), await conn.create_channel()
+    await chan.register_consumer(
+        "mine", exchange_name="own", exchange_type="topic", routing_keys="#", callback=inbox
+    )
+    big = "x" * 300_000  # of several frames
+    async with processing(conn):
+        await asyncio.gather(
+            *(chan.publish(exchange_name="own", msg=[number, big]) for number in range(5))
+        )
+        assert await inbox.has(5) == [[number, big] for number in range(5)]
+    with pytest.raises(mooq.ExchangeNotFound):
+        await chan.publish(exchange_name="missing", msg=1)
+    with pytest.raises(mooq.NothingToConsume):
+        await chan.get("q")
+    await chan.delete_queue("mine")
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get("mine")
+
+
+async def test_the_broker_vanishes_between_publish_and_confirm(
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
+) -> None:
+    chan = await conn.create_channel()
+    faults.cut(before="confirm")
+    with pytest.raises(mooq.PublishUnconfirmed):
+        await chan.publish(exchange_name="log", msg="mine", message_id="m-1")
+    assert await in_queue(observer) == ["mine"]
+    await chan.publish(exchange_name="log", msg="again", message_id="m-1")
+    assert await in_queue(observer) == ["again"]
+
+
+async def test_a_delivery_that_was_cut_off_comes_again(
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
+) -> None:
+    inbox, chan = Inbox(), await conn.create_channel()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    look = await observer.create_channel()
+    async with processing(conn):
+        faults.cut(before="delivery")
+        await look.publish(exchange_name="log", msg="once")
+        assert await inbox.has(1) == ["once"]
+    assert inbox.messages[0]["redelivered"]
+
+
+async def test_connections_that_are_cut_come_back(
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
+) -> None:
+    inbox, chan = Inbox(), await conn.create_channel()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    look = await observer.create_channel()
+    async with processing(conn, observer):
+        for number in range(3):
+            faults.cut()
+            await look.publish(exchange_name="log", msg=number)
+            await inbox.has_that(lambda: number in inbox.bodies, f"message {number}")  # noqa: B023
+
+
+async def test_a_broker_that_vanishes_is_not_there_until_the_network_heals(
+    faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.vanish()
+    with pytest.raises(mooq.BrokerConnectionError, match="nothing listens there"):
+        await mooq.connect(**faults.arguments)
+    with pytest.raises(mooq.BrokerConnectionError):
+        await chan.publish(exchange_name="log", msg="lost", timeout=0.2)
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="late"))
+    faults.vanish()  # it has
+    faults.heal()
+    await publishing
+    assert await in_queue(observer) == ["first", "late"]
+
+
+async def test_a_stalled_network_lets_nothing_pass_until_it_heals(
+    faults: Faults, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.stall()
+    with pytest.raises(mooq.PublishUnconfirmed, match="no answer from the broker within"):
+        await chan.publish(exchange_name="log", msg="stalled", timeout=AT_ONCE)
+    assert await in_queue(observer) == ["first"]
+    with pytest.raises(mooq.BrokerConnectionError, match=r"no answer within 0\.05 s"):
+        await mooq.connect(**faults.arguments, timeout=AT_ONCE)
+    faults.heal()
+    await chan.publish(exchange_name="log", msg="next")
+    assert await in_queue(observer) == ["stalled", "next"]
+
+
+async def test_answers_that_are_held_back_come_when_the_network_heals(
+    faults: Faults, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.hold_answers()
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="late"))
+    async with asyncio.timeout(LONGEST_WAIT):
+        await faults.is_holding.wait()
+    assert await in_queue(observer) == ["first", "late"]
+    assert not publishing.done()
+    faults.heal()
+    await publishing
+
+
+async def test_so_many_answers_may_pass_first(faults: Faults, chan: mooq.Channel) -> None:
+    faults.hold_answers(after=1)
+    await chan.publish(exchange_name="log", msg="second")
+    assert not faults.is_holding.is_set()
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="third"))
+    async with asyncio.timeout(LONGEST_WAIT):
+        await faults.is_holding.wait()
+    await unfinished(publishing)
+    faults.heal()
+    await publishing
+
+
+async def test_a_delay_makes_everything_late_and_keeps_its_order(
+    faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    loop = asyncio.get_running_loop()
+    faults.delay(0.1)
+    began = loop.time()
+    await asyncio.gather(*(chan.publish(exchange_name="log", msg=number) for number in range(20)))
+    assert loop.time() - began >= 0.2  # there and back
+    assert await in_queue(observer) == ["first", *range(20)]
+
+
+async def test_a_trickle_takes_its_time_for_what_is_large(
+    faults: Faults, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    loop = asyncio.get_running_loop()
+    large = "x" * 3_000
+    faults.trickle(10_000)
+    began = loop.time()
+    await chan.publish(exchange_name="log", msg=large)
+    assert loop.time() - began >= 0.3
+    faults.trickle(10)
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="slow"))
+    await unfinished(publishing)
+    faults.heal()  # it does not take 0.1 s a byte any more
+    async with asyncio.timeout(LONGEST_WAIT):
+        await publishing
+    assert await in_queue(observer) == ["first", large, "slow"]
+
+
+async def test_a_half_closed_connection_is_lost_and_comes_back(
+    faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.hold_answers()
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="half"))
+    async with asyncio.timeout(LONGEST_WAIT):
+        await faults.is_holding.wait()
+    faults.half_close()
+    with pytest.raises(mooq.PublishUnconfirmed):
+        await publishing
+    faults.heal()
+    await chan.publish(exchange_name="log", msg="whole")
+    assert await in_queue(observer) == ["first", "half", "whole"]
+
+
+async def test_what_was_half_closed_may_still_be_sent_to(
+    faults: Faults, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.stall()
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="sent"))
+    await unfinished(publishing)
+    faults.half_close()
+    with pytest.raises(mooq.PublishUnconfirmed):
+        await publishing
+    faults.heal()
+    await chan.publish(exchange_name="log", msg="next")
+    assert await in_queue(observer) == ["first", "sent", "next"]
+
+
+async def test_a_get_that_is_cancelled_on_its_way_leaves_its_message(
+    faults: Faults, chan: mooq.Channel, observer: mooq.Connection
+) -> None:
+    faults.hold_answers()
+    getting = asyncio.create_task(chan.get("q"))
+    async with asyncio.timeout(LONGEST_WAIT):
+        await faults.is_holding.wait()
+    getting.cancel()
+    await asyncio.wait([getting])
+    faults.heal()
+    look = await observer.create_channel()
+    assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "first"
+
+
+@pytest.mark.parametrize("name", ["delay", "trickle"])
+@pytest.mark.parametrize("number", [0, -1, float("nan"), float("inf")])
+async def test_a_number_that_cannot_be_is_refused(
+    faults: Faults, name: Literal["delay", "trickle"], number: float
+) -> None:
+    with pytest.raises(ValueError, match="must be a number above 0, not"):
+        getattr(faults, name)(number)
+
+
+async def test_a_moment_that_is_none_is_refused(faults: Faults) -> None:
+    with pytest.raises(ValueError, match=r"before must be one of .'confirm', 'delivery'. or None"):
+        faults.cut(before="lunch")  # type: ignore[arg-type]
+
+
+async def test_a_kind_of_broker_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="broker must be 'rabbit' or 'in_memory', not 'kafka'"):
+        async with faults_before(broker="kafka"):
+            pass
+
+
+async def test_a_network_before_nothing_takes_nobody_further() -> None:
+    for broker in ("in_memory", "rabbit"):
+        async with faults_before("127.0.0.1", 1, broker) as faults:
+            with pytest.raises(mooq.BrokerConnectionError) as caught:
+                await mooq.connect(**faults.arguments)
+            assert caught.value.transient
