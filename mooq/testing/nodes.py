@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 DATA_FOLDER = "/mooq"
 FREE_PORTS_TRIED = 3
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.1  # seconds between two questions to the management API
-UNIT = "rabbitmq.service"
 
 
 class Missing(BrokerConnectionError):
@@ -178,7 +177,7 @@ async def _throw_away(
 async def _service(settings: Settings, at_the_end: AsyncExitStack) -> Node:
     address = Address()
     launcher = choose_launcher(
-        settings.launcher, address=address, image=None, unit=UNIT, timeout=settings.timeout
+        settings.launcher, address=address, image=None, unit=settings.unit, timeout=settings.timeout
     )
     await _run(launcher, address, settings.timeout, at_the_end)
     management = _management_of(settings, address)

@@ -125,9 +125,10 @@ def pytest_terminal_summary(
     elif missing := answer.get("missing"):
         terminalreporter.write_line(f"mooq: no RabbitMQ: {missing}", yellow=True)
     elif config.get_verbosity() >= 0:
+        tests = f"{story.virtual_hosts} test{'' if story.virtual_hosts == 1 else 's'}"
         terminalreporter.write_line(
             f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
-            f"{answer['port']}, ready in {story.seconds:.1f} s; {story.virtual_hosts} virtual hosts"
+            f"{answer['port']}, ready in {story.seconds:.1f} s, for {tests}"
         )
 
 

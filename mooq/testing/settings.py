@@ -25,6 +25,7 @@ DISTRIBUTIONS = {
 """What TEST_DISTRIBUTION may be, as for :class:`mooq.RabbitMQBroker`."""
 
 MANAGEMENT_PORT = 15672
+UNIT = "rabbitmq.service"
 LAUNCHED_TIMEOUT = 60.0  # seconds for a RabbitMQ that is started
 RUNNING_TIMEOUT = 10.0  # … and for one that should run already
 
@@ -34,6 +35,7 @@ OPTIONS = {
     "mooq_address": "amqp://user:password@host:port of a RabbitMQ that runs already",
     "mooq_management": "host:port of its management API (the same host, port 15672)",
     "mooq_image": "image of RabbitMQ, for docker; of several, the first that the engine has",
+    "mooq_unit": "name of RabbitMQ's unit, for systemctl (rabbitmq.service)",
     "mooq_timeout": "seconds that RabbitMQ may take to answer (60; 10 if it runs already)",
 }
 
@@ -47,6 +49,7 @@ class Settings(NamedTuple):
     address: Address | None = None
     management: tuple[str, int] | None = None
     images: tuple[str, ...] = ()
+    unit: str = UNIT
     timeout: float = LAUNCHED_TIMEOUT
     is_required: bool = False
     is_strict: bool = False
@@ -93,6 +96,7 @@ def settings_of(config: pytest.Config) -> Settings:
         if asked["mooq_management"]
         else None,
         images=tuple(asked["mooq_image"].replace(",", " ").split()) or ("rabbitmq:4",),
+        unit=asked["mooq_unit"] or UNIT,
         timeout=_meant("mooq_timeout", _seconds, asked["mooq_timeout"])
         if asked["mooq_timeout"]
         else RUNNING_TIMEOUT

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,9 +47,16 @@ class Run:
         text = "\n".join(["[pytest]", "filterwarnings = error", image, *lines])
         (self.folder / "pytest.ini").write_text(text)
 
-    def start(self, tests: str, *options: str, **environment: str) -> subprocess.Popen[str]:
+    @staticmethod
+    def dedented(tests: str) -> str:
+        """Return tests as a file has them."""
+        return textwrap.dedent(tests)
+
+    def start(
+        self, tests: str, *options: str, output: int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
         """Start pytest, in a session of its own, with these tests."""
-        (self.folder / "test_inner.py").write_text(textwrap.dedent(tests))
+        (self.folder / "test_inner.py").write_text(self.dedented(tests))
         mine = {
             name: value
             for name, value in os.environ.items()
@@ -62,7 +69,7 @@ class Run:
             cwd=self.folder,
             env={**mine, "COLUMNS": "400", **environment},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
@@ -70,12 +77,24 @@ class Run:
 
     def __call__(self, tests: str, *options: str, **environment: str) -> tuple[int, str]:
         """Return its exit status and what it printed."""
-        with self.start(tests, *options, **environment) as process:
+        with self.start(tests, *options, output=subprocess.PIPE, **environment) as process:
             try:
                 printed, _ = process.communicate(timeout=LONGEST)
             finally:
                 process.kill()
         return process.returncode, printed
+
+    def on_terminal(self, tests: str, *options: str, **environment: str) -> tuple[int, str]:
+        """Return the same of a run that a person looks at."""
+        terminal, output = os.openpty()
+        with self.start(tests, *options, output=output, TERM="xterm", **environment) as process:
+            os.close(output)
+            printed = b""
+            with suppress(OSError):  # EIO at its end
+                while some := os.read(terminal, 2**16):
+                    printed += some
+            os.close(terminal)
+        return process.returncode, printed.decode()
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""What a person sees: a live line while RabbitMQ boots, then which it was or why there is none."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.command_line import free_port
+from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, run
+from tests.integration.test_launchers_process import temporary_folder
+
+__all__ = ["run", "temporary_folder"]  # fixtures
+
+WAITING = re.compile(r"waiting for (RabbitMQ [^\x1b]+): \d+\.\d s")
+ERASED = "\x1b[B\r\x1b[K\x1b8"
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_a_person_sees_what_is_awaited_and_then_what_it_was(run: Run, workers: str) -> None:
+    status, printed = run.on_terminal(ONE_TEST, "--mooq-backend=rabbit", workers)
+
+    assert status == 0, printed
+    seen = list(WAITING.finditer(printed))
+    assert seen[0][1].startswith("RabbitMQ by docker, image ")
+    assert len({one[0] for one in seen}) > 1  # the time goes on
+    assert ERASED in printed[seen[-1].end() :]
+    assert re.search(
+        r"mooq: RabbitMQ \d+\.\d+\.\d+ by docker of \S+ at 127\.0\.0\.1:\d+, ready in \d+\.\d s, "
+        r"for 1 test\r",
+        printed,
+    )
+
+
+def test_a_person_sees_no_line_once_there_is_nothing_to_wait_for(run: Run) -> None:
+    _, printed = run.on_terminal(ONE_TEST, "--mooq-backend=in_memory")
+
+    assert "waiting for" not in printed
+
+
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_where_nobody_looks_there_is_no_line(run: Run, workers: str) -> None:
+    nobody = f"--mooq-address=amqp://127.0.0.1:{free_port()}"
+
+    status, printed = run(ONE_TEST, nobody, "--mooq-timeout=0.5", workers)
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "waiting for" not in printed
+    assert "\x1b" not in printed
+
+
+def test_a_broker_that_nobody_can_reach_fails_its_tests_and_is_explained_once(run: Run) -> None:
+    port = free_port()
+    two = f"{ONE_TEST}\n{ONE_TEST.replace('test_it', 'test_other')}"
+
+    status, printed = run(
+        two, f"--mooq-address=amqp://127.0.0.1:{port}", "--mooq-timeout=0.5", DOCKER_HOST=NOWHERE
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "2 passed, 2 errors" in printed
+    section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
+    assert f"cannot connect to 127.0.0.1:{port}: nothing listens there" in section
+
+
+@pytest.mark.rabbit
+def test_a_rabbitmq_that_does_not_come_up_shows_the_end_of_its_log(run: Run) -> None:
+    status, printed = run(
+        ONE_TEST, "--mooq-launcher=process", "--mooq-backend=rabbit", "--mooq-timeout=1.5", "-q"
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "no RabbitMQ for this test: " in printed
+    section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
+    assert "waited 1.5 s for RabbitMQ to complete an AMQP handshake; last seen: " in section
+    assert "The end of its log:" in section
