@@ -147,7 +147,8 @@ class Conductor:
         member = self._stage.members.get(asked.consumer)
         if member is None or member.asked is not asked:
             return {}
-        return {asked.queue or f"@{asked.consumer}": await self._ready_in(member)}
+        ready = await beneath.count(member.channel, member.queue_name)
+        return {asked.queue or f"@{asked.consumer}": ready}
 
     async def _ready_in(self, member: Member) -> int | None:
         return await beneath.ready(member.channel, member.queue_name)

@@ -32,6 +32,10 @@ class _DifferenceFound(Exception):
     """Tells hypothesis that a program is what it looks for."""
 
 
+class _Enough(BaseException):
+    """Has hypothesis write no more; it takes every ``Exception`` for a failure to be shrunk."""
+
+
 class Search:
     """Runs programs on the in-memory broker and on another one.
 
@@ -67,9 +71,9 @@ class Search:
         )
         @hypothesis.given(programs())
         def check(program: Program) -> None:
-            if findings.operations >= operations and self._last is None:
-                return
             if self._last is None:  # what is made of a program to shrink it does not count
+                if findings.operations >= operations:
+                    raise _Enough
                 findings.programs += 1
                 findings.operations += size(program)
             divergence = self._runner.run(self._repeatedly(program))
@@ -80,6 +84,8 @@ class Search:
         self._last = None
         try:
             check()
+        except _Enough:
+            pass
         except _DifferenceFound:
             assert self._last is not None
             findings.divergences.append(self._last)

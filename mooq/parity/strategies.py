@@ -173,7 +173,7 @@ def step(draw: st.DrawFn) -> Operation:
 
 
 @st.composite
-def programs(draw: st.DrawFn, longest: int = 40) -> Program:
+def programs(draw: st.DrawFn, longest: int = 100) -> Program:
     """Return a program that begins with consumers, so that something will happen."""
     begin = [consume(draw) for _ in range(draw(st.integers(0, 4)))]
     # A list of hypothesis's own choosing is short; one with a least length shrinks no further.
