@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from mooq import refusals
-from mooq.errors import BrokerConnectionError, Lost, Refused, Unconfirmed
+from mooq.errors import Blocked, BrokerConnectionError, Lost, Refused, Unconfirmed
 from mooq.retrying import Recovery, ask_again
 from mooq.transports.base import TransportChannel
 
@@ -59,13 +59,19 @@ class Asker:
         self.check_open()
         deadline = self._loop.time() + timeout
         try:
-            return await ask(timeout)
-        except Unconfirmed:
-            raise
-        except Lost:
-            return await ask_again(
-                ask, self._bring_back, self._recovery, self._channel.address, timeout, deadline
-            )
+            try:
+                return await ask(timeout)
+            except (Unconfirmed, Blocked):
+                raise
+            except Lost:
+                return await ask_again(
+                    ask, self._bring_back, self._recovery, self._channel.address, timeout, deadline
+                )
+        except Blocked as blocked:
+            raise BrokerConnectionError(
+                f"{self._channel.address} took no message within {timeout:g} s: {blocked}; "
+                "it was not sent"
+            ) from blocked
 
     async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
         """Return the answer to a question about a queue, or raise its refusal."""

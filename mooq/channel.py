@@ -225,10 +225,16 @@ class Channel(Lifetime):
             await self.stop_consuming()
             # Until they are done callbacks may use the channel: to publish a reply, say.
             await self._dispatcher.finish(timeout, self._internal)
-            self._asker.is_closed = True
+        finally:
+            await self.end()
+
+    async def end(self) -> None:
+        """End the channel at once; what its callbacks hold goes back to its queue."""
+        self._is_closing = True
+        self._asker.is_closed = True
+        try:
             await self.stop_consuming()
         finally:
-            self._asker.is_closed = True
             self._getter.begin_anew()
             await self._internal.close()
 

@@ -200,11 +200,11 @@ class Connection(Lifetime):
         if self._recovering is not None:
             self._recovering.cancel()
         try:
-            for channel in self._channels:
-                await channel.stop_consuming()
+            await asyncio.gather(*(channel.stop_consuming() for channel in self._channels))
             await self._dispatcher.finish(timeout)
-            for channel in self._channels:
-                await channel.close(timeout=timeout)
+            await asyncio.gather(
+                *(channel.end() for channel in self._channels if not channel.is_closed)
+            )
         finally:
             if self._transport is not None:
                 await self._transport.close()

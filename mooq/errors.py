@@ -144,5 +144,9 @@ class Lost(Exception):
     """The connection is gone. Transports raise it for a call whose request was never sent."""
 
 
+class Blocked(Lost):
+    """The broker takes no messages for now, and why. Nothing was sent."""
+
+
 class Unconfirmed(Lost):
     """The connection is gone, or silent, and the request had been sent: outcome unknown."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from mooq.errors import BrokerConnectionError, Lost, Unconfirmed
+from mooq.errors import Blocked, BrokerConnectionError, Lost, Unconfirmed
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -147,7 +147,7 @@ async def ask_again(
                 async with asyncio.timeout_at(deadline):
                     await recover()
                 return await ask(max(left(), 0.001))
-    except Unconfirmed:
+    except (Unconfirmed, Blocked):
         raise
     except (Lost, TimeoutError) as error:
         raise BrokerConnectionError(

@@ -149,7 +149,7 @@ def version(connection: Connection) -> str:
     """Return the version that a RabbitMQ says it has."""
     consuming = _wires(connection)._consuming
     assert consuming is not None
-    said = consuming.server_properties["version"]
+    said = consuming.amqp.server_properties["version"]
     return said.decode() if isinstance(said, bytes) else str(said)
 
 

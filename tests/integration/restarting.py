@@ -6,6 +6,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import mooq
 from mooq.address import Address
@@ -17,6 +18,8 @@ from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT
 from tests.managed_docker import ManagedDockerLauncher
 from tests.shared_broker import READY_TIMEOUT, MissingError, leave_out
+
+L = TypeVar("L", bound=ManagedDockerLauncher)
 
 
 class Unsteady(ABC):
@@ -117,11 +120,23 @@ async def in_memory(kind: type[RestartedInMemory]) -> AsyncIterator[Unsteady]:
         yield kind(address, broker)
 
 
+class ControlledLauncher(ManagedDockerLauncher):
+    """Lets a test run RabbitMQ's own command line."""
+
+    async def control(self, *arguments: str) -> None:
+        """Run ``rabbitmqctl``."""
+        node = self._prepared().get_wrapped_container()
+        status, output = await self._ask(
+            "run rabbitmqctl in", lambda: node.exec_run(["rabbitmqctl", *arguments])
+        )
+        assert status == 0, output.decode()
+
+
 @asynccontextmanager
-async def on_rabbitmq(
-    launcher_class: type[ManagedDockerLauncher], parties: int
-) -> AsyncIterator[Unsteady]:
-    """Run RabbitMQ in a container, to be restarted once so many want it."""
+async def own_rabbitmq(
+    launcher_class: type[L],
+) -> AsyncIterator[tuple[BrokerAddress, RabbitMQBroker, L]]:
+    """Run RabbitMQ in a container of a test's own."""
     address: BrokerAddress = {
         "broker": "rabbit",
         "host": LOOPBACK,
@@ -139,6 +154,15 @@ async def on_rabbitmq(
     except MissingError as error:
         leave_out(str(error))
     try:
-        yield OnRabbitMQ(address, broker, parties)
+        yield address, broker, launcher
     finally:
         await broker.close()
+
+
+@asynccontextmanager
+async def on_rabbitmq(
+    launcher_class: type[ManagedDockerLauncher], parties: int
+) -> AsyncIterator[Unsteady]:
+    """Run RabbitMQ in a container, to be restarted once so many want it."""
+    async with own_rabbitmq(launcher_class) as (address, broker, _):
+        yield OnRabbitMQ(address, broker, parties)

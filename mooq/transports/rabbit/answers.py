@@ -9,6 +9,7 @@ from ssl import SSLError
 from typing import Any, TypeVar
 
 import aiormq
+from aiormq.abc import AbstractChannel, AbstractConnection
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
@@ -56,6 +57,22 @@ async def answered(request: Awaitable[T]) -> T:
 def is_nameless(error: Exception) -> bool:
     """Whether aiormq raised it for a connection that it closed without a reason to name."""
     return type(error) is Exception
+
+
+async def while_open(
+    what: AbstractChannel | AbstractConnection, request: Coroutine[Any, Any, None]
+) -> None:
+    """Await a request for as long as what it is made on is open: aiormq would wait for ever."""
+    writing = asyncio.ensure_future(request)
+    closing = what.closing  # one of our own, to be cancelled
+    try:
+        await asyncio.wait([writing, closing], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        closing.cancel()
+        if not writing.done():
+            writing.cancel()
+    if writing.done():
+        writing.result()
 
 
 def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message, Outcome
-from mooq.transports.rabbit.answers import GONE, answered
+from mooq.transports.rabbit.answers import GONE, answered, while_open
 from mooq.transports.rabbit.confirming import PERSISTENT
-from mooq.transports.rabbit.wires import Wires
+from mooq.transports.rabbit.wire import GOODBYE_TIMEOUT
+from mooq.transports.rabbit.wires import Wires, in_time
 
 
 class Consumers:
@@ -45,7 +45,7 @@ class Consumers:
         self.reset()
         if channel is not None:
             with contextlib.suppress(Lost, Refused):
-                await answered(channel.close())
+                await answered(in_time(channel.close(), GOODBYE_TIMEOUT))
 
     async def begin(
         self,
@@ -66,8 +66,8 @@ class Consumers:
                 await self.close()
                 raise Lost("the channel was closed meanwhile")
             channel = self._channel
-            await answered(channel.basic_qos(prefetch_count=prefetch_count))
-            answer = await answered(channel.basic_consume(queue_name, deliver))
+            await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
+            answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
         self._on_cancel[tag] = on_cancel
         return tag
@@ -93,7 +93,7 @@ class Consumers:
         """End one consumer."""
         self._on_cancel.pop(consumer_tag, None)
         if self._channel is not None:
-            await answered(self._channel.basic_cancel(consumer_tag))
+            await answered(in_time(self._channel.basic_cancel(consumer_tag), GOODBYE_TIMEOUT))
 
     async def flush(self) -> None:
         """Return when everything that RabbitMQ had sent to the consumers has arrived.
@@ -103,7 +103,7 @@ class Consumers:
         """
         async with self._lock:
             if self._channel is not None:
-                await answered(self._channel.basic_qos(prefetch_count=1))
+                await answered(in_time(self._channel.basic_qos(prefetch_count=1)))
 
 
 async def settle(delivery: Delivery, outcome: Outcome) -> None:
@@ -119,20 +119,6 @@ async def settle(delivery: Delivery, outcome: Outcome) -> None:
         request = while_open(channel, request)
     with contextlib.suppress(*GONE):
         await request
-
-
-async def while_open(channel: AbstractChannel, request: Coroutine[Any, Any, None]) -> None:
-    """Await a request for as long as its channel is open: aiormq would wait for room for ever."""
-    writing = asyncio.ensure_future(request)
-    closing = channel.closing  # one of our own, to be cancelled
-    try:
-        await asyncio.wait([writing, closing], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        closing.cancel()
-        if not writing.done():
-            writing.cancel()
-    if writing.done():
-        writing.result()
 
 
 def delivery_of(arrived: DeliveredMessage) -> Delivery:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import aiormq
 
-from mooq.errors import Lost, Refused, Unconfirmed
+from mooq.errors import Blocked, Lost, Refused, Unconfirmed
 from mooq.message import Message
 from mooq.transports.rabbit.answers import (
     GONE,
@@ -20,7 +20,8 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.wires import Wires
+from mooq.transports.rabbit.wire import GOODBYE_TIMEOUT
+from mooq.transports.rabbit.wires import Wires, in_time
 
 
 class Publisher:
@@ -41,7 +42,7 @@ class Publisher:
         channel, self._channel = self._channel, None
         if channel is not None:
             with contextlib.suppress(Lost, Refused):
-                await answered(channel.close())
+                await answered(in_time(channel.close(), GOODBYE_TIMEOUT))
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""
@@ -54,6 +55,8 @@ class Publisher:
                 else:
                     await self._publish(message, mandatory, sent)
         except TimeoutError as error:
+            if self._wires.take_no_more and not sent:
+                raise Blocked(self._wires.hindrance) from error
             outcome = Unconfirmed if sent else Lost
             raise outcome(f"no answer from the broker within {timeout:g} s") from error
 
@@ -61,10 +64,14 @@ class Publisher:
         channel = self._ready_channel(message.exchange)
         if channel is None:
             channel = await self._prepare(message.exchange)
+        try:
+            confirm = channel.send(message, mandatory)
+        except aiormq.ChannelInvalidStateError as error:
+            raise Lost("the publishing channel was closed") from error
         sent.append(message)
         self._in_flight += 1
         try:
-            await self._confirm(channel, message, mandatory)
+            await self._confirmed(confirm, message.exchange)
         finally:
             self._in_flight -= 1
 
@@ -86,12 +93,12 @@ class Publisher:
     def _ready_channel(self, exchange_name: str) -> ConfirmingChannel | None:
         """Return the channel if a message can be written at once, with none waiting before it."""
         channel = self._channel
-        if self._preparing or channel is None or channel.is_closed:
+        if self._preparing or channel is None or channel.is_closed or self._wires.take_no_more:
             return None
         return channel if exchange_name in self._wires.known_exchanges else None
 
     async def _prepare(self, exchange_name: str) -> ConfirmingChannel:
-        """Make sure of the exchange and of a channel, one publish at a time, in their order.
+        """Make sure of exchange, channel and room, one publish at a time, in their order.
 
         Nothing is awaited between the end of this and the writing of the message, so the next in
         line cannot overtake.
@@ -103,6 +110,7 @@ class Publisher:
                 channel = self._channel
                 if channel is None or channel.is_closed:
                     channel = await to_the_end(self._open())
+                await self._wires.room()
                 return channel
         finally:
             self._preparing -= 1
@@ -115,27 +123,25 @@ class Publisher:
             raise Lost("the channel was closed meanwhile")
         return channel
 
-    async def _confirm(self, channel: ConfirmingChannel, message: Message, mandatory: bool) -> None:
+    async def _confirmed(self, confirm: asyncio.Future[None], exchange_name: str) -> None:
         try:
-            await channel.send(message, mandatory)
+            await confirm
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
             raise Unconfirmed("the publishing channel was closed") from error
         except Exception as error:
-            outcome = self._outcome(error, message.exchange)
+            outcome = self._outcome(error, exchange_name)
             if outcome is None:
                 raise
             raise outcome from error
 
-    def _outcome(self, error: Exception, exchange_name: str) -> Refused | Lost | None:
+    def _outcome(self, error: Exception, exchange_name: str) -> Refused | Unconfirmed | None:
         """Return what an error says of a publish; None for what RabbitMQ has no part in."""
         if isinstance(error, aiormq.exceptions.PublishError):
             return Refused(Refused.NO_ROUTE, "NO_ROUTE")
         if isinstance(error, aiormq.exceptions.DeliveryError):
             return Refused(Refused.NACK, "NACK - the broker did not take the message")
-        if isinstance(error, aiormq.ChannelInvalidStateError):
-            return Lost("the publishing channel was closed")
         if isinstance(error, REFUSED):
             self._wires.known_exchanges.discard(exchange_name)
             # RabbitMQ says why it closed the channel, but not which message it meant.

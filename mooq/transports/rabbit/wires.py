@@ -10,7 +10,6 @@ while it is out of memory it reads nothing more from connections that have publi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
@@ -25,16 +24,14 @@ from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
 from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
 from mooq.transports.rabbit.confirming import ConfirmingChannel
+from mooq.transports.rabbit.wire import Wire, close_all
 
 T = TypeVar("T")
 
 HEARTBEAT = 10  # seconds; aiormq gives a silent peer up after three of them
 CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
 
-# It says what aiormq raises anyway, once for each attempt while a broker boots.
-logging.getLogger("aiormq.connection").addFilter(
-    lambda record: record.msg != "error when creating transport: %r"
-)
+log = logging.getLogger("mooq.publishing")
 
 
 class Wires:
@@ -45,14 +42,15 @@ class Wires:
         self._address = Address()
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
-        self._consuming: aiormq.Connection | None = None
-        self._publishing: aiormq.Connection | None = None
+        self._consuming: Wire | None = None
+        self._publishing: Wire | None = None
         self._publishing_lock = asyncio.Lock()
-        self._connecting: set[asyncio.Future[aiormq.Connection]] = set()
+        self._connecting: set[asyncio.Future[Wire]] = set()
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
         self._nothing_owed = asyncio.Event()
         self._nothing_owed.set()
+        self._is_held_up = False
 
     @property
     def is_lost(self) -> bool:
@@ -61,13 +59,15 @@ class Wires:
 
     async def open(self, address: Address, timeout: float) -> None:
         """Open the consuming connection and the control channel within ``timeout`` seconds."""
+        if self._publishing is not None and address != self._address:
+            self._publishing.abort()  # it leads to a node that was lost
         self._address = address
         self._timeout = timeout
         self._control = None
         self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for
         consuming = await self._connect("consuming")
         self._consuming = consuming
-        consuming.closing.add_done_callback(lambda _: self._closed(consuming))
+        consuming.amqp.closing.add_done_callback(lambda _: self._closed(consuming))
         try:
             async with asyncio.timeout(timeout), self._control_lock:
                 self._control = await self.consuming_channel()
@@ -87,11 +87,11 @@ class Wires:
             connecting.cancel()
         await to_the_end(close_all(publishing, consuming))
 
-    def _closed(self, consuming: aiormq.Connection) -> None:
+    def _closed(self, consuming: Wire) -> None:
         if self._consuming is consuming:
             self._on_lost()
 
-    async def _connect(self, purpose: str) -> aiormq.Connection:
+    async def _connect(self, purpose: str) -> Wire:
         address = self._address
         url = make_url(
             host=address.host,
@@ -104,7 +104,7 @@ class Wires:
             name=f"mooq {purpose}",
         )
         context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
-        connecting = asyncio.ensure_future(opened(aiormq.Connection(url, context=context)))
+        connecting = asyncio.ensure_future(Wire(url, context).open())
         self._connecting.add(connecting)
         try:
             async with asyncio.timeout(self._timeout):
@@ -122,7 +122,7 @@ class Wires:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await answered(self._consuming.channel(publisher_confirms=False))
+        return await answered(in_time(self._consuming.amqp.channel(publisher_confirms=False)))
 
     async def publishing_channel(self) -> ConfirmingChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
@@ -138,7 +138,35 @@ class Wires:
                     await close_all(publishing)
                     raise Lost("the connection was closed meanwhile")
                 self._publishing = publishing
-            return await answered(ConfirmingChannel.on(self._publishing))
+            return await answered(ConfirmingChannel.on(self._publishing.amqp))
+
+    @property
+    def take_no_more(self) -> bool:
+        """Whether publishers must wait, for :meth:`room`."""
+        publishing = self._publishing
+        return publishing is not None and (publishing.is_blocked or publishing.is_full)
+
+    async def room(self) -> None:
+        """Return when RabbitMQ reads what is published, and the network has room for more.
+
+        The first to wait says so in the log, and the first to go on.
+        """
+        while self.take_no_more:
+            assert self._publishing is not None
+            if not self._is_held_up:
+                self._is_held_up = True
+                log.warning("publishing to %s waits: %s", self._address, self.hindrance)
+            await self._publishing.drain()
+        if self._is_held_up:
+            self._is_held_up = False
+            log.info("publishing to %s goes on", self._address)
+
+    @property
+    def hindrance(self) -> str:
+        """Why publishers wait."""
+        if self._publishing is not None and self._publishing.is_blocked:
+            return "the broker is low on memory or disk, and its alarm blocks the connection"
+        return "the network or the broker does not take what was sent"
 
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Return RabbitMQ's answer to a request on the control channel.
@@ -146,7 +174,7 @@ class Wires:
         When the caller is cancelled the request goes on, or aiormq would close the channel.
         A refusal closes it all the same; the next request opens another.
         """
-        return await to_the_end(self._control_request(request))
+        return await to_the_end(answered(in_time(self._control_request(request))))
 
     async def _control_request(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         async with self._control_lock:
@@ -154,7 +182,7 @@ class Wires:
                 self._control = await self.consuming_channel()
                 self._nothing_owed.set()
             await self._nothing_owed.wait()
-            return await answered(in_time(request(self._control)))
+            return await answered(request(self._control))
 
     async def get(self, queue_name: str) -> DeliveredMessage:
         """Return the answer to basic.get. With a message, control waits until it is settled.
@@ -182,27 +210,7 @@ class Wires:
             self.known_exchanges.add(name)
 
 
-async def opened(connection: aiormq.Connection) -> aiormq.Connection:
-    """Return a connection, open; leave none behind when cancelled, at whichever instant."""
-    try:
-        await connection.connect()
-        await connection.ready()
-    except BaseException:
-        await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
-        await connection.close()
-        raise
-    return connection
-
-
-async def close_all(*connections: aiormq.Connection | None) -> None:
-    """Close TCP connections, in this order."""
-    for connection in connections:
-        if connection is not None:
-            with contextlib.suppress(Lost):
-                await answered(connection.close())
-
-
-async def in_time(request: Awaitable[T]) -> T:
+async def in_time(request: Awaitable[T], timeout: float = CONTROL_TIMEOUT) -> T:
     """Return the answer to a request, or raise ``TimeoutError``: a stalled peer says nothing."""
-    async with asyncio.timeout(CONTROL_TIMEOUT):
+    async with asyncio.timeout(timeout):
         return await request

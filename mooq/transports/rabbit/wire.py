@@ -1,0 +1,126 @@
+"""One TCP connection: aiormq's, and what aiormq does not tell or bound."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from asyncio import StreamReader, StreamWriter
+from typing import Any
+
+import aiormq
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+from yarl import URL
+
+from mooq.errors import Lost
+from mooq.transports.rabbit.answers import answered, while_open
+
+GOODBYE_TIMEOUT = 3.0  # seconds for a peer to answer that it has understood the end
+MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
+
+SAID_BY_MOOQ = (
+    "error when creating transport: %r",  # once for each attempt while a broker boots
+    "Connection %r was blocked by: %r",
+    "Connection %r was unblocked",
+)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether aiormq says what mooq does not: not that a peer has hung up."""
+    broke_off = record.exc_info and isinstance(record.exc_info[1], aiormq.AMQPConnectionError)
+    return not broke_off and record.msg not in SAID_BY_MOOQ
+
+
+logging.getLogger("aiormq.connection").addFilter(_is_news)
+
+
+class Wire:
+    """A connection to RabbitMQ, whose socket can be looked at, and ended.
+
+    aiormq writes without waiting for the network, and goes on while RabbitMQ has blocked the
+    connection: what a stalled peer does not read would pile up. So publishers ask first.
+    """
+
+    def __init__(self, url: URL, context: Any) -> None:
+        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+        self._sockets = _Sockets(factory)
+        self.amqp = aiormq.Connection(url, context=context, transport_factory=self._sockets)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, or not begun."""
+        return self.amqp.is_closed
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether RabbitMQ has said that it reads nothing (its extension connection.blocked)."""
+        if self.is_closed:
+            return False
+        ready = self.amqp.ready()  # the only one to know, and it tells by returning at once
+        try:
+            ready.send(None)
+        except StopIteration:
+            return False
+        ready.close()
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the network that no more should be written."""
+        writer = self._sockets.writer
+        return (
+            not self.is_closed
+            and writer is not None
+            and writer.transport.get_write_buffer_size() > MOST_UNSENT
+        )
+
+    async def drain(self) -> None:
+        """Return when RabbitMQ reads, and the network has taken most of what was written.
+
+        Or when the connection has ended.
+        """
+        await answered(while_open(self.amqp, self.amqp.ready()))
+        if self.is_full and self._sockets.writer is not None:
+            await answered(self._sockets.writer.drain())
+
+    async def open(self) -> Wire:
+        """Connect; leave nothing behind when cancelled, at whichever instant."""
+        try:
+            await self.amqp.connect()
+            await self.amqp.ready()
+        except BaseException:
+            await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
+            await self.amqp.close()
+            raise
+        return self
+
+    def abort(self) -> None:
+        """Hang up."""
+        if self._sockets.writer is not None:
+            self._sockets.writer.transport.abort()
+
+    async def close(self) -> None:
+        """Say goodbye; hang up when a silent peer does not answer."""
+        closing = asyncio.ensure_future(answered(self.amqp.close()))
+        done, _ = await asyncio.wait([closing], timeout=GOODBYE_TIMEOUT)
+        if not done:
+            self.abort()  # it would wait until all is sent
+        with contextlib.suppress(Lost):
+            await closing
+
+
+class _Sockets(aiormq.TransportFactory):
+    """Opens a socket as aiormq does, and keeps its end to write to."""
+
+    def __init__(self, factory: aiormq.TransportFactory) -> None:
+        self.writer: StreamWriter | None = None
+        self._factory = factory
+
+    async def create(self, url: URL, **options: Any) -> tuple[StreamReader, StreamWriter]:
+        reader, self.writer = await self._factory.create(url, **options)
+        return reader, self.writer
+
+
+async def close_all(*wires: Wire | None) -> None:
+    """Close connections, side by side."""
+    await asyncio.gather(*(wire.close() for wire in wires if wire is not None))

@@ -1,0 +1,105 @@
+"""What happens when more is published than the broker, or the network, can take."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import mooq
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    Inbox,
+    bodies_of,
+    logged,
+    make_queue,
+    no_task_left,
+    processing,
+)
+from tests.integration.restarting import ControlledLauncher, own_rabbitmq
+
+WATERMARK = "set_vm_memory_high_watermark"
+LOW = "the broker is low on memory or disk, and its alarm blocks the connection"
+
+
+@pytest.mark.rabbit
+async def test_publishers_wait_while_an_alarm_blocks_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "mooq.publishing")
+    async with (
+        no_task_left(),
+        own_rabbitmq(ControlledLauncher) as (address, _, node),
+        await mooq.connect(**address) as conn,
+        await mooq.connect(**address) as observer,
+    ):
+        where = f"{address['host']}:{address['port']}"
+        await make_queue(conn, "q")
+        chan, look = await conn.create_channel(), await observer.create_channel()
+        await chan.publish(exchange_name="log", msg="before")
+        await node.control(WATERMARK, "absolute", "1MB")
+
+        # What RabbitMQ is sent before it says that it reads no more is neither lost nor confirmed.
+        told, unconfirmed = await publish_until_told(chan)
+        assert str(told) == f"{where} took no message within 0.5 s: {LOW}; it was not sent"
+        waiting = [
+            asyncio.create_task(chan.publish(exchange_name="log", msg=number, timeout=60))
+            for number in range(20)
+        ]
+        assert logged(caplog) == [f"publishing to {where} waits: {LOW}"]
+
+        # Consuming goes on beside it, and closing is not held up.
+        assert (await chan.get("q"))["msg"] == "before"
+        other = await mooq.connect(**address)
+        await publish_until_told(await other.create_channel())
+        async with asyncio.timeout(LONGEST_WAIT):
+            await other.close()
+        assert not any(task.done() for task in waiting)
+
+        await node.control(WATERMARK, "0.6")
+        await asyncio.gather(*waiting)
+        assert logged(caplog)[-1] == f"publishing to {where} goes on"
+        arrived = [body for body in await bodies_of(look, "q") if not isinstance(body, str)]
+        assert arrived == list(range(20))
+        assert unconfirmed
+
+
+async def publish_until_told(
+    channel: mooq.Channel,
+) -> tuple[mooq.BrokerConnectionError, list[mooq.PublishUnconfirmed]]:
+    """Publish until a message is not even sent; return why, and what became of those before."""
+    unconfirmed = []
+    async with asyncio.timeout(LONGEST_WAIT):
+        while True:
+            try:
+                await channel.publish(exchange_name="log", msg="unconfirmed", timeout=0.5)
+            except mooq.PublishUnconfirmed as error:
+                unconfirmed.append(error)
+            except mooq.BrokerConnectionError as error:
+                return error, unconfirmed
+
+
+async def test_a_slow_consumer_is_given_no_more_than_its_prefetch_count(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    async with asyncio.TaskGroup() as publishing:
+        for number in range(1000):
+            publishing.create_task(chan.publish(exchange_name="log", msg=number))
+    held, release = Inbox(), asyncio.Event()
+    most = 0
+
+    async def slow(message: mooq.IncomingMessage) -> None:
+        nonlocal most
+        most = max(most, len(conn._dispatcher.running) + len(conn._dispatcher.waiting))
+        held.keep(message)
+        await release.wait()
+
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=slow, prefetch_count=100
+    )
+    async with processing(conn):
+        await held.has(100)
+        release.set()
+        assert await held.has(1000) == list(range(1000))
+    assert most == 100
