@@ -241,6 +241,26 @@ async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
     ]
 
 
+@pytest.mark.parametrize("done", [(0, 1, 2), (1, 2), (0, 1, 3, 4), (4, 0), (3, 2, 1, 0)], ids=str)
+async def test_callbacks_that_return_together_leave_the_others_unacknowledged(
+    conn: mooq.Connection, chan: mooq.Channel, done: tuple[int, ...]
+) -> None:
+    holder = await conn.create_channel()
+    inbox = HeldInbox()
+    await holder.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=5
+    )
+    async with processing(conn):
+        for number in range(10):
+            await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(5)
+        inbox.let_go(*done)
+        await inbox.has(5 + len(done))  # so these were acknowledged
+        await holder.close(timeout=0.01)
+    left = [number for number in range(10) if number not in done]
+    assert [message["msg"] for message in await drained(chan, "q")] == left
+
+
 async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_callbacks(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:

@@ -13,7 +13,7 @@ from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import Transport, TransportChannel
 from mooq.transports.rabbit.answers import to_the_end
-from mooq.transports.rabbit.consuming import Consumers, delivery_of, settle
+from mooq.transports.rabbit.consuming import Consumers, delivery_of
 from mooq.transports.rabbit.publishing import Publisher
 from mooq.transports.rabbit.wires import Wires
 
@@ -110,11 +110,9 @@ class RabbitChannel(TransportChannel):
         return None if isinstance(arrived.delivery, Basic.GetEmpty) else delivery_of(arrived)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        channel, _ = delivery.receipt
-        try:
-            await settle(delivery, outcome)
-        finally:
-            self._wires.settled(channel)
+        channel, tag = delivery.receipt
+        channel.settle(tag, outcome)
+        self._wires.settled(channel)
 
     async def flush(self) -> None:
         await to_the_end(self._consumers.flush())

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused
-from mooq.message import Delivery, Message, Outcome
-from mooq.transports.rabbit.answers import GONE, answered, while_open
+from mooq.message import Delivery, Message
+from mooq.transports.rabbit.answers import answered
 from mooq.transports.rabbit.confirming import PERSISTENT
+from mooq.transports.rabbit.settling import SettlingChannel
 from mooq.transports.rabbit.wire import GOODBYE_TIMEOUT
 from mooq.transports.rabbit.wires import Wires, in_time
 
@@ -23,7 +24,7 @@ class Consumers:
     def __init__(self, wires: Wires, on_lost: Callable[[], None]) -> None:
         self._wires = wires
         self._on_lost = on_lost
-        self._channel: AbstractChannel | None = None
+        self._channel: SettlingChannel | None = None
         self._lock = asyncio.Lock()
         self._is_closed = False
         self._on_cancel: dict[str, Callable[[], None]] = {}
@@ -44,6 +45,7 @@ class Consumers:
         channel = self._channel
         self.reset()
         if channel is not None:
+            channel.write_out()
             with contextlib.suppress(Lost, Refused):
                 await answered(in_time(channel.close(), GOODBYE_TIMEOUT))
 
@@ -66,13 +68,14 @@ class Consumers:
                 await self.close()
                 raise Lost("the channel was closed meanwhile")
             channel = self._channel
+            channel.write_out()
             await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
             answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
         self._on_cancel[tag] = on_cancel
         return tag
 
-    async def _open(self) -> AbstractChannel:
+    async def _open(self) -> SettlingChannel:
         channel = await self._wires.consuming_channel()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
@@ -93,6 +96,7 @@ class Consumers:
         """End one consumer."""
         self._on_cancel.pop(consumer_tag, None)
         if self._channel is not None:
+            self._channel.write_out()
             await answered(in_time(self._channel.basic_cancel(consumer_tag), GOODBYE_TIMEOUT))
 
     async def flush(self) -> None:
@@ -103,22 +107,8 @@ class Consumers:
         """
         async with self._lock:
             if self._channel is not None:
+                self._channel.write_out()
                 await answered(in_time(self._channel.basic_qos(prefetch_count=1)))
-
-
-async def settle(delivery: Delivery, outcome: Outcome) -> None:
-    """Tell RabbitMQ how a delivery ended, unless it has requeued it with its channel."""
-    channel, tag = delivery.receipt
-    if outcome is Outcome.ACKNOWLEDGE:
-        request = channel.basic_ack(tag, wait=False)
-    elif outcome is Outcome.GIVE_BACK:
-        request = channel.basic_nack(tag, requeue=True, wait=False)
-    else:
-        request = channel.basic_reject(tag, requeue=outcome is Outcome.REQUEUE, wait=False)
-    if channel.connection.write_queue.full():
-        request = while_open(channel, request)
-    with contextlib.suppress(*GONE):
-        await request
 
 
 def delivery_of(arrived: DeliveredMessage) -> Delivery:

@@ -24,6 +24,7 @@ from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost
 from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
 from mooq.transports.rabbit.confirming import ConfirmingChannel
+from mooq.transports.rabbit.settling import SettlingChannel
 from mooq.transports.rabbit.wire import Wire, close_all
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ class Wires:
         self._publishing: Wire | None = None
         self._publishing_lock = asyncio.Lock()
         self._connecting: set[asyncio.Future[Wire]] = set()
-        self._control: AbstractChannel | None = None
+        self._control: SettlingChannel | None = None
         self._control_lock = asyncio.Lock()
         self._nothing_owed = asyncio.Event()
         self._nothing_owed.set()
@@ -118,11 +119,11 @@ class Wires:
         finally:
             self._connecting.discard(connecting)
 
-    async def consuming_channel(self) -> AbstractChannel:
+    async def consuming_channel(self) -> SettlingChannel:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await answered(in_time(self._consuming.amqp.channel(publisher_confirms=False)))
+        return await answered(in_time(SettlingChannel.on(self._consuming.amqp)))
 
     async def publishing_channel(self) -> ConfirmingChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
@@ -198,9 +199,10 @@ class Wires:
 
         return await self.control(ask)
 
-    def settled(self, channel: AbstractChannel) -> None:
+    def settled(self, channel: SettlingChannel) -> None:
         """Let control go on, if it was on its channel that a message was settled."""
         if channel is self._control:
+            channel.write_out()
             self._nothing_owed.set()
 
     async def verify_exchange(self, name: str) -> None:

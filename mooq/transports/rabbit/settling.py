@@ -1,0 +1,79 @@
+"""An AMQP channel to consume on: deliveries straight to their consumers, and settled in runs.
+
+What is acknowledged in one turn of the event loop is told to RabbitMQ by one frame as far as all
+that was delivered before is acknowledged too (AMQP 0-9-1 §1.8.3.13, ``multiple``), so nothing is
+acknowledged ahead of its callback.
+"""
+
+from __future__ import annotations
+
+from aiormq.exceptions import InvalidFrameError
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from mooq.message import Outcome
+from mooq.transports.rabbit.writing import WritingChannel
+
+
+class SettlingChannel(WritingChannel):
+    """A channel for control and consumers."""
+
+    has_confirms = False
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self._unsettled: dict[int, None] = {}
+        self._acknowledged: list[int] = []
+
+    def settle(self, tag: int, outcome: Outcome) -> None:
+        """End a delivery, after those of earlier calls; nothing happens on a closed channel."""
+        if self.is_closed:
+            return
+        if outcome is Outcome.ACKNOWLEDGE:
+            self._acknowledged.append(tag)
+        else:
+            self._acknowledge_all()
+            self._unsettled.pop(tag, None)
+            requeue = outcome is not Outcome.REJECT
+            self._unwritten.append(
+                self._marshal(
+                    Basic.Nack(tag, requeue=requeue)
+                    if outcome is Outcome.GIVE_BACK
+                    else Basic.Reject(tag, requeue=requeue)
+                )
+            )
+        self._write_soon()
+
+    def write_out(self) -> None:
+        self._acknowledge_all()
+        super().write_out()
+
+    def _acknowledge_all(self) -> None:
+        """Write what was acknowledged, the run from the oldest delivery on in one frame."""
+        if not self._acknowledged:
+            return
+        acknowledged = set(self._acknowledged)
+        run = []
+        for tag in self._unsettled:  # in the order of delivery
+            if tag not in acknowledged:
+                break
+            run.append(tag)
+        if len(run) > 1:
+            self._unwritten.append(self._marshal(Basic.Ack(run[-1], multiple=True)))
+            acknowledged.difference_update(run)
+        for tag in self._acknowledged:
+            self._unsettled.pop(tag, None)
+            if tag in acknowledged:
+                self._unwritten.append(self._marshal(Basic.Ack(tag)))
+        self._acknowledged.clear()
+
+    async def _on_deliver_frame(self, frame: Basic.Deliver) -> None:
+        header = await self._get_frame()
+        if not isinstance(header, ContentHeader):
+            raise InvalidFrameError(header)
+        message = await self._read_content(frame, header)
+        consumer = self.consumers.get(frame.consumer_tag or "")
+        if frame.delivery_tag is not None:
+            self._unsettled[frame.delivery_tag] = None
+        if consumer is not None:
+            await consumer(message)

@@ -1,0 +1,66 @@
+"""An AMQP channel that writes together what it is given in one turn of the event loop.
+
+aiormq writes each frame by itself, through a queue and a system call. With hundreds of messages in
+flight that is most of what one costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+from typing import ClassVar, Self
+
+from aiormq.abc import AbstractConnection, ChannelFrame
+from aiormq.channel import Channel
+from pamqp import frame
+from pamqp.base import Frame
+
+
+class WritingChannel(Channel):
+    """A channel of aiormq's; whoever makes requests of it calls :meth:`write_out` before."""
+
+    has_confirms: ClassVar[bool]
+
+    def __init__(self, connection: AbstractConnection, number: int) -> None:
+        super().__init__(connection, number, publisher_confirms=self.has_confirms)
+        self._unwritten: list[bytes] = []
+        self._is_scheduled = False
+        self._writing: asyncio.Future[None] | None = None
+        self.closing.add_done_callback(self._closed)
+
+    @classmethod
+    async def on(cls, connection: AbstractConnection) -> Self:
+        """Return a new channel of a connection, open."""
+        number = next(number for number in count(1) if number not in connection.channels)
+        channel = connection.channels[number] = cls(connection, number)
+        await channel.open()
+        return channel
+
+    def write_out(self) -> None:
+        """Hand what is unwritten to the connection, in one piece."""
+        self._is_scheduled = False
+        if self._unwritten and self._writing is None:
+            payload = ChannelFrame(payload=b"".join(self._unwritten), should_close=False)
+            self._unwritten.clear()
+            try:
+                self.write_queue.put_nowait(payload)
+            except asyncio.QueueFull:
+                self._writing = asyncio.ensure_future(self.write_queue.put(payload))
+                self._writing.add_done_callback(self._written)
+
+    def _write_soon(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self.loop.call_soon(self.write_out)
+
+    def _marshal(self, method: Frame) -> bytes:
+        return frame.marshal(method, self.number)
+
+    def _written(self, writing: asyncio.Future[None]) -> None:
+        self._writing = None
+        if not writing.cancelled():
+            self.write_out()
+
+    def _closed(self, closing: asyncio.Future[None]) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
