@@ -48,6 +48,8 @@ class Lease:
 
     def __init__(self, offer: Offer) -> None:
         self._socket = socket.create_connection((LOOPBACK, offer.port), timeout=ANSWER_TIMEOUT)
+        # Or a question waits 40 ms for the acknowledgement of what was given back before it.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._replies = self._socket.makefile("rb")
         self._answer: Answer | None = None
         self._ask(offer.token)

@@ -1,0 +1,249 @@
+"""What the harness costs: ready, a test's isolation, tests in memory, and what workers bring.
+
+``python -m benchmarks.harness IMAGE [ready boots isolation in-memory workers]``, an image with the
+management plugin. Every comparison is made in turns on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import aiormq
+import aiormq.exceptions
+
+import mooq
+from mooq.address import Address
+from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.testing.asking import Lease
+from mooq.testing.nodes import DATA_FOLDER, with_management
+from mooq.testing.owner import Owner
+from mooq.testing.settings import Settings
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
+ROOT = Path(__file__).parents[1]
+BOOTS = 4
+INTERVAL = 0.02  # seconds between two attempts of the raw poller
+TESTS = 200
+SUITE = [
+    f"tests/integration/test_{name}.py"
+    for name in ("consuming", "declaring", "failing", "getting", "publishing", "routing")
+]
+ONE_TEST = """
+@pytest.mark.parametrize("number", range({count}))
+async def test_it(mooq_channel, mooq_broker, number):
+    heard = []
+
+    async def hear(message):
+        heard.append(message["msg"])
+
+    await mooq_channel.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=hear
+    )
+    await mooq_channel.publish(exchange_name="e", msg=number)
+    await mooq_broker.idle()
+    assert heard == [number]
+"""
+
+# RabbitMQ's own way for its threads, which mooq replaces (docs/launchers.md).
+AS_THE_IMAGE_IS = {
+    "RABBITMQ_SCHEDULER_BIND_TYPE": "db",
+    "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
+}
+IN_MEMORY = {"RABBITMQ_MNESIA_BASE": DATA_FOLDER}
+MANAGEMENT = with_management(f"{DATA_FOLDER}/enabled_plugins")
+NO_PLUGINS = {**MANAGEMENT, "RABBITMQ_ENABLED_PLUGINS": ""}
+ONE_THREAD = {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +SDcpu 1:1 +SDio 1"}
+
+
+class Variant(DockerLauncher):
+    """A container whose environment is changed."""
+
+    def __init__(self, address: Address, image: str, environment: dict[str, str]) -> None:
+        super().__init__(address, image)
+        self._environment = environment
+
+    def _describe(self) -> DockerContainer:
+        container = super()._describe().with_tmpfs_mount(DATA_FOLDER, "mode=1777")
+        return container.with_envs(**self._environment)
+
+
+async def raw_poller(port: int) -> float:
+    """Return when a client first gets an AMQP channel that tries to every 20 ms."""
+    while True:
+        try:
+            connection = await aiormq.connect(f"amqp://guest:guest@{LOOPBACK}:{port}/")
+            await connection.channel()
+        except (OSError, aiormq.exceptions.AMQPError):
+            await asyncio.sleep(INTERVAL)
+        else:
+            ready = perf_counter()
+            await connection.close()
+            return ready
+
+
+async def boot(image: str, environment: dict[str, str]) -> tuple[float, float]:
+    """Boot; return how long ``run()`` took, and how much later it was than a raw poller."""
+    address = Address(LOOPBACK, free_port())
+    launcher = Variant(address, image, environment)
+    async with asyncio.TaskGroup() as tasks:
+        polling = tasks.create_task(raw_poller(address.port))
+        broker = RabbitMQBroker(host=address.host, port=address.port, launcher=launcher)
+        began = perf_counter()
+        try:
+            await broker.run()
+            ready = perf_counter()
+            first = await polling
+        finally:
+            await broker.close()
+    return ready - began, ready - first
+
+
+def ready(image: str) -> None:
+    """Compare run() with a raw poller, both waiting for the same boots."""
+    later = [asyncio.run(boot(image, IN_MEMORY | MANAGEMENT))[1] for _ in range(BOOTS * 2)]
+    print(
+        f"run() after a raw 20 ms poller: median {median(later):.3f} s, "
+        f"worst {max(later):.3f} s of {len(later)} boots (wanted: 0.1 s)"
+    )
+
+
+def boots(image: str) -> None:
+    """Compare what a boot may do without."""
+    variants = {
+        "as the image is, management plugin": AS_THE_IMAGE_IS | MANAGEMENT,
+        "Erlang's threads unbound, spinning shortly": MANAGEMENT,
+        "… data in memory: the harness": MANAGEMENT | IN_MEMORY,
+        "… and one thread": MANAGEMENT | IN_MEMORY | ONE_THREAD,
+        "… and no plugins": NO_PLUGINS | IN_MEMORY | ONE_THREAD,
+        "no plugins, on disk": NO_PLUGINS,
+        "no plugins, data in memory": NO_PLUGINS | IN_MEMORY,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(BOOTS):
+        for name, environment in variants.items():
+            seconds[name].append(asyncio.run(boot(image, environment))[0])
+    slowest = median(next(iter(seconds.values())))
+    for name, some in seconds.items():
+        print(f"{name}: median {median(some):.2f} s, {slowest / median(some):.2f} x")
+
+
+@contextmanager
+def lease_of(image: str) -> Iterator[Lease]:
+    """Return a claim on a run's RabbitMQ."""
+    owner = Owner(Settings(images=(image,)))
+    try:
+        with closing(Lease(owner.offer)) as lease:
+            lease.answer()
+            yield lease
+    finally:
+        owner.end()
+
+
+def isolation(image: str) -> None:
+    """Measure what having a virtual host of its own costs a test."""
+    with lease_of(image) as lease:
+        answer = lease.answer()
+
+        async def work(virtual_host: str) -> None:
+            async with await mooq.connect(
+                host=answer["host"], port=answer["port"], virtual_host=virtual_host
+            ) as connection:
+                channel = await connection.create_channel()
+                await channel.register_producer(exchange_name="e", exchange_type="fanout")
+                await channel.publish(exchange_name="e", msg="hello")
+
+        def isolate(*, is_working: bool) -> float:
+            began = perf_counter()
+            virtual_host = lease.virtual_host()["virtual_host"]
+            seconds = perf_counter() - began
+            if is_working:
+                asyncio.run(work(virtual_host))
+            began = perf_counter()
+            lease.give_back(virtual_host)
+            return seconds + perf_counter() - began
+
+        for is_working, what in ((True, "tests that connect and publish"), (False, "empty tests")):
+            costs = sorted(isolate(is_working=is_working) for _ in range(TESTS))
+            print(
+                f"isolation of {what}: median {median(costs) * 1e3:.1f} ms, "
+                f"90 % within {costs[int(0.9 * TESTS)] * 1e3:.1f} ms (wanted: 20 ms)"
+            )
+
+
+def in_memory(image: str) -> None:
+    """Measure tests that connect, consume and publish, all fixtures included."""
+    count = 2000
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "pytest.ini").write_text(
+            "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+        )
+        (Path(folder) / "test_it.py").write_text("import pytest\n" + ONE_TEST.format(count=count))
+        seconds = pytest_seconds(folder, "--mooq-backend=in_memory", "-p", "no:cacheprovider")
+    print(f"tests in memory: {count / seconds:.0f} a second (wanted: 200)")
+
+
+def workers(image: str) -> None:
+    """Compare a run of mooq's own tests that take RabbitMQ without xdist and with two workers."""
+    choice = ("-m", "rabbit", f"--mooq-image={image}", *SUITE)
+    runs: dict[str, list[float]] = {"-n0": [], "-n2": []}
+    for _ in range(2):
+        for option, seconds in runs.items():
+            seconds.append(pytest_seconds(str(ROOT), option, *choice))
+    ratio = median(one / two for one, two in zip(*runs.values(), strict=True))
+    print(
+        f"{len(SUITE)} files of tests on RabbitMQ: {median(runs['-n0']):.1f} s alone, "
+        f"{median(runs['-n2']):.1f} s with -n 2: {ratio:.2f} x (wanted: 1.6)"
+    )
+
+
+def pytest_seconds(folder: str, *options: str) -> float:
+    """Return how long pytest says that a run took, in which everything passed."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout[-5000:]
+    said = re.search(r"passed.* in ([\d.]+)s", ran.stdout)
+    assert said is not None
+    return float(said[1])
+
+
+SECTIONS: dict[str, Callable[[str], None]] = {
+    "ready": ready,
+    "boots": boots,
+    "isolation": isolation,
+    "in-memory": in_memory,
+    "workers": workers,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", choices=[[], *SECTIONS])
+    options = parser.parse_args()
+    for section in options.sections or SECTIONS:
+        SECTIONS[section](options.image)
+
+
+if __name__ == "__main__":
+    main()
