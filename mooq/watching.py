@@ -31,11 +31,14 @@ _watchers: dict[str, Watcher] = {}
 @contextmanager
 def watching(virtual_host: str, watcher: Watcher) -> Iterator[None]:
     """Let ``watcher`` see the connections to a virtual host that begin within the block."""
+    before = watcher_of(virtual_host)
     _watchers[virtual_host] = watcher
     try:
         yield
     finally:
-        del _watchers[virtual_host]
+        _watchers[virtual_host] = before
+        if before is _nobody:
+            del _watchers[virtual_host]
 
 
 def watcher_of(virtual_host: str) -> Watcher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ from mooq.connecting import connect
 from mooq.connection import Connection
 from mooq.in_memory import InMemoryBroker
 from mooq.testing.arguments import Arguments, arguments_of
+from mooq.testing.faults import Faults, faults_before
 from mooq.testing.idling import wait_until_idle
 from mooq.testing.leaving import Leaving
 from mooq.testing.recorder import Recorder
@@ -27,14 +28,26 @@ class Broker:
     """A test's own broker. Nobody used it before, so fixed names of exchanges and queues will do.
 
     ``recorded`` has what happened on its connections, ``allows_failures`` is whether callbacks
-    may raise without failing the test.
+    may raise without failing the test, ``has_faults`` whether a network that can fail is put before
+    it, and ``redelivers`` whether each message is delivered twice
+    (:mod:`mooq.testing.redelivering`).
     """
 
-    def __init__(self, backend: Backend, address: Address, *, allows_failures: bool) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        address: Address,
+        *,
+        allows_failures: bool = False,
+        has_faults: bool = False,
+        redelivers: bool = False,
+    ) -> None:
         self.backend = backend
         self.allows_failures = allows_failures
         self._address = address
-        self._watch = Watch()
+        self._has_faults = has_faults
+        self._faults: Faults | None = None
+        self._watch = Watch(redelivers=redelivers)
         self._connections = AsyncExitStack()
 
     @property
@@ -43,14 +56,27 @@ class Broker:
         return self._watch.recorded
 
     @property
+    def faults(self) -> Faults:
+        """The network before it: what comes by ``arguments`` or ``url`` passes through that.
+
+        Raises ``RuntimeError`` for a broker that was not asked to have one.
+        """
+        if self._faults is None:
+            raise RuntimeError(
+                "this broker has no network that can fail: let the test, or a fixture of its, take "
+                "mooq_faults as an argument"
+            )
+        return self._faults
+
+    @property
     def host(self) -> str:
-        """Its host."""
-        return self._address.host
+        """The host by which it is reached."""
+        return self.arguments["host"]
 
     @property
     def port(self) -> int:
-        """Its port."""
-        return self._address.port
+        """The port by which it is reached."""
+        return self.arguments["port"]
 
     @property
     def virtual_host(self) -> str:
@@ -60,6 +86,8 @@ class Broker:
     @property
     def arguments(self) -> Arguments:
         """The arguments of :func:`mooq.connect` that lead here."""
+        if self._faults is not None:
+            return self._faults.arguments
         return arguments_of(self.backend, self._address)
 
     @property
@@ -69,7 +97,7 @@ class Broker:
             quote(part, safe="")
             for part in (self._address.username, self._address.password, self.virtual_host)
         )
-        return f"amqp://{user}:{password}@{self._address}/{virtual_host}"
+        return f"amqp://{user}:{password}@{self.host}:{self.port}/{virtual_host}"
 
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection, closed when the test ends.
@@ -109,13 +137,21 @@ class Broker:
         async with AsyncExitStack() as at_the_end:
             if self.backend == "in_memory":
                 broker = InMemoryBroker(
-                    host=self.host, port=self.port, virtual_hosts=("/", self.virtual_host)
+                    host=self._address.host,
+                    port=self._address.port,
+                    virtual_hosts=("/", self.virtual_host),
                 )
                 await at_the_end.enter_async_context(broker)
             at_the_end.enter_context(watching(self.virtual_host, self._watch))
+            healing: AbstractContextManager[object] = nullcontext()
+            if self._has_faults:
+                network = faults_before(**self.arguments)
+                self._faults = await at_the_end.enter_async_context(network)
+                healing = self._faults
             leaving = Leaving(self._watch) if is_strict else None
             try:
-                yield self
+                with healing:
+                    yield self
                 if leaving is not None:
                     await leaving.look_at_connections()
             finally:

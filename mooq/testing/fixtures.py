@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mooq.connection import Connection
     from mooq.testing.asking import Answer
     from mooq.testing.broker import Backend, Broker
+    from mooq.testing.faults import Faults
     from mooq.testing.recorder import Recorder
 
 _serial = itertools.count(1)
@@ -82,11 +83,19 @@ async def mooq_broker(
     """The broker that the test has to itself: :class:`mooq.testing.broker.Broker`."""
     from mooq.testing.broker import Broker
 
-    def is_marked(name: str) -> bool:
-        return request.node.get_closest_marker(name) is not None
+    def is_marked(name: str, *, otherwise: bool = False) -> bool:
+        mark = request.node.get_closest_marker(name)
+        return otherwise if mark is None else mark.args != (False,)
 
-    is_strict = Harness.of(request.config).settings.is_strict
-    broker = Broker(mooq_backend, mooq_address, allows_failures=is_marked("mooq_allow_failures"))
+    settings = Harness.of(request.config).settings
+    is_strict = settings.is_strict
+    broker = Broker(
+        mooq_backend,
+        mooq_address,
+        allows_failures=is_marked("mooq_allow_failures"),
+        has_faults="mooq_faults" in request.fixturenames,
+        redelivers=is_marked("mooq_redeliver", otherwise=settings.redelivers),
+    )
     request.node.stash[BROKER] = broker
     async with broker.running(is_strict=is_strict and not is_marked("mooq_allow_leftovers")):
         yield broker
@@ -102,6 +111,12 @@ def mooq_connect(mooq_broker: Broker) -> Callable[..., Awaitable[Connection]]:
 def mooq_recorder(mooq_broker: Broker) -> Recorder:
     """What was published, delivered, acknowledged, rejected, unroutable: ``broker.recorded``."""
     return mooq_broker.recorded
+
+
+@pytest.fixture
+def mooq_faults(mooq_broker: Broker) -> Faults:
+    """A network that can fail, before the test's broker: cut, stall, delay and the like."""
+    return mooq_broker.faults
 
 
 @async_fixture

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MARKERS = (
     "rabbit: takes a real RabbitMQ; -m 'not rabbit' leaves these out and starts none",
     "mooq_allow_failures: callbacks may raise without failing the test",
+    "mooq_redeliver: each message is delivered twice; mooq_redeliver(False): once",
     "mooq_allow_leftovers: under --mooq-strict, the test may leave messages and exceptions behind",
 )
 SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")

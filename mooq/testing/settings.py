@@ -39,6 +39,11 @@ OPTIONS = {
     "mooq_timeout": "seconds that RabbitMQ may take to answer (60; 10 if it runs already)",
 }
 
+SWITCHES = {
+    "mooq_strict": "fail a test that leaves unconsumed messages, or exceptions that nobody saw",
+    "mooq_redeliver": "deliver each message twice, to prove that services are idempotent",
+}
+
 
 class Settings(NamedTuple):
     """How to have a RabbitMQ, and whether a test may be left out for want of it."""
@@ -53,6 +58,7 @@ class Settings(NamedTuple):
     timeout: float = LAUNCHED_TIMEOUT
     is_required: bool = False
     is_strict: bool = False
+    redelivers: bool = False
 
     def __str__(self) -> str:
         if self.address is not None:
@@ -68,9 +74,9 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in OPTIONS.items():
         group.addoption(f"--{name.replace('_', '-')}", dest=name, default=None, help=text)
         parser.addini(name, text, type="string", default="")
-    strict = "fail a test that leaves unconsumed messages, or exceptions that nobody saw"
-    group.addoption("--mooq-strict", dest="mooq_strict", action="store_true", help=strict)
-    parser.addini("mooq_strict", strict, type="bool", default=False)
+    for name, text in SWITCHES.items():
+        group.addoption(f"--{name.replace('_', '-')}", dest=name, action="store_true", help=text)
+        parser.addini(name, text, type="bool", default=False)
 
 
 def settings_of(config: pytest.Config) -> Settings:
@@ -103,8 +109,13 @@ def settings_of(config: pytest.Config) -> Settings:
         if url
         else LAUNCHED_TIMEOUT,
         is_required=os.environ.get("MOOQ_REQUIRE_RABBITMQ", "") not in ("", "0"),
-        is_strict=bool(config.getoption("mooq_strict")) or bool(config.getini("mooq_strict")),
+        is_strict=_is_on(config, "mooq_strict"),
+        redelivers=_is_on(config, "mooq_redeliver"),
     )
+
+
+def _is_on(config: pytest.Config, switch: str) -> bool:
+    return bool(config.getoption(switch) or config.getini(switch))
 
 
 def _from_environment() -> dict[str, str]:

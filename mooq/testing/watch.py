@@ -19,9 +19,13 @@ from mooq.watching import Watcher
 
 
 class Watch(Watcher):
-    """Everything that is known of the connections to one test's broker."""
+    """Everything that is known of the connections to one test's broker.
 
-    def __init__(self) -> None:
+    ``redelivers`` is whether each message is delivered a second time once its callback is done.
+    """
+
+    def __init__(self, *, redelivers: bool = False) -> None:
+        self.redelivers = redelivers
         self.recorded = Recorder()
         self.queues: set[str] = set()
         """Names of the queues that were declared, or consumed from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -73,6 +74,7 @@ class WatchedChannel(TransportChannel):
     ) -> None:
         super().__init__(transport)
         self._channel = channel
+        self._dispatcher = transport.dispatcher
         self._open_ones = open_ones
         self._watch = watch
         self._consumed: dict[str, str] = {}
@@ -187,6 +189,15 @@ class WatchedChannel(TransportChannel):
         )
         return delivery
 
+    def _is_to_come_again(self, delivery: Delivery, outcome: Outcome) -> bool:
+        """Whether the acknowledgement of a callback is to be lost, as a network may lose it."""
+        return (
+            self._watch.redelivers
+            and outcome is Outcome.ACKNOWLEDGE
+            and not delivery.redelivered
+            and asyncio.current_task() in self._dispatcher.running
+        )
+
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)
         # A callback's failure is settled while it is being handled.
@@ -200,6 +211,8 @@ class WatchedChannel(TransportChannel):
                 error if isinstance(error, Exception) else None,
             )
         )
+        if self._is_to_come_again(delivery, outcome):
+            outcome = Outcome.GIVE_BACK
         await self._channel.settle(delivery, outcome)  # which may have the next one delivered
 
     async def flush(self) -> None:

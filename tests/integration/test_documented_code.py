@@ -62,14 +62,33 @@ def test_a_program_of_the_documentation_runs(
     assert run("-c", program)
 
 
-@pytest.mark.parametrize("code", TESTS)
-def test_a_test_of_the_documentation_passes_in_memory(code: str, tmp_path: Path) -> None:
-    (tmp_path / "test_documented.py").write_text(code)
+@pytest.fixture(params=TESTS)
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A project whose only test is one of the documentation's."""
+    (tmp_path / "test_documented.py").write_text(request.param)
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
     )
+    return tmp_path
 
-    printed = run("-m", "pytest", "--mooq-backend=in_memory", str(tmp_path))
+
+def test_a_test_of_the_documentation_passes_in_memory(project: Path) -> None:
+    printed = run("-m", "pytest", "--mooq-backend=in_memory", str(project))
+
+    assert any(" passed" in line for line in printed)
+
+
+@pytest.mark.rabbit
+def test_a_test_of_the_documentation_passes_on_rabbitmq(
+    project: Path, mooq_rabbitmq: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    login = f"{mooq_rabbitmq['username']}:{mooq_rabbitmq['password']}"
+    place = f"{mooq_rabbitmq['host']}:{mooq_rabbitmq['port']}"
+    monkeypatch.setenv("MOOQ_RABBITMQ_URL", f"amqp://{login}@{place}")
+    monkeypatch.setenv("MOOQ_RABBITMQ_MANAGEMENT", mooq_rabbitmq["management"])
+    monkeypatch.delenv("TEST_DISTRIBUTION", raising=False)
+
+    printed = run("-m", "pytest", "--mooq-backend=rabbit", str(project))
 
     assert any(" passed" in line for line in printed)
 

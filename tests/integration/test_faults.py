@@ -9,6 +9,9 @@ from typing import Any, Literal
 import pytest
 
 import mooq
+from mooq.address import Address
+from mooq.testing.arguments import arguments_of
+from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, make_queue, processing
@@ -267,3 +270,33 @@ async def test_a_network_before_nothing_takes_nobody_further() -> None:
             with pytest.raises(mooq.BrokerConnectionError) as caught:
                 await mooq.connect(**faults.arguments)
             assert caught.value.transient
+
+
+async def test_the_plugin_puts_a_network_before_the_tests_broker(
+    mooq_channel: mooq.Channel,
+    mooq_faults: Faults,
+    mooq_broker: Broker,
+    mooq_address: Address,
+    broker_address: BrokerAddress,
+) -> None:
+    await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
+    mooq_faults.cut(before="confirm")
+    with pytest.raises(mooq.PublishUnconfirmed):
+        await mooq_channel.publish(exchange_name="log", msg=1)
+    await mooq_channel.publish(exchange_name="log", msg=1)
+
+    # What the test uses passes through it; whoever goes straight to the broker does not.
+    mooq_faults.stall()
+    straight = arguments_of(mooq_broker.backend, mooq_address)
+    async with await mooq.connect(**straight) as observer:
+        await (await observer.create_channel()).publish(exchange_name="log", msg=2)
+    with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
+        await mooq.connect(**broker_address, timeout=AT_ONCE)
+    with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
+        await mooq.connect(url=mooq_broker.url, broker=mooq_broker.backend, timeout=AT_ONCE)
+    # When the test ends it heals, or the connection could not be closed.
+
+
+async def test_a_broker_without_a_network_says_how_to_have_one(mooq_broker: Broker) -> None:
+    with pytest.raises(RuntimeError, match="take mooq_faults as an argument"):
+        mooq_broker.faults  # noqa: B018

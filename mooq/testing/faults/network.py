@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from mooq.testing.arguments import Arguments
 
@@ -31,8 +31,9 @@ class Kind(Enum):
 class Faults:
     """A network before one broker, and what goes wrong with it. Nothing does at first.
 
-    Each fault lasts until :meth:`heal`, and several may be in force at once. ``arguments`` are
-    those of :func:`mooq.connect` by which the broker is reached through this network.
+    Each fault lasts until :meth:`heal`, also by leaving ``with``, and several may be in force at
+    once. ``arguments`` are those of :func:`mooq.connect` by which the broker is reached through
+    this network.
     """
 
     def __init__(self, arguments: Arguments) -> None:
@@ -47,6 +48,12 @@ class Faults:
         self._fatal: Moment | None = None
         self._delay = 0.0
         self._rate = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.heal()
 
     def cut(self, *, before: Moment | None = None) -> None:
         """End every connection without a word, as a broken network does; new ones are taken.

@@ -26,6 +26,7 @@ METHOD = struct.Struct(">HH")
 METHODS: dict[
     tuple[int, ...], Kind
 ] = {  # class and method, as the server sends them (AMQP 0-9-1 §1.8.3; RabbitMQ's confirms)
+    (60, 50): Kind.CONFIRM,  # a message that is returned is confirmed right behind
     (60, 60): Kind.DELIVERY,
     (60, 80): Kind.CONFIRM,
     (60, 120): Kind.CONFIRM,
