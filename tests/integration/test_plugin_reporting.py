@@ -8,9 +8,8 @@ import pytest
 
 from tests.command_line import free_port
 from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, run
-from tests.integration.test_launchers_process import temporary_folder
 
-__all__ = ["run", "temporary_folder"]  # fixtures
+__all__ = ["run"]  # a fixture
 
 WAITING = re.compile(r"waiting for (RabbitMQ [^\x1b]+): \d+\.\d s")
 ERASED = "\x1b[B\r\x1b[K\x1b8"
@@ -62,16 +61,3 @@ def test_a_broker_that_nobody_can_reach_fails_its_tests_and_is_explained_once(ru
     assert "2 passed, 2 errors" in printed
     section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
     assert f"cannot connect to 127.0.0.1:{port}: nothing listens there" in section
-
-
-@pytest.mark.rabbit
-def test_a_rabbitmq_that_does_not_come_up_shows_the_end_of_its_log(run: Run) -> None:
-    status, printed = run(
-        ONE_TEST, "--mooq-launcher=process", "--mooq-backend=rabbit", "--mooq-timeout=1.5", "-q"
-    )
-
-    assert status == pytest.ExitCode.TESTS_FAILED
-    assert "no RabbitMQ for this test: " in printed
-    section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
-    assert "waited 1.5 s for RabbitMQ to complete an AMQP handshake; last seen: " in section
-    assert "The end of its log:" in section

@@ -1,0 +1,120 @@
+"""A run that is told of a RabbitMQ that runs already, and leaves it as it was."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from mooq.rabbitmq_broker.owner import Owner
+from mooq.testing.asking import Answer
+from mooq.testing.virtual_hosts import Management
+from tests.command_line import free_port
+from tests.integration.inner_run import (
+    LONGEST,
+    NOWHERE,
+    ONE_TEST,
+    Run,
+    kill_all,
+    named,
+    owner_of,
+    run,
+    wait_for,
+)
+from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["run"]  # a fixture
+
+pytestmark = pytest.mark.rabbit
+
+RABBIT = "--mooq-backend=rabbit"
+
+
+def management_of(rabbitmq: Answer) -> Management:
+    host, _, port = rabbitmq["management"].rpartition(":")
+    return Management(host, int(port), rabbitmq["username"], rabbitmq["password"])
+
+
+def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    with run.start(ONE_TEST, *named(mooq_rabbitmq), "-n2", DOCKER_HOST=NOWHERE) as process:
+        owner = owner_of(process)
+        printed, _ = process.communicate(timeout=LONGEST)
+
+    assert process.returncode == 0, printed
+    assert "2 passed" in printed
+    where = f"{mooq_rabbitmq['host']}:{mooq_rabbitmq['port']}"
+    assert f"mooq: in_memory and rabbit; RabbitMQ at {where}\n" in printed
+    assert f"mooq: RabbitMQ {mooq_rabbitmq['version']} named at {where}, ready in " in printed
+    assert virtual_hosts_of(mooq_rabbitmq, owner) == []
+
+
+def virtual_hosts_of(rabbitmq: Answer, owner: Owner) -> list[str]:
+    descriptions = management_of(rabbitmq).descriptions()
+    return [name for name, description in descriptions.items() if description == str(owner)]
+
+
+def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_reaper(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    with run.start(A_TEST_THAT_HANGS, *named(mooq_rabbitmq), "-n2") as process:
+        owner = owner_of(process)
+        wait_for((run.folder / "it runs").exists, "the test to run")
+        assert virtual_hosts_of(mooq_rabbitmq, owner)
+        kill_all(process)
+
+    wait_for(lambda: not virtual_hosts_of(mooq_rabbitmq, owner), "its virtual hosts to be gone")
+
+
+def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_else(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    management = management_of(mooq_rabbitmq)
+    owners = {
+        f"test-{uuid4()}": owner
+        for owner in (
+            str(Owner.this_process()._replace(pid=2**30)),
+            str(Owner.this_process()),
+            "the project's own",
+        )
+    }
+    gone, *stay = owners
+    for name, owner in owners.items():
+        management.make(name, owner)
+    try:
+        status, printed = run(ONE_TEST, RABBIT, *named(mooq_rabbitmq))
+
+        assert status == 0, printed
+        assert owners.keys() & management.descriptions().keys() == set(stay)
+        assert gone not in management.descriptions()
+    finally:
+        for name in owners:
+            management.delete(name)
+
+
+def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    status, printed = run(ONE_TEST, *named({**mooq_rabbitmq, "password": "wrong"}))
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "1 passed, 1 error" in printed
+    assert f"cannot connect to 127.0.0.1:{mooq_rabbitmq['port']}: it refused the login" in printed
+
+
+def test_a_broker_without_its_management_api_is_told_to_enable_it(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    address, _ = named(mooq_rabbitmq)
+
+    status, printed = run(
+        ONE_TEST, address, f"--mooq-management=127.0.0.1:{free_port()}", "--mooq-timeout=0.5"
+    )
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "Enable it by `rabbitmq-plugins enable rabbitmq_management`" in printed

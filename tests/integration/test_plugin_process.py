@@ -1,0 +1,102 @@
+"""A run whose RabbitMQ is a process of its own, and what becomes of it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from mooq.rabbitmq_broker.owner import Owner, beginning_of
+from mooq.testing.leftovers import OWNER_FILE
+from tests.integration.inner_run import (
+    LONGEST,
+    NOWHERE,
+    ONE_TEST,
+    Run,
+    kill_all,
+    run,
+    wait_for,
+)
+from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
+from tests.integration.test_launchers_process import processes_of, temporary_folder
+
+__all__ = ["run", "temporary_folder"]  # fixtures
+
+pytestmark = pytest.mark.rabbit
+
+RABBIT = "--mooq-backend=rabbit"
+PROCESS = "--mooq-launcher=process"
+
+
+@pytest.fixture
+def folder(temporary_folder: Path, tmp_path: Path) -> Path:
+    """Where runs keep what is temporary, on a machine that has RabbitMQ."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    return folder
+
+
+def test_a_run_has_a_process_of_its_own_and_leaves_nothing(run: Run, folder: Path) -> None:
+    status, printed = run(ONE_TEST, PROCESS, "-n2", DOCKER_HOST=NOWHERE, TMPDIR=str(folder))
+
+    assert status == 0, printed
+    assert "2 passed" in printed
+    assert " by process at 127.0.0.1:" in printed
+    assert list(folder.glob("mooq-*")) == []
+    assert processes_of(folder) == {}
+
+
+def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_reaper(
+    run: Run, folder: Path
+) -> None:
+    with run.start(A_TEST_THAT_HANGS, PROCESS, "-n0", TMPDIR=str(folder)) as process:
+        wait_for((run.folder / "it runs").exists, "the test to run")
+        (its_own,) = folder.glob("mooq-*")
+        _, pid, began = json.loads((its_own / OWNER_FILE).read_text())
+        assert beginning_of(pid) == began
+        kill_all(process)
+
+    wait_for(lambda: beginning_of(pid) is None and not its_own.exists(), "the node to be gone")
+
+
+def test_a_run_begins_by_removing_the_nodes_of_the_dead_and_of_nobody_else(
+    run: Run, folder: Path
+) -> None:
+    alive = Owner.this_process()
+    dead = alive._replace(pid=2**30)
+    with node_of(folder, dead) as gone, node_of(folder, alive) as stays:
+        try:
+            status, printed = run(ONE_TEST, PROCESS, RABBIT, TMPDIR=str(folder))
+
+            assert status == 0, printed
+            assert gone.wait(LONGEST) == -signal.SIGKILL
+            assert stays.poll() is None
+            (left,) = folder.glob("mooq-*")
+            assert Owner.read(json.loads((left / OWNER_FILE).read_text())[0]) == alive
+        finally:
+            for process in (gone, stays):
+                process.kill()
+
+
+def node_of(folder: Path, owner: Owner) -> subprocess.Popen[bytes]:
+    """Start a process that is written down as an owner's node."""
+    its_own = folder / f"mooq-{uuid4().hex}"
+    its_own.mkdir()
+    process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    written = [str(owner), process.pid, beginning_of(process.pid)]
+    (its_own / OWNER_FILE).write_text(json.dumps(written))
+    return process
+
+
+def test_a_rabbitmq_that_does_not_come_up_shows_the_end_of_its_log(run: Run) -> None:
+    status, printed = run(ONE_TEST, PROCESS, RABBIT, "--mooq-timeout=1.5", "-q")
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert "no RabbitMQ for this test: " in printed
+    section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
+    assert "waited 1.5 s for RabbitMQ to complete an AMQP handshake; last seen: " in section
+    assert "The end of its log:" in section
