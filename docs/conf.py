@@ -20,7 +20,10 @@ nitpick_ignore_regex = [
     (r"py:.*", r"[A-Z]\w*(Error|Exception|Group|Context|Protocol)|optional|SupportsIndex"),
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
     (r"py:.*", r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.message\.HeaderValue"),
-    (r"py:.*", r"mooq\.(transports|dispatcher|registry|testing\.broker)\..*"),
+    (
+        r"py:.*",
+        r"mooq\.(transports|dispatcher|registry|testing\.(arguments|broker|redelivering))(\..*)?",
+    ),
 ]
 
 source_suffix = {".md": "markdown"}
