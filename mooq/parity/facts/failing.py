@@ -117,6 +117,21 @@ FACTS = (
         ),
     ),
     Fact(
+        "the_next_queue_of_its_name",
+        "A message goes with its queue: settling it takes none of the next queue of that name.",
+        (
+            to_queue("a1", "c1", does=Wait("end")),
+            *publishes(2),
+            Process("a"),
+            DeleteQueue("b1", "q"),
+            to_queue("a1", "c2"),
+            *publishes(3),
+            Release("end"),
+            CloseChannel("a1"),
+            *(Get("b1", "q"),) * 4,
+        ),
+    ),
+    Fact(
         "refused",
         "What RabbitMQ refuses, and what mooq refuses for it: nothing else is harmed.",
         (

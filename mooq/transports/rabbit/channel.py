@@ -110,8 +110,11 @@ class RabbitChannel(TransportChannel):
         return None if isinstance(arrived.delivery, Basic.GetEmpty) else delivery_of(arrived)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        channel, tag = delivery.receipt
-        channel.settle(tag, outcome)
+        channel, tag, consumer_tag = delivery.receipt
+        # RabbitMQ finds a queue by its name, and a message by its number there: it would end
+        # another message, of a new queue of that name (seen on 3.10, 4.0 and 4.3).
+        if not self._consumers.was_deleted(consumer_tag):
+            channel.settle(tag, outcome)
         self._wires.settled(channel)
 
     async def flush(self) -> None:

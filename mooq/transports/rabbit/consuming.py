@@ -28,6 +28,7 @@ class Consumers:
         self._lock = asyncio.Lock()
         self._is_closed = False
         self._on_cancel: dict[str, Callable[[], None]] = {}
+        self._deleted: set[str | None] = set()  # tags of consumers whose queue was deleted
 
     @property
     def are_lost(self) -> bool:
@@ -38,6 +39,7 @@ class Consumers:
         """Forget the consumers of a lost channel."""
         self._channel = None
         self._on_cancel.clear()
+        self._deleted.clear()
 
     async def close(self) -> None:
         """End all consumers; what they hold goes back to its queue."""
@@ -88,6 +90,7 @@ class Consumers:
         return channel
 
     def _cancelled(self, frame: Basic.Cancel) -> None:
+        self._deleted.add(frame.consumer_tag)
         on_cancel = self._on_cancel.pop(str(frame.consumer_tag), None)
         if on_cancel is not None:
             on_cancel()
@@ -110,6 +113,10 @@ class Consumers:
                 self._channel.write_out()
                 await answered(in_time(self._channel.basic_qos(prefetch_count=1)))
 
+    def was_deleted(self, consumer_tag: str | None) -> bool:
+        """Whether RabbitMQ has ended a consumer, and its messages with it: its queue is gone."""
+        return consumer_tag in self._deleted
+
 
 def delivery_of(arrived: DeliveredMessage) -> Delivery:
     """Return what arrived in mooq's terms."""
@@ -123,4 +130,5 @@ def delivery_of(arrived: DeliveredMessage) -> Delivery:
         properties.headers,
         properties.delivery_mode == PERSISTENT,
     )
-    return Delivery(message, bool(arrived.redelivered), (arrived.channel, arrived.delivery_tag))
+    receipt = (arrived.channel, arrived.delivery_tag, arrived.consumer_tag)
+    return Delivery(message, bool(arrived.redelivered), receipt)
