@@ -47,8 +47,8 @@ def main() -> None:
         )
     print(f"in memory: {in_a_second:,.0f} operations a second, {options.workers} processes")
     if options.against:
-        result = measure(Address.from_url(options.against), options.operations, 1, options.workers)
-        entry = result.entry
+        against = Address.from_url(options.against)
+        entry = asyncio.run(measure(against, options.operations, 1, options.workers)).entry
         print(
             f"RabbitMQ {entry.rabbitmq}: {entry.operations / entry.seconds:,.0f} operations a "
             f"second, {options.workers} processes, {entry.divergences} divergences"

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
+from urllib.parse import quote
 
 from click.testing import CliRunner, Result
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mooq.cli.commands import mooq as command_line
+from tests.conftest import BrokerAddress
 
 T = TypeVar("T")
 
@@ -48,6 +50,13 @@ def mooq(*arguments: object, **variables: str) -> subprocess.CompletedProcess[st
         timeout=LONGEST_COMMAND,
         check=False,
     )
+
+
+def url_of(address: BrokerAddress, **other: str) -> str:
+    """Return a broker's address as a URL, with parts of it in place of its own."""
+    part = {key: quote(str(value), safe="") for key, value in {**address, **other}.items()}
+    login = f"{part['username']}:{part['password']}"
+    return f"amqp://{login}@{part['host']}:{part['port']}/{part['virtual_host']}"
 
 
 @contextmanager

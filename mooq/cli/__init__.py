@@ -7,6 +7,7 @@
     wait.py         wait until one answers
     down.py         end what `up` started
     demo.py         two services that talk
+    parity.py       whether the broker in memory does as a RabbitMQ
     parameters.py   addresses and seconds, as arguments
     running.py      signals, errors and exit statuses
     live_line.py    what is awaited, on a terminal

@@ -13,7 +13,7 @@
     compare.py      what may differ between two traces, and what may not; both.py does all of it
     report.py       what people read: side by side, and as a test
     searching.py    many programs, and the shortest on which the brokers differ
-    ledger.py       many searches by several processes; command.py is ``mooq parity``
+    ledger.py       many searches by several processes, and what they came to
     recording.py    recorded truth: asked for, kept, replayed
     topics.py       every topic pattern with every key
 """

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -57,7 +61,7 @@ async def version_at(address: Address) -> str:
     return rabbitmq.version
 
 
-def measure(
+async def measure(
     address: Address,
     operations: int,
     seed: int,
@@ -66,29 +70,31 @@ def measure(
 ) -> Result:
     """Run so many operations, or a few more, against a RabbitMQ and in memory.
 
-    The same seed and number of operations write the same programs, whatever the workers.
+    The same seed and number of operations write the same programs, whatever the workers. When
+    it is cancelled, the programs that run come to their end, so that nothing of them is left.
     Raises :class:`~mooq.BrokerConnectionError` when the RabbitMQ cannot be reached.
     """
     began = monotonic()
-    version = asyncio.run(version_at(address))
+    version = await version_at(address)
     total = Findings()
     seeds = Random(seed)  # noqa: S311 - nothing secret
     # A fork would take the parent's event loop and connections along.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    ending = context.Event()
+    run = asyncio.get_running_loop().run_in_executor
+    with ProcessPoolExecutor(workers, context, _begin_work, (ending,)) as pool:
         chunks = [
-            pool.submit(_chunk, address, seeds.getrandbits(63), min(CHUNK, operations - done))
+            run(pool, _chunk, address, seeds.getrandbits(63), min(CHUNK, operations - done))
             for done in range(0, operations, CHUNK)
         ]
         try:
-            for chunk in as_completed(chunks):
-                findings = chunk.result()
-                total.operations += findings.operations
-                total.programs += findings.programs
-                total.divergences += findings.divergences
-                total.unrepeated += findings.unrepeated
+            for chunk in asyncio.as_completed(chunks):
+                total.add(await chunk)
                 progress(total.operations, operations, len(total.divergences))
         except BaseException:
+            ending.set()
             pool.shutdown(cancel_futures=True)
+            await asyncio.gather(*chunks, return_exceptions=True)
             raise
     entry = Entry(
         datetime.now(UTC).date().isoformat(),
@@ -104,20 +110,38 @@ def measure(
     return Result(entry, total.divergences, total.unrepeated)
 
 
+_ending: Event
+
+
+def _begin_work(ending: Event) -> None:
+    """Make a process ready for its chunks: it ends when it is told to, or its parent is gone."""
+    global _ending
+    _ending = ending
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a terminal sends them to all at once
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
 def _chunk(address: Address, seed: int, operations: int) -> Findings:
     """Do a part of a run, in a process of its own."""
     with asyncio.Runner() as runner:
         rabbitmq = RabbitMQ(address)
         try:
-            return Search(runner, rabbitmq).search(seed, operations)
+            return Search(runner, rabbitmq, _ending.is_set).search(seed, operations)
         finally:
             runner.run(rabbitmq.close())
 
 
-def add(entry: Entry, ledger: Path) -> None:
-    """Write a run into a ledger."""
-    entries = read(ledger) if ledger.exists() else []
-    entries.append(entry)
+def write(entries: list[Entry], ledger: Path) -> None:
+    """Write runs into a ledger, in place of those that it had."""
     lines = ",\n".join(f"  {json.dumps(asdict(each))}" for each in entries)
     ledger.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import Flaky
 
+from mooq.errors import MooqError
 from mooq.parity.both import Divergence, compared
 from mooq.parity.programs import Program, size
 from mooq.parity.strategies import programs
@@ -27,32 +30,51 @@ class Findings:
     divergences: list[Divergence] = field(default_factory=list)
     unrepeated: list[Divergence] = field(default_factory=list)
 
+    def add(self, other: Findings) -> None:
+        """Add what another search came to."""
+        self.operations += other.operations
+        self.programs += other.programs
+        self.divergences += other.divergences
+        self.unrepeated += other.unrepeated
+
 
 class _DifferenceFound(Exception):
     """Tells hypothesis that a program is what it looks for."""
 
 
 class _Enough(BaseException):
-    """Has hypothesis write no more; it takes every ``Exception`` for a failure to be shrunk."""
+    """Has hypothesis write no more; it takes every ``Exception`` for a failure to be shrunk.
+
+    Its ``__cause__`` is what makes it impossible to go on, if anything does.
+    """
 
 
 class Search:
     """Runs programs on the in-memory broker and on another one.
 
-    ``runner`` is the loop in which all of them run.
+    ``runner`` is the loop in which all of them run, ``is_ending`` tells whether to begin no more.
     """
 
-    def __init__(self, runner: asyncio.Runner, theirs: Target) -> None:
+    def __init__(
+        self,
+        runner: asyncio.Runner,
+        theirs: Target,
+        is_ending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._runner = runner
         self._theirs = theirs
+        self._is_ending = is_ending
         self._once: list[Divergence] = []
         self._last: Divergence | None = None
 
     def search(self, seed: int, operations: int) -> Findings:
-        """Return what so many operations, or a few more, come to; the same seed writes the same."""
+        """Return what so many operations, or a few more, come to; the same seed writes the same.
+
+        Raises :class:`~mooq.MooqError` when a broker is lost for good, or a program gets stuck.
+        """
         findings = Findings()
         seeds = Random(seed)  # noqa: S311 - nothing secret
-        while findings.operations < operations:
+        while findings.operations < operations and not self._is_ending():
             self._batch(seeds.getrandbits(64), findings, operations)
         findings.unrepeated += self._once
         return findings
@@ -72,11 +94,14 @@ class Search:
         @hypothesis.given(programs())
         def check(program: Program) -> None:
             if self._last is None:  # what is made of a program to shrink it does not count
-                if findings.operations >= operations:
+                if findings.operations >= operations or self._is_ending():
                     raise _Enough
                 findings.programs += 1
                 findings.operations += size(program)
-            divergence = self._runner.run(self._repeatedly(program))
+            try:
+                divergence = self._runner.run(self._repeatedly(program))
+            except MooqError as error:
+                raise _Enough from error
             if divergence is not None:
                 self._last = divergence
                 raise _DifferenceFound
@@ -84,9 +109,10 @@ class Search:
         self._last = None
         try:
             check()
-        except _Enough:
-            pass
-        except _DifferenceFound:
+        except _Enough as enough:
+            if enough.__cause__ is not None:
+                raise enough.__cause__ from None
+        except (_DifferenceFound, Flaky):
             assert self._last is not None
             findings.divergences.append(self._last)
 

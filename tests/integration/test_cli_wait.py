@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from urllib.parse import quote
 
 import pytest
 
-from tests.command_line import ask
+from tests.command_line import ask, url_of
 from tests.conftest import BrokerAddress
-
-
-def url_of(address: BrokerAddress, **other: str) -> str:
-    part = {key: quote(str(value), safe="") for key, value in {**address, **other}.items()}
-    login = f"{part['username']}:{part['password']}"
-    return f"amqp://{login}@{part['host']}:{part['port']}/{part['virtual_host']}"
 
 
 def test_waiting_for_a_broker_that_runs_is_over_at_once(rabbit_address: BrokerAddress) -> None:

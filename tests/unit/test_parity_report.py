@@ -9,7 +9,7 @@ import pytest
 from mooq.parity.both import Divergence
 from mooq.parity.compare import differences
 from mooq.parity.facts import FACTS, Fact
-from mooq.parity.ledger import Entry, add, line, read, table
+from mooq.parity.ledger import Entry, line, read, table, write
 from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size
 from mooq.parity.report import as_test, explained, side_by_side
 from mooq.parity.run import run
@@ -90,8 +90,7 @@ def entry(version: str, divergences: int = 0, seed: int = 7) -> Entry:
 
 def test_the_ledger_keeps_every_run(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.json"
-    for version in ("3.10.8", "4.0.5"):
-        add(entry(version), ledger)
+    write([entry("3.10.8"), entry("4.0.5")], ledger)
 
     assert read(ledger) == [entry("3.10.8"), entry("4.0.5")]
 

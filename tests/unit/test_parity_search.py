@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,6 @@ from mooq.memory_broker import virtual_host
 from mooq.memory_broker.queue import Entry, Queue
 from mooq.message import Delivery
 from mooq.parity import beneath
-from mooq.parity.command import IMPOSSIBLE, MISSING, run
 from mooq.parity.programs import size
 from mooq.parity.report import explained
 from mooq.parity.searching import Search
@@ -74,30 +72,6 @@ def test_the_same_seed_writes_the_same_programs(runner: asyncio.Runner) -> None:
     first, second = (Search(runner, InMemory()).search(7, 200) for _ in range(2))
 
     assert (first.operations, first.programs) == (second.operations, second.programs)
-
-
-def test_without_a_broker_the_command_says_so_and_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("amqp://127.0.0.1:1", operations=10, seed=1) == IMPOSSIBLE
-
-    assert "cannot connect to 127.0.0.1:1" in capsys.readouterr().out
-
-
-def test_without_hypothesis_the_command_says_what_to_install(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "hypothesis", None)
-    for name in ("ledger", "searching", "strategies"):
-        monkeypatch.delitem(sys.modules, f"mooq.parity.{name}", raising=False)
-
-    assert run(operations=10, seed=1) == IMPOSSIBLE
-
-    assert capsys.readouterr().out.strip() == MISSING
-
-
-@pytest.mark.parametrize("wrong", [{"operations": 0}, {"workers": 0}, {"against": "http://x"}])
-def test_the_command_refuses_wrong_arguments(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="must"):
-        run(**wrong)  # type: ignore[arg-type]
 
 
 def test_the_definition_of_topics_says_what_every_measured_pair_says() -> None:

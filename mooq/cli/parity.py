@@ -1,0 +1,140 @@
+"""`mooq parity`: whether the broker in memory does as a RabbitMQ."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from random import SystemRandom
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import click
+
+from mooq.address import Address
+from mooq.cli import parameters
+from mooq.cli.parameters import json_option
+from mooq.cli.running import Failed, run
+
+if TYPE_CHECKING:
+    from mooq.parity.ledger import Entry, Progress, Result
+
+MISSING = "mooq parity has its programs written by hypothesis; pip install 'mooq[parity]'"
+DIFFERENT = 1
+PARTS = 10  # in which progress is told where there is no terminal
+
+
+@click.command
+@click.option(
+    "--against",
+    type=parameters.address,
+    envvar="MOOQ_RABBITMQ_URL",
+    default="127.0.0.1:5672",
+    show_default=True,
+    help="The RabbitMQ to compare with; MOOQ_RABBITMQ_URL stands for it.",
+)
+@click.option(
+    "--operations",
+    type=click.IntRange(1),
+    default=2000,
+    show_default=True,
+    help="How many, or a few more.",
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Writes the same programs again.  [default: a new one]"
+)
+@click.option(
+    "-n",
+    "--workers",
+    type=click.IntRange(1),
+    help="How many processes.  [default: one for each processor]",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A JSON file to add the run to.",
+)
+@json_option
+def parity(
+    against: Address,
+    operations: int,
+    seed: int | None,
+    workers: int | None,
+    ledger: Path | None,
+    as_json: bool,
+) -> None:
+    """Run random programs in memory and on a RabbitMQ, and compare all that comes back.
+
+    Programs declare, consume, publish, get, fail, close and lose connections. On the RabbitMQ
+    they use names that nobody has, and delete what they made. A program on which the brokers
+    differ is made as short as it can be and shown with both outcomes, and as a test.
+
+    Exit status 1 says that they differ.
+    """
+    try:
+        from mooq.parity.ledger import measure, table, write
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        raise Failed(MISSING) from error
+    from mooq.parity.report import explained
+
+    seed = SystemRandom().randrange(10**6) if seed is None else seed
+    workers = workers or os.cpu_count() or 1
+    known = [] if ledger is None else _runs_in(ledger)
+
+    async def measured() -> Result:
+        click.echo(f"Comparing with {against}, seed {seed}, {workers} processes", err=True)
+        return await measure(against, operations, seed, workers, _progress())
+
+    result = run(measured())
+    for divergence in result.divergences:
+        click.echo(explained(divergence), err=as_json)
+    for divergence in result.unrepeated:
+        click.echo("Seen once, and not when it was run again, so it is not counted:", err=as_json)
+        click.echo(explained(divergence), err=as_json)
+    if ledger is not None:
+        write([*known, result.entry], ledger)
+    if as_json:
+        click.echo(json.dumps(asdict(result.entry)))
+    else:
+        rate = result.entry.operations / max(result.entry.seconds, 0.1)
+        click.echo(table([result.entry]))
+        click.echo(f"{result.entry.seconds:g} s, {rate:,.0f} operations a second")
+    if result.divergences:
+        sys.exit(DIFFERENT)
+
+
+def _runs_in(ledger: Path) -> list[Entry]:
+    """Return the runs of a ledger, before another run is made for it in vain."""
+    from mooq.parity.ledger import read
+
+    try:
+        if not ledger.parent.is_dir():
+            raise ValueError(f"there is no folder {ledger.parent}")
+        return read(ledger) if ledger.exists() else []
+    except (ValueError, TypeError) as error:
+        raise click.BadParameter(
+            f"{ledger} is no ledger of mooq parity: {error}", param_hint="--ledger"
+        ) from error
+
+
+def _progress() -> Progress:
+    """Return what shows progress on stderr: on one line of a terminal, else every tenth part."""
+    began = monotonic()
+    is_terminal = sys.stderr.isatty()
+    told = 0
+
+    def show(done: int, wanted: int, found: int) -> None:
+        nonlocal told
+        rate = done / max(monotonic() - began, 0.001)
+        text = f"{done:,} of {wanted:,} operations, {found} divergences, {rate:,.0f} a second"
+        if is_terminal:
+            click.echo(f"\r{text}\033[K", err=True, nl=done >= wanted)
+        elif done * PARTS // wanted > told:
+            told = done * PARTS // wanted
+            click.echo(text, err=True)
+
+    return show

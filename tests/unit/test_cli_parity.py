@@ -1,0 +1,62 @@
+"""`mooq parity` where it cannot begin."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import ask
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--operations", "0"], "0 is not in the range x>=1"),
+        (["--workers", "0"], "0 is not in the range x>=1"),
+        (["-n", "two"], "'two' is not a valid integer"),
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--against", "http://localhost"], "url must begin with amqp:// or amqps://"),
+        (["--ledger", "none/such/ledger.json"], "there is no folder none/such"),
+    ],
+)
+def test_a_wrong_argument_is_exit_status_2_and_named(arguments: list[str], said: str) -> None:
+    result = ask("parity", *arguments)
+
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize("text", ["not JSON", '[{"seed": 1}]', "{}x"])
+def test_a_file_that_is_no_ledger_is_refused_before_anything_runs(
+    tmp_path: Path, text: str
+) -> None:
+    ledger = tmp_path / "mine.json"
+    ledger.write_text(text, encoding="utf-8")
+
+    result = ask("parity", "--ledger", str(ledger))
+
+    assert result.exit_code == 2
+    assert "mine.json is no ledger of mooq parity" in result.stderr
+    assert ledger.read_text(encoding="utf-8") == text
+
+
+def test_without_a_broker_it_says_so_and_fails() -> None:
+    result = ask("parity", "--against", "127.0.0.1:1", "--seed", "7")
+
+    assert result.exit_code == 1
+    assert "cannot connect to 127.0.0.1:1: nothing listens there" in result.stderr
+    assert "seed 7" in result.stderr
+    assert result.stdout == ""
+
+
+def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    for name in ("ledger", "searching", "strategies"):
+        monkeypatch.delitem(sys.modules, f"mooq.parity.{name}", raising=False)
+
+    result = ask("parity")
+
+    assert result.exit_code == 1
+    assert "pip install 'mooq[parity]'" in result.stderr
