@@ -226,6 +226,7 @@ class Channel(Lifetime):
             # Until they are done callbacks may use the channel: to publish a reply, say.
             await self._dispatcher.finish(timeout, self._internal)
         finally:
+            self._dispatcher.cut_off(self._internal)
             await self.end()
 
     async def end(self) -> None:

@@ -206,6 +206,7 @@ class Connection(Lifetime):
                 *(channel.end() for channel in self._channels if not channel.is_closed)
             )
         finally:
+            self._dispatcher.cut_off()
             if self._transport is not None:
                 await self._transport.close()
 

@@ -91,13 +91,20 @@ class Dispatcher:
         Those that have not are cut off then. A callback that closes its own channel is not waited
         for: it is the one waiting.
         """
+        await finished(self._others(channel), timeout)
+
+    def cut_off(self, channel: TransportChannel | None = None) -> None:
+        """Cancel what still runs, of one channel or all."""
+        for task in self._others(channel):
+            task.cancel()
+
+    def _others(self, channel: TransportChannel | None) -> list[CallbackTask]:
         current = asyncio.current_task()
-        tasks = [
+        return [
             task
             for task, consumer in self._running.items()
             if task is not current and channel in (None, consumer.channel)
         ]
-        await finished(tasks, timeout)
 
 
 async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:

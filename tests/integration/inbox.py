@@ -127,7 +127,7 @@ async def no_task_left() -> AsyncIterator[None]:
     left = asyncio.all_tasks() - before
     if left:
         _, left = await asyncio.wait(left, timeout=LONGEST_WAIT)
-    assert not left
+    assert not left, left
 
 
 async def drained(channel: mooq.Channel, queue_name: str) -> list[mooq.IncomingMessage]:

@@ -52,6 +52,11 @@ class Wire:
         return self.amqp.is_closed
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has begun, and not ended."""
+        return self.amqp.is_opened
+
+    @property
     def is_blocked(self) -> bool:
         """Whether RabbitMQ has said that it reads nothing (its extension connection.blocked)."""
         if self.is_closed:
@@ -83,7 +88,7 @@ class Wire:
         if self.is_full and self._sockets.writer is not None:
             await answered(self._sockets.writer.drain())
 
-    async def open(self) -> Wire:
+    async def open(self) -> None:
         """Connect; leave nothing behind when cancelled, at whichever instant."""
         try:
             await self.amqp.connect()
@@ -92,7 +97,6 @@ class Wire:
             await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
             await self.amqp.close()
             raise
-        return self
 
     def abort(self) -> None:
         """Hang up."""

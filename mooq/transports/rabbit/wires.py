@@ -46,7 +46,7 @@ class Wires:
         self._consuming: Wire | None = None
         self._publishing: Wire | None = None
         self._publishing_lock = asyncio.Lock()
-        self._connecting: set[asyncio.Future[Wire]] = set()
+        self._connecting: set[asyncio.Future[None]] = set()
         self._control: SettlingChannel | None = None
         self._control_lock = asyncio.Lock()
         self._nothing_owed = asyncio.Event()
@@ -105,19 +105,26 @@ class Wires:
             name=f"mooq {purpose}",
         )
         context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
-        connecting = asyncio.ensure_future(Wire(url, context).open())
+        wire = Wire(url, context)
+        connecting = asyncio.ensure_future(wire.open())
         self._connecting.add(connecting)
+        is_wanted = False
         try:
             async with asyncio.timeout(self._timeout):
-                return await connecting
+                await connecting
         except (OSError, *GONE, aiormq.exceptions.AMQPError) as error:
             raise explain(error, address, self._timeout) from error
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
             raise Lost("the connection was closed") from error
+        else:
+            is_wanted = True
+            return wire
         finally:
             self._connecting.discard(connecting)
+            if not is_wanted and wire.is_open:  # given up in the very instant
+                await to_the_end(wire.close())
 
     async def consuming_channel(self) -> SettlingChannel:
         """Return a new AMQP channel on the consuming connection."""

@@ -1,0 +1,210 @@
+"""Publishes that are cancelled and closed upon at random instants: what each of them comes to.
+
+``python -m benchmarks.fuzz_publishing [--url amqp://…] [--interruptions 10000] [--seed N]`` does so
+to a broker in memory or to a RabbitMQ, in a virtual host that nobody else uses. Whatever is
+interrupted, a publish must end within its timeout as confirmed, refused or unconfirmed; what was
+confirmed must be in the queue, what was refused or not sent must not, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import mooq
+
+EXCHANGE, QUEUE = "fuzz", "fuzz"
+MOST_TURNS = 60  # of the event loop, before an interruption
+SLACK = 5.0  # seconds by which a busy machine may be late
+
+Connect = Callable[[], Awaitable[mooq.Connection]]
+
+
+@dataclass
+class Findings:
+    """What came of all publishes."""
+
+    interruptions: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    longest_overrun: float = 0.0
+    """Seconds by which the latest publish missed its timeout."""
+
+
+@dataclass
+class Publish:
+    """One publish, its outcome, and what that says of where the message must be."""
+
+    message_id: str
+    exchange: str
+    mandatory: bool
+    timeout: float
+    outcome: str = "never begun"
+
+    async def on(self, channel: mooq.Channel, findings: Findings) -> None:
+        """Publish, and note what comes of it, and when."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        self.outcome = "never ended"
+        try:
+            await channel.publish(
+                exchange_name=self.exchange,
+                msg=self.message_id,
+                message_id=self.message_id,
+                mandatory=self.mandatory,
+                timeout=self.timeout,
+            )
+        except mooq.MooqError as error:
+            self.outcome = type(error).__name__
+        except asyncio.CancelledError:
+            self.outcome = "cancelled"
+        else:
+            self.outcome = "confirmed"
+        overrun = clock() - began - self.timeout
+        findings.longest_overrun = max(findings.longest_overrun, overrun)
+        if overrun > SLACK:
+            findings.wrong.append(f"{self} ended {overrun:.1f} s after its timeout")
+
+    def check(self, arrived: int, findings: Findings) -> None:
+        """Compare with how often the message is in the queue."""
+        findings.outcomes[self.outcome] += 1
+        must, must_not = self.outcome == "confirmed", self.outcome in NEVER_SENT
+        if self.outcome not in {"confirmed", "cancelled", "PublishUnconfirmed", *NEVER_SENT}:
+            findings.wrong.append(f"{self} is no outcome")
+        if (must and not arrived) or (must_not and arrived) or arrived > 1:
+            findings.wrong.append(f"{self} arrived {arrived} times")
+
+
+NEVER_SENT = {"ExchangeNotFound", "BrokerConnectionError", "never begun"}
+
+
+async def fuzz(
+    connect: Connect, seed: int, interruptions: int, cut: Callable[[], object] | None = None
+) -> Findings:
+    """Interrupt publishes so often, and return what came of them; ``cut`` breaks the network."""
+    chance, findings = Random(seed), Findings()
+    publishes: list[Publish] = []
+    arrived: Counter[str] = Counter()
+    async with await connect() as observer:
+        look = await observer.create_channel()
+        await look.register_consumer(
+            QUEUE, exchange_name=EXCHANGE, exchange_type="fanout", callback=_never
+        )
+        await look.close()
+        look = await observer.create_channel()
+        turn = 0
+        while findings.interruptions < interruptions:
+            turn += 1
+            async with await connect() as connection:
+                publishes += await _interrupt(connection, chance, findings, f"{seed}-{turn}", cut)
+            arrived += await _arrived(look)
+        # A broken connection's last words may be heard late.
+        await asyncio.sleep(1)
+        arrived += await _arrived(look)
+    for publish in publishes:
+        publish.check(arrived[publish.message_id], findings)
+    return findings
+
+
+async def _interrupt(
+    connection: mooq.Connection,
+    chance: Random,
+    findings: Findings,
+    name: str,
+    cut: Callable[[], object] | None,
+) -> list[Publish]:
+    """Let publishes run on a connection, and cancel and close until nothing is left."""
+    channels = [await connection.create_channel() for _ in range(chance.randint(1, 3))]
+    for channel in channels:
+        if chance.random() < 0.7:  # the rest have everything before them
+            await channel.publish(exchange_name=EXCHANGE, msg="first")
+    publishes = [
+        Publish(
+            f"{name}-{number}",
+            "missing" if chance.random() < 0.05 else EXCHANGE,
+            chance.random() < 0.2,
+            chance.choice((0.001, 0.02, 5.0)),
+        )
+        for number in range(chance.randint(1, 60))
+    ]
+    tasks = [
+        asyncio.create_task(publish.on(chance.choice(channels), findings)) for publish in publishes
+    ]
+    ending: list[Callable[[], object]] = [
+        *(task.cancel for task in chance.sample(tasks, chance.randint(0, len(tasks)))),
+        *(_closing(channel.close) for channel in chance.sample(channels, chance.randint(0, 1))),
+        *(_closing(connection.close) for _ in range(chance.randint(0, 1))),
+        *(cut for _ in range(chance.randint(0, 1)) if cut is not None),
+    ]
+    chance.shuffle(ending)
+    for interrupt in ending:
+        for _ in range(chance.randrange(MOST_TURNS)):
+            await asyncio.sleep(0)
+        findings.interruptions += 1
+        interrupt()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    while _closings:
+        await asyncio.gather(*_closings)
+    return publishes
+
+
+_closings: set[asyncio.Future[None]] = set()
+
+
+def _closing(close: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    def begin() -> None:
+        closing = asyncio.ensure_future(close())
+        _closings.add(closing)
+        closing.add_done_callback(_closings.discard)
+
+    return begin
+
+
+async def _arrived(channel: mooq.Channel) -> Counter[str]:
+    arrived: Counter[str] = Counter()
+    while True:
+        try:
+            arrived[(await channel.get(QUEUE))["msg"]] += 1
+        except mooq.NothingToConsume:
+            return arrived
+
+
+async def _never(_: mooq.IncomingMessage) -> None:
+    """Be registered; nobody processes events."""
+
+
+async def main() -> None:
+    logging.getLogger().addHandler(logging.NullHandler())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="of a RabbitMQ; in memory unless given")
+    parser.add_argument("--interruptions", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.url:
+        findings = await fuzz(
+            lambda: mooq.connect(url=options.url), options.seed, options.interruptions
+        )
+    else:
+        async with mooq.InMemoryBroker(host="localhost", port=5672) as broker:
+            findings = await fuzz(
+                lambda: mooq.connect(broker="in_memory"),
+                options.seed,
+                options.interruptions,
+                broker.drop_connections,
+            )
+    print(f"{findings.interruptions} interruptions of {findings.outcomes.total()} publishes")
+    for outcome, times in findings.outcomes.most_common():
+        print(f"  {times:7} {outcome}")
+    print(f"latest after its timeout: {findings.longest_overrun:.3f} s")
+    for wrong in findings.wrong:
+        print(f"WRONG: {wrong}")
+    raise SystemExit(bool(findings.wrong))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,120 @@
+"""Services that are told to end: a process, a signal, and what is left of its work."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+import mooq
+from mooq.testing.asking import Answer
+from tests.integration.inbox import LONGEST_WAIT, drained
+
+WORKER = Path(__file__).parents[2] / "examples" / "worker.py"
+
+Jobs = Callable[[int], Awaitable[None]]
+
+pytestmark = pytest.mark.rabbit
+
+
+@asynccontextmanager
+async def worker(answer: Answer, queue: str) -> AsyncIterator[Process]:
+    """Run the example on the queue, in a process that lets no warning pass."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "dev", "-W", "error", str(WORKER), "--broker", "rabbit"),
+        *("--host", answer["host"], "--port", str(answer["port"]), "--queue", queue),
+        *("--jobs", "0"),
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def heard(process: Process, *lines: str) -> None:
+    """Wait until a process has printed these lines, in any order."""
+    assert process.stdout is not None
+    missing = list(lines)
+    async with asyncio.timeout(LONGEST_WAIT):
+        while missing:
+            line = (await process.stdout.readline()).decode().strip()
+            assert line, f"the process has ended; {missing} did not come"
+            missing.remove(line)
+
+
+@pytest.fixture
+async def queue(mooq_rabbitmq: Answer, mooq_virtual_host: str) -> AsyncIterator[tuple[str, Jobs]]:
+    """The name of a queue of the worker's, and a way to give it jobs."""
+    name = f"jobs of {mooq_virtual_host}"  # as unique as that
+    async with await mooq.connect(mooq_rabbitmq["host"], mooq_rabbitmq["port"]) as conn:
+        chan = await conn.create_channel()
+
+        async def give(jobs: int) -> None:
+            for job in range(1, jobs + 1):
+                await chan.publish(exchange_name=name, msg=job)
+
+        await chan.register_consumer(
+            name, exchange_name=name, exchange_type="fanout", callback=_nobody
+        )
+        await chan.close()
+        chan = await conn.create_channel()
+        yield name, give
+        await chan.delete_queue(name)
+
+
+async def _nobody(_: mooq.IncomingMessage) -> None:
+    raise AssertionError("only the worker works")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_rest(
+    number: signal.Signals, mooq_rabbitmq: Answer, queue: tuple[str, Jobs]
+) -> None:
+    name, give = queue
+    await give(5)
+    async with worker(mooq_rabbitmq, name) as process:
+        await heard(process, "begun: 1", "begun: 2")
+        process.send_signal(number)
+        async with asyncio.timeout(LONGEST_WAIT):
+            printed, complaints = await process.communicate()
+    assert printed.decode().split("\n")[0] == "ending: no more jobs are taken"
+    assert sorted(printed.decode().split("\n")[1:]) == ["", "done: 1", "done: 2"]
+    assert "Error" not in complaints.decode()
+    assert "Warning" not in complaints.decode()
+    assert process.returncode == 0
+    async with await mooq.connect(mooq_rabbitmq["host"], mooq_rabbitmq["port"]) as conn:
+        left = await drained(await conn.create_channel(), name)
+    assert [(message["msg"], message["redelivered"]) for message in left] == [
+        (3, False),
+        (4, False),
+        (5, False),
+    ]
+
+
+async def test_what_a_service_that_crashes_had_begun_is_delivered_again(
+    mooq_rabbitmq: Answer, queue: tuple[str, Jobs]
+) -> None:
+    name, give = queue
+    await give(3)
+    async with worker(mooq_rabbitmq, name) as process:
+        await heard(process, "begun: 1", "begun: 2")
+        process.kill()
+        await process.wait()
+    async with await mooq.connect(mooq_rabbitmq["host"], mooq_rabbitmq["port"]) as conn:
+        chan = await conn.create_channel()
+        left = [await chan.get(name, timeout=LONGEST_WAIT) for _ in range(3)]
+    assert sorted((message["msg"], message["redelivered"]) for message in left) == [
+        (1, True),
+        (2, True),
+        (3, False),
+    ]

@@ -1,0 +1,143 @@
+"""Whatever becomes of a connection, once it is closed nothing of it is left in the process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+import warnings
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, make_queue, no_task_left
+
+TIMES = 3
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+async def closed(address: BrokerAddress) -> None:
+    async with await mooq.connect(**address) as conn:
+        await make_queue(conn, "q")
+        await publish(await conn.create_channel())
+
+
+async def closed_under_running_callbacks(address: BrokerAddress) -> None:
+    async with await mooq.connect(**address) as conn:
+        inbox = await held(conn)
+        processing = asyncio.create_task(conn.process_events())
+        await inbox.has(1)
+        await conn.close(timeout=0.01)
+        await processing
+
+
+async def cancelled_while_it_processes_events(address: BrokerAddress) -> None:
+    async with await mooq.connect(**address) as conn:
+        inbox = await held(conn)
+        processing = asyncio.create_task(conn.process_events())
+        await inbox.has(1)
+        processing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await processing
+        inbox.open()
+
+
+async def cancelled_while_it_closes(address: BrokerAddress) -> None:
+    conn = await mooq.connect(**address)
+    inbox = await held(conn)
+    processing = asyncio.create_task(conn.process_events())
+    await inbox.has(1)
+    closing = asyncio.create_task(conn.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await processing
+
+
+async def cancelled_while_it_connects(address: BrokerAddress) -> None:
+    for turns in range(0, 30, 2):
+        connecting = asyncio.create_task(mooq.connect(**address))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await (await connecting).close()
+
+
+async def cancelled_publishes(address: BrokerAddress) -> None:
+    async with await mooq.connect(**address) as conn:
+        await make_queue(conn, "q")
+        chan = await conn.create_channel()
+        publishing = [asyncio.create_task(publish(chan)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for each in publishing:
+            each.cancel()
+        await asyncio.gather(*publishing, return_exceptions=True)
+
+
+async def refused(address: BrokerAddress) -> None:
+    stranger: BrokerAddress = {**address, "password": "not the password"}
+    with pytest.raises(mooq.BrokerConnectionError):
+        await mooq.connect(**stranger)
+
+
+async def publish(chan: mooq.Channel) -> None:
+    await chan.publish(exchange_name="log", msg=1)
+
+
+async def held(conn: mooq.Connection) -> HeldInbox:
+    """Have a callback run that does not end by itself."""
+    chan, inbox = await conn.create_channel(), HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await publish(chan)
+    return inbox
+
+
+FATES = (
+    closed,
+    closed_under_running_callbacks,
+    cancelled_while_it_processes_events,
+    cancelled_while_it_closes,
+    cancelled_while_it_connects,
+    cancelled_publishes,
+    refused,
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+@pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.__name__)
+async def test_a_connection_leaves_no_task_no_descriptor_and_no_warning(
+    fate: Callable[[BrokerAddress], Awaitable[None]], broker_address: BrokerAddress
+) -> None:
+    asyncio.get_running_loop().set_debug(True)
+    await fate(broker_address)  # what is only imported or opened once is so by now
+    before = descriptors()
+    with warnings.catch_warnings(record=True) as complaints:
+        async with no_task_left():
+            for _ in range(TIMES):
+                await fate(broker_address)
+        await until_as_many(before)
+        gc.collect()
+    assert [str(each.message) for each in complaints] == []
+
+
+def descriptors() -> int:
+    return len(list(DESCRIPTORS.iterdir()))
+
+
+@retry(
+    retry=retry_if_exception_type(AssertionError),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(LONGEST_WAIT),
+    reraise=True,
+)
+async def until_as_many(before: int) -> None:
+    """Wait until there are no more descriptors than before."""
+    after = descriptors()
+    assert after <= before, f"{after - before} descriptors are left after {TIMES} connections"
