@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import platform
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from statistics import median
 
@@ -55,9 +58,18 @@ async def compare(
 def run(main: Callable[[], Awaitable[list[Ratio]]], section: str) -> None:
     """Run a section of the benchmarks, and keep its results beside the others'."""
     print("work | against | mooq | against | ratio | wanted")
-    ratios = asyncio.run(_as_coroutine(main))
+    keep(section, [asdict(ratio) for ratio in asyncio.run(_as_coroutine(main))])
+
+
+def keep(section: str, results: object) -> None:
+    """Keep a section's results beside the others', with the day and what they were measured on."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    kept[section] = [asdict(ratio) for ratio in ratios]
+    kept[section] = {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "results": results,
+    }
     RESULTS.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 

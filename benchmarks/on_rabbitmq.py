@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.util import find_spec
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aio_pika
 import aiormq
@@ -23,6 +25,7 @@ from benchmarks.measuring import Measure, Ratio, compare, run
 
 EXCHANGE, QUEUE = "mooq-benchmark", "mooq-benchmark"
 PREFETCH = 100
+PAIRS, MESSAGES_OF_A_PAIR, IN_FLIGHT_OF_A_PAIR = 8, 500, 16
 
 Publish: TypeAlias = Callable[[], Awaitable[object]]
 Publisher: TypeAlias = Callable[[str], AbstractAsyncContextManager[Publish]]
@@ -148,6 +151,89 @@ async def aio_pika_consumer(url: str, messages: int) -> float:
         return perf_counter() - start
 
 
+async def mooq_end_to_end(url: str) -> float:
+    """Measure messages published and consumed by many services of mooq's at once."""
+    callback = Countdown(PAIRS * MESSAGES_OF_A_PAIR)
+    async with contextlib.AsyncExitStack() as connections:
+
+        async def open_one() -> mooq.Connection:
+            return await connections.enter_async_context(await mooq.connect(url=url))
+
+        publishers = []
+        for pair in range(PAIRS):
+            consuming, publishing = await open_one(), await open_one()
+            await (await consuming.create_channel()).register_consumer(
+                routing_keys=f"k{pair}",
+                exchange_name=EXCHANGE,
+                exchange_type="direct",
+                callback=callback,
+                prefetch_count=PREFETCH,
+            )
+            connections.enter_context(_cancelled(consuming.process_events()))
+            publishers.append((await publishing.create_channel(), f"k{pair}"))
+
+        def publish(pair: int) -> Awaitable[object]:
+            chan, key = publishers[pair]
+            return chan.publish(exchange_name=EXCHANGE, msg=MESSAGE, routing_key=key)
+
+        return await _all_at_once(publish, callback)
+
+
+async def faststream_end_to_end(url: str) -> float:
+    """Measure the same of FastStream's."""
+    from faststream.rabbit import Channel, RabbitBroker, RabbitExchange, RabbitQueue
+
+    callback = Countdown(PAIRS * MESSAGES_OF_A_PAIR)
+    exchange = RabbitExchange(EXCHANGE, durable=True)
+    async with contextlib.AsyncExitStack() as connections:
+        publishers = []
+        for pair in range(PAIRS):
+            consuming, publishing = (
+                RabbitBroker(url, default_channel=Channel(prefetch_count=PREFETCH), logger=None)
+                for _ in range(2)
+            )
+            queue = RabbitQueue(f"mooq-benchmark-{pair}", routing_key=f"k{pair}", exclusive=True)
+
+            @consuming.subscriber(queue, exchange)
+            async def handle(message: dict[str, object]) -> None:
+                await callback(message)
+
+            for broker in (consuming, publishing):
+                await connections.enter_async_context(broker)
+                await broker.start()
+            publishers.append((publishing, f"k{pair}"))
+
+        async def publish(pair: int) -> None:
+            broker, key = publishers[pair]
+            await broker.publish(MESSAGE, exchange=exchange, routing_key=key, persist=True)
+
+        return await _all_at_once(publish, callback)
+
+
+async def _all_at_once(publish: Callable[[int], Awaitable[object]], callback: Countdown) -> float:
+    async def work(pair: int, turns: Iterator[int]) -> None:
+        for _ in turns:
+            await publish(pair)
+
+    turns = [iter(range(MESSAGES_OF_A_PAIR)) for _ in range(PAIRS)]
+    start = perf_counter()
+    await asyncio.gather(
+        *(work(pair, turns[pair]) for pair in range(PAIRS) for _ in range(IN_FLIGHT_OF_A_PAIR))
+    )
+    await callback.done.wait()
+    return (perf_counter() - start) / (PAIRS * MESSAGES_OF_A_PAIR)
+
+
+@contextlib.contextmanager
+def _cancelled(forever: Coroutine[Any, Any, None]) -> Iterator[None]:
+    """Have something run while the block lasts."""
+    task = asyncio.ensure_future(forever)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
 async def main() -> list[Ratio]:
     url = sys.argv[1] if len(sys.argv) > 1 else "amqp://guest:guest@localhost:5672/"
     return [
@@ -178,6 +264,19 @@ async def main() -> list[Ratio]:
             "raw aio-pika, acknowledging each",
             consuming(aio_pika_consumer, url, 5_000),
             "≥ 1.3",
+        ),
+        *(
+            [
+                await compare(
+                    f"end to end, {2 * PAIRS} connections",
+                    lambda: mooq_end_to_end(url),
+                    "FastStream",
+                    lambda: faststream_end_to_end(url),
+                    "≥ 1.3",
+                )
+            ]
+            if find_spec("faststream")
+            else []
         ),
     ]
 
