@@ -9,8 +9,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
+from time import monotonic
+from types import CoroutineType
 from typing import Any, TypeAlias
 
+from mooq.blocking import NEGLIGIBLE, report_block, rest
 from mooq.codec import decode
 from mooq.message import Delivery, IncomingMessage, Outcome
 from mooq.transports.base import TransportChannel
@@ -68,13 +71,17 @@ class Consumer:
     async def _run(self, delivery: Delivery) -> None:
         """Decode and await the callback; raise its failure, CancelledError only when cut off."""
         try:
+            began = monotonic()
             result = self._callback(decode(delivery))
-            if not isawaitable(result):
-                raise TypeError(
-                    f"callback {self._name} returned {type(result).__name__}, which cannot be "
-                    "awaited: define it with async def"
-                )
-            await result
+            steps = result if isinstance(result, CoroutineType) else self._awaiting(result)
+            try:
+                awaited = steps.send(None)
+            except StopIteration:
+                return
+            finally:
+                if (took := monotonic() - began) > NEGLIGIBLE:
+                    self._report_block(took)
+            await rest(steps, awaited, self._report_block)
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -83,6 +90,17 @@ class Consumer:
             raise RuntimeError(
                 f"callback {self._name} awaited something that was cancelled"
             ) from cancelled
+
+    def _report_block(self, took: float) -> None:
+        report_block(self._name, self.queue_name, took)
+
+    async def _awaiting(self, result: object) -> None:
+        if not isawaitable(result):
+            raise TypeError(
+                f"callback {self._name} returned {type(result).__name__}, which cannot be "
+                "awaited: define it with async def"
+            )
+        await result
 
     @property
     def _name(self) -> str:

@@ -1,0 +1,189 @@
+"""A callback that blocks the event loop is named, on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import re
+import time
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import pytest
+
+import mooq
+from tests.integration.inbox import Refusal
+
+LONG = 0.02  # seconds for which these callbacks block …
+SHORT = 0.005  # … and more than is allowed
+
+REPORT = re.compile(
+    r"callback (\S+), queue '(.*)', blocked the event loop for (\d+\.\d{3}) s, in which nothing "
+    r"else could run; await what takes long, or have asyncio.to_thread\(\) do it"
+)
+
+
+@pytest.fixture(autouse=True)
+async def bound() -> None:
+    asyncio.get_running_loop().slow_callback_duration = SHORT
+
+
+@pytest.fixture
+def reports(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str, float]]]:
+    caplog.set_level(logging.WARNING, "mooq.blocking")
+
+    def reports() -> list[tuple[str, str, float]]:
+        lines = [record for record in caplog.records if record.name == "mooq.blocking"]
+        assert {line.levelname for line in lines} <= {"WARNING"}
+        found = [REPORT.fullmatch(line.getMessage()) for line in lines]
+        return [(one[1], one[2], float(one[3])) for one in found if one is not None]
+
+    return reports
+
+
+Reports = Callable[[], list[tuple[str, str, float]]]
+
+
+async def handled(
+    conn: mooq.Connection, chan: mooq.Channel, callback: Callable[[Any], Awaitable[object]]
+) -> None:
+    """Have a callback called once; raise what it raises."""
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=callback
+    )
+    await chan.publish(exchange_name="log", msg=1)
+    await conn.process_events(num_cycles=1)
+
+
+async def blocks_at_once(message: mooq.IncomingMessage) -> None:
+    time.sleep(LONG)  # noqa: ASYNC251 - what is tested
+
+
+async def blocks_later(message: mooq.IncomingMessage) -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+    time.sleep(LONG)  # noqa: ASYNC251
+    await asyncio.sleep(0)
+
+
+async def blocks_and_fails(message: mooq.IncomingMessage) -> None:
+    await asyncio.sleep(0)
+    time.sleep(LONG)  # noqa: ASYNC251
+    raise Refusal("after that")
+
+
+async def blocks_when_told_of_a_failure(message: mooq.IncomingMessage) -> None:
+    failing = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(failing.set_exception, Refusal("awaited"))
+    try:
+        await failing
+    except Refusal:
+        time.sleep(LONG)  # noqa: ASYNC251
+
+
+def blocks_before_it_returns_something(message: mooq.IncomingMessage) -> Awaitable[None]:
+    time.sleep(LONG)
+    return asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        blocks_at_once,
+        blocks_later,
+        blocks_when_told_of_a_failure,
+        blocks_before_it_returns_something,
+    ],
+    ids=lambda callback: callback.__name__,
+)
+async def test_a_callback_that_blocks_is_named_with_its_queue_and_how_long(
+    conn: mooq.Connection, chan: mooq.Channel, callback: Any, reports: Reports
+) -> None:
+    await handled(conn, chan, callback)
+    # A machine with much else to do may let a step that does nothing take long, too.
+    assert {(name, queue) for name, queue, _ in reports()} == {(callback.__name__, "q")}
+    assert max(seconds for _, _, seconds in reports()) >= LONG
+
+
+@pytest.mark.mooq_allow_failures
+async def test_so_is_one_that_fails(
+    conn: mooq.Connection, chan: mooq.Channel, reports: Reports
+) -> None:
+    with pytest.raises(Refusal):
+        await handled(conn, chan, blocks_and_fails)
+    assert reports()[0][0] == "blocks_and_fails"
+
+
+async def test_one_that_waits_however_long_is_not(
+    conn: mooq.Connection, chan: mooq.Channel, reports: Reports
+) -> None:
+    asyncio.get_running_loop().slow_callback_duration = 1.0
+
+    async def waits(message: mooq.IncomingMessage) -> None:
+        await asyncio.sleep(LONG)
+        await asyncio.to_thread(time.sleep, LONG)
+
+    await handled(conn, chan, waits)
+    assert reports() == []
+
+
+async def test_the_loops_own_bound_decides(
+    conn: mooq.Connection, chan: mooq.Channel, reports: Reports
+) -> None:
+    asyncio.get_running_loop().slow_callback_duration = math.inf
+    await handled(conn, chan, blocks_at_once)
+    assert reports() == []
+
+
+class Lazily:
+    """Something that can be awaited, and has no more than that needs."""
+
+    def __init__(self, result: object) -> None:
+        self._result = result
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        yield from asyncio.sleep(0).__await__()
+        return self._result
+
+
+async def test_whatever_can_be_awaited_may_be_returned_by_a_callback(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    done = []
+
+    async def work() -> None:
+        await asyncio.sleep(0)
+        done.append(True)
+
+    def task(message: mooq.IncomingMessage) -> Awaitable[None]:
+        return asyncio.ensure_future(work())
+
+    def lazily(message: mooq.IncomingMessage) -> Awaitable[object]:
+        done.append(True)
+        return Lazily(None)
+
+    for callback in (task, lazily):
+        async with await conn.create_channel() as channel:
+            await handled(conn, channel, callback)
+    assert done == [True, True]
+
+
+async def test_a_callback_that_is_cut_off_is_told_so(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    begun, told = asyncio.Event(), asyncio.Event()
+
+    async def waits(message: mooq.IncomingMessage) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            told.set()
+
+    processing = asyncio.create_task(handled(conn, chan, waits))
+    await begun.wait()
+    await chan.close(timeout=0.01)
+    async with asyncio.timeout(10):
+        await told.wait()
+    await asyncio.wait([processing])
