@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from inspect import isawaitable
+from inspect import isawaitable, signature
 from time import monotonic
 from types import CoroutineType
 from typing import Any, TypeAlias
@@ -26,17 +26,13 @@ log = logging.getLogger("mooq.callbacks")
 class Consumer:
     """One registered callback and the channel on which its deliveries are settled.
 
-    Raises ``TypeError`` for a callback that cannot be called.
+    Raises ``TypeError`` for a callback that cannot be called with a message.
     """
 
     def __init__(
         self, callback: Callback, channel: TransportChannel, dead_letter_exchange: str | None
     ) -> None:
-        if not callable(callback):
-            raise TypeError(
-                f"callback must be callable, not {type(callback).__name__}: pass an async function "
-                "that takes one argument"
-            )
+        check_callback(callback)
         self.channel = channel
         self.queue_name = ""
         self.task_name = f"mooq callback {callback_name(callback)}"
@@ -105,6 +101,26 @@ class Consumer:
     @property
     def _name(self) -> str:
         return callback_name(self._callback)
+
+
+def check_callback(callback: Callback) -> None:
+    """Raise ``TypeError`` for what cannot be called with one argument, the message."""
+    if not callable(callback):
+        raise TypeError(
+            f"callback must be callable, not {type(callback).__name__}: pass an async function "
+            "that takes one argument"
+        )
+    try:
+        parameters = signature(callback)
+    except ValueError:  # of some that are written in C
+        return
+    try:
+        parameters.bind({})
+    except TypeError:
+        raise TypeError(
+            f"callback {callback_name(callback)} is called with one argument, the message, but "
+            f"takes {parameters}"
+        ) from None
 
 
 def callback_name(callback: Callback) -> str:

@@ -12,6 +12,7 @@ from mooq.message import Delivery, Outcome
 from mooq.transports.base import TransportChannel
 
 CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
+REMIND_AFTER = 5.0  # seconds that the first message may wait before somebody is told why
 
 log = logging.getLogger("mooq.callbacks")
 
@@ -25,6 +26,8 @@ class Dispatcher:
         self._arrived: deque[tuple[Consumer, Delivery]] = deque()
         self._running: dict[CallbackTask, Consumer] = {}
         self._something = asyncio.Event()
+        self._is_processed = False
+        self._reminder: asyncio.TimerHandle | None = None
 
     @property
     def waiting(self) -> list[Delivery]:
@@ -40,6 +43,17 @@ class Dispatcher:
         """Add a delivery for a consumer."""
         self._arrived.append((consumer, delivery))
         self._something.set()
+        if self._reminder is None and not self._is_processed:
+            self._reminder = asyncio.get_running_loop().call_later(REMIND_AFTER, self._remind)
+
+    def _remind(self) -> None:
+        """Say what is missing where messages arrive and nobody has ever started a callback."""
+        if self._arrived and not self._is_processed:
+            log.warning(
+                "messages have arrived for %d callbacks, and nobody processes events: have "
+                "connection.process_events() run, as a task beside the rest",
+                len(self._arrived),
+            )
 
     def wake(self) -> None:
         """Let whoever waits look again: the connection was lost or closed."""
@@ -53,6 +67,7 @@ class Dispatcher:
 
     def start_all(self) -> list[CallbackTask]:
         """Start a callback for everything that has arrived, in order; return their tasks."""
+        self._is_processed = True
         started = []
         create_task = asyncio.get_running_loop().create_task
         while self._arrived:

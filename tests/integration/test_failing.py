@@ -177,22 +177,30 @@ async def test_process_events_with_cycles_raises_a_group_of_what_several_raised(
     assert [str(error) for error in caught.value.exceptions] == ["no to a", "no to b"]
 
 
-@pytest.mark.parametrize("callback", [None, 5, "callback", [print]], ids=repr)
+async def takes_two(one: object, two: object) -> None:
+    raise AssertionError("never called")
+
+
+@pytest.mark.parametrize(
+    ("callback", "text"),
+    [
+        (None, "callback must be callable, not NoneType"),
+        ("callback", "callback must be callable, not str"),
+        ([print], "callback must be callable, not list"),
+        (takes_two, "callback takes_two is called with one argument, .* takes .one: .object., two"),
+        (lambda: None, r"callback <lambda> is called with one argument, .* takes \(\)"),
+    ],
+    ids=["None", "str", "list", "two arguments", "no argument"],
+)
 async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
-    conn: mooq.Connection, chan: mooq.Channel, callback: Any
+    conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
 ) -> None:
-    with pytest.raises(
-        TypeError, match=f"callback must be callable, not {type(callback).__name__}"
-    ):
+    with pytest.raises(TypeError, match=text):
         await chan.register_consumer(
             "q", exchange_name="log", exchange_type="direct", callback=callback
         )
     with pytest.raises(mooq.ConsumerQueueNotFound):
         await chan.get("q")
-
-
-async def takes_two(one: object, two: object) -> None:
-    raise AssertionError("never called")
 
 
 @pytest.mark.parametrize(
@@ -201,10 +209,8 @@ async def takes_two(one: object, two: object) -> None:
         (lambda _: None, r"callback <lambda> returned NoneType, which cannot be awaited"),
         (lambda _: 5, r"callback <lambda> returned int, which cannot be awaited"),
         (MagicMock(), r"callback <MagicMock .*> returned MagicMock, which cannot be awaited"),
-        (takes_two, r"missing 1 required positional argument: 'two'"),
-        (lambda: None, r"takes 0 positional arguments but 1 was given"),
     ],
-    ids=["None", "int", "MagicMock", "two arguments", "no argument"],
+    ids=["None", "int", "MagicMock"],
 )
 async def test_a_callback_that_cannot_do_its_work_fails_when_it_is_called(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -236,3 +238,64 @@ async def test_a_number_of_cycles_that_is_none_is_refused(
     assert inbox.bodies == []
     await conn.process_events(num_cycles=1)
     assert inbox.bodies == [1]
+
+
+class Logged(logging.Handler):
+    """Wakes whoever waits for a line of the log."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: asyncio.Queue[str] = asyncio.Queue()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.put_nowait(record.getMessage())
+
+
+@pytest.fixture
+def callback_log() -> Iterator[Logged]:
+    """What mooq logs of callbacks."""
+    handler, logger = Logged(), logging.getLogger("mooq.callbacks")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+async def test_who_forgets_to_process_events_is_told_in_the_log(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    callback_log: Logged,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.01)
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=(inbox := Inbox())
+    )
+    await chan.publish(exchange_name="log", msg="unheard")
+
+    async with asyncio.timeout(10):
+        line = await callback_log.lines.get()
+
+    assert line == (
+        "messages have arrived for 1 callbacks, and nobody processes events: have "
+        "connection.process_events() run, as a task beside the rest"
+    )
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == ["unheard"]
+
+
+async def test_who_processes_events_is_not_reminded(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    callback_log: Logged,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.0)
+    inbox = HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    async with processing(conn):
+        for number in range(3):
+            await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(3)
+        inbox.open()
+
+    assert callback_log.lines.empty()
