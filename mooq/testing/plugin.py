@@ -35,9 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     Harness(config)
-    from mooq.testing import fixtures
+    from mooq.testing import agreement, fixtures
 
     config.pluginmanager.register(fixtures, "mooq fixtures")
+    agreement.add_to(config)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -35,6 +35,8 @@ class Record:
     redelivered: bool = False
     error: Exception | None = None
     """What its callback raised, for what was requeued or rejected."""
+    consumer: int | None = None
+    """For what was delivered: to which of the queue's consumers, counted from 1; None for a get."""
 
     @property
     def msg(self) -> Any:

@@ -42,6 +42,7 @@ OPTIONS = {
 SWITCHES = {
     "mooq_strict": "fail a test that leaves unconsumed messages, or exceptions that nobody saw",
     "mooq_redeliver": "deliver each message twice, to prove that services are idempotent",
+    "mooq_parity": "compare what each test comes to on both brokers; fail where it differs",
 }
 
 
@@ -58,6 +59,7 @@ class Settings(NamedTuple):
     timeout: float = LAUNCHED_TIMEOUT
     is_required: bool = False
     is_strict: bool = False
+    compares: bool = False
     redelivers: bool = False
 
     def __str__(self) -> str:
@@ -93,8 +95,16 @@ def settings_of(config: pytest.Config) -> Settings:
     url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
     if url and launcher:
         raise pytest.UsageError("mooq_address and mooq_launcher exclude each other: name one")
+    backends = _one_of("mooq_backend", asked["mooq_backend"] or "all", BACKENDS)
+    compares = _is_on(config, "mooq_parity")
+    if compares and backends != BACKENDS["all"]:
+        raise pytest.UsageError(
+            "mooq_parity runs each test on both brokers: mooq_backend must be all, not "
+            f"{asked['mooq_backend']}"
+        )
     return Settings(
-        backends=_one_of("mooq_backend", asked["mooq_backend"] or "all", BACKENDS),
+        backends=backends,
+        compares=compares,
         launcher=_one_of("mooq_launcher", launcher or "docker", {one: one for one in LAUNCHERS}),
         is_launcher_named=bool(launcher),
         address=_meant("mooq_address", _address, url) if url else None,

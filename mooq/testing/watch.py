@@ -31,6 +31,8 @@ class Watch(Watcher):
         """Names of the queues that were declared, or consumed from."""
         self.put_back: list[tuple[str, Message]] = []
         """What was looked at and not meant to be: the queue, and the message, of each."""
+        self.consumers: dict[str, int] = {}
+        """How many consumers each queue has had."""
         self.publishing: set[asyncio.Future[None]] = set()
         """One for each message that is not confirmed yet."""
         self.happened = 0

@@ -139,9 +139,10 @@ class WatchedChannel(TransportChannel):
         on_cancel: Callable[[], None],
     ) -> str:
         tag = ""
+        number = self._watch.consumers[queue_name] = self._watch.consumers.get(queue_name, 0) + 1
 
         def delivered(delivery: Delivery) -> None:
-            on_delivery(self._delivered(queue_name, delivery))
+            on_delivery(self._delivered(queue_name, delivery, number))
 
         def cancelled() -> None:
             self._consumed.pop(tag, None)
@@ -179,13 +180,21 @@ class WatchedChannel(TransportChannel):
         await self._channel.settle(delivery, Outcome.GIVE_BACK)
         return True
 
-    def _delivered(self, queue_name: str, delivery: Delivery) -> Delivery:
+    def _delivered(
+        self, queue_name: str, delivery: Delivery, consumer: int | None = None
+    ) -> Delivery:
         if delivery.redelivered and (queue_name, delivery.message) in self._watch.put_back:
             self._watch.put_back.remove((queue_name, delivery.message))
             delivery = delivery._replace(redelivered=False)
         self._queue_of[delivery.receipt] = queue_name
         self._watch.happen(
-            Record(Event.DELIVERED, delivery.message, queue_name, delivery.redelivered)
+            Record(
+                Event.DELIVERED,
+                delivery.message,
+                queue_name,
+                delivery.redelivered,
+                consumer=consumer,
+            )
         )
         return delivery
 

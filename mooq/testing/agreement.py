@@ -1,0 +1,170 @@
+"""``--mooq-parity``: whether each test comes to the same on both brokers.
+
+Compared are how the test ended; what was published; and what each consumer of each queue was given
+and did with it, in order. What arrived and was never begun does not count: how much of that is
+there when a connection closes is a matter of time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+
+from mooq.testing.harness import BROKER, Harness
+from mooq.testing.settings import BACKENDS
+
+if TYPE_CHECKING:
+    from mooq.parity.trace import Words
+    from mooq.testing.broker import Broker
+    from mooq.testing.recorder import Record
+
+Lines: TypeAlias = list[str]
+ENDED: pytest.StashKey[Lines] = pytest.StashKey()
+"""How the phases of a test ended that did not pass."""
+ATTRIBUTE = "mooq_parity"
+"""Of a test's last report: the test, its broker and its lines. xdist takes it to the controller."""
+
+
+class Agreement:
+    """Hooks of pytest: a process that runs tests reports their lines, the first one compares."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[str, Lines]] = {}
+
+    @property
+    def _compared(self) -> dict[str, tuple[Lines, Lines]]:
+        ours, theirs = BACKENDS["all"]
+        return {
+            test: (lines[ours], lines[theirs])
+            for test, lines in self._lines.items()
+            if len(lines) == len(BACKENDS["all"])
+        }
+
+    @property
+    def _different(self) -> dict[str, tuple[Lines, Lines]]:
+        return {test: both for test, both in self._compared.items() if both[0] != both[1]}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Write into a test's last report what it came to."""
+        report = yield
+        broker = item.stash.get(BROKER, None)
+        if broker is None:
+            return report
+        ended = item.stash.setdefault(ENDED, [])
+        words = _words_of(broker)
+        if not report.passed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            why = f": {crash.message.partition(chr(10))[0]}" if crash is not None else ""
+            ended.append(words.of(f"{report.outcome} in {report.when}{why}"))
+        if report.when == "teardown":
+            lines = [*(ended or ["passed"]), *lines_of(broker.recorded.all, words)]
+            setattr(
+                report, ATTRIBUTE, [test_of(item.nodeid, broker.backend), broker.backend, lines]
+            )
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Learn what a test came to."""
+        if found := getattr(report, ATTRIBUTE, None):
+            test, backend, lines = found
+            self._lines.setdefault(test, {})[backend] = lines
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
+        """Fail a run in which a test differs, or none could be compared."""
+        yield
+        if hasattr(session.config, "workerinput"):  # a worker of xdist has seen a part
+            return
+        agree = self._compared and not self._different
+        if not agree and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Show side by side what each test that differs came to."""
+        from mooq.parity.report import side_by_side
+
+        for test, (ours, theirs) in self._different.items():
+            terminalreporter.section(f"{test} differs between the brokers", red=True)
+            terminalreporter.write_line(side_by_side(ours, theirs))
+        count, different = len(self._compared), len(self._different)
+        terminalreporter.write_line(
+            f"mooq: {count} test{'' if count == 1 else 's'} compared on both brokers, "
+            f"{different or 'none'} {'differ' if different > 1 else 'differs'}",
+            red=not count or different > 0,
+        )
+
+
+def test_of(nodeid: str, backend: str) -> str:
+    """Return the name that a test has whichever broker it runs on."""
+    name, _, parameters = nodeid.rpartition("[")
+    others = parameters.removesuffix("]").split("-")
+    others.remove(backend)
+    return f"{name}[{'-'.join(others)}]" if others else name
+
+
+test_of.__test__ = False  # type: ignore[attr-defined]
+
+
+def lines_of(records: tuple[Record, ...], words: Words) -> Lines:
+    """Return what happened, as far as brokers that agree must agree on it."""
+    from mooq.testing.recorder import Event
+
+    fates: dict[object, deque[str]] = {}
+    for record in records:
+        if record.event in (Event.ACKNOWLEDGED, Event.REQUEUED, Event.REJECTED):
+            fates.setdefault(_delivery_of(record), deque()).append(record.event.value)
+    published: Lines = []
+    given: dict[tuple[str, int | None], Lines] = {}
+    for record in records:
+        text = words.of_message(
+            {
+                "msg": record.msg,
+                "routing_key": record.routing_key,
+                "exchange_name": record.exchange_name,
+                "redelivered": record.redelivered,
+                "headers": dict(record.headers),
+                "message_id": record.message_id,
+            }
+        )
+        if record.event in (Event.PUBLISHED, Event.UNROUTABLE):
+            published.append(f"{record.event.value}: {text}")
+        elif record.event is Event.DELIVERED and (fate := fates.get(_delivery_of(record))):
+            lines = given.setdefault((record.queue_name or "", record.consumer), [])
+            lines.append(f"{text}: {fate.popleft()}")
+    # Publishes end in any order; which own queue is which only its messages tell.
+    return sorted(published) + [
+        line for lines in sorted(map(_titled, given.items())) for line in lines
+    ]
+
+
+def _titled(given: tuple[tuple[str, int | None], Lines]) -> Lines:
+    (queue, consumer), lines = given
+    name = "a queue that the broker named" if queue.startswith("amq.gen-") else f"queue {queue!r}"
+    return [f"{name}, {'got' if consumer is None else f'consumer {consumer}'}", *lines]
+
+
+def _delivery_of(record: Record) -> tuple[str | None, int, bool]:
+    return record.queue_name, id(record.message), record.redelivered
+
+
+def _words_of(broker: Broker) -> Words:
+    from mooq.parity.trace import Words
+
+    return Words(
+        {f"{broker.host}:{broker.port}": "BROKER", broker.virtual_host: "HOST", broker.host: "HOST"}
+    )
+
+
+def add_to(config: pytest.Config) -> None:
+    """Compare the brokers in this run, if that was asked for."""
+    settings = Harness.of(config).settings
+    if settings.compares:
+        config.pluginmanager.register(Agreement(), "mooq parity")

@@ -1,0 +1,127 @@
+"""--mooq-parity: a project's tests on both brokers, and what differs side by side."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooq.testing.agreement import test_of as name_of
+from mooq.testing.asking import Answer
+from tests.integration.inner_run import Run, named, run
+
+__all__ = ["run"]  # a fixture
+
+SERVICE = """
+    import pytest
+
+    async def handle(message):
+        if message["msg"] == "bad":
+            raise ValueError("the callback's own")
+
+    {more}
+
+    @pytest.mark.mooq_allow_failures
+    @pytest.mark.parametrize("queue", ["orders", None])
+    async def test_service(mooq_broker, mooq_channel, queue):
+        await mooq_channel.register_consumer(
+            queue, exchange_name="orders", exchange_type="fanout", callback=handle
+        )
+        for msg in ("good", "bad"):
+            await mooq_channel.publish(exchange_name="orders", msg=msg)
+        await mooq_broker.idle()
+
+    async def test_unread(mooq_channel):
+        await mooq_channel.register_consumer(
+            exchange_name="log", exchange_type="fanout", callback=handle
+        )
+        for number in range(20):
+            await mooq_channel.publish(exchange_name="log", msg=number)
+
+    def test_without_a_broker():
+        pass
+"""
+LOSING = """
+    from mooq.memory_broker import virtual_host
+
+    @pytest.fixture(autouse=True)
+    def losing(monkeypatch):
+        monkeypatch.setattr(virtual_host.VirtualHost, "route", lambda *_: ())
+"""
+"""A broker in memory that routes nothing."""
+
+side_by_side_or_alone = pytest.mark.parametrize("processes", ["0", "2"])
+
+
+@side_by_side_or_alone
+def test_tests_that_come_to_the_same_pass(run: Run, mooq_rabbitmq: Answer, processes: str) -> None:
+    status, printed = run(
+        SERVICE.format(more=""), "--mooq-parity", *named(mooq_rabbitmq), "-n", processes
+    )
+
+    assert status == 0, printed
+    assert "mooq: 3 tests compared on both brokers, none differs" in printed
+    assert "7 passed" in printed
+
+
+@side_by_side_or_alone
+def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
+    run: Run, mooq_rabbitmq: Answer, processes: str
+) -> None:
+    status, printed = run(
+        SERVICE.format(more=LOSING), "--mooq-parity", *named(mooq_rabbitmq), "-n", processes
+    )
+
+    assert status == 1, printed
+    assert "7 passed" in printed
+    assert "test_inner.py::test_service[orders] differs between the brokers" in printed
+    assert "in memory" in printed
+    assert "≠ queue 'orders', consumer 1" in printed
+    assert "'bad' by '' of 'orders', redelivered: rejected" in " ".join(printed.split())
+    assert "a queue that the broker named, consumer 1" in " ".join(printed.split())
+    assert "mooq: 3 tests compared on both brokers, 3 differ" in printed
+
+
+def test_a_test_that_fails_on_one_broker_alone_differs_and_on_both_alike_does_not(
+    run: Run, mooq_rabbitmq: Answer
+) -> None:
+    status, printed = run(
+        """
+        async def test_alone(mooq_broker):
+            assert mooq_broker.backend == "rabbit", f"at {mooq_broker.host}:{mooq_broker.port}"
+
+        async def test_alike(mooq_channel):
+            await mooq_channel.publish(exchange_name="nobody", msg=1)
+        """,
+        "--mooq-parity",
+        *named(mooq_rabbitmq),
+    )
+
+    assert status == 1
+    assert "failed in call: AssertionError: at BROKER ≠ passed" in " ".join(printed.split())
+    assert "mooq: 2 tests compared on both brokers, 1 differs" in printed
+
+
+def test_a_run_that_compares_nothing_fails(run: Run, mooq_rabbitmq: Answer) -> None:
+    status, printed = run("def test_it(): pass", "--mooq-parity", *named(mooq_rabbitmq))
+
+    assert status == 1
+    assert "1 passed" in printed
+    assert "mooq: 0 tests compared on both brokers" in printed
+
+
+def test_one_broker_alone_cannot_be_compared(run: Run) -> None:
+    status, printed = run("def test_it(): pass", "--mooq-parity", "--mooq-backend=in_memory")
+
+    assert status == 4
+    assert "mooq_backend must be all, not in_memory" in printed
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "name"),
+    [
+        ("test_a.py::test_it[rabbit]", "test_a.py::test_it"),
+        ("test_a.py::test_it[rabbit-3]", "test_a.py::test_it[3]"),
+        ("test_a.py::test_it[3-rabbit-x]", "test_a.py::test_it[3-x]"),
+    ],
+)
+def test_a_test_has_one_name_for_both_brokers(nodeid: str, name: str) -> None:
+    assert name_of(nodeid, "rabbit") == name
