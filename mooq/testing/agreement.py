@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from mooq.testing.harness import BROKER, Harness
+from mooq.testing.harness import BROKER
 from mooq.testing.settings import BACKENDS
 
 if TYPE_CHECKING:
@@ -161,10 +161,3 @@ def _words_of(broker: Broker) -> Words:
     return Words(
         {f"{broker.host}:{broker.port}": "BROKER", broker.virtual_host: "HOST", broker.host: "HOST"}
     )
-
-
-def add_to(config: pytest.Config) -> None:
-    """Compare the brokers in this run, if that was asked for."""
-    settings = Harness.of(config).settings
-    if settings.compares:
-        config.pluginmanager.register(Agreement(), "mooq parity")

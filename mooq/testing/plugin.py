@@ -35,10 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     Harness(config)
-    from mooq.testing import agreement, fixtures
+    from mooq.testing import fixtures
 
     config.pluginmanager.register(fixtures, "mooq fixtures")
-    agreement.add_to(config)
+    if Harness.of(config).settings.compares:
+        from mooq.testing.agreement import Agreement
+
+        config.pluginmanager.register(Agreement(), "mooq parity")
 
 
 @pytest.hookimpl(optionalhook=True)
