@@ -140,7 +140,9 @@ async def running_node(settings: Settings, address: Address) -> Node:
     Raises :class:`~mooq.BrokerConnectionError`, as do the others.
     """
     await wait_until_ready(partial(handshake, address), None, settings.timeout)
-    return await _managed(address, _management_of(settings, address), settings.timeout, "named")
+    return await _managed(
+        address, _management_of(settings, address), settings.timeout, "that ran already"
+    )
 
 
 async def started_node(settings: Settings, at_the_end: AsyncExitStack) -> Node:

@@ -50,7 +50,10 @@ def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
     assert "2 passed" in printed
     where = f"{mooq_rabbitmq['host']}:{mooq_rabbitmq['port']}"
     assert f"mooq: in_memory and rabbit; RabbitMQ at {where}\n" in printed
-    assert f"mooq: RabbitMQ {mooq_rabbitmq['version']} named at {where}, ready in " in printed
+    assert (
+        f"mooq: RabbitMQ {mooq_rabbitmq['version']} that ran already at {where}, ready in "
+        in printed
+    )
     assert virtual_hosts_of(mooq_rabbitmq, owner) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_a_person_sees_what_is_awaited_and_then_what_it_was(run: Run, workers: s
     )
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 def test_a_person_sees_no_line_once_there_is_nothing_to_wait_for(run: Run) -> None:
     _, printed = run.on_terminal(ONE_TEST, "--mooq-backend=in_memory")
 
