@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -15,52 +14,43 @@ PAUSE = 0.005  # seconds between two messages of a publisher
 LONGEST_WAIT = 120.0  # seconds
 
 
-class Listener:
-    """One consumer: counts what it is given, and tells when it has had something new."""
-
-    def __init__(self, seen: Counter[str]) -> None:
-        self._seen = seen
-        self._newest = -1
-        self._changed = asyncio.Event()
-
-    async def __call__(self, message: mooq.IncomingMessage) -> None:
-        assert message["message_id"] is not None
-        self._seen[message["message_id"]] += 1
-        self._newest = max(self._newest, message["msg"])
-        self._changed.set()
-
-    async def hears(self, epoch: int) -> float:
-        """Return when, by the event loop's clock, it had a message published in this epoch."""
-        while self._newest < epoch:
-            self._changed.clear()
-            await self._changed.wait()
-        return asyncio.get_running_loop().time()
-
-
 class Load:
-    """A stream of messages through one queue, from several publishers to several consumers."""
+    """A stream of messages through one queue, from several publishers to several consumers.
 
-    def __init__(self) -> None:
+    A publisher repeats a message, with its id, until it is confirmed. What was confirmed and has
+    arrived is forgotten, so that a load may last for hours.
+    """
+
+    def __init__(self, pause: float = PAUSE) -> None:
         self.epoch = 0
         """What publishers send: raise it to tell what is published from now on."""
-        self.confirmed: set[str] = set()
+        self.confirmed = 0
+        self.arrived = 0
         self.unconfirmed = 0
-        """How many publishes ended as PublishUnconfirmed; each was repeated, with its id."""
+        """How many publishes ended as PublishUnconfirmed."""
         self.unsent = 0
-        """How many ended as another BrokerConnectionError; each was repeated."""
-        self.seen: Counter[str] = Counter()
+        """How many ended as another BrokerConnectionError."""
+        self.awaited: set[str] = set()
+        """What was confirmed and has not arrived: at the end, what was lost."""
         self.listeners: list[Listener] = []
+        self._early: set[str] = set()
+        self._pause = pause
         self._is_over = False
 
-    @property
-    def lost(self) -> set[str]:
-        """What was confirmed and never arrived."""
-        return self.confirmed - self.seen.keys()
+    def arrive(self, message_id: str) -> None:
+        """Take note of an arrival."""
+        self.arrived += 1
+        if message_id in self.awaited:
+            self.awaited.discard(message_id)
+        else:
+            self._early.add(message_id)
 
-    @property
-    def repeated(self) -> int:
-        """How many messages arrived more than once, with one id."""
-        return sum(times > 1 for times in self.seen.values())
+    def _confirm(self, message_id: str) -> None:
+        self.confirmed += 1
+        if message_id in self._early:
+            self._early.discard(message_id)
+        else:
+            self.awaited.add(message_id)
 
     @asynccontextmanager
     async def on(
@@ -83,13 +73,13 @@ class Load:
                 self._is_over = True
             await asyncio.wait(sending)
             async with asyncio.timeout(LONGEST_WAIT):
-                while self.lost:
+                while self.awaited:
                     await asyncio.sleep(0.1)
             for each in processing:
                 each.cancel()
 
     async def _listen(self, channel: mooq.Channel) -> None:
-        listener = Listener(self.seen)
+        listener = Listener(self)
         await channel.register_consumer(
             QUEUE, exchange_name=EXCHANGE, exchange_type="direct", callback=listener
         )
@@ -97,21 +87,21 @@ class Load:
 
     async def _publish(self, channel: mooq.Channel, name: str) -> None:
         for number in count():
-            message_id = f"{name}-{number}"
-            while message_id not in self.confirmed:
-                try:
-                    await channel.publish(
-                        exchange_name=EXCHANGE, msg=self.epoch, message_id=message_id
-                    )
-                except mooq.PublishUnconfirmed:
-                    self.unconfirmed += 1
-                except mooq.BrokerConnectionError:
-                    self.unsent += 1
-                else:
-                    self.confirmed.add(message_id)
+            await self._publish_surely(channel, f"{name}-{number}")
             if self._is_over:
                 return
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(self._pause)
+
+    async def _publish_surely(self, channel: mooq.Channel, message_id: str) -> None:
+        while True:
+            try:
+                await channel.publish(exchange_name=EXCHANGE, msg=self.epoch, message_id=message_id)
+            except mooq.PublishUnconfirmed:
+                self.unconfirmed += 1
+            except mooq.BrokerConnectionError:
+                self.unsent += 1
+            else:
+                return self._confirm(message_id)
 
     async def all_hear(self, epoch: int) -> float:
         """Return when the last of the consumers had a message published in this epoch."""
@@ -120,7 +110,29 @@ class Load:
 
     def __str__(self) -> str:
         return (
-            f"{len(self.confirmed)} confirmed, {len(self.lost)} of them lost; "
-            f"{self.unconfirmed} unconfirmed and repeated, {self.unsent} not sent and repeated; "
-            f"{self.repeated} arrived more than once"
+            f"{self.confirmed} confirmed, {len(self.awaited)} of them not arrived; "
+            f"{self.unconfirmed} unconfirmed and {self.unsent} not sent, and repeated; "
+            f"{max(self.arrived - self.confirmed, 0)} arrived again"
         )
+
+
+class Listener:
+    """One consumer, which tells when it has had something new."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._newest = -1
+        self._changed = asyncio.Event()
+
+    async def __call__(self, message: mooq.IncomingMessage) -> None:
+        assert message["message_id"] is not None
+        self._load.arrive(message["message_id"])
+        self._newest = max(self._newest, message["msg"])
+        self._changed.set()
+
+    async def hears(self, epoch: int) -> float:
+        """Return when, by the event loop's clock, it had a message published in this epoch."""
+        while self._newest < epoch:
+            self._changed.clear()
+            await self._changed.wait()
+        return asyncio.get_running_loop().time()

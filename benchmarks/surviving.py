@@ -1,9 +1,10 @@
 """What a service loses when its broker fails under load, and how soon it is back.
 
 ``python -m benchmarks.surviving kills 50`` kills RabbitMQ and starts it again, so often.
+``python -m benchmarks.surviving faults 200`` breaks the network to it, in so many random ways.
 ``python -m benchmarks.surviving cluster`` stops, then cuts off, each node of a cluster of three.
-Both need Docker, and the image that MOOQ_RABBITMQ_IMAGE names. Exit status 1 when a confirmed
-message was lost, or a consumer was not back within a second of the broker's readiness.
+All need Docker, and the image that MOOQ_RABBITMQ_IMAGE names. Exit status 1 when a confirmed
+message was lost, or a consumer was not back within a second of the broker or the network.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from random import Random
 from statistics import median
+from typing import Any
 
 import mooq
 from benchmarks.load import Load
@@ -25,6 +27,7 @@ from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
+from mooq.testing.faults import Faults, faults_before
 
 SEED = 20171123
 BOUND = 1.0  # seconds after the broker's readiness, by when every consumer is to be back
@@ -71,7 +74,45 @@ async def kills(times: int) -> bool:
             back.append(max(await load.all_hear(load.epoch) - ready, 0))
             print(f"kill {number}: back {back[-1]:.2f} s after the broker; {load}", flush=True)
     print(f"{times} kills: back after {median(back):.2f} s, {max(back):.2f} s at most; {load}")
-    return not load.lost and max(back) <= BOUND
+    return not load.awaited and max(back) <= BOUND
+
+
+async def faults(times: int) -> bool:
+    """Break the network so often; return whether all went well."""
+    load, port, chance = Load(), free_port(), Random(SEED)
+    back = []
+    async with (
+        RabbitMQBroker(host=LOOPBACK, port=port, launcher="docker"),
+        faults_before(LOOPBACK, port) as network,
+        await mooq.connect(**network.arguments) as one,
+        await mooq.connect(**network.arguments) as two,
+        load.on([one, two]),
+    ):
+        for number in range(1, times + 1):
+            await load.all_hear(load.epoch)
+            name = chance.choice(list(FAULTS))
+            FAULTS[name](network)
+            await asyncio.sleep(chance.random())
+            load.epoch += 1
+            network.heal()
+            healed = asyncio.get_running_loop().time()
+            back.append(await load.all_hear(load.epoch) - healed)
+            print(f"fault {number}, {name}: back {back[-1]:.2f} s after it; {load}", flush=True)
+    print(f"{times} faults: back after {median(back):.2f} s, {max(back):.2f} s at most; {load}")
+    return not load.awaited and max(back) <= BOUND
+
+
+FAULTS: dict[str, Callable[[Faults], object]] = {
+    "cut": lambda network: network.cut(),
+    "cut before a confirm": lambda network: network.cut(before="confirm"),
+    "cut before a delivery": lambda network: network.cut(before="delivery"),
+    "vanished": lambda network: network.vanish(),
+    "stalled": lambda network: network.stall(),
+    "answers held back": lambda network: network.hold_answers(),
+    "trickling": lambda network: network.trickle(10_000),
+    "delayed": lambda network: network.delay(0.1),
+    "half closed": lambda network: network.half_close(),
+}
 
 
 async def cluster() -> bool:
@@ -92,7 +133,7 @@ async def cluster() -> bool:
     finally:
         compose("down", "--volumes", "--timeout", "0")
     print(load)
-    return not load.lost
+    return not load.awaited
 
 
 async def lose_node(
@@ -142,14 +183,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     ways = parser.add_subparsers(dest="way", required=True)
     ways.add_parser("kills").add_argument("times", type=int, nargs="?", default=50)
+    ways.add_parser("faults").add_argument("times", type=int, nargs="?", default=200)
     ways.add_parser("cluster")
-    options = parser.parse_args()
-    work: Awaitable[bool] = kills(options.times) if options.way == "kills" else cluster()
-    sys.exit(not asyncio.run(_as_coroutine(lambda: work)))
-
-
-async def _as_coroutine(work: Callable[[], Awaitable[bool]]) -> bool:
-    return await work()
+    options = vars(parser.parse_args())
+    ran: dict[str, Callable[..., Coroutine[Any, Any, bool]]] = {
+        "kills": kills,
+        "faults": faults,
+        "cluster": cluster,
+    }
+    sys.exit(not asyncio.run(ran[options.pop("way")](**options)))
 
 
 if __name__ == "__main__":
