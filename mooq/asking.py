@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from mooq import refusals
 from mooq.errors import Blocked, BrokerConnectionError, Lost, Refused, Unconfirmed
 from mooq.retrying import Recovery, ask_again
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import GOODBYE_TIMEOUT, TransportChannel
 
 T = TypeVar("T")
 
@@ -90,3 +91,11 @@ class Asker:
         self._undoing.discard(undoing)
         if not undoing.cancelled():
             undoing.exception()  # what failed to begin, or was lost, needs no undoing
+
+
+@contextlib.asynccontextmanager
+async def goodbye() -> AsyncIterator[None]:
+    """Do within the block what a broker that is gone, or says nothing any more, need not answer."""
+    with contextlib.suppress(Lost, TimeoutError):
+        async with asyncio.timeout(GOODBYE_TIMEOUT):
+            yield

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from mooq import refusals
-from mooq.asking import ANSWER_TIMEOUT, Asker
+from mooq.asking import ANSWER_TIMEOUT, Asker, goodbye
 from mooq.codec import check_headers, encode
 from mooq.consumer import Callback, Consumer
 from mooq.dispatcher import Dispatcher
@@ -237,11 +237,12 @@ class Channel(Lifetime):
             await self.stop_consuming()
         finally:
             self._getter.begin_anew()
-            await self._internal.close()
+            async with goodbye():
+                await self._internal.close()
 
     async def stop_consuming(self) -> None:
         """End the consumers and give back what has arrived for them; running callbacks go on."""
-        with contextlib.suppress(Lost):
+        async with goodbye():
             for subscription in self._subscriptions:
                 await subscription.end(self._internal)
         await self._dispatcher.give_back(self._internal)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, NoReturn
 
-from mooq.asking import Asker
+from mooq.asking import Asker, goodbye
 from mooq.codec import decode
 from mooq.consumer import settle_failure
-from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, Lost, NothingToConsume
+from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
 from mooq.message import Delivery, IncomingMessage, Outcome
 from mooq.transports.base import TransportChannel
 
@@ -74,7 +73,7 @@ class Getter:
             )
             either: list[asyncio.Future[Any]] = [arrived, given_up]
             await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            with contextlib.suppress(Lost):
+            async with goodbye():
                 await self._channel.cancel(tag)
             self._waiting.discard(arrived)
             if not arrived.done():

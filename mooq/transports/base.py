@@ -15,6 +15,8 @@ from mooq.address import Address
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 
+GOODBYE_TIMEOUT = 3.0  # seconds for an answer that only says that an end was understood
+
 
 class Transport(ABC):
     """One connection to one broker, by one of its nodes.
@@ -49,7 +51,10 @@ class Transport(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Say goodbye and disconnect; whatever is unacknowledged goes back to its queue."""
+        """Say goodbye and disconnect; whatever is unacknowledged goes back to its queue.
+
+        Ends soon, whether or not the broker answers.
+        """
 
 
 class TransportChannel(ABC):

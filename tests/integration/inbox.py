@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay
 
 import mooq
 
@@ -162,3 +163,13 @@ async def make_queue(
             exchange_type=exchange_type,
             callback=Inbox(),
         )
+
+
+@retry(
+    retry=retry_if_exception_type(mooq.PublishUnconfirmed),
+    stop=stop_after_delay(LONGEST_WAIT),
+    reraise=True,
+)
+async def publish_surely(channel: mooq.Channel, **arguments: Any) -> None:
+    """Publish once more what was sent to a connection that was gone, and not yet known to be."""
+    await channel.publish(**arguments)

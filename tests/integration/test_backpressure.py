@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 import mooq
+from mooq.testing.faults import Faults
 from tests.integration.inbox import (
     LONGEST_WAIT,
     Inbox,
@@ -59,24 +60,48 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
         await node.control(WATERMARK, "0.6")
         await asyncio.gather(*waiting)
         assert logged(caplog)[-1] == f"publishing to {where} goes on"
-        arrived = [body for body in await bodies_of(look, "q") if not isinstance(body, str)]
+        arrived = [body for body in await bodies_of(look, "q") if isinstance(body, int)]
         assert arrived == list(range(20))
         assert unconfirmed
 
 
 async def publish_until_told(
-    channel: mooq.Channel,
+    channel: mooq.Channel, padding: str = ""
 ) -> tuple[mooq.BrokerConnectionError, list[mooq.PublishUnconfirmed]]:
     """Publish until a message is not even sent; return why, and what became of those before."""
-    unconfirmed = []
+    unconfirmed: list[mooq.PublishUnconfirmed] = []
     async with asyncio.timeout(LONGEST_WAIT):
         while True:
+            msg = ["unconfirmed", len(unconfirmed), padding]
             try:
-                await channel.publish(exchange_name="log", msg="unconfirmed", timeout=0.5)
+                await channel.publish(exchange_name="log", msg=msg, timeout=0.5)
             except mooq.PublishUnconfirmed as error:
                 unconfirmed.append(error)
             except mooq.BrokerConnectionError as error:
                 return error, unconfirmed
+
+
+@pytest.mark.parametrize("mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)])
+async def test_publishers_wait_while_the_network_takes_no_more(
+    mooq_faults: Faults,
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="log", msg=["first", -1])
+    mooq_faults.stall()
+    told, unconfirmed = await publish_until_told(chan, "x" * 2**22)
+    assert "does not take what was sent; it was not sent" in str(told)
+    assert len(logged(caplog)) == 1
+    mooq_faults.heal()
+    await chan.publish(exchange_name="log", msg=["last", 0])
+    # What was not sent never arrives; all that was does.
+    assert [body[:2] for body in await bodies_of(chan, "q")] == [
+        ["first", -1],
+        *(["unconfirmed", number] for number in range(len(unconfirmed))),
+        ["last", 0],
+    ]
 
 
 async def test_a_slow_consumer_is_given_no_more_than_its_prefetch_count(

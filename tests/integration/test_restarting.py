@@ -25,6 +25,7 @@ from tests.integration.inbox import (
     bodies_of,
     make_queue,
     processing,
+    publish_surely,
 )
 from tests.integration.restarting import (
     CutOffInMemory,
@@ -38,16 +39,6 @@ from tests.integration.restarting import (
 from tests.managed_docker import ManagedDockerLauncher
 
 Scenario = Callable[[Unsteady], Coroutine[Any, Any, None]]
-
-
-@retry(
-    retry=retry_if_exception_type(mooq.PublishUnconfirmed),
-    stop=stop_after_delay(LONGEST_WAIT),
-    reraise=True,
-)
-async def publish(channel: mooq.Channel, **arguments: Any) -> None:
-    """Publish once more what was sent to a connection that was gone, and not yet known to be."""
-    await channel.publish(**arguments)
 
 
 @retry(
@@ -76,8 +67,8 @@ async def consumers_and_producers_come_back_under_process_events(broker: Unstead
             await chan.publish(exchange_name="back", msg="before", routing_key="a")
             await inbox.has(1)
             await broker.fail()
-            await publish(chan, exchange_name="back", msg="after", routing_key="b")
-            await publish(other, exchange_name="back topics", msg="too", routing_key="x.y")
+            await publish_surely(chan, exchange_name="back", msg="after", routing_key="b")
+            await publish_surely(other, exchange_name="back topics", msg="too", routing_key="x.y")
             # The acknowledgement may be lost with the connection, and the message come again.
             await inbox.has_that(lambda: set(inbox.bodies) == {"before", "after"}, "both")
             assert await more.has(1) == ["too"]
@@ -94,7 +85,7 @@ async def a_queue_of_the_brokers_naming_is_another_one_afterwards(broker: Unstea
             # Not found, or still locked by a connection whose end RabbitMQ has not dealt with.
             with pytest.raises(mooq.BadQueue):
                 await chan.get(name)
-            await publish(chan, exchange_name="news", msg="news", mandatory=True)
+            await publish_surely(chan, exchange_name="news", msg="news", mandatory=True)
             assert await inbox.has(1) == ["news"]
 
 
@@ -183,7 +174,7 @@ async def a_channel_that_did_nothing_yet_is_of_use(broker: Unsteady) -> None:
         idle = await conn.create_channel()
         await broker.fail()
         await make_queue(conn, "idle", exchange_name="idle")
-        await publish(idle, exchange_name="idle", msg=1)
+        await publish_surely(idle, exchange_name="idle", msg=1)
         assert (await idle.get("idle", timeout=20))["msg"] == 1
 
 
@@ -195,7 +186,7 @@ async def several_calls_wait_for_the_same_connection(broker: Unsteady) -> None:
         new, *_ = await asyncio.gather(
             conn.create_channel(),
             chan.register_producer(exchange_name="same too", exchange_type="fanout"),
-            publish(chan, exchange_name="same", msg=1),
+            publish_surely(chan, exchange_name="same", msg=1),
             conn.process_events(num_cycles=1),
             chan.register_consumer(
                 exchange_name="same too", exchange_type="fanout", callback=Inbox()
@@ -214,7 +205,7 @@ async def a_get_that_waits_ends_and_ends_no_other_consumer(broker: Unsteady) -> 
         )
         async with processing(conn):
             await broker.fail()
-            await publish(chan, exchange_name="get", msg="awaited", routing_key="awaited")
+            await publish_surely(chan, exchange_name="get", msg="awaited", routing_key="awaited")
             assert (await getting)["msg"] == "awaited"
             for number in range(4):
                 await chan.publish(exchange_name="get", msg=number, routing_key="beside")
@@ -237,7 +228,7 @@ async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
             await chan.delete_queue("deleted")
             await until_told_of_its_end(deleted)
             await broker.fail()
-            await publish(chan, exchange_name="closed", msg=1)
+            await publish_surely(chan, exchange_name="closed", msg=1)
             assert (await chan.get("closed"))["msg"] == 1
             with pytest.raises(mooq.ConsumerQueueNotFound):
                 await chan.get("deleted")

@@ -14,7 +14,6 @@ from mooq.message import Delivery, Message
 from mooq.transports.rabbit.answers import answered
 from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.settling import SettlingChannel
-from mooq.transports.rabbit.wire import GOODBYE_TIMEOUT
 from mooq.transports.rabbit.wires import Wires, in_time
 
 
@@ -49,7 +48,7 @@ class Consumers:
         if channel is not None:
             channel.write_out()
             with contextlib.suppress(Lost, Refused):
-                await answered(in_time(channel.close(), GOODBYE_TIMEOUT))
+                await answered(channel.close())
 
     async def begin(
         self,
@@ -100,7 +99,7 @@ class Consumers:
         self._on_cancel.pop(consumer_tag, None)
         if self._channel is not None:
             self._channel.write_out()
-            await answered(in_time(self._channel.basic_cancel(consumer_tag), GOODBYE_TIMEOUT))
+            await answered(in_time(self._channel.basic_cancel(consumer_tag)))
 
     async def flush(self) -> None:
         """Return when everything that RabbitMQ had sent to the consumers has arrived.

@@ -20,8 +20,7 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.wire import GOODBYE_TIMEOUT
-from mooq.transports.rabbit.wires import Wires, in_time
+from mooq.transports.rabbit.wires import Wires
 
 
 class Publisher:
@@ -42,7 +41,7 @@ class Publisher:
         channel, self._channel = self._channel, None
         if channel is not None:
             with contextlib.suppress(Lost, Refused):
-                await answered(in_time(channel.close(), GOODBYE_TIMEOUT))
+                await answered(channel.close())
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Return when RabbitMQ has confirmed the message; see ``TransportChannel.publish``."""

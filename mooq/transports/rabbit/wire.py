@@ -13,9 +13,9 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from yarl import URL
 
 from mooq.errors import Lost
+from mooq.transports.base import GOODBYE_TIMEOUT
 from mooq.transports.rabbit.answers import answered, while_open
 
-GOODBYE_TIMEOUT = 3.0  # seconds for a peer to answer that it has understood the end
 MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
 
 SAID_BY_MOOQ = (

@@ -1,0 +1,121 @@
+"""Networks that stall, trickle or vanish beneath a connection: the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Broker
+from mooq.testing.faults import Faults
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    HeldInbox,
+    Inbox,
+    bodies_of,
+    make_queue,
+    no_task_left,
+    processing,
+    publish_surely,
+)
+
+
+async def test_a_publish_into_a_stalled_network_is_unconfirmed_when_its_timeout_has_passed(
+    mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="log", msg="before")
+    mooq_faults.stall()
+    async with asyncio.timeout(LONGEST_WAIT):
+        outcomes = await asyncio.gather(
+            *(chan.publish(exchange_name="log", msg=number, timeout=0.2) for number in range(20)),
+            return_exceptions=True,
+        )
+    assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
+    mooq_faults.heal()
+    await chan.publish(exchange_name="log", msg="after")
+    # What was sent arrives late, each once and in order: the receiver has its ids to tell by.
+    assert await bodies_of(chan, "q") == ["before", *range(20), "after"]
+
+
+async def test_publishes_while_nothing_listens_wait_up_to_their_timeouts(
+    mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="log", msg="before")
+    mooq_faults.vanish()
+    async with asyncio.timeout(LONGEST_WAIT):
+        given_up = await asyncio.gather(
+            *(chan.publish(exchange_name="log", msg="no", timeout=0.2) for _ in range(10)),
+            return_exceptions=True,
+        )
+    assert all(isinstance(outcome, mooq.BrokerConnectionError) for outcome in given_up)
+    waiting = [
+        asyncio.create_task(chan.publish(exchange_name="log", msg=number)) for number in range(10)
+    ]
+    await asyncio.sleep(0)
+    mooq_faults.heal()
+    async with asyncio.timeout(LONGEST_WAIT):
+        await asyncio.gather(*waiting)
+    arrived = await bodies_of(chan, "q")
+    assert sorted(body for body in arrived if isinstance(body, int)) == list(range(10))
+    assert "no" not in arrived
+
+
+async def test_messages_pass_a_network_that_trickles(
+    mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    mooq_faults.trickle(20_000)
+    async with processing(conn), asyncio.TaskGroup() as publishing:
+        for number in range(10):
+            publishing.create_task(chan.publish(exchange_name="log", msg=number))
+        assert await inbox.has(10) == list(range(10))
+
+
+@pytest.mark.parametrize("what", ["channel", "connection"])
+async def test_closing_ends_though_the_network_has_stalled(
+    mooq_faults: Faults, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in ("asking", "transports.rabbit.wire"):
+        monkeypatch.setattr(f"mooq.{room}.GOODBYE_TIMEOUT", 0.2)
+    async with no_task_left():
+        other = await mooq.connect(**mooq_faults.arguments)
+        channel, inbox = await other.create_channel(), HeldInbox()
+        await channel.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=inbox
+        )
+        async with processing(other):
+            await channel.publish(exchange_name="log", msg=1)
+            await inbox.has(1)
+            mooq_faults.stall()
+            inbox.open()
+            async with asyncio.timeout(LONGEST_WAIT):
+                if what == "channel":
+                    await channel.close()
+                await other.close()
+        mooq_faults.heal()
+
+
+@pytest.mark.parametrize("mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)])
+async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
+    mooq_faults: Faults, mooq_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mooq.transports.rabbit.wires.HEARTBEAT", 1)
+    conn = await mooq_broker.connect()
+    chan, inbox = await conn.create_channel(), Inbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="before")
+        await inbox.has(1)
+        lost = asyncio.Event()
+        monkeypatch.setattr(conn._dispatcher, "forget_lost", lost.set)
+        mooq_faults.stall()
+        async with asyncio.timeout(LONGEST_WAIT):
+            await lost.wait()
+        mooq_faults.cut()  # what waits for answers of the stalled network
+        mooq_faults.heal()
+        await publish_surely(chan, exchange_name="log", msg="after")
+        await inbox.has_that(lambda: "after" in inbox.bodies, "what was published afterwards")
