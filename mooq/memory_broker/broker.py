@@ -188,9 +188,5 @@ class Channel:
 
     def _delete_unused(self, queue: Queue) -> None:
         """Delete an auto-delete queue whose last consumer has left."""
-        if (
-            queue.declaration.auto_delete
-            and not queue.consumers
-            and queue.name in self._host.queues
-        ):
+        if queue.declaration.auto_delete and not queue.consumers:
             self._host.delete_queue(queue)

@@ -13,8 +13,6 @@ from typing import Any, Generic, TypeVar
 
 Q = TypeVar("Q")
 
-WILDCARDS = ("*", "#")
-
 
 class Bindings(ABC, Generic[Q]):
     """The bindings of one exchange to queues of type ``Q``, anything hashable."""
@@ -108,8 +106,7 @@ class TopicBindings(Bindings[Q]):
                     reached.append(node)
                 if "*" in node.children:
                     reached.append(node.children["*"])
-                # In a key a wildcard is a word like any other, but no pattern's literal.
-                if word in node.children and word not in WILDCARDS:
+                if word in node.children:  # a wildcard in a key reaches nothing new by this
                     reached.append(node.children[word])
             nodes = _with_hashes(reached)
         found: dict[Q, None] = {}
@@ -134,7 +131,7 @@ def _with_hashes(nodes: list[_Node[Q]]) -> Iterable[_Node[Q]]:
     found = dict.fromkeys(nodes)
     for node in nodes:
         child = node.children.get("#")
-        while child is not None and child not in found:
+        while child is not None:
             found[child] = None
             child = child.children.get("#")
     return found

@@ -80,6 +80,18 @@ FACTS = (
         ),
     ),
     Fact(
+        "dying_twice_in_one_queue",
+        "A message that comes back to the queue it died in keeps the record of its first death.",
+        (
+            Consume("a1", "c1", "d", "direct", queue="q", dead_letters="x", does=Fail()),
+            Consume("a1", "c2", "x", "fanout", queue="q", dead_letters="x", does=Fail()),
+            Publish("b1", "d"),
+            Process("a", cycles=4),
+            CloseConnection("a"),
+            Get("b1", queue="q"),
+        ),
+    ),
+    Fact(
         "dead_letters_nowhere",
         "Dead letters for an exchange that nobody declared are dropped; the default one routes.",
         (
@@ -147,6 +159,9 @@ FACTS = (
             to_queue("a1", "c3", dead_letters="x"),
             to_queue("a1", "c4", "amq.mine"),
             to_queue("a1", "c5", prefetch=0),
+            to_queue("a1", "c8", "r", dead_letters="x"),
+            to_queue("a1", "c9", "r", dead_letters="y"),
+            to_queue("a1", "c9", "r"),
             Consume("a1", "c6", "t", keys=("#.#.#",), queue="q"),
             Consume("a1", "c7", "t", keys=(), queue="q"),
             Get("a1", "nobody"),
