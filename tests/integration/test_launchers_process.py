@@ -29,14 +29,19 @@ LISTENING, LOOPBACK_IN_PROC = "0A", "0100007F"
 pytestmark = pytest.mark.rabbit
 
 
-@pytest.fixture(autouse=True)
-def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Everything that a node may leave: files in a folder, and processes that know its name."""
+def need_rabbitmq_server() -> None:
+    """Leave the test out where this machine has no RabbitMQ."""
     if shutil.which("rabbitmq-server", path=f"{SERVER_FOLDERS}:{os.environ['PATH']}") is None:
         leave_out(
             "the process launcher needs RabbitMQ on this machine; "
             "`apt-get install rabbitmq-server`, run as root, brings it in"
         )
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Everything that a node may leave: files in a folder, and processes that know its name."""
+    need_rabbitmq_server()
     folder = Path(tempfile.mkdtemp(prefix="mooq-test-"))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder

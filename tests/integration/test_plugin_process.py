@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -22,9 +23,9 @@ from tests.integration.inner_run import (
     wait_for,
 )
 from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
-from tests.integration.test_launchers_process import processes_of, temporary_folder
+from tests.integration.test_launchers_process import need_rabbitmq_server, processes_of
 
-__all__ = ["run", "temporary_folder"]  # fixtures
+__all__ = ["run"]  # a fixture
 
 pytestmark = pytest.mark.rabbit
 
@@ -33,8 +34,9 @@ PROCESS = "--mooq-launcher=process"
 
 
 @pytest.fixture
-def folder(temporary_folder: Path, tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """Where runs keep what is temporary, on a machine that has RabbitMQ."""
+    need_rabbitmq_server()
     folder = tmp_path / "temporary"
     folder.mkdir()
     return folder
@@ -92,11 +94,20 @@ def node_of(folder: Path, owner: Owner) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_rabbitmq_that_does_not_come_up_shows_the_end_of_its_log(run: Run) -> None:
-    status, printed = run(ONE_TEST, PROCESS, RABBIT, "--mooq-timeout=1.5", "-q")
+def test_a_rabbitmq_that_dies_while_it_boots_shows_the_end_of_its_log(
+    run: Run, folder: Path
+) -> None:
+    with run.start(ONE_TEST, PROCESS, RABBIT, TMPDIR=str(folder)) as process:
+        (its_own,) = wait_for(lambda: list(folder.glob("mooq-*")), "the node's folder")
+        log = its_own / "log"
+        wait_for(lambda: log.exists() and log.read_bytes(), "something in its log")
+        pid = wait_for(lambda: json.loads((its_own / OWNER_FILE).read_text())[1], "its process")
+        os.killpg(pid, signal.SIGKILL)
+        printed, _ = process.communicate(timeout=LONGEST)
 
-    assert status == pytest.ExitCode.TESTS_FAILED
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED
     assert "no RabbitMQ for this test: " in printed
     section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
-    assert "waited 1.5 s for RabbitMQ to complete an AMQP handshake; last seen: " in section
-    assert "The end of its log:" in section
+    assert "RabbitMQ ended with exit status -9" in section
+    assert "The end of its log:\n" in section
+    assert list(folder.glob("mooq-*")) == []
