@@ -43,6 +43,8 @@ class Address:
             # In a URL without one the client would put guest, who may well be let in.
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
+            if "\0" in getattr(self, name):  # it ends both in SASL PLAIN (RFC 4616)
+                raise ValueError(f"{name} holds a NUL, which no login can carry; leave it out")
         if not self.virtual_host:
             raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
         if len(self.virtual_host) > LONGEST_VIRTUAL_HOST:

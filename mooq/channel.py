@@ -117,7 +117,8 @@ class Channel(Lifetime):
 
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists, ``TypeError`` and
-        ``ValueError`` for other arguments. Nothing is registered then.
+        ``ValueError`` for other arguments. Nothing is registered then; the exchange, which others
+        may use as well by now, stays declared.
         """
         self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)

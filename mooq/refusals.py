@@ -33,11 +33,7 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
             f"{place} exists already, but not like this: use the type it has, or another name "
             f"[{refused.text}]"
         )
-    if refused.code == Refused.ACCESS_REFUSED:
-        return BadExchange(f"{place} may not be used like this [{refused.text}]")
-    return BrokerInternalError(
-        f"{place} could not be used: the broker failed; see its log [{refused.text}]"
-    )
+    return _of_any(refused, place, BadExchange)
 
 
 def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
@@ -57,8 +53,13 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
             f"{place} exists already, but not like this: declare it as it is, or use another "
             f"name [{refused.text}]"
         )
+    return _of_any(refused, place, BadQueue)
+
+
+def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:
+    """Return what a refusal comes to that is no matter of exchanges or queues."""
     if refused.code == Refused.ACCESS_REFUSED:
-        return BadQueue(f"{place} may not be used like this [{refused.text}]")
+        return bad(f"{place} may not be used like this [{refused.text}]")
     return BrokerInternalError(
         f"{place} could not be used: the broker failed; see its log [{refused.text}]"
     )

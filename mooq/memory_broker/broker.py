@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from secrets import token_hex
+from weakref import WeakKeyDictionary
 
 from mooq.errors import Refused
 from mooq.memory_broker.queue import Consumer, Entry, Queue
@@ -96,7 +97,8 @@ class Channel:
         self._connection = connection
         self._host = connection.virtual_host
         self._consumers: dict[str, tuple[Queue, Consumer]] = {}
-        self._got_from: dict[Queue, None] = {}
+        # Weak, or a channel would keep every queue that was deleted meanwhile.
+        self._got_from: WeakKeyDictionary[Queue, None] = WeakKeyDictionary()
         self.is_open = True
 
     def declare_exchange(self, exchange: Exchange) -> None:
@@ -181,7 +183,7 @@ class Channel:
         for queue, consumer in self._consumers.values():
             queue.remove(consumer)
         self._consumers.clear()
-        for queue in queues | self._got_from:
+        for queue in queues | dict(self._got_from):
             queue.requeue(queue.held_by(self))
         for queue in queues:
             self._delete_unused(queue)

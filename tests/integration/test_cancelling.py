@@ -10,7 +10,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
-from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
+from tenacity import (
+    retry,
+    retry_if_not_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 import mooq
 from mooq.testing.faults import Faults, faults_before
@@ -240,6 +246,43 @@ async def test_closing_a_connection(cancelled: Cancelled) -> None:
             if not is_cancelled:
                 break
     assert await drained(look, "q") == []
+
+
+@retry(
+    retry=retry_if_result(lambda holds: not holds),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(LONGEST_WAIT),
+)
+async def until_heard_or_told(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> bool:
+    """Wait for a message, or for the log to say that none will come."""
+    return bool(inbox.messages) or "queue 'q' was deleted" in caplog.text
+
+
+async def test_a_queue_that_is_deleted_while_its_consumer_begins_is_noticed(
+    cancelled: Cancelled, caplog: pytest.LogCaptureFixture
+) -> None:
+    look = await cancelled.observer.create_channel()
+    for answers in range(MOST_ANSWERS):
+        async with await mooq.connect(**cancelled.address) as conn:
+            chan, inbox = await conn.create_channel(), Inbox()
+            register = chan.register_consumer(
+                "q", exchange_name="log", exchange_type="fanout", callback=inbox
+            )
+            registering = await cancelled.begun(answers, register)
+            is_done = registering.done()
+            await look.delete_queue("q")
+            cancelled.faults.heal()
+            outcome = (await asyncio.gather(registering, return_exceptions=True))[0]
+            if isinstance(outcome, Exception):
+                assert isinstance(outcome, mooq.ConsumerQueueNotFound)
+            else:
+                async with processing(conn):
+                    await look.publish(exchange_name="log", msg="heard")
+                    await until_heard_or_told(inbox, caplog)
+            caplog.clear()
+        if is_done:
+            return
+    raise AssertionError("the call still waits")
 
 
 CALLS: dict[str, Callable[[mooq.Channel], Coroutine[Any, Any, object]]] = {

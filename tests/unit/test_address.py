@@ -39,6 +39,11 @@ def test_an_address_never_shows_its_password() -> None:
         ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
         ({"password": ""}, ValueError, "password is empty; RabbitMQ lets nobody in without one"),
         (
+            {"username": "a\0b"},
+            ValueError,
+            "username holds a NUL, which no login can carry; leave it out",
+        ),
+        (
             {"username": "\ud800"},
             ValueError,
             "username holds '\\ud800', half a character that UTF-8 cannot hold; repair it where it "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -140,6 +142,19 @@ def test_what_a_channel_held_goes_back_to_its_place(
     end()
     assert log.told == ["1 A", "2 A", "3 B"]
     assert rest(connect(broker).channel()) == ["0 R", "1 R", "3 R", "4", "5"]
+
+
+def test_a_channel_does_not_keep_queues_that_were_deleted(channel: Channel) -> None:
+    def deleted_queue() -> weakref.ref[object]:
+        channel.declare_queue(Queue("brief"))
+        send(channel, "m", queue="brief")
+        queue: weakref.ref[object] = weakref.ref(get(channel, "brief").receipt.queue)
+        channel.delete_queue("brief")
+        return queue
+
+    gone = deleted_queue()
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_channel_that_ended_gets_nothing_more(

