@@ -157,7 +157,10 @@ def _meant(name: str, read: Callable[[str], T], value: str) -> T:
 def _address(value: str) -> Address:
     from mooq.address import Address  # waits, since pytest loads this file in every run
 
-    return Address.from_url(value)
+    address = Address.from_url(value)
+    if address.ssl:
+        raise ValueError("must begin with amqp://, since the harness speaks no TLS")
+    return address
 
 
 def _seconds(value: str) -> float:

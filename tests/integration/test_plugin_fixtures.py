@@ -195,6 +195,7 @@ def test_the_header_says_which_brokers_tests_get(
         ("--mooq-timeout=soon", "mooq_timeout: 'soon' is no number of seconds above 0"),
         ("--mooq-timeout=-1", "mooq_timeout: '-1' is no number of seconds above 0"),
         ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
+        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://, since the harness"),
         ("--mooq-management=host:port", "mooq_management: 'host:port' is no host:port"),
     ],
 )

@@ -67,6 +67,10 @@ class TCPRoute(Route):
     def end(self) -> None:
         end(self._client[1])
 
+    def damaged(self, data: bytes) -> bytes:
+        """Return what arrives of a frame; a network that only fails damages none."""
+        return data
+
     async def _pass(self) -> None:
         async with asyncio.TaskGroup() as both:
             both.create_task(self._pass_requests())
@@ -83,7 +87,7 @@ class TCPRoute(Route):
         reader, writer = self._broker[0], self._client[1]
         with suppress(ConnectionError):
             while data := await frame(reader):
-                await self._pass_on(data, self.to_client, writer, kind_of(data))
+                await self._pass_on(self.damaged(data), self.to_client, writer, kind_of(data))
         await self._pass_end(self.to_client, writer, Kind.REST)
 
     async def _pass_on(
@@ -105,8 +109,9 @@ class TCPRoute(Route):
 class Proxy(Faults):
     """Listens in place of a RabbitMQ, unless it has vanished."""
 
-    def __init__(self, target: Arguments) -> None:
+    def __init__(self, target: Arguments, route: type[TCPRoute] = TCPRoute) -> None:
         self._target = target
+        self._route = route
         self._listener = socket.create_server((LOOPBACK, 0))
         self._port: int = self._listener.getsockname()[1]
         super().__init__({**target, "host": LOOPBACK, "port": self._port})
@@ -159,7 +164,7 @@ class Proxy(Faults):
         except OSError:
             streams[1].transport.abort()
             return
-        await TCPRoute(self, streams, broker).run()
+        await self._route(self, streams, broker).run()
 
 
 async def frame(reader: asyncio.StreamReader) -> bytes:
