@@ -62,7 +62,9 @@ class DockerLauncher(Launcher):
     def _describe(self) -> DockerContainer:
         """Return the container to start; its client has spoken to the engine."""
         try:
-            from docker.types import Ulimit
+            # Two threads that import different parts of a package before the package itself, as
+            # another may right now to look for leftovers, would wait for each other.
+            import docker
             from testcontainers.core.container import DockerContainer
         except ImportError as error:
             raise BrokerConnectionError(
@@ -78,7 +80,7 @@ class DockerLauncher(Launcher):
         container.with_envs(**node_settings(self._address))
         files = _open_files()
         return container.with_kwargs(
-            ulimits=[Ulimit(name="nofile", soft=files, hard=files)],
+            ulimits=[docker.types.Ulimit(name="nofile", soft=files, hard=files)],
             labels=self._labels(),
         )
 

@@ -21,7 +21,7 @@ OWNER_FILE = "owner.json"
 
 def remove_containers() -> None:
     """Remove the containers of dead owners. Raises what Docker's client raises."""
-    from docker.errors import APIError, NotFound
+    import docker  # itself first: see DockerLauncher
     from testcontainers.core.docker_client import DockerClient
 
     client = DockerClient().client
@@ -32,7 +32,7 @@ def remove_containers() -> None:
             owner = Owner.read(container.labels[LABEL])
             if owner is not None and owner.is_dead:
                 # Another run may be about to remove it, too.
-                with contextlib.suppress(NotFound, APIError):
+                with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
                     container.remove(force=True, v=True)
 
 
