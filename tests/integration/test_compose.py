@@ -18,7 +18,9 @@ from mooq.rabbitmq_broker.readiness import handshake
 from tests.command_line import LOOPBACK, free_port
 from tests.shared_broker import leave_out
 
-FILE = Path(__file__).parents[2] / "docker-compose.yml"
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docker-compose.yml"
+FILES = [FILE, *sorted((ROOT / "examples").rglob("*compose*.yml"))]
 LONGEST_COMMAND = 100.0  # seconds
 
 Compose: TypeAlias = Callable[..., str]
@@ -49,8 +51,8 @@ def compose(ports: tuple[int, int]) -> Iterator[Compose]:
         "MOOQ_RABBITMQ_MANAGEMENT_PORT": str(ports[1]),
     }
 
-    def compose(*arguments: str) -> str:
-        command = ["docker", "compose", "--file", str(FILE), "--project-name", project, *arguments]
+    def compose(*arguments: str, file: Path = FILE) -> str:
+        command = ["docker", "compose", "--file", str(file), "--project-name", project, *arguments]
         ended = subprocess.run(
             command,
             env=variables,
@@ -96,6 +98,15 @@ async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
     compose("up", "--wait")
     async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
         assert (await chan.get("kept"))["msg"] == "durable"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_compose_file_opens_a_port_to_other_machines(file: Path, compose: Compose) -> None:
+    project = json.loads(compose("config", "--format", "json", file=file))
+    opened = [port for one in project["services"].values() for port in one.get("ports", ())]
+    assert opened
+    assert {port.get("host_ip") for port in opened} == {LOOPBACK}
+    assert not [one for one in project["services"].values() if "network_mode" in one]
 
 
 async def _never(_: mooq.IncomingMessage) -> None:
