@@ -133,6 +133,15 @@ async def test_a_broker_that_vanishes_is_not_there_until_the_network_heals(
     assert await in_queue(observer) == ["first", "late"]
 
 
+async def test_a_broker_may_vanish_for_no_time_at_all(faults: Faults) -> None:
+    for _ in range(3):
+        async with asyncio.timeout(LONGEST_WAIT):
+            await (await mooq.connect(**faults.arguments)).close()
+        faults.vanish()
+        faults.heal()
+    await (await mooq.connect(**faults.arguments, timeout=5)).close()
+
+
 async def test_a_stalled_network_lets_nothing_pass_until_it_heals(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:

@@ -147,6 +147,9 @@ class Proxy(Faults):
     def _stop_listening(self) -> None:
         assert self._serving is not None
         self._serving.cancel()
+        with suppress(NotImplementedError):  # Windows' event loop has none
+            # Now, for another socket may have its number before the task is done.
+            asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
 
     async def _accept(self) -> None:
