@@ -216,11 +216,11 @@ async def _lost(connection: Connection) -> bool:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Log nothing: callbacks fail on purpose, and connections are lost on purpose."""
-    before = [log.disabled for log in loggers]
+    before = [log.level for log in loggers]
     for log in loggers:
-        log.disabled = True
+        log.setLevel(logging.CRITICAL + 1)  # theirs is also the level of loggers below them
     try:
         yield
     finally:
-        for log, was_disabled in zip(loggers, before, strict=True):
-            log.disabled = was_disabled
+        for log, level in zip(loggers, before, strict=True):
+            log.setLevel(level)

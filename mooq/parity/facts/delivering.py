@@ -229,4 +229,14 @@ FACTS = (
             Publish("b1", "f", mandatory=True),
         ),
     ),
+    Fact(
+        "a_wait_that_ends",
+        "Who waits for a message by get is a consumer; when the wait ends, the queue is as before.",
+        (
+            Consume("a1", "c1", "f", "fanout"),
+            Get("a2", "@c1", timeout=0.02),
+            Publish("b1", "f"),
+            Process("a"),
+        ),
+    ),
 )

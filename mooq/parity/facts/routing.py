@@ -36,6 +36,7 @@ FACTS = (
             Consume("a1", "fanout", "f", "fanout"),
             Consume("a1", "star", "t", keys=("*",)),
             Consume("a1", "hash", "t", keys=("#",)),
+            Consume("a1", "hashes", "t", keys=("#.#",)),
             Consume("a1", "middle", "t", keys=("a.#.b",)),
             Consume("a1", "empty", "t", keys=("a.*.b", "")),
             *(Publish("b1", "d", key) for key in ("", "*", "a")),
