@@ -107,6 +107,26 @@ async def test_a_message_that_fails_twice_goes_to_the_dead_letter_exchange(
     assert logged(caplog)[-1].endswith("dead-lettered to exchange 'graves'")
 
 
+async def test_deaths_in_one_queue_are_counted_in_one_record(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = FailingInbox("m", times=4)
+    await chan.register_consumer(
+        "q",
+        "k",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=inbox,
+        dead_letter_exchange="log",  # so a message that dies comes again
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m", routing_key="k")
+        await inbox.has(5)
+    deaths = [message["headers"].get("x-death", []) for message in inbox.messages]
+    assert [[death["count"] for death in records] for records in deaths] == [[], [], [1], [1], [2]]
+    assert {death["reason"] for records in deaths for death in records} == {"rejected"}
+
+
 async def test_without_its_dead_letter_exchange_a_failed_message_is_dropped(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
