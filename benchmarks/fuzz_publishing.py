@@ -1,7 +1,7 @@
-"""Publishes that are cancelled and closed upon at random instants: what each of them comes to.
+"""Publishes that are cancelled, closed upon and cut off at random instants: what they come to.
 
 ``python -m benchmarks.fuzz_publishing [--url amqp://…] [--interruptions 10000] [--seed N]`` does so
-to a broker in memory or to a RabbitMQ, in a virtual host that nobody else uses. Whatever is
+to a broker in memory, or to a RabbitMQ in a virtual host that nobody else uses. Whatever is
 interrupted, a publish must end within its timeout as confirmed, refused or unconfirmed; what was
 confirmed must be in the queue, what was refused or not sent must not, and nothing twice.
 """
@@ -13,13 +13,18 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 
 import mooq
+from mooq.address import Address
+from mooq.testing.arguments import arguments_of
+from mooq.testing.faults import faults_before
 
 EXCHANGE, QUEUE = "fuzz", "fuzz"
 MOST_TURNS = 60  # of the event loop, before an interruption
+TRAVEL = 0.0005  # seconds, in memory too, or nothing could be interrupted on its way
 SLACK = 5.0  # seconds by which a busy machine may be late
 
 Connect = Callable[[], Awaitable[mooq.Connection]]
@@ -84,13 +89,20 @@ NEVER_SENT = {"ExchangeNotFound", "BrokerConnectionError", "never begun"}
 
 
 async def fuzz(
-    connect: Connect, seed: int, interruptions: int, cut: Callable[[], object] | None = None
+    connect: Connect,
+    observe: Connect,
+    seed: int,
+    interruptions: int,
+    cut: Callable[[], object],
 ) -> Findings:
-    """Interrupt publishes so often, and return what came of them; ``cut`` breaks the network."""
+    """Interrupt publishes so often, and return what came of them.
+
+    ``cut`` breaks the network by which ``connect`` leads to the broker; ``observe`` goes past it.
+    """
     chance, findings = Random(seed), Findings()
     publishes: list[Publish] = []
     arrived: Counter[str] = Counter()
-    async with await connect() as observer:
+    async with await observe() as observer:
         look = await observer.create_channel()
         await look.register_consumer(
             QUEUE, exchange_name=EXCHANGE, exchange_type="fanout", callback=_never
@@ -116,7 +128,7 @@ async def _interrupt(
     chance: Random,
     findings: Findings,
     name: str,
-    cut: Callable[[], object] | None,
+    cut: Callable[[], object],
 ) -> list[Publish]:
     """Let publishes run on a connection, and cancel and close until nothing is left."""
     channels = [await connection.create_channel() for _ in range(chance.randint(1, 3))]
@@ -139,7 +151,7 @@ async def _interrupt(
         *(task.cancel for task in chance.sample(tasks, chance.randint(0, len(tasks)))),
         *(_closing(channel.close) for channel in chance.sample(channels, chance.randint(0, 1))),
         *(_closing(connection.close) for _ in range(chance.randint(0, 1))),
-        *(cut for _ in range(chance.randint(0, 1)) if cut is not None),
+        *(cut for _ in range(chance.randint(0, 1))),
     ]
     chance.shuffle(ending)
     for interrupt in ending:
@@ -185,18 +197,22 @@ async def main() -> None:
     parser.add_argument("--interruptions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if options.url:
+    async with AsyncExitStack() as running:
+        if options.url:
+            broker, address = "rabbit", Address.from_url(options.url)
+        else:
+            broker, address = "in_memory", Address("fuzz", 1)
+            await running.enter_async_context(mooq.InMemoryBroker(host="fuzz", port=1))
+        straight = arguments_of(broker, address)
+        network = await running.enter_async_context(faults_before(**straight))
+        network.delay(TRAVEL)
         findings = await fuzz(
-            lambda: mooq.connect(url=options.url), options.seed, options.interruptions
+            lambda: mooq.connect(**network.arguments),
+            lambda: mooq.connect(**straight),
+            options.seed,
+            options.interruptions,
+            network.cut,
         )
-    else:
-        async with mooq.InMemoryBroker(host="localhost", port=5672) as broker:
-            findings = await fuzz(
-                lambda: mooq.connect(broker="in_memory"),
-                options.seed,
-                options.interruptions,
-                broker.drop_connections,
-            )
     print(f"{findings.interruptions} interruptions of {findings.outcomes.total()} publishes")
     for outcome, times in findings.outcomes.most_common():
         print(f"  {times:7} {outcome}")
