@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 NEGLIGIBLE = 0.001  # seconds: no shorter step is reported, whatever the bound
 
-log = logging.getLogger("mooq.blocking")
+log: logging.Logger = logging.getLogger("mooq.blocking")
 
 Steps: TypeAlias = Coroutine[Any, Any, Any]
 Awaiting: TypeAlias = Generator[Any, Any, Any]

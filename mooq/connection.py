@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10.0  # seconds
 CYCLE = 0.1  # seconds
 
-log = logging.getLogger("mooq.recovery")
+log: logging.Logger = logging.getLogger("mooq.recovery")
 
 
 class Connection(Lifetime):

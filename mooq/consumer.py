@@ -20,7 +20,7 @@ from mooq.transports.base import TransportChannel
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
 
-log = logging.getLogger("mooq.callbacks")
+log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
 class Consumer:
@@ -35,7 +35,7 @@ class Consumer:
         check_callback(callback)
         self.channel = channel
         self.queue_name = ""
-        self.task_name = f"mooq callback {callback_name(callback)}"
+        self.task_name: str = f"mooq callback {callback_name(callback)}"
         self._callback = callback
         self._dead_letter_exchange = dead_letter_exchange
 

@@ -14,7 +14,7 @@ from mooq.transports.base import TransportChannel
 CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
 REMIND_AFTER = 5.0  # seconds that the first message may wait before somebody is told why
 
-log = logging.getLogger("mooq.callbacks")
+log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 CallbackTask = asyncio.Task[Exception | None]
 

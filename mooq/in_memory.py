@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import ClassVar
 
 from mooq import registry
 from mooq.address import Address
@@ -24,7 +25,7 @@ class InMemoryChannel(Channel):
 class InMemoryConnection(Connection):
     """A connection to an :class:`InMemoryBroker` of this process."""
 
-    channel_class = InMemoryChannel
+    channel_class: ClassVar[type[Channel]] = InMemoryChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
         way = next((ways[node.name] for node in nodes if node.name in ways), MemoryTransport)
@@ -49,7 +50,7 @@ class InMemoryBroker(Lifetime):
         self._address = Address(host, port)
         self.host = host
         self.port = port
-        self.name = self._address.name
+        self.name: str = self._address.name
         self._users = {"guest": "guest"} if users is None else dict(users)
         self._virtual_hosts = tuple(virtual_hosts)
         self._broker: Broker | None = None

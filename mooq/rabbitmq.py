@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from mooq.address import Address
 from mooq.channel import Channel
 from mooq.connection import Connection
@@ -15,7 +17,7 @@ class RabbitMQChannel(Channel):
 class RabbitMQConnection(Connection):
     """A connection to a RabbitMQ."""
 
-    channel_class = RabbitMQChannel
+    channel_class: ClassVar[type[Channel]] = RabbitMQChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
         from mooq.transports.rabbit import RabbitTransport  # aio-pika waits until it is used

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 GROWTH = 1.1  # of the longest that a wait may be, from one attempt to the next
 
-log = logging.getLogger("mooq.recovery")
+log: logging.Logger = logging.getLogger("mooq.recovery")
 
 
 def check_timeout(timeout: float, name: str = "timeout") -> float:

@@ -13,7 +13,7 @@ from mooq.errors import Lost, Refused
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import TransportChannel
 
-log = logging.getLogger("mooq.consumers")
+log: logging.Logger = logging.getLogger("mooq.consumers")
 
 
 @dataclass

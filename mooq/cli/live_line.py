@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-log = logging.getLogger("mooq")
+log: logging.Logger = logging.getLogger("mooq")
 
 
 @contextmanager

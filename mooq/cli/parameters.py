@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import click
 
@@ -33,7 +35,11 @@ def seconds(text: str) -> float:
     return number
 
 
-timeout_option = click.option(
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+timeout_option: Decorator = click.option(
     "--timeout", type=seconds, default=60.0, show_default=True, help="How long it may take."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+json_option: Decorator = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON."
+)

@@ -65,7 +65,7 @@ class Connection:
     ) -> None:
         self.virtual_host = virtual_host
         self.dropped = dropped
-        self.is_open = True
+        self.is_open: bool = True
         self._open_ones = open_ones
         self._channels: list[Channel] = []
 
@@ -99,7 +99,7 @@ class Channel:
         self._consumers: dict[str, tuple[Queue, Consumer]] = {}
         # Weak, or a channel would keep every queue that was deleted meanwhile.
         self._got_from: WeakKeyDictionary[Queue, None] = WeakKeyDictionary()
-        self.is_open = True
+        self.is_open: bool = True
 
     def declare_exchange(self, exchange: Exchange) -> None:
         """Make sure that an exchange exists."""

@@ -37,13 +37,13 @@ class Consumer:
         deliver: Callable[[Delivery], None],
         cancelled: Callable[[], None],
     ) -> None:
-        self.owner = owner
-        self.prefetch_count = prefetch_count
-        self.deliver = deliver
-        self.cancelled = cancelled
-        self.unsettled = 0
-        self.is_active = True
-        self.is_passed_over = False
+        self.owner: object = owner
+        self.prefetch_count: int = prefetch_count
+        self.deliver: Callable[[Delivery], None] = deliver
+        self.cancelled: Callable[[], None] = cancelled
+        self.unsettled: int = 0
+        self.is_active: bool = True
+        self.is_passed_over: bool = False
 
 
 class Entry:
@@ -52,10 +52,10 @@ class Entry:
     __slots__ = ("consumer", "message", "owner", "position", "queue", "redelivered")
 
     def __init__(self, queue: Queue, position: int, message: Message) -> None:
-        self.queue = queue
-        self.position = position
-        self.message = message
-        self.redelivered = False
+        self.queue: Queue = queue
+        self.position: int = position
+        self.message: Message = message
+        self.redelivered: bool = False
         self.owner: object = None
         self.consumer: Consumer | None = None
 
@@ -68,7 +68,7 @@ class Queue:
 
     def __init__(self, declaration: Declaration, owner: object = None) -> None:
         self.declaration = declaration
-        self.name = declaration.name
+        self.name: str = declaration.name
         self.owner = owner
         self.consumers: list[Consumer] = []
         self._ring: deque[Consumer] = deque()

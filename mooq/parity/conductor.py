@@ -34,7 +34,7 @@ class Conductor:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._is_instant = isinstance(stage.target, InMemory)
-        self.callbacks = Callbacks(self._send)
+        self.callbacks: Callbacks = Callbacks(self._send)
         self.late_answers: dict[int, str] = {}
         self._waiting: list[tuple[str, Begun]] = []
         self._unfinished: list[tuple[int, asyncio.Task[None]]] = []

@@ -50,7 +50,7 @@ LOGGERS = (
     "aiormq.channel",
     "aiormq.connection",
 )
-loggers = [logging.getLogger(name) for name in LOGGERS]
+loggers: list[logging.Logger] = [logging.getLogger(name) for name in LOGGERS]
 
 STEP_TIMEOUT = 60.0  # seconds; a restart is the longest
 ATTEMPTS = 5  # at a program that looking has disturbed

@@ -43,7 +43,7 @@ class Stage:
         self.declared: dict[str, None] = {}
         self.exchanges: dict[str, None] = {}
         virtual_host = target.address.virtual_host
-        self.words = Words(
+        self.words: Words = Words(
             {
                 target.prefix: "",
                 f"at {target.address}": "at BROKER",

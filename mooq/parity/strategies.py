@@ -54,23 +54,23 @@ KEYS = ["a", "a.b", "b", "", "a.a.b", ".", "a.", "*", "#"]
 TYPES = [("t", "topic"), ("f", "fanout"), ("d", "direct"), ("t", "topic"), ("x", "fanout")]
 BAD_TYPES = [("t", "direct"), ("f", "nope"), ("amq.e", "topic"), ("", "direct"), ("b'd", "fanout")]
 
-channels = pool(["a1", "b1", "a1", "b1", "a2", "c1"])
-exchanges = pool(["t", "f", "d", "t", "x", ""], ["nobody", "amq.nobody", "b'd", "é"], 15)
-types = pool(TYPES, BAD_TYPES, 15)
-keys = pool(KEYS)
-queues = pool(["q1", "q2", "q1", "q3", "@c1"], ["@c2", "@c9", "nobody", "b'd"], 14)
-patterns = pool(
+channels: Pool = pool(["a1", "b1", "a1", "b1", "a2", "c1"])
+exchanges: Pool = pool(["t", "f", "d", "t", "x", ""], ["nobody", "amq.nobody", "b'd", "é"], 15)
+types: Pool = pool(TYPES, BAD_TYPES, 15)
+keys: Pool = pool(KEYS)
+queues: Pool = pool(["q1", "q2", "q1", "q3", "@c1"], ["@c2", "@c9", "nobody", "b'd"], 14)
+patterns: Pool = pool(
     [*((one,) for one in PATTERNS), *pairwise(PATTERNS)],
     [(), ("#.#.#",), ("k" * 256,), ("a", "a")],
     15,
 )
-queues_and_dead_letters = pool(
+queues_and_dead_letters: Pool = pool(
     [("q1", None), ("q2", "x"), ("q1", None), ("q3", ""), (None, None)],
     [(None, "x"), ("q2", None), ("q1", "t"), ("q3", "nobody"), ("amq.q", None), ("b'd", None)],
     14,
 )
-prefetches = pool([100, 1, 2, 1, 3], [0], 15)
-behaviours = pool(
+prefetches: Pool = pool([100, 1, 2, 1, 3], [0], 15)
+behaviours: Pool = pool(
     [
         *(Succeed(), Succeed(), Succeed(), Fail(), FailOnce(), Fail(), Wait("e")),
         *(Wait("g"), Wait("g", fails=True)),
@@ -85,16 +85,18 @@ EXTRAS: list[dict[str, Any]] = [
     {"headers": {"h": 0.5}},
     {"headers": {"CC": []}},
 ]
-extras = pool([{}], EXTRAS, 13)
-gets = st.builds(Get, channels, queues, pool([None], [0.02], 15))
-processes = pool([Process(connection, cycles) for cycles in (1, 2, 3, 1) for connection in "abcab"])
-seldom = pool(
+extras: Pool = pool([{}], EXTRAS, 13)
+gets: Pool = st.builds(Get, channels, queues, pool([None], [0.02], 15))
+processes: Pool = pool(
+    [Process(connection, cycles) for cycles in (1, 2, 3, 1) for connection in "abcab"]
+)
+seldom: Pool = pool(
     [CloseChannel(channel) for channel in ("a1", "b1", "a2", "c1")]
     + [CloseConnection(connection) for connection in "abc"]
     + [Drop(connection) for connection in "abcabc"]
 )
-releases = pool([Release("e"), Release("g")])
-kinds = pool(
+releases: Pool = pool([Release("e"), Release("g")])
+kinds: Pool = pool(
     ["publish"] * 5
     + ["process"] * 4
     + ["consume", "consume", "get", "declare", "release", "together", "seldom"],
@@ -139,8 +141,8 @@ def one_of_several(draw: st.DrawFn) -> Publish | Get | Declare:
     return declare(draw) if kind == "declare" else publish(draw)
 
 
-pool_of_several = pool(["publish", "publish", "publish", "get", "declare"])
-numbers_of_several = pool([2, 3])
+pool_of_several: Pool = pool(["publish", "publish", "publish", "get", "declare"])
+numbers_of_several: Pool = pool([2, 3])
 
 
 def step(draw: st.DrawFn) -> Operation:

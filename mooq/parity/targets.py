@@ -77,12 +77,12 @@ class InMemory(Target):
 
     async def begin(self) -> None:
         self.prefix = "parity.00000000."  # as long as on RabbitMQ, since names have limits
-        self.address = Address(f"parity-{next(self._serial)}")
+        self.address: Address = Address(f"parity-{next(self._serial)}")
         self._broker = InMemoryBroker(host=self.address.host, port=self.address.port)
         await self._broker.run()
         beneath.host_by(self._broker, virtual_host_as_on(self.version))
         self._inspecting = await self.connect()
-        self.inspector = await self._inspecting.create_channel()
+        self.inspector: Channel = await self._inspecting.create_channel()
 
     async def connect(self) -> Connection:
         connection = _Connection(host=self.address.host, port=self.address.port)
@@ -150,17 +150,17 @@ class RabbitMQ(Target):
     """
 
     def __init__(self, address: Address, restart: Restarting | None = None) -> None:
-        self.address = address
+        self.address: Address = address
         self._restart = restart
         self._inspecting: Connection | None = None
         self._idle: list[Connection] = []
 
     async def begin(self) -> None:
-        self.prefix = f"parity.{token_hex(4)}."
+        self.prefix: str = f"parity.{token_hex(4)}."
         if self._inspecting is None:
             self._inspecting = await self.connect()
-            self.version = beneath.version(self._inspecting)
-            self.inspector = await self._inspecting.create_channel()
+            self.version: str = beneath.version(self._inspecting)
+            self.inspector: Channel = await self._inspecting.create_channel()
 
     async def connect(self) -> Connection:
         if self._idle:

@@ -17,7 +17,7 @@ from mooq.rabbitmq_broker.readiness import handshake, prove_restart, wait_until_
 from mooq.retrying import check_timeout
 from mooq.transports.base import Transport
 
-log = logging.getLogger("mooq")
+log: logging.Logger = logging.getLogger("mooq")
 
 
 class RabbitMQBroker(Lifetime):
@@ -64,7 +64,7 @@ class RabbitMQBroker(Lifetime):
         self._turn = asyncio.Lock()
         self.host = host
         self.port = port
-        self.name = self._address.name
+        self.name: str = self._address.name
         registry.register(self)
 
     async def _begin(self) -> None:

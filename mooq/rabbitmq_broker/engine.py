@@ -12,7 +12,7 @@ from mooq.errors import BrokerConnectionError
 if TYPE_CHECKING:
     from docker import DockerClient
 
-log = logging.getLogger("mooq")
+log: logging.Logger = logging.getLogger("mooq")
 
 
 @contextmanager

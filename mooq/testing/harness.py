@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import pytest
 
-from mooq.testing.settings import settings_of
+from mooq.testing.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from mooq.testing.asking import Answer, Lease, Offer
@@ -27,8 +27,8 @@ class Harness:
     _key: pytest.StashKey[Harness] = pytest.StashKey()
 
     def __init__(self, config: pytest.Config) -> None:
-        self.settings = settings_of(config)
-        self.has_workers = False
+        self.settings: Settings = settings_of(config)
+        self.has_workers: bool = False
         self._offered: tuple[int, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
         self._owner: Owner | None = None
         self._lease: Lease | None = None

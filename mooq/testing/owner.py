@@ -24,10 +24,10 @@ class Owner:
     """Answers whoever shows its token, from a thread of its own, until :meth:`end`."""
 
     def __init__(self, settings: Settings) -> None:
-        self.story = Story()
+        self.story: Story = Story()
         self._settings = settings
         self._listener = socket.create_server((LOOPBACK, 0))
-        self.offer = Offer(self._listener.getsockname()[1], secrets.token_hex())
+        self.offer: Offer = Offer(self._listener.getsockname()[1], secrets.token_hex())
         self._ending, self._ended = socket.socketpair()
         self._thread = threading.Thread(target=self._own, name="owner of RabbitMQ")
         self._thread.start()

@@ -27,7 +27,7 @@ REMEDY = (
     "--mooq-backend=in_memory does without"
 )
 
-log = logging.getLogger("mooq")
+log: logging.Logger = logging.getLogger("mooq")
 
 
 async def serve(

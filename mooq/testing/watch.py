@@ -26,7 +26,7 @@ class Watch(Watcher):
 
     def __init__(self, *, redelivers: bool = False) -> None:
         self.redelivers = redelivers
-        self.recorded = Recorder()
+        self.recorded: Recorder = Recorder()
         self.queues: set[str] = set()
         """Names of the queues that were declared, or consumed from."""
         self.put_back: list[tuple[str, Message]] = []
@@ -35,9 +35,9 @@ class Watch(Watcher):
         """How many consumers each queue has had."""
         self.publishing: set[asyncio.Future[None]] = set()
         """One for each message that is not confirmed yet."""
-        self.happened = 0
+        self.happened: int = 0
         """How much has, to tell whether anything does."""
-        self.something = asyncio.Event()
+        self.something: asyncio.Event = asyncio.Event()
         """Set when anything happens."""
         self._transports: list[WatchedTransport] = []
         self._failures: dict[tuple[str | None, str | None], Exception] = {}

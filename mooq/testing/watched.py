@@ -33,7 +33,7 @@ class WatchedTransport(Transport):
         super().__init__()
         self.dispatcher = dispatcher
         self.channels: list[WatchedChannel] = []
-        self.is_closed = False
+        self.is_closed: bool = False
         self._transport = transport
         self._watch = watch
         transport.on_lost = self._lost

@@ -131,7 +131,8 @@ class MemoryNetworkTransport(NodesTransport):
                 raise BrokerConnectionError.no_answer(address, timeout) from error
             raise
         inner.on_lost = lost
-        self.inner, self._route, self._leave = inner, route, leave
+        self.inner = inner
+        self._route, self._leave = route, leave
         self.known_exchanges = {""}
 
     def channel(self) -> TransportChannel:

@@ -38,9 +38,9 @@ class Faults:
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
-        self.is_holding = asyncio.Event()
+        self.is_holding: asyncio.Event = asyncio.Event()
         """Set while :meth:`hold_answers` holds one back."""
-        self.has_vanished = False
+        self.has_vanished: bool = False
         self.routes: set[Route] = set()
         """The connections there are."""
         self._is_stalled = False
@@ -170,7 +170,7 @@ class Link:
         self._timer: asyncio.TimerHandle | None = None
         self._has_room = asyncio.Event()
         self._has_room.set()
-        self.is_closed = False
+        self.is_closed: bool = False
 
     def send(self, arrive: Callable[[], None], size: int = 0, kind: Kind | None = None) -> None:
         """Have ``arrive`` called when this arrives, which may be at once."""
@@ -237,8 +237,8 @@ class Route(ABC):
     """One connection through the network."""
 
     def __init__(self, faults: Faults) -> None:
-        self.to_broker = Link(faults)
-        self.to_client = Link(faults)
+        self.to_broker: Link = Link(faults)
+        self.to_client: Link = Link(faults)
 
     @abstractmethod
     def cut(self) -> None:

@@ -44,7 +44,9 @@ class Wire:
     def __init__(self, url: URL, context: Any) -> None:
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         self._sockets = _Sockets(factory)
-        self.amqp = aiormq.Connection(url, context=context, transport_factory=self._sockets)
+        self.amqp: aiormq.Connection = aiormq.Connection(
+            url, context=context, transport_factory=self._sockets
+        )
 
     @property
     def is_closed(self) -> bool:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 HEARTBEAT = 10  # seconds; aiormq gives a silent peer up after three of them
 CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
 
-log = logging.getLogger("mooq.publishing")
+log: logging.Logger = logging.getLogger("mooq.publishing")
 
 
 class Wires:
