@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mooq import registry
 from mooq.address import Address
+from mooq.asking import ANSWER_TIMEOUT
 from mooq.channel import CLOSE_TIMEOUT, Channel
 from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.errors import BrokerConnectionError, Lost
@@ -17,6 +18,7 @@ from mooq.lifetime import Lifetime
 from mooq.retrying import (
     DEFAULT_RECOVERY,
     Recovery,
+    ask_again,
     backing_off,
     check_recovery,
     check_timeout,
@@ -109,7 +111,11 @@ class Connection(Lifetime):
             self._transport = transport
 
     async def create_channel(self) -> Channel:
-        """Return a new channel. Raises :class:`~mooq.BrokerConnectionError`."""
+        """Return a new channel.
+
+        Waits up to 30 seconds for a lost connection. Raises
+        :class:`~mooq.BrokerConnectionError`.
+        """
         transport = self._connected()
         internal = transport.channel()
         channel = self.channel_class(
@@ -122,8 +128,15 @@ class Connection(Lifetime):
         try:
             await internal.open()
         except Lost:
-            await self._recover()
-            await internal.open()
+            deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT
+            await ask_again(
+                lambda _: internal.open(),
+                self._recover,
+                self._recovery,
+                self._address,
+                ANSWER_TIMEOUT,
+                deadline,
+            )
         self._channels = [other for other in self._channels if not other.is_closed]
         self._channels.append(channel)
         return channel

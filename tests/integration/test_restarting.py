@@ -326,6 +326,22 @@ async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
     assert "the connection to absent:1 was lost; connecting again" in caplog.messages
 
 
+async def test_a_channel_that_is_created_while_no_broker_runs_waits_for_one_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broker = mooq.InMemoryBroker(host="absent", port=1)
+    await broker.run()
+    async with await mooq.connect(host="absent", port=1, broker="in_memory") as conn:
+        await broker.close()
+        creating = asyncio.create_task(conn.create_channel())
+        await asyncio.sleep(0)
+        async with broker:
+            assert not (await creating).is_closed
+        monkeypatch.setattr("mooq.connection.ANSWER_TIMEOUT", 0.05)
+        with pytest.raises(mooq.BrokerConnectionError, match=r"did not come back within 0\.05 s"):
+            await conn.create_channel()
+
+
 async def test_a_login_that_is_refused_ends_the_attempts_to_come_back() -> None:
     broker = mooq.InMemoryBroker(host="stranger", port=1)
     await broker.run()
