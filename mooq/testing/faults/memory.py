@@ -88,7 +88,7 @@ class MemoryNetworkTransport(NodesTransport):
 
     def __init__(self, *nodes: Address) -> None:
         super().__init__(*nodes)
-        self.inner = MemoryTransport(self.address)
+        self.inner: MemoryTransport = MemoryTransport(self.address)
         self.known_exchanges: set[str] = set()
         self._leave: Callable[[], None] = lambda: None
         self._route: MemoryRoute | None = None
