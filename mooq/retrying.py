@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-GROWTH = 1.1  # of the longest that a wait may be, from one attempt to the next
+GROWTH = 1.05  # of the longest that a wait may be, from one attempt to the next
 
 log: logging.Logger = logging.getLogger("mooq.recovery")
 
@@ -41,8 +41,8 @@ def check_timeout(timeout: float, name: str = "timeout") -> float:
 class Recovery:
     """How a lost connection is brought back: how many attempts, and how far apart.
 
-    The n-th wait is a random part (full jitter) of ``first_wait`` · 1.1ⁿ⁻¹ seconds, of
-    ``longest_wait`` seconds at most: it comes to about a fifth of the time that the broker has been
+    The n-th wait is a random part (full jitter) of ``first_wait`` · 1.05ⁿ⁻¹ seconds, of
+    ``longest_wait`` seconds at most: it comes to about a tenth of the time that the broker has been
     away, so a service is back soon after it. After ``attempts`` that failed, unless that is None,
     whoever waits for the connection, ``process_events()`` too, gets a
     :class:`~mooq.BrokerConnectionError`; whoever needs it next has as many attempts again. With
