@@ -75,7 +75,10 @@ class Harness:
         from mooq.testing.asking import Lease
 
         if self._lease is None:
-            self._lease = Lease(self.offer())
+            offer = self.offer()
+            if self._owner is not None:
+                self._owner.load()
+            self._lease = Lease(offer)
         return self._lease
 
     def rabbitmq(self) -> Answer:

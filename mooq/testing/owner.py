@@ -11,6 +11,8 @@ import secrets
 import selectors
 import socket
 import threading
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mooq.testing.asking import LOOPBACK, Offer
@@ -32,6 +34,19 @@ class Owner:
         self._thread = threading.Thread(target=self._own, name="owner of RabbitMQ")
         self._thread.start()
 
+    def load(self) -> None:
+        """Import all that having RabbitMQ takes, in the thread that calls.
+
+        Threads that begin to load the same circle of modules in different places may be given one
+        that is half loaded (importlib, to avoid a deadlock), and Docker's client is wanted in
+        several. So a process that collects tests, which import who knows what, does this first.
+        """
+        import_module("mooq.testing.serving")
+        import_module("mooq.transports.rabbit")
+        if self._settings.address is None and self._settings.launcher == "docker":
+            with suppress(ImportError):  # which the launcher explains
+                import_module("testcontainers.core.container")
+
     def end(self) -> None:
         """Remove what was started, and return when that is done; nothing happens the next time."""
         self._ending.close()
@@ -41,6 +56,7 @@ class Owner:
         with self._listener, self._ended:
             if not self._is_asked():
                 return
+            self.load()
             # Imported here because most runs ask for nothing.
             import asyncio
 

@@ -124,6 +124,22 @@ def test_without_rabbitmq_nothing_is_loaded_that_starts_or_reaches_one(
     assert "loaded: set() threads: 1" in printed
 
 
+def test_what_rabbitmq_takes_is_loaded_whole_before_several_threads_want_it(run: Run) -> None:
+    (run.folder / "conftest.py").write_text(
+        "import sys, pytest\n"
+        "@pytest.hookimpl(trylast=True)\n"
+        "def pytest_collection_finish():\n"
+        "    containers = sys.modules.get('testcontainers.core.container')\n"
+        "    rabbit = sys.modules.get('mooq.transports.rabbit')\n"
+        "    print('whole:', hasattr(containers, 'DockerContainer'),"
+        " hasattr(rabbit, 'RabbitTransport'))\n"
+    )
+
+    _, printed = run(ONE_TEST, "--mooq-backend=rabbit", "-s", DOCKER_HOST=NOWHERE)
+
+    assert "whole: True True" in printed
+
+
 def test_a_project_that_does_not_use_it_loads_next_to_nothing_of_mooq(run: Run) -> None:
     status, printed = run(
         """
