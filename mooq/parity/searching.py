@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from time import monotonic
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
@@ -17,6 +18,7 @@ from mooq.parity.programs import Program, size
 from mooq.parity.strategies import programs
 from mooq.parity.targets import Target
 
+LONGEST_SHRINKING = 20.0  # seconds for one program
 ATTEMPTS = 3
 """How often a program is run again before a difference counts as one that does not repeat."""
 
@@ -66,6 +68,7 @@ class Search:
         self._is_ending = is_ending
         self._once: list[Divergence] = []
         self._last: Divergence | None = None
+        self._found = 0.0  # when it was, before it was shrunk
 
     def search(self, seed: int, operations: int) -> Findings:
         """Return what so many operations, or a few more, come to; the same seed writes the same.
@@ -93,17 +96,15 @@ class Search:
         )
         @hypothesis.given(programs())
         def check(program: Program) -> None:
-            if self._last is None:  # what is made of a program to shrink it does not count
+            if self._last is not None:
+                if monotonic() - self._found > LONGEST_SHRINKING:
+                    raise _Enough
+            else:  # what is made of a program to shrink it does not count
                 if findings.operations >= operations or self._is_ending():
                     raise _Enough
                 findings.programs += 1
                 findings.operations += size(program)
-            try:
-                divergence = self._runner.run(self._repeatedly(program))
-            except MooqError as error:
-                raise _Enough from error
-            if divergence is not None:
-                self._last = divergence
+            if self._differs(program):
                 raise _DifferenceFound
 
         self._last = None
@@ -114,7 +115,22 @@ class Search:
                 raise enough.__cause__ from None
         except (_DifferenceFound, Flaky):
             assert self._last is not None
+        if self._last is not None:
             findings.divergences.append(self._last)
+
+    def _differs(self, program: Program) -> bool:
+        """Whether the brokers differ on a program; the shortest is kept."""
+        try:
+            divergence = self._runner.run(self._repeatedly(program))
+        except MooqError as error:
+            raise _Enough from error
+        if divergence is None:
+            return False
+        if self._last is None:
+            self._found = monotonic()
+        if self._last is None or size(program) <= size(self._last.program):
+            self._last = divergence
+        return True
 
     async def _repeatedly(self, program: Program) -> Divergence | None:
         """Return a difference only if it is there each time; note one that is not.

@@ -111,9 +111,10 @@ def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
 
 
 def test_the_documentation_shows_the_ledger() -> None:
-    docs = Path(__file__).parents[2] / "docs"
+    root = Path(__file__).parents[2]
 
-    runs = read(docs / "parity-ledger.json")
+    runs = read(root / "docs" / "parity-ledger.json")
 
-    assert table(runs) in (docs / "parity.md").read_text(encoding="utf-8")
+    assert table(runs) in (root / "docs" / "parity.md").read_text(encoding="utf-8")
+    assert line(runs) in (root / "README.md").read_text(encoding="utf-8")
     assert sum(run.divergences for run in runs) == 0

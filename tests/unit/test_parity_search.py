@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
+from mooq.address import Address
+from mooq.errors import BrokerConnectionError
 from mooq.memory_broker import virtual_host
 from mooq.memory_broker.queue import Entry, Queue
 from mooq.message import Delivery
-from mooq.parity import beneath
+from mooq.parity import beneath, searching
 from mooq.parity.programs import size
 from mooq.parity.report import explained
 from mooq.parity.searching import Search
-from mooq.parity.targets import InMemory
+from mooq.parity.strategies import programs
+from mooq.parity.targets import InMemory, RabbitMQ
 from mooq.parity.topics import keys, matches, patterns, prove
 from mooq.topology import Queue as Declaration
 from tests.topic_pairs import TOPIC_PAIRS
@@ -59,13 +63,39 @@ def test_two_right_brokers_agree_on_whatever_hypothesis_writes(runner: asyncio.R
 
 
 def test_a_fault_is_found_and_shrunk_to_a_program_that_a_person_can_read(
-    runner: asyncio.Runner,
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = Search(runner, Faulty()).search(seed=1, operations=300)
+    monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
+
+    findings = Search(runner, Faulty()).search(seed=1, operations=50)
 
     (divergence, *_) = findings.divergences
     assert size(divergence.program) <= 5
     assert "redelivered" in explained(divergence)
+
+
+def test_shrinking_ends_in_time_with_what_it_has(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
+    monkeypatch.setattr(searching, "LONGEST_SHRINKING", -1.0)
+
+    findings = Search(runner, Faulty()).search(seed=1, operations=50)
+
+    assert findings.divergences
+
+
+def test_a_broker_that_is_gone_ends_a_search(runner: asyncio.Runner) -> None:
+    nobody = RabbitMQ(Address("127.0.0.1", 1))
+
+    with pytest.raises(BrokerConnectionError, match="nothing listens there"):
+        Search(runner, nobody).search(seed=1, operations=300)
+
+
+def test_a_search_that_is_to_end_runs_nothing_more(runner: asyncio.Runner) -> None:
+    findings = Search(runner, InMemory(), lambda: True).search(seed=1, operations=300)
+
+    assert findings.programs == 0
 
 
 def test_the_same_seed_writes_the_same_programs(runner: asyncio.Runner) -> None:
