@@ -73,11 +73,12 @@ class Search:
     def search(self, seed: int, operations: int) -> Findings:
         """Return what so many operations, or a few more, come to; the same seed writes the same.
 
+        It ends early with a program on which the brokers differ: many more might differ alike.
         Raises :class:`~mooq.MooqError` when a broker is lost for good, or a program gets stuck.
         """
         findings = Findings()
         seeds = Random(seed)  # noqa: S311 - nothing secret
-        while findings.operations < operations and not self._is_ending():
+        while findings.operations < operations and not (findings.divergences or self._is_ending()):
             self._batch(seeds.getrandbits(64), findings, operations)
         findings.unrepeated += self._once
         return findings

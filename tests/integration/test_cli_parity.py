@@ -53,7 +53,7 @@ def test_brokers_that_differ_are_exit_status_1_and_the_shortest_program_as_a_tes
 
     assert result.returncode == 1, result.stderr
     assert "The in-memory broker differs from RabbitMQ" in result.stdout
-    assert "1 Declare(" in result.stdout
+    assert "RuntimeError: faulty" in result.stdout
     assert "async def test_both_brokers_agree_on_this_program() -> None:" in result.stdout
 
 
