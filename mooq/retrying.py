@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from mooq.errors import Blocked, BrokerConnectionError, Lost, Unconfirmed
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GROWTH = 1.05  # of the longest that a wait may be, from one attempt to the next
+
+_chance = Random()  # noqa: S311 - nobody gains by guessing how long a wait is
 
 log: logging.Logger = logging.getLogger("mooq.recovery")
 
@@ -90,15 +93,29 @@ def worth_waiting(error: BaseException) -> bool:
     return isinstance(error, Lost) and not isinstance(error, Unconfirmed)
 
 
+def jittered(
+    first: float, longest: float, *, growth: float = 2.0, least: float = 0.0
+) -> Callable[[RetryCallState], float]:
+    """Return waits at random between ``least`` and a bound that grows from ``first`` seconds.
+
+    As tenacity's, but by chance of its own: hypothesis, and whoever has seeded ``random``, minds
+    who else draws from it.
+    """
+    from tenacity import wait_exponential
+
+    bound = wait_exponential(first, longest, exp_base=growth, min=least)
+    return lambda state: _chance.uniform(least, bound(state))
+
+
 def backing_off(recovery: Recovery, left: Callable[[], float] | None = None) -> AsyncRetrying:
     """Return attempts, spaced as ``recovery`` says, for as long as it helps.
 
     ``left`` tells how many seconds there are: no wait is longer, and with none the attempts end,
     which are not counted then.
     """
-    from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+    from tenacity import AsyncRetrying, retry_if_exception
 
-    backoff = wait_random_exponential(recovery.first_wait, recovery.longest_wait, exp_base=GROWTH)
+    backoff = jittered(recovery.first_wait, recovery.longest_wait, growth=GROWTH)
 
     def wait(state: RetryCallState) -> float:
         return backoff(state) if left is None else min(backoff(state), max(left(), 0))

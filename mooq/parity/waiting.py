@@ -9,10 +9,10 @@ from tenacity import (
     RetryError,
     retry_if_exception_type,
     stop_after_delay,
-    wait_random_exponential,
 )
 
 from mooq.errors import MooqError
+from mooq.retrying import jittered
 
 LONGEST = 60.0  # seconds
 
@@ -30,7 +30,7 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
     try:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(NotYet),
-            wait=wait_random_exponential(multiplier=0.001, max=0.1),
+            wait=jittered(0.001, 0.1),
             stop=stop_after_delay(LONGEST),
         ):
             with attempt:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.launcher import Launcher, log_of
-from mooq.retrying import worth_waiting
+from mooq.retrying import jittered, worth_waiting
 from mooq.transports.base import Transport
 
 Probe: TypeAlias = Callable[[float], Awaitable[None]]
@@ -48,7 +48,6 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
         AsyncRetrying,
         retry_if_exception,
         stop_before_delay,
-        wait_random_exponential,
     )
 
     clock = asyncio.get_running_loop().time
@@ -68,7 +67,7 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
     try:
         await AsyncRetrying(
             retry=retry_if_exception(worth_waiting),
-            wait=wait_random_exponential(FIRST_WAIT, LONGEST_WAIT, min=FIRST_WAIT),
+            wait=jittered(FIRST_WAIT, LONGEST_WAIT, least=FIRST_WAIT),
             stop=stop_before_delay(timeout),
             reraise=True,
         )(attempt)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay, wait_random
+from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
@@ -25,7 +25,7 @@ from mooq.rabbitmq_broker.owner import Owner, beginning_of
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import ProcessLauncher
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
-from mooq.retrying import worth_waiting
+from mooq.retrying import jittered, worth_waiting
 from mooq.testing.leftovers import OWNER_FILE
 from mooq.testing.settings import MANAGEMENT_PORT, Settings
 from mooq.testing.virtual_hosts import Management
@@ -206,7 +206,7 @@ async def _managed(address: Address, management: Management, timeout: float, how
     try:
         version: str = await AsyncRetrying(
             retry=retry_if_exception(worth_waiting),
-            wait=wait_random(FIRST_WAIT, LONGEST_WAIT),
+            wait=jittered(FIRST_WAIT, LONGEST_WAIT, least=FIRST_WAIT),
             stop=stop_before_delay(timeout),
             reraise=True,
         )(asyncio.to_thread, management.version)

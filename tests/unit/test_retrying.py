@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,14 @@ from tenacity import RetryCallState
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
-from mooq.retrying import Recovery, ask_again, backing_off, check_timeout, worth_waiting
+from mooq.retrying import (
+    Recovery,
+    ask_again,
+    backing_off,
+    check_timeout,
+    jittered,
+    worth_waiting,
+)
 
 NEVER_BACK = (
     r"^the connection to broker\.example:5672 was lost and did not come back within 0\.2 s; is the "
@@ -232,3 +240,19 @@ async def test_waiting_for_a_connection_can_be_cancelled() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+def test_waits_are_random_within_a_growing_bound_by_a_chance_of_their_own() -> None:
+    before = random.getstate()
+    wait = jittered(0.1, 0.5, least=0.05)
+    state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]
+
+    waits = []
+    for attempt in range(1, 200):
+        state.attempt_number = attempt
+        waits.append(wait(state))
+
+    assert 0.05 <= waits[0] <= 0.1
+    assert 0.05 <= min(waits) < 0.1
+    assert 0.4 < max(waits) <= 0.5
+    assert random.getstate() == before
