@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
 
 from mooq.address import Address
 from mooq.connection import CONNECT_TIMEOUT
@@ -21,54 +21,30 @@ CONNECTIONS: dict[str, type[RabbitMQConnection] | type[InMemoryConnection]] = {
 }
 
 
+class Options(TypedDict, total=False):
+    """What :func:`connect` takes by name alone, for the overloads."""
+
+    username: str | None
+    password: str | None
+    virtual_host: str | None
+    ssl: bool | SSLContext | None
+    timeout: float
+    url: str | Iterable[str] | None
+    recovery: Recovery
+
+
 @overload
 async def connect(
-    host: str = ...,
-    port: int = ...,
-    broker: Literal["rabbit"] = ...,
-    *,
-    username: str | None = ...,
-    password: str | None = ...,
-    virtual_host: str | None = ...,
-    ssl: bool | SSLContext | None = ...,
-    timeout: float = ...,
-    url: str | Iterable[str] | None = ...,
-    recovery: Recovery = ...,
+    host: str = ..., port: int = ..., broker: Literal["rabbit"] = ..., **options: Unpack[Options]
 ) -> RabbitMQConnection: ...
-
-
 @overload
 async def connect(
-    host: str = ...,
-    port: int = ...,
-    broker: Literal["in_memory"] = ...,
-    *,
-    username: str | None = ...,
-    password: str | None = ...,
-    virtual_host: str | None = ...,
-    ssl: bool | SSLContext | None = ...,
-    timeout: float = ...,
-    url: str | Iterable[str] | None = ...,
-    recovery: Recovery = ...,
+    host: str = ..., port: int = ..., broker: Literal["in_memory"] = ..., **options: Unpack[Options]
 ) -> InMemoryConnection: ...
-
-
 @overload
 async def connect(
-    host: str = ...,
-    port: int = ...,
-    broker: str = ...,
-    *,
-    username: str | None = ...,
-    password: str | None = ...,
-    virtual_host: str | None = ...,
-    ssl: bool | SSLContext | None = ...,
-    timeout: float = ...,
-    url: str | Iterable[str] | None = ...,
-    recovery: Recovery = ...,
+    host: str = ..., port: int = ..., broker: str = ..., **options: Unpack[Options]
 ) -> RabbitMQConnection | InMemoryConnection: ...
-
-
 async def connect(
     host: str = "localhost",
     port: int = 5672,

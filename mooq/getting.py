@@ -10,7 +10,7 @@ from mooq.codec import decode
 from mooq.consumer import settle_failure
 from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
 from mooq.message import Delivery, IncomingMessage, Outcome
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import Receiver, TransportChannel
 
 
 class Getter:
@@ -92,7 +92,7 @@ class Getter:
 
         self._waiting.add(arrived)
         try:
-            return await self._channel.consume(queue_name, 1, resolve, resolve), arrived
+            return await self._channel.consume(queue_name, 1, Receiver(resolve, resolve)), arrived
         except BaseException:
             self._waiting.discard(arrived)
             raise

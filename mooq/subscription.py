@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from mooq import refusals
 from mooq.consumer import Consumer
 from mooq.dispatcher import Dispatcher
 from mooq.errors import Lost, Refused
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import Receiver, TransportChannel
 
 log: logging.Logger = logging.getLogger("mooq.consumers")
 
@@ -41,12 +42,8 @@ class Subscription:
             for key in self.routing_keys:
                 await channel.bind(name, self.exchange.name, key)
             self.consumer.queue_name = name
-            self.tag = await channel.consume(
-                name,
-                self.prefetch_count,
-                lambda delivery: dispatcher.put(self.consumer, delivery),
-                self._cancelled,
-            )
+            receiver = Receiver(partial(dispatcher.put, self.consumer), self._cancelled)
+            self.tag = await channel.consume(name, self.prefetch_count, receiver)
         except Refused as refused:
             if self.queue.exclusive:
                 with contextlib.suppress(Refused, Lost):

@@ -18,7 +18,7 @@ from mooq.parity import beneath
 from mooq.parity.known import as_seen_on, virtual_host_as_on
 from mooq.parity.waiting import until
 from mooq.rabbitmq import RabbitMQConnection
-from mooq.transports.base import Transport
+from mooq.transports.base import Receiver, Transport
 from mooq.transports.memory import MemoryChannel, MemoryTransport
 
 NEWEST_FOLLOWED = "4.0"
@@ -123,19 +123,12 @@ class _Transport(MemoryTransport):
 class _Channel(MemoryChannel):
     change: Callable[[Delivery], Delivery]
 
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
-        return await super().consume(
-            queue_name,
-            prefetch_count,
-            lambda delivery: on_delivery(self.change(delivery)),
-            on_cancel,
-        )
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
+        def deliver(delivery: Delivery) -> None:
+            receiver.on_delivery(self.change(delivery))
+
+        changing = receiver._replace(on_delivery=deliver)
+        return await super().consume(queue_name, prefetch_count, changing)
 
     async def get(self, queue_name: str) -> Delivery | None:
         delivery = await super().get(queue_name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mooq.address import Address
@@ -13,7 +12,7 @@ from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.testing.recorder import Event, Record
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import Transport, TransportChannel
+from mooq.transports.base import Receiver, Transport, TransportChannel
 
 if TYPE_CHECKING:
     from mooq.testing.watch import Watch
@@ -131,24 +130,19 @@ class WatchedChannel(TransportChannel):
                     raise
             self._watch.happen(Record(Event.PUBLISHED, message))
 
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         tag = ""
         number = self._watch.consumers[queue_name] = self._watch.consumers.get(queue_name, 0) + 1
 
         def delivered(delivery: Delivery) -> None:
-            on_delivery(self._delivered(queue_name, delivery, number))
+            receiver.on_delivery(self._delivered(queue_name, delivery, number))
 
         def cancelled() -> None:
             self._consumed.pop(tag, None)
-            on_cancel()
+            receiver.on_cancel()
 
-        tag = await self._channel.consume(queue_name, prefetch_count, delivered, cancelled)
+        watched = Receiver(delivered, cancelled)
+        tag = await self._channel.consume(queue_name, prefetch_count, watched)
         self._consumed[tag] = queue_name
         self._watch.queues.add(queue_name)
         return tag

@@ -10,12 +10,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import NamedTuple
 
 from mooq.address import Address
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 
 GOODBYE_TIMEOUT = 3.0  # seconds for an answer that only says that an end was understood
+
+
+class Receiver(NamedTuple):
+    """What a consumer calls: for each delivery, and when the broker ends it with its queue."""
+
+    on_delivery: Callable[[Delivery], None]
+    on_cancel: Callable[[], None]
 
 
 class Transport(ABC):
@@ -111,18 +119,8 @@ class TransportChannel(ABC):
         """
 
     @abstractmethod
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
-        """Have deliveries handed to ``on_delivery``, at most ``prefetch_count`` unsettled.
-
-        ``on_cancel`` is called when the broker ends the consumer: its queue was deleted.
-        Returns the consumer tag.
-        """
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
+        """Have deliveries handed on, at most ``prefetch_count`` unsettled; return the tag."""
 
     @abstractmethod
     async def cancel(self, consumer_tag: str) -> None:

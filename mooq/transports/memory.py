@@ -15,7 +15,7 @@ from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.memory_broker.broker import Broker, Channel, Connection
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import Transport, TransportChannel
+from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.nodes import NodesTransport
 
 PUBLISHES_A_TURN = 32
@@ -123,14 +123,8 @@ class MemoryChannel(TransportChannel):
         if self._published % PUBLISHES_A_TURN == 0:
             await asyncio.sleep(0)
 
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
-        return self._live.consume(queue_name, prefetch_count, on_delivery, on_cancel)
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
+        return self._live.consume(queue_name, prefetch_count, *receiver)
 
     async def cancel(self, consumer_tag: str) -> None:
         self._live.cancel(consumer_tag)

@@ -19,6 +19,7 @@ from mooq.dispatcher import Dispatcher, finished
 from mooq.memory_broker.broker import Broker, Connection
 from mooq.message import IncomingMessage, Message
 from mooq.topology import Queue
+from mooq.transports.base import Receiver
 from mooq.transports.memory import MemoryChannel, MemoryTransport
 
 TIMEOUT = 5.0
@@ -57,8 +58,8 @@ class Line:
         await self.consume(self.consumer)
 
     async def consume(self, consumer: Consumer) -> None:
-        deliver = partial(self._dispatcher.put, consumer)
-        self._tags.append(await self.channel.consume(self.name, 100, deliver, lambda: None))
+        receiver = Receiver(partial(self._dispatcher.put, consumer), lambda: None)
+        self._tags.append(await self.channel.consume(self.name, 100, receiver))
 
     async def stop_consuming(self) -> None:
         for tag in self._tags:

@@ -15,7 +15,7 @@ from mooq.message import Delivery, Message, Outcome
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults.network import Faults, Kind, Route
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import TransportChannel
+from mooq.transports.base import Receiver, TransportChannel
 from mooq.transports.memory import MemoryTransport, ways
 from mooq.transports.nodes import NodesTransport
 
@@ -217,27 +217,18 @@ class MemoryNetworkChannel(TransportChannel):
         finally:
             self._preparing -= 1
 
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         to_client = self._network.route.to_client
 
         def deliver(delivery: Delivery) -> None:
             size = len(delivery.message.body)
-            to_client.send(lambda: on_delivery(delivery), size, Kind.DELIVERY)
+            to_client.send(lambda: receiver.on_delivery(delivery), size, Kind.DELIVERY)
 
-        return await self._ask(
-            lambda: self._inner.consume(
-                queue_name,
-                prefetch_count,
-                deliver,
-                lambda: to_client.send(on_cancel, kind=Kind.ANSWER),
-            )
-        )
+        def cancel() -> None:
+            to_client.send(receiver.on_cancel, kind=Kind.ANSWER)
+
+        distant = Receiver(deliver, cancel)
+        return await self._ask(lambda: self._inner.consume(queue_name, prefetch_count, distant))
 
     async def cancel(self, consumer_tag: str) -> None:
         await self._ask(lambda: self._inner.cancel(consumer_tag))

@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
-from mooq.transports.base import Transport, TransportChannel
+from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.rabbit.answers import to_the_end
 from mooq.transports.rabbit.consuming import Consumers, delivery_of
 from mooq.transports.rabbit.publishing import Publisher
@@ -86,16 +86,8 @@ class RabbitChannel(TransportChannel):
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         await self._publisher.publish(message, mandatory, timeout)
 
-    async def consume(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
-        return await to_the_end(
-            self._consumers.begin(queue_name, prefetch_count, on_delivery, on_cancel)
-        )
+    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
+        return await to_the_end(self._consumers.begin(queue_name, prefetch_count, receiver))
 
     async def cancel(self, consumer_tag: str) -> None:
         await to_the_end(self._consumers.cancel(consumer_tag))

@@ -11,6 +11,7 @@ from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message
+from mooq.transports.base import Receiver
 from mooq.transports.rabbit.answers import answered
 from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.settling import SettlingChannel
@@ -50,17 +51,11 @@ class Consumers:
             with contextlib.suppress(Lost, Refused):
                 await answered(channel.close())
 
-    async def begin(
-        self,
-        queue_name: str,
-        prefetch_count: int,
-        on_delivery: Callable[[Delivery], None],
-        on_cancel: Callable[[], None],
-    ) -> str:
+    async def begin(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         """Begin a consumer and return its tag."""
 
         async def deliver(arrived: DeliveredMessage) -> None:
-            on_delivery(delivery_of(arrived))
+            receiver.on_delivery(delivery_of(arrived))
 
         async with self._lock:
             if self._channel is None:
@@ -75,7 +70,7 @@ class Consumers:
         tag = str(answer.consumer_tag)
         if tag in self._deleted:  # in the instant in which its consumer began
             raise Refused(Refused.NOT_FOUND, f"NOT_FOUND - queue '{queue_name}' was just deleted")
-        self._on_cancel[tag] = on_cancel
+        self._on_cancel[tag] = receiver.on_cancel
         return tag
 
     async def _open(self) -> SettlingChannel:
