@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING
 
 from mooq.address import Address
-from mooq.connection import CONNECT_TIMEOUT
+from mooq.connection import CONNECT_TIMEOUT, Connection
 from mooq.in_memory import InMemoryConnection
 from mooq.rabbitmq import RabbitMQConnection
 from mooq.retrying import DEFAULT_RECOVERY, Recovery
@@ -15,36 +15,12 @@ from mooq.retrying import DEFAULT_RECOVERY, Recovery
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-CONNECTIONS: dict[str, type[RabbitMQConnection] | type[InMemoryConnection]] = {
+CONNECTIONS: dict[str, type[Connection]] = {
     "rabbit": RabbitMQConnection,
     "in_memory": InMemoryConnection,
 }
 
 
-class Options(TypedDict, total=False):
-    """What :func:`connect` takes by name alone, for the overloads."""
-
-    username: str | None
-    password: str | None
-    virtual_host: str | None
-    ssl: bool | SSLContext | None
-    timeout: float
-    url: str | Iterable[str] | None
-    recovery: Recovery
-
-
-@overload
-async def connect(
-    host: str = ..., port: int = ..., broker: Literal["rabbit"] = ..., **options: Unpack[Options]
-) -> RabbitMQConnection: ...
-@overload
-async def connect(
-    host: str = ..., port: int = ..., broker: Literal["in_memory"] = ..., **options: Unpack[Options]
-) -> InMemoryConnection: ...
-@overload
-async def connect(
-    host: str = ..., port: int = ..., broker: str = ..., **options: Unpack[Options]
-) -> RabbitMQConnection | InMemoryConnection: ...
 async def connect(
     host: str = "localhost",
     port: int = 5672,
@@ -57,7 +33,7 @@ async def connect(
     timeout: float = CONNECT_TIMEOUT,
     url: str | Iterable[str] | None = None,
     recovery: Recovery = DEFAULT_RECOVERY,
-) -> RabbitMQConnection | InMemoryConnection:
+) -> Connection:
     """Connect to a broker: ``"rabbit"`` for RabbitMQ, ``"in_memory"`` for one in this process.
 
     The connection is an async context manager, ``async with await mooq.connect(…) as conn:``.

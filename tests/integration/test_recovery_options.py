@@ -108,4 +108,4 @@ async def test_log_lines_can_be_chosen_by_their_loggers(caplog: pytest.LogCaptur
 
 async def test_a_recovery_is_a_recovery(broker_address: BrokerAddress) -> None:
     with pytest.raises(TypeError, match=r"^recovery must be a mooq\.Recovery, not int$"):
-        await mooq.connect(**broker_address, recovery=3)  # type: ignore[call-overload]
+        await mooq.connect(**broker_address, recovery=3)  # type: ignore[arg-type]

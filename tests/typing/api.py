@@ -16,10 +16,9 @@ import mooq
 
 
 async def connecting() -> None:
-    assert_type(await mooq.connect(), mooq.RabbitMQConnection)
-    assert_type(await mooq.connect("localhost", 5672, "rabbit"), mooq.RabbitMQConnection)
-    assert_type(await mooq.connect("localhost", 5672, "in_memory"), mooq.InMemoryConnection)
-    assert_type(await mooq.connect(broker="in_memory"), mooq.InMemoryConnection)
+    assert_type(await mooq.connect(), mooq.Connection)
+    assert_type(await mooq.connect("localhost", 5672, "rabbit"), mooq.Connection)
+    assert_type(await mooq.connect(broker="in_memory"), mooq.Connection)
     assert_type(
         await mooq.connect(
             "broker.example",
@@ -30,27 +29,27 @@ async def connecting() -> None:
             ssl=ssl.create_default_context(),
             timeout=2,
         ),
-        mooq.RabbitMQConnection,
+        mooq.Connection,
     )
     await mooq.connect(url="amqps://ann:secret@broker.example/tests", ssl=True, timeout=0.5)
 
     cluster = ["amqp://one.example", "amqp://two.example"]
     await mooq.connect(url=cluster, recovery=mooq.Recovery(attempts=5, longest_wait=2))
-    await mooq.connect(recovery=5)  # type: ignore[call-overload]
+    await mooq.connect(recovery=5)  # type: ignore[arg-type]
 
-    await mooq.connect("localhost", "5672")  # type: ignore[call-overload]
-    await mooq.connect("localhost", 5672, "rabbit", "ann")  # type: ignore[call-overload]
+    await mooq.connect("localhost", "5672")  # type: ignore[arg-type]
+    await mooq.connect("localhost", 5672, "rabbit", "ann")  # type: ignore[call-arg]
 
 
 async def chosen_at_run_time(broker: str) -> mooq.Connection:
     connection = await mooq.connect(broker=broker)
-    assert_type(connection, mooq.RabbitMQConnection | mooq.InMemoryConnection)
+    assert_type(connection, mooq.Connection)
     return connection
 
 
 async def connections(broker: str) -> None:
     async with await mooq.connect(broker="in_memory") as in_memory:
-        assert_type(in_memory, mooq.InMemoryConnection)
+        assert_type(in_memory, mooq.Connection)
         assert_type((in_memory.host, in_memory.port), tuple[str, int])
     async with mooq.RabbitMQConnection(host="localhost", port=5672) as rabbit:
         assert_type(rabbit, mooq.RabbitMQConnection)

@@ -21,10 +21,9 @@ async def broker() -> AsyncIterator[mooq.InMemoryBroker]:
         yield broker
 
 
-async def connect(**arguments: Any) -> mooq.InMemoryConnection:
+async def connect(**arguments: Any) -> mooq.Connection:
     whole: dict[str, Any] = {"username": "ann", "password": "secret", **arguments}
-    connection: mooq.InMemoryConnection = await mooq.connect("unit", 1, "in_memory", **whole)
-    return connection
+    return await mooq.connect("unit", 1, "in_memory", **whole)
 
 
 async def test_nothing_is_there_to_connect_to_before_a_broker_runs_and_after_it_is_closed() -> None:
