@@ -21,6 +21,14 @@ done
 ! grep --extended-regexp '^(tests|benchmarks|examples|docs)/' "$work/contents" ||
     { echo "the wheel holds what is not for users"; exit 1; }
 
+python - "$wheel" <<'END' # PyPI follows no link to what lies beside the README
+import re, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+    links = re.findall(r"\]\((.*?)\)", wheel.read(name).decode())
+sys.exit(not links or not all(link.startswith("https://") for link in links))
+END
+
 cp -r examples "$work/examples"
 unset PYTHONPATH
 python -m venv "$work/venv"

@@ -1,4 +1,4 @@
-"""Puts what was measured into docs/benchmarks.md, drawn and in figures.
+"""Puts what was measured, and what was compared, into the pages: drawn and in figures.
 
 ``python -m benchmarks.report``
 """
@@ -9,13 +9,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from matplotlib import pyplot
+from matplotlib import pyplot, ticker
 
 from benchmarks.measuring import RESULTS
+from mooq.parity import ledger
 
-DOCS = Path(__file__).parents[1] / "docs"
-PAGE = DOCS / "benchmarks.md"
-BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 OURS, THEIRS, WANTED = "#2f5fd0", "#9aa4b2", "#c0392b"
 
 pyplot.rcParams.update(
@@ -69,8 +69,34 @@ def draw_growth(curves: dict[str, dict[str, float]]) -> None:
     save(figure, "benchmark-growth.svg")
 
 
+def draw_ledger(runs: list[ledger.Entry]) -> None:
+    """Draw the operations compared with each RabbitMQ, run by run, and what they found."""
+    versions = ledger.by_version(runs)
+    figure, axes = pyplot.subplots(figsize=(8, 0.7 + 0.5 * len(versions)))
+    for version, its_runs in versions.items():
+        done = 0
+        for run in its_runs:
+            axes.barh(version, run.operations, left=done, color=OURS, edgecolor="white")
+            done += run.operations
+        found = sum(run.divergences for run in its_runs)
+        axes.annotate(
+            f"{done:,}: {found} divergences",
+            (done, version),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=WANTED if found else "black",
+        )
+    axes.set_xlim(right=1.45 * axes.get_xlim()[1])
+    axes.xaxis.set_major_locator(ticker.MultipleLocator(50_000))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel("RabbitMQ")
+    axes.set_xlabel("operations that both brokers did, run by run")
+    save(figure, "parity-ledger.svg")
+
+
 def write_table(sections: dict[str, Any]) -> None:
-    """Put the figures between the marks of the page."""
+    """Write the figures of the benchmarks into their page."""
     lines = [
         "| work | against | mooq | the other | ratio | wanted |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -85,9 +111,15 @@ def write_table(sections: dict[str, Any]) -> None:
             f"| {one['ratio']:.2f} | {one['wanted']} |"
             for one in section["results"]
         ]
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(before + BEGIN + "\n".join(lines) + "\n" + END + after)
+    fill(DOCS / "benchmarks.md", "figures", "\n".join(["", *lines, ""]))
+
+
+def fill(page: Path, mark: str, text: str) -> None:
+    """Write a text between the two marks of a page."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def _time(seconds: float) -> str:
@@ -105,3 +137,7 @@ if __name__ == "__main__":
     draw_ratios(kept)
     draw_growth(kept.get("growth", {}).get("results", {}))
     write_table(kept)
+    runs = ledger.read(DOCS / "parity-ledger.json")
+    draw_ledger(runs)
+    fill(DOCS / "parity.md", "ledger", f"\n{ledger.table(runs)}\n")
+    fill(ROOT / "README.md", "parity", ledger.line(runs))

@@ -38,6 +38,11 @@ autodoc_type_aliases = {"Headers": "Headers", "Callback": "Callback"}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
+# The nightly job: ``sphinx-build --builder linkcheck docs links``
+linkcheck_retries = 3
+linkcheck_rate_limit_timeout = 60.0  # seconds
+linkcheck_anchors_ignore_for_url = [r"https://github\.com/"]  # GitHub draws them in the browser
+
 html_theme = "furo"
 html_title = "mooq"
 html_static_path = ["_static"]

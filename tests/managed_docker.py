@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from typing import TYPE_CHECKING
 
 from mooq.address import Address
@@ -13,6 +14,13 @@ if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 IMAGES = ("mooq-rabbitmq:4.0", "rabbitmq:4.0")  # built by .ci/images.sh; published
+
+
+def image_at_hand() -> str:
+    """Return the image to start a container of by a command of the machine's."""
+    built, published = IMAGES
+    known = subprocess.run(["docker", "image", "inspect", built], capture_output=True, check=False)
+    return os.environ.get(IMAGE_VARIABLE) or (published if known.returncode else built)
 
 
 class ManagedDockerLauncher(HarnessDockerLauncher):

@@ -181,12 +181,18 @@ def _seeds(runs: list[Entry]) -> str:
     return ", ".join(map(str, seeds))
 
 
+def by_version(entries: list[Entry]) -> dict[str, list[Entry]]:
+    """Return the runs on each RabbitMQ, the oldest version first."""
+    versions = sorted({one.rabbitmq for one in entries}, key=_numbers)
+    return {version: [one for one in entries if one.rabbitmq == version] for version in versions}
+
+
 def line(entries: list[Entry]) -> str:
     """Return all runs on one line."""
     done = sum(one.operations for one in entries)
     found = sum(one.divergences for one in entries)
-    versions = sorted({one.rabbitmq for one in entries}, key=_numbers)
-    return f"{done:,} operations compared with RabbitMQ {', '.join(versions)}: {found} divergences"
+    versions = ", ".join(by_version(entries))
+    return f"{done:,} operations compared with RabbitMQ {versions}: {found} divergences"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,12 @@ ONE_TEST = """
         await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
         await mooq_channel.publish(exchange_name="log", msg="hello")
 """
+
+SUMMARY = re.compile(
+    r"mooq: RabbitMQ \d+\.\d+\.\d+ by docker of \S+ at 127\.0\.0\.1:\d+, ready in \d+\.\d s, "
+    r"for 1 test\b"
+)
+"""The last line of a run that has started a RabbitMQ for one test."""
 
 
 class Run:

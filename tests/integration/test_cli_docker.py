@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +12,7 @@ import pytest
 import mooq
 from tests import command_line
 from tests.command_line import LOOPBACK, free_port, running, until
+from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture(scope="module")
 def image(engine: DockerClient) -> str:
-    named = os.environ.get("MOOQ_RABBITMQ_IMAGE")
-    built = "mooq-rabbitmq:4.0"
-    return named or (built if engine.images.list(built) else "rabbitmq:4.0")
+    return image_at_hand()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import mooq
 from mooq.cli.parameters import address as read_address
 from mooq.rabbitmq_broker.readiness import handshake
 from tests.command_line import LOOPBACK, free_port
+from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +47,7 @@ def compose(ports: tuple[int, int]) -> Iterator[Compose]:
         )
     project = f"mooq-test-{uuid4().hex[:8]}"
     variables = os.environ | {
-        "MOOQ_RABBITMQ_IMAGE": os.environ.get("MOOQ_RABBITMQ_IMAGE") or _image(),
+        "MOOQ_RABBITMQ_IMAGE": image_at_hand(),
         "MOOQ_RABBITMQ_PORT": str(ports[0]),
         "MOOQ_RABBITMQ_MANAGEMENT_PORT": str(ports[1]),
     }
@@ -66,12 +67,6 @@ def compose(ports: tuple[int, int]) -> Iterator[Compose]:
 
     yield compose
     compose("down", "--volumes", "--timeout", "0")
-
-
-def _image() -> str:
-    built = "mooq-rabbitmq:4.0"
-    known = subprocess.run(["docker", "image", "inspect", built], capture_output=True, check=False)
-    return built if known.returncode == 0 else "rabbitmq:4-management"
 
 
 async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(

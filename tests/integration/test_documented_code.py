@@ -11,26 +11,24 @@ from urllib.parse import quote
 import pytest
 
 from mooq.testing.asking import Answer
+from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in
+from tests.managed_docker import image_at_hand
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-CODE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WORKER = re.compile(r"^(first|second) worker: ")
 IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
-BLOCKS = [
-    (f"{page.relative_to(ROOT)}-{number}", code[1])
-    for page in PAGES
-    for number, code in enumerate(CODE.finditer(page.read_text()), 1)
+TESTS = [
+    pytest.param(block.code, id=block.name)
+    for block in blocks_in("python")
+    if IS_TEST.search(block.code)
 ]
-TESTS = [pytest.param(code, id=where) for where, code in BLOCKS if IS_TEST.search(code)]
 PROGRAMS = [
     pytest.param(
-        code,
-        id=where,
-        marks=pytest.mark.rabbit if re.search("RabbitMQBroker|RABBITMQ_URL", code) else [],
+        block.code,
+        id=block.name,
+        marks=pytest.mark.rabbit if re.search("RabbitMQBroker|RABBITMQ_URL", block.code) else [],
     )
-    for where, code in BLOCKS
-    if not IS_TEST.search(code)
+    for block in blocks_in("python")
+    if not IS_TEST.search(block.code)
 ]
 EXAMPLES = [
     program
@@ -51,6 +49,14 @@ def nameless(lines: list[str]) -> list[str]:
     return sorted(WORKER.sub("a worker: ", line) for line in lines)
 
 
+def test_no_code_block_of_the_pages_is_left_out() -> None:
+    here, in_the_files_beside = {"python"}, {"sh", "yaml", "ini", "text"}
+
+    languages = {one.language for one in BLOCKS if not one.language.startswith(DIRECTIVE)}
+
+    assert languages == here | in_the_files_beside
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_program_of_the_documentation_runs(
     program: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +71,7 @@ def test_a_program_of_the_documentation_runs(
         )
     elif "RabbitMQBroker" in program:
         request.getfixturevalue("mooq_rabbitmq")  # what starts this one can start another
+        monkeypatch.setenv("MOOQ_RABBITMQ_IMAGE", image_at_hand())
     assert run("-c", program)
 
 
@@ -72,9 +79,8 @@ def test_a_program_of_the_documentation_runs(
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A project whose only test is one of the documentation's."""
     (tmp_path / "test_documented.py").write_text(request.param)
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
-    )
+    (settings,) = blocks_in("ini")
+    (tmp_path / "pytest.ini").write_text(settings.code)
     return tmp_path
 
 

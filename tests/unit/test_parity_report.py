@@ -9,7 +9,7 @@ import pytest
 from mooq.parity.both import Divergence
 from mooq.parity.compare import differences
 from mooq.parity.facts import FACTS, Fact
-from mooq.parity.ledger import Entry, line, read, table, write
+from mooq.parity.ledger import Entry, by_version, line, read, table, write
 from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size
 from mooq.parity.report import as_test, explained, side_by_side
 from mooq.parity.run import run
@@ -117,4 +117,8 @@ def test_the_documentation_shows_the_ledger() -> None:
 
     assert table(runs) in (root / "docs" / "parity.md").read_text(encoding="utf-8")
     assert line(runs) in (root / "README.md").read_text(encoding="utf-8")
+    picture = (root / "docs" / "_static" / "parity-ledger.svg").read_text(encoding="utf-8")
+    for its_runs in by_version(runs).values():
+        done = sum(run.operations for run in its_runs)
+        assert f">{done:,}: {sum(run.divergences for run in its_runs)} divergences<" in picture
     assert sum(run.divergences for run in runs) == 0

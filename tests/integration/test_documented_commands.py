@@ -1,0 +1,183 @@
+"""Commands, workflows and output that the pages show: run, or read by whatever would run them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+from packaging.requirements import Requirement
+
+from mooq.cli.commands import mooq as command_line
+from mooq.testing.asking import Answer
+from tests import documentation
+from tests.command_line import environment
+from tests.documentation import ROOT, Block, blocks_in
+from tests.managed_docker import image_at_hand
+from tests.shared_broker import leave_out
+
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="the pages speak to the shells of Linux and macOS"
+)
+
+HERE = Path(sys.executable).parent  # where the commands of this environment are
+DEFAULT_ADDRESS = re.compile(r"(amqp://guest:guest@)?127\.0\.0\.1:5672")
+READ_ALONE = """
+import argparse, runpy, sys
+
+def read(parser, *arguments, parse=argparse.ArgumentParser.parse_args):
+    parse(parser, *arguments)
+    sys.exit()
+
+argparse.ArgumentParser.parse_args = read
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+"""A program that has a module read its arguments, and ends there."""
+END_BROKER = """trap '[ "$?" = 0 ] || [ -z "${address-}" ] || mooq down "$address"' EXIT"""
+"""Before a script: should it fail, what it has started and named so is ended."""
+
+COMMANDS = documentation.commands()
+ON_RABBITMQ = [
+    one
+    for one in COMMANDS
+    if re.match(r"pytest|mooq (wait|demo)|python .* --broker rabbit|docker ", one)
+]
+SCRIPTS = [block for block in blocks_in("sh") if documentation.is_script(block)]
+
+
+def run(command: list[str], folder: Path = ROOT, **variables: str) -> str:
+    """Return what a command printed; it must end well."""
+    path = f"{HERE}:{environment()['PATH']}"
+    ended = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(PATH=path, **variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode == 0, f"{shlex.join(command)}\n{ended.stdout}"
+    return ended.stdout
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The tutorial's project: an example, its tests, and the settings that the pages show."""
+    for name in ("in2com.py", "running.py", "tests/test_in2com.py"):
+        shutil.copy(ROOT / "examples" / name, tmp_path)
+    (settings,) = blocks_in("ini")
+    (tmp_path / "pytest.ini").write_text(settings.code)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(ON_RABBITMQ)))
+def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
+    match shlex.split(command):
+        case ["pip", "install", *wanted]:
+            can_be_installed(wanted[-1])
+        case ["mooq", name, *options]:
+            is_read(name, options)
+        case ["python", "-m", module, *arguments]:
+            is_read_by_module(module, arguments)
+        case ["python", *arguments]:
+            assert run([sys.executable, *arguments])
+        case ["check-jsonschema" | "zizmor", *_]:
+            run(["bash", "-c", command.replace("'", "")])  # which expands the names of files
+        case words:
+            assert words in [step[: len(words)] for step in steps_of_the_gate()], "nobody runs it"
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize("command", ON_RABBITMQ)
+def test_a_command_of_the_pages_works_with_rabbitmq(
+    command: str, project: Path, mooq_rabbitmq: Answer
+) -> None:
+    host, port = mooq_rabbitmq["host"], mooq_rabbitmq["port"]
+    url = f"amqp://{mooq_rabbitmq['username']}:{mooq_rabbitmq['password']}@{host}:{port}"
+    match shlex.split(DEFAULT_ADDRESS.sub(url, command)):
+        case ["docker", "compose", *arguments]:
+            dry_run(*arguments)
+        case ["pytest", *_] as words:
+            management = mooq_rabbitmq["management"]
+            printed = run(
+                words, project, MOOQ_RABBITMQ_URL=url, MOOQ_RABBITMQ_MANAGEMENT=management
+            )
+            assert " passed" in printed
+        case ["python", *_] as words:
+            assert run([*words, "--host", host, "--port", str(port)])
+        case words:
+            assert run(words)
+
+
+def can_be_installed(requirement: str) -> None:
+    """Whether mooq is what it says, and has its extras; ``.ci/package.sh`` installs them."""
+    wanted = Requirement(re.sub(r"^\.", "mooq", requirement))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert wanted.name == project["name"]
+    assert wanted.extras <= set(project["optional-dependencies"])
+
+
+def is_read(name: str, options: list[str]) -> None:
+    """Whether a command of mooq's takes these options; it does not act."""
+    with click.Context(command_line) as above:
+        command = command_line.get_command(above, name)
+        assert command is not None
+        command.make_context(name, list(options), parent=above)
+
+
+def is_read_by_module(module: str, arguments: list[str]) -> None:
+    """Whether a module to be run is there and takes these arguments; it does not act."""
+    found = find_spec(module)
+    assert found is not None
+    assert found.origin is not None
+    if "argparse" in Path(found.origin).read_text(encoding="utf-8"):
+        run([sys.executable, "-c", READ_ALONE, module, *arguments])
+
+
+def steps_of_the_gate() -> list[list[str]]:
+    """Return the commands that ``.ci/run`` is made of."""
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    return [shlex.split(line)[2:] for line in lines if line.startswith("step ")]
+
+
+def dry_run(*arguments: str) -> None:
+    """Have ``docker compose`` say what it would do, and do nothing."""
+    if shutil.which("docker") is None:
+        leave_out("`docker compose` needs Docker; `.ci/images.sh`, run as root, brings it in")
+    words = ["docker", "compose", "--project-name", "mooq-pages", "--dry-run", *arguments]
+    run(words, MOOQ_RABBITMQ_IMAGE=image_at_hand())
+
+
+@pytest.mark.rabbit
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_of_the_pages_runs(script: Block) -> None:
+    run(["bash", "-euc", f"{END_BROKER}\n{script.code}"], MOOQ_RABBITMQ_IMAGE=image_at_hand())
+
+
+def test_workflows_of_the_pages_are_what_github_takes_and_zizmor_lets_pass(tmp_path: Path) -> None:
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    for block in blocks_in("yaml"):
+        file = folder / f"{block.name.replace('/', '-')}.yml"
+        file.write_text(documentation.as_workflow(block.code))
+
+    run(["check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files_in(folder)])
+    run(["zizmor", "--offline", "--quiet", str(tmp_path / ".github")])
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the files of a folder that is not empty."""
+    found = [str(file) for file in folder.iterdir()]
+    assert found
+    return found

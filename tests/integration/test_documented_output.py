@@ -1,0 +1,101 @@
+"""What the pages show as printed is what is printed, whatever its numbers."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from mooq.testing.asking import Answer
+from tests.documentation import ROOT, blocks_in
+from tests.integration.inner_run import SUMMARY, Run, named, run
+
+__all__ = ["run"]  # a fixture
+
+TEXTS = {block.name: block.code for block in blocks_in("text")}
+LEAVING = """
+    async def test_it(mooq_channel):
+        async def handle(message): pass
+        await mooq_channel.register_consumer(
+            "orders", exchange_name="orders", exchange_type="fanout", callback=handle
+        )
+        for number in range(3):
+            await mooq_channel.publish(exchange_name="orders", msg=number)
+"""
+DIFFERING = """
+    import pytest
+
+    @pytest.mark.mooq_allow_failures
+    async def test_service(mooq_broker, mooq_channel):
+        async def handle(message):
+            if not message["redelivered"] or mooq_broker.backend == "rabbit":
+                raise ValueError("the callback's own")
+        await mooq_channel.register_consumer(
+            "jobs", exchange_name="jobs", exchange_type="fanout", callback=handle
+        )
+        await mooq_channel.publish(exchange_name="jobs", msg="bad")
+        await mooq_broker.idle()
+"""
+
+
+def words(text: str) -> str:
+    """Return a text without its numbers, the length of its rulers and its line ends."""
+    return " ".join(re.sub(r"={3,}|-{3,}", " = ", re.sub(r"\d+", "0", text)).split())
+
+
+def printed_by(*arguments: str) -> str:
+    """Return all that a program prints."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return done.stdout + done.stderr
+
+
+def test_every_text_of_the_pages_is_compared_here() -> None:
+    assert sorted(TEXTS) == [
+        "docs/blocking-callbacks.md-1",
+        "docs/testing.md-1",
+        "docs/testing.md-2",
+        "docs/testing.md-3",
+        "docs/testing.md-4",
+        "docs/tutorial.md-1",
+    ]
+
+
+def test_the_example_of_the_tutorial_prints_what_the_tutorial_says() -> None:
+    printed = printed_by(str(ROOT / "examples" / "in2com.py"))
+
+    assert sorted(printed.splitlines()) == sorted(TEXTS["docs/tutorial.md-1"].splitlines())
+
+
+def test_a_callback_that_blocks_is_reported_as_the_page_says() -> None:
+    (program,) = [
+        one.code for one in blocks_in("python") if one.name.startswith("docs/blocking-callbacks.md")
+    ]
+
+    assert words(TEXTS["docs/blocking-callbacks.md-1"]) in words(printed_by("-c", program))
+
+
+def test_what_is_left_behind_is_reported_as_the_page_says(run: Run) -> None:
+    _, printed = run(LEAVING, "--mooq-backend=in_memory", "--mooq-strict")
+
+    assert words(TEXTS["docs/testing.md-1"]) in words(printed)
+
+
+def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: Answer) -> None:
+    _, printed = run(DIFFERING, "--mooq-parity", *named(mooq_rabbitmq))
+
+    shown = TEXTS["docs/testing.md-2"].replace("test_jobs", "test_inner")
+    assert words(shown) in words(printed)
+
+
+def test_the_header_of_a_run_is_as_the_page_says(run: Run) -> None:
+    _, printed = run("def test_it(): pass", "-o", "mooq_image=rabbitmq:4", "--collect-only")
+
+    assert TEXTS["docs/testing.md-3"] in printed
+
+
+@pytest.mark.rabbit
+def test_the_summary_of_a_run_is_as_the_page_says() -> None:
+    assert SUMMARY.fullmatch(TEXTS["docs/testing.md-4"].strip())  # as a run of the plugin's is
