@@ -38,7 +38,7 @@ def _reason(error: Exception) -> str:
         if any(isinstance(cause, PermissionError) for cause in causes):
             return (
                 "this user may not use the socket of Docker's engine; add the user to the group "
-                "'docker', or choose another launcher"
+                "'docker' and log in again, run Docker rootless, or choose another launcher"
             )
         return (
             f"Docker's engine does not answer ({causes[-1]}); install Docker, start its engine, "

@@ -12,6 +12,7 @@
     recorder.py       … what was published, delivered, acknowledged, rejected, unroutable
     idling.py         … when nothing is left to happen
     leaving.py        … what a finished test leaves behind
+    forgotten.py      calls that a test forgot to await
     asking.py         how a process that runs tests asks for the run's one RabbitMQ
     owner.py          the run's owner, which answers: light, until somebody asks
     serving.py        … with a RabbitMQ and a virtual host for every test

@@ -85,10 +85,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Fail the test that caused a callback to fail, unless it was told of that or allows it."""
+    """Fail the test that forgot an ``await``, or caused a callback to fail without allowing it."""
     __tracebackhide__ = True
-    yield
-    if broker := item.stash.get(BROKER, None):
+    broker = item.stash.get(BROKER, None)
+    if broker is None:
+        yield
+        return
+    from mooq.testing.forgotten import noticing_forgotten_awaits
+
+    with noticing_forgotten_awaits():
+        yield
         broker.raise_failures("callbacks failed")
 
 

@@ -333,6 +333,7 @@ def test_no_permission_on_the_engine_s_socket_is_an_error_that_says_so(
 ) -> None:
     said = said_by(ATTEMPT + AS_NOBODY)
     assert "this user may not use the socket of Docker's engine; add the user to the group" in said
+    assert "'docker' and log in again, run Docker rootless, or choose another launcher" in said
 
 
 def test_when_ryuk_cannot_be_had_the_error_says_how_to_do_without(
