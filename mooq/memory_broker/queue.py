@@ -112,7 +112,8 @@ class Queue:
         if entry not in self._unsettled:
             return False
         self._release(entry)
-        self._drain()
+        if self._fresh or self._returned:
+            self._drain()
         return True
 
     def requeue(self, entries: Iterable[Entry]) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mooq import codec
 from mooq.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
 from mooq.message import Delivery, Message
 
@@ -58,6 +59,14 @@ def round_trip(msg: object) -> Any:
     return received(encode(msg))["msg"]
 
 
+@pytest.fixture(params=["made once", "made for each message"])
+def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder in C that is made once, and what takes its place in a Python without it."""
+    assert codec._pieces is not None
+    if request.param == "made for each message":
+        monkeypatch.setattr(codec, "_pieces", None)
+
+
 # What is published
 
 
@@ -82,6 +91,7 @@ def test_what_is_sent_is_json_in_utf_8(msg: object) -> None:
     assert json.loads(encode(msg).decode()) == msg
 
 
+@pytest.mark.usefixtures("encoder")
 @pytest.mark.parametrize(
     ("msg", "arrives"),
     [
@@ -98,6 +108,7 @@ def test_what_json_has_another_form_for_arrives_in_that_form(msg: object, arrive
     assert round_trip(msg) == arrives
 
 
+@pytest.mark.usefixtures("encoder")
 def test_a_message_is_sent_without_a_byte_too_many() -> None:
     assert encode({"a": [1, "é✓"]}) == '{"a":[1,"é✓"]}'.encode()
 
@@ -126,6 +137,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
 }
 
 
+@pytest.mark.usefixtures("encoder")
 @pytest.mark.parametrize(("make", "error", "text"), REFUSED.values(), ids=REFUSED)
 def test_a_message_that_json_cannot_hold_is_refused(
     make: Callable[[], object], error: type[Exception], text: str
