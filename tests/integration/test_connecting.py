@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager, closing
 from typing import Any
 from urllib.parse import quote
 
+import pamqp.frame
 import pytest
+from pamqp.commands import Connection
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
@@ -81,6 +83,15 @@ async def speaks_another_amqp(reader: asyncio.StreamReader, writer: asyncio.Stre
     writer.close()
 
 
+async def greets_and_closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readexactly(8)
+    greeting = Connection.Start(
+        server_properties={"capabilities": {}}, mechanisms="PLAIN", locales="en_US"
+    )
+    writer.write(pamqp.frame.marshal(greeting, 0))  # read at once with the end that follows
+    writer.close()
+
+
 @pytest.mark.parametrize("broker", ["in_memory", "rabbit"])
 async def test_nothing_listens(broker: str) -> None:
     port = closed_port()
@@ -139,7 +150,9 @@ async def test_a_port_where_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    "does", [closes, reads_and_closes, speaks_http, speaks_another_amqp], ids=lambda f: f.__name__
+    "does",
+    [closes, reads_and_closes, speaks_http, speaks_another_amqp, greets_and_closes],
+    ids=lambda f: f.__name__,
 )
 async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
     async with port_that(does) as port:

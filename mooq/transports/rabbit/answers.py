@@ -31,6 +31,7 @@ GONE = (
     aiormq.InvalidFrameError,
     ConnectionError,
     RuntimeError,  # aiormq's "connection closed"
+    StopAsyncIteration,  # aiormq's for a peer that hung up before the next frame was waited for
 )
 
 
@@ -121,4 +122,5 @@ def _reason(error: Exception, address: Address) -> str:
         return f"the host {address.host!r} is unknown ({cause.strerror}); check its name"
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | SSLError):
         return f"{cause}; check host and port"
-    return f"what answered there is no RabbitMQ, or one not ready yet ({error}); check the port"
+    what = "it hung up" if isinstance(error, StopAsyncIteration) else error
+    return f"what answered there is no RabbitMQ, or one not ready yet ({what}); check the port"
