@@ -73,8 +73,9 @@ class RabbitMQBroker(Lifetime):
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
         """Start RabbitMQ, or restart the one that runs, and return when it answers.
 
-        Ready is a completed AMQP handshake and an opened channel; after a restart, by a broker
-        that has ended a connection from before it. What is durable survives a restart.
+        Ready is a completed AMQP handshake, by a broker that has booted to the end; after a
+        restart, by one that has ended a connection from before it. What is durable survives a
+        restart.
 
         ``is_running`` gets the result None when RabbitMQ answers, and the exception when it never
         does. Raises :class:`~mooq.BrokerConnectionError` when RabbitMQ cannot be started or does

@@ -1,4 +1,4 @@
-"""When a RabbitMQ is up: when it completes an AMQP handshake and opens a channel.
+"""When a RabbitMQ is up: when it completes an AMQP handshake and knows its own queues.
 
 An open port proves nothing, for Docker's proxy opens it before RabbitMQ has begun to boot.
 RabbitMQ opens its AMQP listeners after users and virtual hosts are in place, so a refused login
@@ -8,12 +8,13 @@ never mends itself.
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
 from mooq.address import Address
-from mooq.errors import BrokerConnectionError
+from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.rabbitmq_broker.launcher import Launcher, log_of
 from mooq.retrying import jittered, worth_waiting
 from mooq.transports.base import Transport
@@ -27,13 +28,29 @@ LONGEST_PROBE = 5.0  # seconds; a probe that hangs must not hide that the node h
 
 
 async def handshake(address: Address, timeout: float) -> None:
-    """Complete an AMQP handshake and open a channel, once: the :data:`Probe` of an address."""
-    # Imported here because `import mooq` does without aio-pika.
+    """Complete an AMQP handshake, once, and wait for the node's boot to end: a :data:`Probe`."""
+    # Imported here because `import mooq` does without aio-pika and tenacity.
+    from tenacity import AsyncRetrying, retry_if_result, stop_never, wait_fixed
+
     from mooq.transports.rabbit import RabbitTransport
 
     transport = RabbitTransport(address)
     await transport.open(timeout)
-    await transport.close()
+    try:
+        async with asyncio.timeout(timeout):
+            await AsyncRetrying(
+                retry=retry_if_result(operator.not_), wait=wait_fixed(FIRST_WAIT), stop=stop_never
+            )(transport.has_booted)
+    except Refused:
+        pass  # the user may not declare a queue, so how far the boot is cannot be seen
+    except TimeoutError:
+        raise BrokerConnectionError(
+            f"cannot connect to {address}: it answers, but after {timeout:.1f} s it still boots"
+        ) from None
+    except Lost as error:
+        raise BrokerConnectionError(f"cannot connect to {address}: {error}") from error
+    finally:
+        await transport.close()
 
 
 async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: float) -> None:

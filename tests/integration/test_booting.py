@@ -1,0 +1,33 @@
+"""A node that listens already, and has not booted to the end: it is not ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import mooq
+from mooq.address import Address
+from mooq.rabbitmq_broker.readiness import handshake
+from mooq.testing.asking import Answer
+from tests.integration.inbox import LONGEST_WAIT
+from tests.integration.restarting import ControlledLauncher, own_rabbitmq
+
+
+@pytest.mark.rabbit
+async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(mooq_rabbitmq: Answer) -> None:
+    if int(mooq_rabbitmq["version"].partition(".")[0]) < 4:
+        return  # 3.10 has no such moment; what 3.13 does is not known
+    async with own_rabbitmq(ControlledLauncher) as (address, _, node):
+        place = Address(address["host"], address["port"])
+        await node.control("eval", "rabbit_boot_state:set(core_started).")
+        with pytest.raises(mooq.BrokerConnectionError) as caught:
+            await handshake(place, 0.5)
+        assert str(caught.value) == (
+            f"cannot connect to {place}: it answers, but after 0.5 s it still boots"
+        )
+        assert caught.value.transient
+
+        async with asyncio.timeout(LONGEST_WAIT), asyncio.TaskGroup() as tasks:
+            tasks.create_task(handshake(place, LONGEST_WAIT))
+            await node.control("eval", "rabbit_boot_state:set(ready).")
