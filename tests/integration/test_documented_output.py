@@ -91,7 +91,7 @@ def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: Answer)
 
 
 def test_the_header_of_a_run_is_as_the_page_says(run: Run) -> None:
-    _, printed = run("def test_it(): pass", "-o", "mooq_image=rabbitmq:4", "--collect-only")
+    _, printed = run("def test_it(): pass", "--mooq-image=rabbitmq:4", "--collect-only")
 
     assert TEXTS["docs/testing.md-3"] in printed
 
