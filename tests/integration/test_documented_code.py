@@ -79,8 +79,8 @@ def test_a_program_of_the_documentation_runs(
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A project whose only test is one of the documentation's."""
     (tmp_path / "test_documented.py").write_text(request.param)
-    (settings,) = blocks_in("ini")
-    (tmp_path / "pytest.ini").write_text(settings.code)
+    (settings,) = {block.code for block in blocks_in("ini")}
+    (tmp_path / "pytest.ini").write_text(settings)
     return tmp_path
 
 

@@ -44,6 +44,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 END_BROKER = """trap '[ "$?" = 0 ] || [ -z "${address-}" ] || mooq down "$address"' EXIT"""
 """Before a script: should it fail, what it has started and named so is ended."""
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = documentation.commands()
 ON_RABBITMQ = [
     one
@@ -76,8 +77,8 @@ def project(tmp_path: Path) -> Path:
     """The tutorial's project: an example, its tests, and the settings that the pages show."""
     for name in ("in2com.py", "running.py", "tests/test_in2com.py"):
         shutil.copy(ROOT / "examples" / name, tmp_path)
-    (settings,) = blocks_in("ini")
-    (tmp_path / "pytest.ini").write_text(settings.code)
+    (settings,) = {block.code for block in blocks_in("ini")}
+    (tmp_path / "pytest.ini").write_text(settings)
     return tmp_path
 
 
@@ -86,6 +87,10 @@ def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
     match shlex.split(command):
         case ["pip", "install", *wanted]:
             can_be_installed(wanted[-1])
+        case ["git", "clone", url]:
+            assert url == PROJECT["urls"]["Source"]
+        case ["cd", folder]:
+            assert folder == PROJECT["name"] or (ROOT / folder).is_dir()
         case ["mooq", name, *options]:
             is_read(name, options)
         case ["python", "-m", module, *arguments]:
@@ -123,9 +128,8 @@ def test_a_command_of_the_pages_works_with_rabbitmq(
 def can_be_installed(requirement: str) -> None:
     """Whether mooq is what it says, and has its extras; ``.ci/package.sh`` installs them."""
     wanted = Requirement(re.sub(r"^\.", "mooq", requirement))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert wanted.name == project["name"]
-    assert wanted.extras <= set(project["optional-dependencies"])
+    assert wanted.name == PROJECT["name"]
+    assert wanted.extras <= set(PROJECT["optional-dependencies"])
 
 
 def is_read(name: str, options: list[str]) -> None:
