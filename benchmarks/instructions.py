@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.instructions`` counts the bytecode instructions and the calls into C that one
 more message takes from publish to acknowledgement, and compares with what instructions.json has for
-this version of Python: more than 3 % over it is an error. ``--record`` writes what was counted.
+this version of Python: more than 3 % over it is an error. ``--record`` writes what was counted;
+``--rooms`` shows instead which file they are in.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections import Counter as Counts
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -19,7 +21,8 @@ from typing import Any
 from benchmarks.in_memory import LARGE, MESSAGE, through_mooq, topic_publish
 from benchmarks.measuring import Measure
 
-RECORD = Path(__file__).parent / "instructions.json"
+ROOT = Path(__file__).parents[1]
+RECORD = ROOT / "benchmarks/instructions.json"
 TOLERANCE = 1.03
 FEW, MANY = 64, 320  # messages; the difference between the two is free of what a run costs once
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -39,13 +42,13 @@ class Counter:
     """Counts what Python executes in this thread."""
 
     def __init__(self) -> None:
-        self.instructions = 0
+        self.rooms: Counts[str] = Counts()  # instructions by file
         self.c_calls = 0
 
     def trace(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
         """Count an instruction, and have those of a new frame counted."""
         if event == "opcode":
-            self.instructions += 1
+            self.rooms[frame.f_code.co_filename] += 1
         else:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
@@ -56,9 +59,9 @@ class Counter:
         if event == "c_call":
             self.c_calls += 1
 
-    def count(self, measure: Measure) -> tuple[int, int]:
-        """Return the instructions, and the calls into C, of a piece of work."""
-        self.instructions = self.c_calls = 0
+    def count(self, measure: Measure) -> tuple[Counts[str], int]:
+        """Return the instructions by file, and the calls into C, of a piece of work."""
+        self.rooms, self.c_calls = Counts(), 0
         loop = asyncio.new_event_loop()
         sys.settrace(self.trace)
         sys.setprofile(self.profile)
@@ -68,26 +71,41 @@ class Counter:
             sys.setprofile(None)
             sys.settrace(None)
             loop.close()
-        return self.instructions, self.c_calls
+        return self.rooms, self.c_calls
 
 
-def cost(work: Callable[[int], Measure]) -> dict[str, float]:
-    """Return what one more message takes."""
+def cost(work: Callable[[int], Measure]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return what one more message takes, and its instructions by file."""
     counter = Counter()
     counter.count(work(FEW))  # caches fill, modules load
-    few, many = counter.count(work(FEW)), counter.count(work(MANY))
-    instructions, c_calls = (
-        round((more - less) / (MANY - FEW), 1) for less, more in zip(few, many, strict=True)
-    )
-    return {"instructions": instructions, "calls into C": c_calls}
+    (few, few_calls), (many, many_calls) = counter.count(work(FEW)), counter.count(work(MANY))
+    rooms = {file: (many[file] - few[file]) / (MANY - FEW) for file in many}
+    return {
+        "instructions": round(sum(rooms.values()), 1),
+        "calls into C": round((many_calls - few_calls) / (MANY - FEW), 1),
+    }, rooms
+
+
+def show_rooms() -> None:
+    """Print in which files the instructions of a message are."""
+    _, rooms = cost(WORK["publish → callback"])
+    print("| file | instructions |\n| --- | --- |")
+    for file, figure in sorted(rooms.items(), key=lambda room: -room[1]):
+        if figure >= 1:
+            name = file.removeprefix(f"{ROOT}/").partition(f"python{PYTHON}/")
+            print(f"| {name[2] or name[0]} | {figure:.0f} |")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--rooms", action="store_true")
     options = parser.parse_args()
+    if options.rooms:
+        show_rooms()
+        return
     recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    counted = {name: cost(work) for name, work in WORK.items()}
+    counted = {name: cost(work)[0] for name, work in WORK.items()}
     before = recorded.get(PYTHON, {})
     losses = []
     print("one message | counted | instructions | recorded")
