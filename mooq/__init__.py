@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mooq.rabbitmq_broker import RabbitMQBroker
     from mooq.retrying import Recovery
 
+    __version__: str
+
 __all__ = [
     "BadExchange",
     "BadQueue",
@@ -73,6 +75,10 @@ if not TYPE_CHECKING:  # type checkers read the imports above
         asyncio alone takes longer to load than all else that a command line or a test's collection
         may want of mooq; and what starts brokers, or speaks to RabbitMQ, waits until it is wanted.
         """
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("mooq")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,10 @@ def test_the_public_names_are_these() -> None:
         "Recovery",
         "connect",
     ]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert mooq.__version__ == version("mooq")
 
 
 @pytest.mark.parametrize("name", mooq.__all__)
