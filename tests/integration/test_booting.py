@@ -1,4 +1,4 @@
-"""A node that listens already, and has not booted to the end: it is not ready."""
+"""When a node that listens already is held for ready."""
 
 from __future__ import annotations
 
@@ -31,3 +31,14 @@ async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(mooq_rabbitmq:
         async with asyncio.timeout(LONGEST_WAIT), asyncio.TaskGroup() as tasks:
             tasks.create_task(handshake(place, LONGEST_WAIT))
             await node.control("eval", "rabbit_boot_state:set(ready).")
+
+
+@pytest.mark.rabbit
+async def test_a_user_who_may_not_declare_a_queue_is_answered_all_the_same() -> None:
+    async with own_rabbitmq(ControlledLauncher) as (address, _, node):
+        await node.control("add_user", "reader", "secret")
+        await node.control("set_permissions", "reader", "^$", "^$", ".*")
+        await handshake(
+            Address(address["host"], address["port"], username="reader", password="secret"),
+            LONGEST_WAIT,
+        )
