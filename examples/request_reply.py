@@ -51,7 +51,7 @@ class Client:
         )
         return client
 
-    async def square(self, number: int, timeout: float = 5.0) -> int:
+    async def square(self, number: int, timeout: float = 30.0) -> int:
         """Return a square; ``MessageUnroutable`` without a service, ``TimeoutError`` if late."""
         request_id = uuid4().hex
         reply = self._waiting[request_id] = asyncio.get_running_loop().create_future()

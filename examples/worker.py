@@ -16,7 +16,7 @@ import mooq
 LONGEST_SHUTDOWN = 8.0
 
 
-async def work(conn: mooq.Connection, queue: str, fatal_job: int | None) -> None:
+async def work(conn: mooq.Connection, queue: str, seconds: float, fatal_job: int | None) -> None:
     """Set up what is done with each job; in the midst of one, have this process told to end."""
     chan = await conn.create_channel()
 
@@ -24,7 +24,7 @@ async def work(conn: mooq.Connection, queue: str, fatal_job: int | None) -> None
         print("begun:", job["msg"], flush=True)
         if job["msg"] == fatal_job:
             os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(seconds)
         print("done:", job["msg"], flush=True)
 
     await chan.register_consumer(
@@ -60,7 +60,7 @@ async def take_stock(conn: mooq.Connection, queue: str) -> None:
             await chan.delete_queue(queue)
 
 
-async def main(broker: str, host: str, port: int, queue: str, jobs: int) -> None:
+async def main(broker: str, host: str, port: int, queue: str, jobs: int, seconds: float) -> None:
     """Work until told to end."""
     if broker == "in_memory":
         await mooq.InMemoryBroker(host=host, port=port).run()
@@ -68,7 +68,7 @@ async def main(broker: str, host: str, port: int, queue: str, jobs: int) -> None
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     async with await mooq.connect(host, port, broker) as conn:
-        await work(conn, queue, fatal_job=2 if jobs else None)
+        await work(conn, queue, seconds, fatal_job=2 if jobs else None)
         if jobs:
             await give_jobs(conn, queue, jobs)
         await serve(conn, ending)
@@ -84,5 +84,5 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=5672)
     parser.add_argument("--queue", default="mooq-example-jobs")
     parser.add_argument("--jobs", type=int, default=5, help="to give itself; 0 waits for others'")
-    options = parser.parse_args()
-    asyncio.run(main(options.broker, options.host, options.port, options.queue, options.jobs))
+    parser.add_argument("--seconds", type=float, default=0.2, help="that a job takes")
+    asyncio.run(main(**vars(parser.parse_args())))

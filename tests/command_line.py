@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,9 +18,8 @@ from tests.conftest import BrokerAddress
 
 T = TypeVar("T")
 
-LOOPBACK = "127.0.0.1"
 MOOQ = (sys.executable, "-W", "error", "-m", "mooq")
-LONGEST_COMMAND = 60.0  # seconds
+LONGEST_COMMAND = 100.0  # seconds
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -76,7 +74,7 @@ def running(*arguments: object, **variables: str) -> Iterator[subprocess.Popen[s
             process.kill()
 
 
-def until(look: Callable[[], T], awaited: str, timeout: float = 20.0) -> T:
+def until(look: Callable[[], T], awaited: str, timeout: float = 60.0) -> T:
     """Return what ``look`` sees as soon as that is true; fail after ``timeout`` seconds."""
     seen: T | None = Retrying(
         retry=retry_if_result(lambda seen: not seen),
@@ -86,11 +84,3 @@ def until(look: Callable[[], T], awaited: str, timeout: float = 20.0) -> T:
     )(look)
     assert seen, f"waited {timeout} s for {awaited}"
     return seen
-
-
-def free_port() -> int:
-    """Return a port of this machine that nothing listens at."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

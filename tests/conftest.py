@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeAlias
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import mooq
+from mooq.rabbitmq_broker.ports import LOOPBACK
 from mooq.testing.arguments import Arguments
 from mooq.testing.asking import Answer
 from mooq.testing.broker import Broker
 
 pytest_plugins = ["pytester"]
+
+# Hypothesis writes the same examples each time, however busy the machine is, so that a run fails
+# for what was changed; `pytest --hypothesis-profile=explore` looks for what nobody thought of.
+settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
+settings.load_profile("same")
 
 BrokerAddress: TypeAlias = Arguments
 Connect: TypeAlias = Callable[..., Awaitable[mooq.Connection]]
@@ -53,3 +62,11 @@ def conn(mooq_connection: mooq.Connection) -> mooq.Connection:
 def chan(mooq_channel: mooq.Channel) -> mooq.Channel:
     """A channel of ``conn``."""
     return mooq_channel
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port of this machine that nothing listens at, nor can: it is taken."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        yield taken.getsockname()[1]

@@ -11,7 +11,7 @@ from mooq.testing.nodes import Missing as MissingError
 
 __all__ = ["READY_TIMEOUT", "MissingError", "leave_out"]
 
-READY_TIMEOUT = 60.0  # seconds for RabbitMQ to boot
+READY_TIMEOUT = 150.0  # seconds for RabbitMQ to boot
 
 
 def leave_out(reason: str) -> NoReturn:

@@ -12,6 +12,8 @@ from mooq.errors import BrokerConnectionError
 
 LOOPBACK = "127.0.0.1"
 
+_given: set[int] = set()
+
 
 async def check_free(address: Address) -> None:
     """Make sure that a node started on the loopback interface can be reached at ``address``.
@@ -45,8 +47,11 @@ async def check_free(address: Address) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens at now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback interface that nothing listens at now; another each time."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port

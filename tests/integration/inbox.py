@@ -5,14 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import pytest
-from tenacity import retry, retry_if_exception_type, stop_after_delay
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 import mooq
 
-LONGEST_WAIT = 20.0  # seconds for what takes milliseconds
+LONGEST_WAIT = 60.0  # seconds for what takes milliseconds, unless a machine has much else to do
+
+T = TypeVar("T")
 
 
 class Inbox:
@@ -113,6 +123,42 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+async def until(look: Callable[[], T], awaited: str) -> T:
+    """Return what is seen as soon as it is true; for what no event tells of."""
+
+    async def seen() -> T:
+        return look()
+
+    def give_up(attempts: RetryCallState) -> NoReturn:
+        assert attempts.outcome is not None
+        last = attempts.outcome.result()
+        raise AssertionError(f"waited {LONGEST_WAIT:g} s for {awaited}; last seen: {last!r}")
+
+    result: T = await AsyncRetrying(
+        retry=retry_if_result(lambda seen: not seen),
+        wait=wait_fixed(0.01),
+        stop=stop_after_delay(LONGEST_WAIT),
+        retry_error_callback=give_up,
+    )(seen)
+    return result
+
+
+async def cycles_until(
+    connection: mooq.Connection, condition: Callable[[], bool], awaited: str
+) -> None:
+    """Process events, one cycle after the other, until a condition holds.
+
+    One cycle finds what was published before it. For what RabbitMQ sends of its own accord, such
+    as a message that was given back, it waits 0.1 s, in which a busy RabbitMQ may not get to it.
+    """
+    try:
+        async with asyncio.timeout(LONGEST_WAIT):
+            while not condition():
+                await connection.process_events(num_cycles=1)
+    except TimeoutError:
+        raise AssertionError(f"waited {LONGEST_WAIT:g} s of cycles for {awaited}") from None
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 NOWHERE = "tcp://127.0.0.1:1"
-LONGEST = 100.0  # seconds for an inner run
+LONGEST = 200.0  # seconds for an inner run
 
 AUTO = ("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function")
 ONE_TEST = """

@@ -61,7 +61,7 @@ async def start_restart_close() -> dict[str, object]:
     seen["after run"] = state_of(RABBITMQ)
     seen["is_running"] = is_running.result()
     transport = RabbitTransport(HERE)
-    await transport.open(5)
+    await transport.open(60)
     await broker.run()
     seen["connection from before the restart"] = "lost" if transport.is_lost else "open"
     seen["after the second run"] = state_of(RABBITMQ)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import mooq
-from tests.integration.inbox import Refusal
+from tests.integration.inbox import LONGEST_WAIT, Refusal
 
 LONG = 0.02  # seconds for which these callbacks block …
 SHORT = 0.005  # … and more than is allowed
@@ -115,14 +115,30 @@ async def test_so_is_one_that_fails(
     assert reports()[0][0] == "blocks_and_fails"
 
 
+class Clock:
+    """Time that passes only when it is told to, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def __call__(self) -> float:
+        return self._now
+
+    def go_on(self) -> None:
+        self._now += 1000.0
+
+
 async def test_one_that_waits_however_long_is_not(
-    conn: mooq.Connection, chan: mooq.Channel, reports: Reports
+    conn: mooq.Connection, chan: mooq.Channel, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asyncio.get_running_loop().slow_callback_duration = 1.0
+    clock = Clock()
+    for room in ("consumer", "blocking"):
+        monkeypatch.setattr(f"mooq.{room}.monotonic", clock)
 
     async def waits(message: mooq.IncomingMessage) -> None:
-        await asyncio.sleep(LONG)
-        await asyncio.to_thread(time.sleep, LONG)
+        for _ in range(2):
+            asyncio.get_running_loop().call_soon(clock.go_on)
+            await asyncio.sleep(0)
 
     await handled(conn, chan, waits)
     assert reports() == []
@@ -184,6 +200,6 @@ async def test_a_callback_that_is_cut_off_is_told_so(
     processing = asyncio.create_task(handled(conn, chan, waits))
     await begun.wait()
     await chan.close(timeout=0.01)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_WAIT):
         await told.wait()
     await asyncio.wait([processing])

@@ -10,13 +10,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
-from tenacity import (
-    retry,
-    retry_if_not_exception_type,
-    retry_if_result,
-    stop_after_delay,
-    wait_fixed,
-)
+from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_fixed
 
 import mooq
 from mooq.testing.faults import Faults, faults_before
@@ -29,6 +23,7 @@ from tests.integration.inbox import (
     make_queue,
     no_task_left,
     processing,
+    until,
 )
 
 MOST_ANSWERS = 12
@@ -119,7 +114,7 @@ async def test_registering_a_consumer_of_a_named_queue(cancelled: Cancelled) -> 
             await make_queue(cancelled.observer, "q")
             await look.publish(exchange_name="log", msg="nobody's")
             # A consumer that begins in vain gives it back.
-            assert (await look.get("q", timeout=10))["msg"] == "nobody's"
+            assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "nobody's"
 
 
 async def test_registering_a_consumer_of_its_own_queue(cancelled: Cancelled) -> None:
@@ -139,7 +134,7 @@ async def test_registering_a_consumer_of_its_own_queue(cancelled: Cancelled) -> 
                 await until_unbound(look)
 
 
-@pytest.mark.parametrize("timeout", [None, 10.0])
+@pytest.mark.parametrize("timeout", [None, LONGEST_WAIT])
 async def test_getting_a_message(cancelled: Cancelled, timeout: float | None) -> None:
     look = await cancelled.observer.create_channel()
     await make_queue(cancelled.observer, "q")
@@ -147,7 +142,7 @@ async def test_getting_a_message(cancelled: Cancelled, timeout: float | None) ->
         channel = await conn.create_channel()
         await look.publish(exchange_name="log", msg="m")
         async for _ in instants(cancelled, lambda: channel.get("q", timeout)):
-            assert (await look.get("q", timeout=10))["msg"] == "m"
+            assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "m"
             await look.publish(exchange_name="log", msg="m")
 
 
@@ -163,7 +158,7 @@ async def test_waiting_for_a_message(cancelled: Cancelled) -> None:
 
         async for _ in instants(cancelled, wait):
             await look.publish(exchange_name="log", msg="m")
-            assert (await look.get("q", timeout=10))["msg"] == "m"
+            assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "m"
 
 
 async def test_publishing(cancelled: Cancelled) -> None:
@@ -224,7 +219,7 @@ async def test_closing_a_channel(cancelled: Cancelled) -> None:
             await channel.publish(exchange_name="log", msg="m")
             is_cancelled = await cancelled.after(answers, channel.close())
             for name in ("one", "two"):
-                assert (await look.get(name, timeout=10))["msg"] == "m"
+                assert (await look.get(name, timeout=LONGEST_WAIT))["msg"] == "m"
             if not is_cancelled:
                 return
     raise AssertionError("closing still waits")
@@ -241,21 +236,11 @@ async def test_closing_a_connection(cancelled: Cancelled) -> None:
             )
             await channel.publish(exchange_name="log", msg="m")
             is_cancelled = await cancelled.after(answers, conn.close())
-            message = await look.get("q", timeout=10)
+            message = await look.get("q", timeout=LONGEST_WAIT)
             assert message["msg"] == "m"
             if not is_cancelled:
                 break
     assert await drained(look, "q") == []
-
-
-@retry(
-    retry=retry_if_result(lambda holds: not holds),
-    wait=wait_fixed(0.01),
-    stop=stop_after_delay(LONGEST_WAIT),
-)
-async def until_heard_or_told(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> bool:
-    """Wait for a message, or for the log to say that none will come."""
-    return bool(inbox.messages) or "queue 'q' was deleted" in caplog.text
 
 
 async def test_a_queue_that_is_deleted_while_its_consumer_begins_is_noticed(
@@ -278,7 +263,10 @@ async def test_a_queue_that_is_deleted_while_its_consumer_begins_is_noticed(
             else:
                 async with processing(conn):
                     await look.publish(exchange_name="log", msg="heard")
-                    await until_heard_or_told(inbox, caplog)
+                    await until(
+                        lambda: inbox.messages or "queue 'q' was deleted" in caplog.text,  # noqa: B023
+                        "a message, or word that none will come",
+                    )
             caplog.clear()
         if is_done:
             return
@@ -318,7 +306,7 @@ async def test_a_call_whose_channel_is_closed_meanwhile_is_done_or_refused(
             if what == "channel":
                 chan = await conn.create_channel()
                 await chan.publish(exchange_name="log", msg="of use")
-                await chan.get("q", timeout=10)
+                await chan.get("q", timeout=LONGEST_WAIT)
             await conn.close()
             if is_done:
                 return

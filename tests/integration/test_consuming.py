@@ -12,6 +12,7 @@ import pytest
 import mooq
 from tests.conftest import Connect
 from tests.integration.inbox import (
+    LONGEST_WAIT,
     HeldInbox,
     Inbox,
     Refusal,
@@ -345,7 +346,7 @@ async def test_callbacks_may_use_the_channel_they_were_registered_on(
         )
         await chan.publish(exchange_name="more", msg="more")
         await chan.publish(exchange_name="log", msg="stored", routing_key="store")
-        stored = await chan.get("store", timeout=5)
+        stored = await chan.get("store", timeout=LONGEST_WAIT)
         with pytest.raises(mooq.NothingToConsume):
             await chan.get("store")
         with pytest.raises(mooq.ExchangeNotFound):

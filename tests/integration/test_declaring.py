@@ -11,7 +11,13 @@ import pytest
 import mooq
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import foreigner
-from tests.integration.inbox import Inbox, bodies_of, make_queue, processing
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    Inbox,
+    bodies_of,
+    make_queue,
+    processing,
+)
 
 
 @pytest.fixture
@@ -119,7 +125,7 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.get("q")
         with pytest.raises(mooq.BadQueue, match=text):
-            await undisturbed.get("q", timeout=5)
+            await undisturbed.get("q", timeout=LONGEST_WAIT)
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.delete_queue("q")
     # It is gone with its connection, so the name is free.

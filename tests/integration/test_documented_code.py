@@ -15,6 +15,7 @@ from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in
 from tests.managed_docker import image_at_hand
 
 WORKER = re.compile(r"^(first|second) worker: ")
+LONGEST_PROGRAM = 200.0  # seconds
 IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
 TESTS = [
     pytest.param(block.code, id=block.name)
@@ -40,7 +41,9 @@ EXAMPLES = [
 def run(*arguments: str) -> list[str]:
     """Return the lines that a program printed, sorted; its complaints are shown."""
     command = [sys.executable, "-W", "error", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, timeout=LONGEST_PROGRAM, check=True
+    )
     return sorted(done.stdout.splitlines())
 
 

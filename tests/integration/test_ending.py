@@ -24,12 +24,15 @@ pytestmark = pytest.mark.rabbit
 
 
 @asynccontextmanager
-async def worker(answer: Answer, queue: str) -> AsyncIterator[Process]:
-    """Run the example on the queue, in a process that lets no warning pass."""
+async def worker(answer: Answer, queue: str, seconds: float) -> AsyncIterator[Process]:
+    """Run the example on the queue, in a process that lets no warning pass.
+
+    A job takes so many ``seconds``, in which a test must have done what it does to the process.
+    """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "dev", "-W", "error", str(WORKER), "--broker", "rabbit"),
         *("--host", answer["host"], "--port", str(answer["port"]), "--queue", queue),
-        *("--jobs", "0"),
+        *("--jobs", "0", "--seconds", str(seconds)),
         stdout=PIPE,
         stderr=PIPE,
     )
@@ -82,7 +85,7 @@ async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_r
 ) -> None:
     name, give = queue
     await give(5)
-    async with worker(mooq_rabbitmq, name) as process:
+    async with worker(mooq_rabbitmq, name, seconds=3) as process:
         await heard(process, "begun: 1", "begun: 2")
         process.send_signal(number)
         async with asyncio.timeout(LONGEST_WAIT):
@@ -106,7 +109,7 @@ async def test_what_a_service_that_crashes_had_begun_is_delivered_again(
 ) -> None:
     name, give = queue
     await give(3)
-    async with worker(mooq_rabbitmq, name) as process:
+    async with worker(mooq_rabbitmq, name, seconds=1000) as process:
         await heard(process, "begun: 1", "begun: 2")
         process.kill()
         await process.wait()

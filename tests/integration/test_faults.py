@@ -139,7 +139,7 @@ async def test_a_broker_may_vanish_for_no_time_at_all(faults: Faults) -> None:
             await (await mooq.connect(**faults.arguments)).close()
         faults.vanish()
         faults.heal()
-    await (await mooq.connect(**faults.arguments, timeout=5)).close()
+    await (await mooq.connect(**faults.arguments)).close()
 
 
 async def test_a_stalled_network_lets_nothing_pass_until_it_heals(
@@ -236,7 +236,11 @@ async def test_what_was_half_closed_may_still_be_sent_to(
         await publishing
     faults.heal()
     await chan.publish(exchange_name="log", msg="next")
-    assert await in_queue(observer) == ["first", "sent", "next"]
+    # By two connections, of which RabbitMQ may hear in any order.
+    look = await observer.create_channel()
+    arrived = [(await look.get("q", timeout=LONGEST_WAIT))["msg"] for _ in range(3)]
+    assert arrived[0] == "first"
+    assert set(arrived[1:]) == {"sent", "next"}
 
 
 async def test_a_get_that_is_cancelled_on_its_way_leaves_its_message(

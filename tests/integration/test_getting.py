@@ -100,8 +100,8 @@ async def test_a_waiting_get_is_woken_by_a_later_publish(
 ) -> None:
     await make_queue(conn, "q")
     getter = await conn.create_channel()
-    getting = asyncio.create_task(getter.get("q", timeout=20))
-    other = asyncio.create_task(getter.get("q", timeout=20))
+    getting = asyncio.create_task(getter.get("q", timeout=LONGEST_WAIT))
+    other = asyncio.create_task(getter.get("q", timeout=LONGEST_WAIT))
     await chan.publish(exchange_name="log", msg="one")
     await chan.publish(exchange_name="log", msg="two")
     assert {(await getting)["msg"], (await other)["msg"]} == {"one", "two"}
@@ -114,7 +114,7 @@ async def test_what_is_there_already_is_returned_without_waiting(
     await make_queue(conn, "q")
     for number in range(3):
         await chan.publish(exchange_name="log", msg=number)
-    assert [(await chan.get("q", timeout=20))["msg"] for _ in range(3)] == [0, 1, 2]
+    assert [(await chan.get("q", timeout=LONGEST_WAIT))["msg"] for _ in range(3)] == [0, 1, 2]
 
 
 async def test_a_waiting_get_takes_one_message_and_leaves_the_others(
@@ -123,7 +123,7 @@ async def test_a_waiting_get_takes_one_message_and_leaves_the_others(
     await make_queue(conn, "q")
     getter = await conn.create_channel()
     for start in range(0, 100, 5):
-        getting = asyncio.create_task(getter.get("q", timeout=20))
+        getting = asyncio.create_task(getter.get("q", timeout=LONGEST_WAIT))
         await asyncio.gather(
             *(chan.publish(exchange_name="log", msg=number) for number in range(start, start + 5))
         )
@@ -137,13 +137,14 @@ async def test_concurrent_gets_get_every_message_once(
     await make_queue(conn, "q")
     getters = [await (await connect()).create_channel() for _ in range(2)]
     getting = [
-        asyncio.create_task(getters[number % 2].get("q", timeout=20)) for number in range(20)
+        asyncio.create_task(getters[number % 2].get("q", timeout=LONGEST_WAIT))
+        for number in range(20)
     ]
     await asyncio.gather(*(chan.publish(exchange_name="log", msg=number) for number in range(20)))
     assert sorted(message["msg"] for message in await asyncio.gather(*getting)) == list(range(20))
 
 
-@pytest.mark.parametrize("timeout", [None, 20])
+@pytest.mark.parametrize("timeout", [None, LONGEST_WAIT])
 async def test_a_cancelled_get_loses_nothing(
     conn: mooq.Connection, chan: mooq.Channel, timeout: float | None
 ) -> None:
@@ -162,7 +163,7 @@ async def test_a_cancelled_get_loses_nothing(
         if isinstance(outcomes[0], dict):
             taken.append(outcomes[0]["msg"])
     while len(taken) < 100:
-        taken.append((await chan.get("q", timeout=20))["msg"])
+        taken.append((await chan.get("q", timeout=LONGEST_WAIT))["msg"])
     assert sorted(taken) == list(range(100))
     assert await bodies_of(chan, "q") == []
 
@@ -205,12 +206,12 @@ async def test_a_get_whose_queue_is_deleted_meanwhile_ends_at_once(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
-    getting = asyncio.create_task(chan.get("q", timeout=20))
+    getting = asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT))
     other = await (await connect()).create_channel()
     # The first is taken by the get that waits, if it does: then the second finds it done.
     await other.publish(exchange_name="", routing_key="q", msg="wake")
     assert (await getting)["msg"] == "wake"
-    getting = asyncio.create_task(chan.get("q", timeout=20))
+    getting = asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT))
     while not getting.done():
         await other.delete_queue("q")
         await asyncio.sleep(0)

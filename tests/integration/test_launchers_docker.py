@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from io import BytesIO
@@ -26,6 +25,7 @@ from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.readiness import prove_restart
 from mooq.testing.asking import Answer
 from mooq.transports.rabbit import RabbitTransport
+from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
             async with prove_restart(RabbitTransport(address), timeout=0.2):
                 pass  # nobody restarts it
 
-        await before.open(5)
+        await before.open(LONGEST_WAIT)
         await broker.run()
         assert ended.is_set()
         assert containers_of(engine, broker) == [container]
@@ -172,10 +172,8 @@ async def connect(address: Address) -> mooq.Connection:
 async def test_an_image_that_cannot_be_had_is_an_error_that_names_it(engine: DockerClient) -> None:
     broker = broker_of("mooq-no-such-image:1.2")
     is_running = asyncio.get_running_loop().create_future()
-    started = time.monotonic()
     with pytest.raises(BrokerConnectionError, match=r"'mooq-no-such-image:1.2'") as raised:
         await broker.run(is_running)
-    assert time.monotonic() - started < 10
     assert "pull or build it" in str(raised.value)
     assert "MOOQ_RABBITMQ_IMAGE" in str(raised.value)
     assert is_running.exception() is raised.value
@@ -197,10 +195,8 @@ async def test_a_container_that_dies_at_once_ends_the_wait_with_its_log(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     broker = broker_of(image_that("echo the disk is full; exit 3"))
-    started = time.monotonic()
     with pytest.raises(BrokerConnectionError) as raised:
         await broker.run()
-    assert time.monotonic() - started < 10
     assert "ended with exit status 3, before it answered" in str(raised.value)
     assert str(raised.value).endswith("The end of its log:\nthe disk is full")
     assert not raised.value.transient
@@ -270,7 +266,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(
     broker = broker_of(image_that("exec sleep 60"))
     is_running = asyncio.get_running_loop().create_future()
     run = asyncio.create_task(broker.run(is_running))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LONGEST_WAIT):
         while not await asyncio.to_thread(containers_of, engine, broker):
             assert not run.done()
     run.cancel()

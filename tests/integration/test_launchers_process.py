@@ -21,6 +21,7 @@ from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import SERVER_FOLDERS, ProcessLauncher
 from mooq.transports.rabbit import RabbitTransport
+from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out
 
 NOBODY = 65534
@@ -85,7 +86,7 @@ def listening(processes: Iterable[Path]) -> set[str]:
     }
 
 
-@retry(stop=stop_after_delay(5), wait=wait_fixed(0.02), reraise=True)
+@retry(stop=stop_after_delay(LONGEST_WAIT), wait=wait_fixed(0.02), reraise=True)
 def ended(folder: Path) -> None:
     """Make sure that no process is left; Erlang's helpers end a moment after their node."""
     assert not processes_of(folder)
@@ -119,8 +120,8 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         await asyncio.gather(named.run(is_running), at_the_end.enter_async_context(other))
         assert is_running.result() is None
         assert "error" not in caplog.text  # that nothing listens yet is none
-        await to_named.open(5)
-        await to_other.open(5)
+        await to_named.open(LONGEST_WAIT)
+        await to_other.open(LONGEST_WAIT)
         processes = processes_of(temporary_folder)
         assert listening(processes) == {LOOPBACK_IN_PROC}
         assert "sesame" not in str(processes)
@@ -130,13 +131,13 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         await named.run()
         assert named_ended.is_set()
         assert not to_other.is_lost
-        await to_named.open(5)
+        await to_named.open(LONGEST_WAIT)
 
         await named.close()
         assert not to_other.is_lost
         assert len(files_in(temporary_folder)) == 1
         with pytest.raises(BrokerConnectionError, match="nothing listens there"):
-            await RabbitTransport(address).open(5)
+            await RabbitTransport(address).open(LONGEST_WAIT)
         assert not [one for one in processes_of(temporary_folder).values() if "/epmd " in one]
 
 
@@ -149,11 +150,11 @@ async def test_a_node_that_died_is_started_again_by_run() -> None:
         assert "ended with exit status -9" in (await wait_for_death(killed) or "")
         await broker.run()
         transport = RabbitTransport(Address(port=broker.port))
-        await transport.open(5)
+        await transport.open(LONGEST_WAIT)
         await transport.close()
 
 
-@retry(retry=retry_if_result(lambda death: death is None), stop=stop_after_delay(5))
+@retry(retry=retry_if_result(lambda death: death is None), stop=stop_after_delay(LONGEST_WAIT))
 async def wait_for_death(launcher: ProcessLauncher) -> str | None:
     return await launcher.death()
 
@@ -192,7 +193,7 @@ async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
     if shutil.which("rabbitmq-server", path=SERVER_FOLDERS) is None:
         pytest.skip("this rabbitmq-server is found by PATH alone, so PATH cannot break it")
     with pytest.raises(BrokerConnectionError) as raised:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONGEST_WAIT):
             await broker.run()
     assert "RabbitMQ ended with exit status 127, before it answered" in str(raised.value)
     assert "The end of its log:\n" in str(raised.value)
@@ -214,7 +215,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(temporary_folder: Path) ->
     broker = new_broker()
     is_running = asyncio.get_running_loop().create_future()
     run = asyncio.create_task(broker.run(is_running))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST_WAIT):
         while not await asyncio.to_thread(processes_of, temporary_folder):
             assert not run.done()
     run.cancel()

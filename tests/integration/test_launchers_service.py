@@ -17,6 +17,7 @@ from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.commands import SYSTEM_FOLDERS
 from mooq.rabbitmq_broker.ports import check_free
 from mooq.transports.rabbit import RabbitTransport
+from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out
 
 HERE = Address("localhost", 5672)
@@ -55,7 +56,7 @@ async def test_run_starts_the_service_run_again_restarts_it_and_close_stops_it()
     try:
         await broker.run(is_running)
         assert is_running.result() is None
-        await transport.open(5)
+        await transport.open(LONGEST_WAIT)
 
         # A restart, at once known to be useless: nothing is left running.
         with pytest.raises(BrokerConnectionError, match="refused the login of user 'guest'") as no:
@@ -63,7 +64,7 @@ async def test_run_starts_the_service_run_again_restarts_it_and_close_stops_it()
         assert ended.is_set()
         assert not no.value.transient
         with pytest.raises(BrokerConnectionError, match="nothing listens there"):
-            await transport.open(5)
+            await transport.open(LONGEST_WAIT)
     finally:
         await transport.close()
         await stranger.close()

@@ -78,7 +78,7 @@ def machine() -> Iterator[Container]:
 @retry(
     retry=retry_if_result(lambda state: state not in ("running", "degraded")),
     wait=wait_fixed(0.1),
-    stop=stop_after_delay(30),
+    stop=stop_after_delay(100),
 )
 def wait_until_booted(container: Container) -> str:
     said: bytes = container.exec_run(["systemctl", "is-system-running"]).output

@@ -20,6 +20,7 @@ from tests.integration.inbox import (
     make_queue,
     no_task_left,
     processing,
+    until,
 )
 
 
@@ -191,7 +192,7 @@ async def test_a_callback_may_close_what_it_runs_on(
         await chan.publish(exchange_name="log", msg="quit")
         assert await inbox.has(1) == ["quit"]
     # It was not acknowledged before its callback returned, and could not be afterwards.
-    message = await chan.get("q", timeout=5)  # RabbitMQ requeues after it has closed
+    message = await chan.get("q", timeout=LONGEST_WAIT)  # RabbitMQ requeues after it has closed
     assert (message["msg"], message["redelivered"]) == ("quit", True)
 
 
@@ -317,7 +318,8 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
         await (await (await connect()).create_channel()).delete_queue("q")
         await chan.publish(exchange_name="others", msg="still there")
         assert await other_inbox.has(1) == ["still there"]
-        assert logged(caplog) == [
+        # RabbitMQ tells consumers some time after their queue was deleted.
+        assert await until(lambda: logged(caplog), "word of the deletion") == [
             "queue 'q' was deleted; its consumer is gone until it is registered again"
         ]
         with pytest.raises(mooq.ConsumerQueueNotFound):
@@ -365,7 +367,7 @@ async def test_many_channels_come_and_go_on_one_connection(
     for number in range(20):
         async with await conn.create_channel() as channel:
             await channel.publish(exchange_name="log", msg=number)
-            assert (await channel.get("q", timeout=20))["msg"] == number
+            assert (await channel.get("q", timeout=LONGEST_WAIT))["msg"] == number
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])

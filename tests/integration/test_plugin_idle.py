@@ -145,7 +145,7 @@ async def test_what_is_rejected_has_arrived_where_dead_letters_go(
         *(channels[0].publish(exchange_name="first", msg=number) for number in MANY)
     )
 
-    await mooq_broker.idle()
+    await mooq_broker.idle(timeout=LONGEST_WAIT)
 
     assert sorted(buried.bodies) == list(MANY)
 
@@ -164,7 +164,7 @@ async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
 
     await let_queue_answer_questions_only(mooq_rabbitmq, mooq_broker.virtual_host, "q")
 
-    await mooq_broker.idle()
+    await mooq_broker.idle(timeout=LONGEST_WAIT)
 
     assert sorted(mooq_broker.recorded.rejected.msgs) == list(MANY)
 
@@ -290,13 +290,15 @@ async def test_failures_of_callbacks_are_raised(
 
 
 async def test_what_is_still_under_way_at_the_deadline_is_named(
-    mooq_broker: Broker, mooq_channel: mooq.Channel
+    mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
     inbox = HeldInbox()
     await mooq_channel.register_consumer(
         "q", exchange_name="e", exchange_type="fanout", callback=inbox
     )
-    await mooq_channel.publish(exchange_name="e", msg="held")
+    async with processing(mooq_connection):
+        await mooq_channel.publish(exchange_name="e", msg="held")
+        await inbox.has(1)
 
     with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callbacks not done: .*HeldInbox"):
         await mooq_broker.idle(timeout=0.2)

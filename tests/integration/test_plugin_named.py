@@ -10,7 +10,6 @@ import pytest
 from mooq.rabbitmq_broker.owner import Owner
 from mooq.testing.asking import Answer
 from mooq.testing.virtual_hosts import Management
-from tests.command_line import free_port
 from tests.integration.inner_run import (
     LONGEST,
     NOWHERE,
@@ -111,12 +110,12 @@ def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
 
 
 def test_a_broker_without_its_management_api_is_told_to_enable_it(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: Answer, closed_port: int
 ) -> None:
     address, _ = named(mooq_rabbitmq)
 
     status, printed = run(
-        ONE_TEST, address, f"--mooq-management=127.0.0.1:{free_port()}", "--mooq-timeout=0.5"
+        ONE_TEST, address, f"--mooq-management=127.0.0.1:{closed_port}", "--mooq-timeout=3"
     )
 
     assert status == pytest.ExitCode.TESTS_FAILED

@@ -7,7 +7,14 @@ import pytest
 import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.recorder import Event, Recorder
-from tests.integration.inbox import FailingInbox, HeldInbox, Inbox, Refusal, make_queue
+from tests.integration.inbox import (
+    LONGEST_WAIT,
+    FailingInbox,
+    HeldInbox,
+    Inbox,
+    Refusal,
+    make_queue,
+)
 
 
 async def test_a_message_leaves_its_whole_way_on_record(
@@ -110,7 +117,7 @@ async def test_what_get_takes_is_on_record(
     for number in (1, 2):
         await mooq_channel.publish(exchange_name="e", msg=number, routing_key="k")
     await mooq_channel.get("q")
-    await mooq_channel.get("q", timeout=10)
+    await mooq_channel.get("q", timeout=LONGEST_WAIT)
 
     assert mooq_recorder.delivered.where(queue_name="q").msgs == [1, 2]
     assert mooq_recorder.acknowledged.where(queue_name="q").msgs == [1, 2]

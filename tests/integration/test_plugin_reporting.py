@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from tests.command_line import free_port
 from tests.integration.inner_run import NOWHERE, ONE_TEST, SUMMARY, Run, run
 
 __all__ = ["run"]  # a fixture
@@ -37,25 +36,29 @@ def test_a_person_sees_no_line_once_there_is_nothing_to_wait_for(run: Run) -> No
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_where_nobody_looks_there_is_no_line(run: Run, workers: str) -> None:
-    nobody = f"--mooq-address=amqp://127.0.0.1:{free_port()}"
+def test_where_nobody_looks_there_is_no_line(run: Run, workers: str, closed_port: int) -> None:
+    nobody = f"--mooq-address=amqp://127.0.0.1:{closed_port}"
 
-    status, printed = run(ONE_TEST, nobody, "--mooq-timeout=0.5", workers)
+    status, printed = run(ONE_TEST, nobody, "--mooq-timeout=1", workers)
 
     assert status == pytest.ExitCode.TESTS_FAILED
     assert "waiting for" not in printed
     assert "\x1b" not in printed
 
 
-def test_a_broker_that_nobody_can_reach_fails_its_tests_and_is_explained_once(run: Run) -> None:
-    port = free_port()
+def test_a_broker_that_nobody_can_reach_fails_its_tests_and_is_explained_once(
+    run: Run, closed_port: int
+) -> None:
     two = f"{ONE_TEST}\n{ONE_TEST.replace('test_it', 'test_other')}"
 
     status, printed = run(
-        two, f"--mooq-address=amqp://127.0.0.1:{port}", "--mooq-timeout=0.5", DOCKER_HOST=NOWHERE
+        two,
+        f"--mooq-address=amqp://127.0.0.1:{closed_port}",
+        "--mooq-timeout=1",
+        DOCKER_HOST=NOWHERE,
     )
 
     assert status == pytest.ExitCode.TESTS_FAILED
     assert "2 passed, 2 errors" in printed
     section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
-    assert f"cannot connect to 127.0.0.1:{port}: nothing listens there" in section
+    assert f"cannot connect to 127.0.0.1:{closed_port}: nothing listens there" in section

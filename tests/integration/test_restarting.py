@@ -12,7 +12,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import mooq
 from mooq.testing.faults import faults_before
@@ -26,6 +25,7 @@ from tests.integration.inbox import (
     make_queue,
     processing,
     publish_surely,
+    until,
 )
 from tests.integration.restarting import (
     CutOffInMemory,
@@ -38,19 +38,9 @@ from tests.integration.restarting import (
 )
 from tests.managed_docker import ManagedDockerLauncher
 
+LONGEST_RESTART = 200.0  # seconds, with all that is done before and after it
+
 Scenario = Callable[[Unsteady], Coroutine[Any, Any, None]]
-
-
-@retry(
-    retry=retry_if_exception_type(AssertionError),
-    wait=wait_fixed(0.01),
-    stop=stop_after_delay(LONGEST_WAIT),
-    reraise=True,
-)
-async def until_told_of_its_end(channel: mooq.Channel) -> None:
-    """Wait until RabbitMQ has told the only consumer of a channel that its queue is gone."""
-    (subscription,) = channel._subscriptions
-    assert subscription.tag is None, "the consumer still believes in its queue"
 
 
 async def consumers_and_producers_come_back_under_process_events(broker: Unsteady) -> None:
@@ -175,7 +165,7 @@ async def a_channel_that_did_nothing_yet_is_of_use(broker: Unsteady) -> None:
         await broker.fail()
         await make_queue(conn, "idle", exchange_name="idle")
         await publish_surely(idle, exchange_name="idle", msg=1)
-        assert (await idle.get("idle", timeout=20))["msg"] == 1
+        assert (await idle.get("idle", timeout=LONGEST_WAIT))["msg"] == 1
 
 
 async def several_calls_wait_for_the_same_connection(broker: Unsteady) -> None:
@@ -199,7 +189,7 @@ async def a_get_that_waits_ends_and_ends_no_other_consumer(broker: Unsteady) -> 
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), Inbox()
         await make_queue(conn, "awaited", "awaited", exchange_name="get")
-        getting = asyncio.create_task(chan.get("awaited", timeout=20))
+        getting = asyncio.create_task(chan.get("awaited", timeout=LONGEST_RESTART))
         await chan.register_consumer(
             "beside", "beside", exchange_name="get", exchange_type="direct", callback=inbox
         )
@@ -226,7 +216,8 @@ async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
         await closed.close()
         async with processing(conn):
             await chan.delete_queue("deleted")
-            await until_told_of_its_end(deleted)
+            (subscription,) = deleted._subscriptions
+            await until(lambda: subscription.tag is None, "the consumer to be told of its end")
             await broker.fail()
             await publish_surely(chan, exchange_name="closed", msg=1)
             assert (await chan.get("closed"))["msg"] == 1
@@ -255,7 +246,7 @@ SCENARIOS: dict[str, Scenario] = {
 @pytest.mark.parametrize("kind", [RestartedInMemory, CutOffInMemory])
 @pytest.mark.parametrize("name", SCENARIOS)
 async def test_when_the_broker_in_memory_fails(name: str, kind: type[RestartedInMemory]) -> None:
-    async with in_memory(kind) as broker, asyncio.timeout(20):
+    async with in_memory(kind) as broker, asyncio.timeout(LONGEST_WAIT):
         await SCENARIOS[name](broker)
 
 
@@ -263,7 +254,7 @@ async def test_when_the_broker_in_memory_fails(name: str, kind: type[RestartedIn
 async def test_when_the_connections_to_rabbitmq_are_cut(
     name: str, rabbit_address: BrokerAddress
 ) -> None:
-    async with faults_before(**rabbit_address) as faults, asyncio.timeout(60):
+    async with faults_before(**rabbit_address) as faults, asyncio.timeout(LONGEST_RESTART):
         await SCENARIOS[name](CutOffRabbitMQ(faults))
 
 
@@ -272,7 +263,7 @@ async def test_when_the_connections_to_rabbitmq_are_cut(
 async def test_when_rabbitmq_is_restarted(launcher_class: type[ManagedDockerLauncher]) -> None:
     async with (
         on_rabbitmq(launcher_class, len(SCENARIOS)) as broker,
-        asyncio.timeout(60),
+        asyncio.timeout(LONGEST_RESTART),
         asyncio.TaskGroup() as together,
     ):
         for scenario in SCENARIOS.values():
@@ -314,11 +305,11 @@ async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
         asyncio.create_task(conn.process_events()),
         asyncio.create_task(conn.process_events(num_cycles=100)),
     ]
-    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=20))
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=LONGEST_WAIT))
     await broker.close()
     with pytest.raises(mooq.BrokerConnectionError):
         await chan.publish(exchange_name="log", msg=2, timeout=0.01)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LONGEST_WAIT):
         await conn.close()
         assert await asyncio.gather(*processes) == [None, None]
         outcome: Any = (await asyncio.gather(publishing, return_exceptions=True))[0]

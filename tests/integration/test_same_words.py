@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import mooq
 from mooq import errors
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import Inbox, make_queue
+from tests.integration.inbox import Inbox, cycles_until, make_queue
 
 Call: TypeAlias = Callable[[mooq.Connection, mooq.Channel], Awaitable[object]]
 
@@ -220,9 +220,8 @@ async def said_by(address: BrokerAddress) -> dict[str, str]:
             else:
                 said[name] = f"returned {result!r}"
             await chan.publish(exchange_name="log", msg=name, routing_key="k")
-        await conn.process_events(num_cycles=1)
-        if len(inbox.messages) < len(WRONG):  # more than prefetch_count
-            await conn.process_events(num_cycles=1)
+        # They are more than prefetch_count.
+        await cycles_until(conn, lambda: len(inbox.messages) >= len(WRONG), "every message")
         assert inbox.bodies == [name for name, _ in WRONG]
         assert not any(message["redelivered"] for message in inbox.messages)
     return said

@@ -85,7 +85,7 @@ async def test_what_the_machine_trusts_is_trusted(
 @pytest.mark.rabbit
 async def test_a_certificate_of_an_authority_that_is_not_trusted(tls: TLSLauncher) -> None:
     for verifying in (True, trusting(trustme.CA())):
-        error = await failure(host=HOST, port=tls.tls_port, ssl=verifying, timeout=5)
+        error = await failure(host=HOST, port=tls.tls_port, ssl=verifying)
         assert str(error) == (
             f"cannot connect to {HOST}:{tls.tls_port}: its certificate is not trusted here "
             "(self-signed certificate in certificate chain); pass "
@@ -100,7 +100,7 @@ async def test_a_certificate_that_is_not_valid(
     tls: TLSLauncher, host: str, validity: dict[str, Any], text: str
 ) -> None:
     async with tls.presenting(tls.authority.issue_cert(host, **validity)):
-        error = await failure(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority), timeout=5)
+        error = await failure(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority))
     assert str(error) == f"cannot connect to {HOST}:{tls.tls_port}: {text}"
     assert not error.transient
 
@@ -138,7 +138,7 @@ async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
         context = trusting(tls.authority)
         context.maximum_version = newest
         certificate.configure_cert(context)
-        error = await failure(host=HOST, port=tls.tls_port, ssl=context, timeout=5)
+        error = await failure(host=HOST, port=tls.tls_port, ssl=context)
         assert str(error).startswith(
             f"cannot connect to {HOST}:{tls.tls_port}: it refused the certificate of this client, "
             "or wants one ("
@@ -149,7 +149,7 @@ async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
 
 @pytest.mark.rabbit
 async def test_no_tls_where_it_is_spoken(tls: TLSLauncher) -> None:
-    error = await failure(host=HOST, port=tls.tls_port, timeout=5)
+    error = await failure(host=HOST, port=tls.tls_port)
     assert str(error) == (
         f"cannot connect to {HOST}:{tls.tls_port}: TLS is spoken there; connect with ssl=True, or "
         "an amqps:// URL"
@@ -171,14 +171,14 @@ async def test_tls_where_rabbitmq_speaks_none(rabbit_address: BrokerAddress) -> 
         {"url": f"amqps://guest:guest@{place}/{virtual_host}"},
     ]
     for tls in arguments:
-        error = await failure(**tls, timeout=5)
+        error = await failure(**tls)
         assert str(error) == f"cannot connect to {place}: {NO_TLS}"
         assert not error.transient
 
 
 async def test_tls_where_another_protocol_is_spoken() -> None:
     async with port_that(speaks_http) as port:
-        error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=5)
+        error = await failure(host="127.0.0.1", port=port, ssl=True)
         assert str(error) == f"cannot connect to 127.0.0.1:{port}: {NO_TLS}"
 
 
@@ -193,7 +193,7 @@ async def test_tls_where_connections_are_closed_at_once_may_pass() -> None:
         writer.close()
 
     async with port_that(closes) as port:
-        error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=5)
+        error = await failure(host="127.0.0.1", port=port, ssl=True)
         assert error.transient
         assert "no RabbitMQ, or one not ready yet" in str(error)
 

@@ -212,15 +212,15 @@ async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(
     broker_address: BrokerAddress,
 ) -> None:
     async with faults_before(**broker_address) as faults:
-        conn = await mooq.connect(**faults.arguments)
+        conn = await mooq.connect(**faults.arguments, timeout=10 * LONGEST_WAIT)
         chan = await conn.create_channel()
         await chan.register_producer(exchange_name="log", exchange_type="direct")
         faults.hold_answers()
         processes = asyncio.create_task(conn.process_events())
-        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1, timeout=20))
+        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1))
         faults.cut()
         await faults.is_holding.wait()
-        async with asyncio.timeout(5):  # connecting may take 10
+        async with asyncio.timeout(LONGEST_WAIT):  # connecting may take ten times that
             await conn.close()
             await processes
             with pytest.raises(mooq.BrokerConnectionError, match="is closed; "):

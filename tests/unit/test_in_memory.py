@@ -173,7 +173,7 @@ async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
         processing = asyncio.ensure_future(connection.process_events())
         await broker.close()
         await broker.run()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not arrived.is_set():
                 await channel.publish(exchange_name="e", msg=1)
                 await asyncio.sleep(0)

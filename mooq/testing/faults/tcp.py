@@ -7,6 +7,7 @@ it sees one; what is no frame, such as a refused protocol header, it passes on a
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -112,7 +113,8 @@ class Proxy(Faults):
     def __init__(self, target: Arguments, route: type[TCPRoute] = TCPRoute) -> None:
         self._target = target
         self._route = route
-        self._listener = socket.create_server((LOOPBACK, 0))
+        self._listener = bound(0)
+        self._listener.listen()
         self._port: int = self._listener.getsockname()[1]
         super().__init__({**target, "host": LOOPBACK, "port": self._port})
         self._serving: asyncio.Task[None] | None = None
@@ -122,17 +124,21 @@ class Proxy(Faults):
     def vanish(self) -> None:
         if not self.has_vanished:
             self._stop_listening()
+            # Nobody else gets its port; what is bound, and does not listen, takes nobody.
+            self._listener = bound(self._port)
         super().vanish()
 
     def heal(self) -> None:
         if self.has_vanished:
-            self._listener = socket.create_server((LOOPBACK, self._port))
+            self._listener.listen()
             self._serve()
         super().heal()
 
     async def close(self) -> None:
         """End everything."""
-        if not self.has_vanished:
+        if self.has_vanished:
+            self._listener.close()
+        else:
             self._stop_listening()
         self.cut()
         for passing in self._passing:
@@ -168,6 +174,15 @@ class Proxy(Faults):
             streams[1].transport.abort()
             return
         await self._route(self, streams, broker).run()
+
+
+def bound(port: int) -> socket.socket:
+    """Return a socket that has a port of the loopback interface, and does not listen yet."""
+    listener = socket.socket()
+    if os.name == "posix":  # elsewhere the option lets two sockets share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((LOOPBACK, port))
+    return listener
 
 
 async def frame(reader: asyncio.StreamReader) -> bytes:
