@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import aio_pika
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from mooq.address import broker_name
 from mooq.memory_broker.broker import Channel
@@ -16,6 +17,7 @@ from mooq.message import Message
 from mooq.topology import Queue
 from mooq.transports.memory import listening
 from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT
 
 
 class RawMessage(NamedTuple):
@@ -37,7 +39,7 @@ class Foreigner(ABC):
 
     @abstractmethod
     async def get(self, queue_name: str) -> RawMessage:
-        """Take a message off a queue, as it is, and acknowledge it."""
+        """Take a message off a queue, as it is, and acknowledge it; wait for one."""
 
     @abstractmethod
     async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
@@ -73,7 +75,7 @@ class OnRabbitMQ(Foreigner):
 
     async def get(self, queue_name: str) -> RawMessage:
         queue = await self._channel.get_queue(queue_name)
-        message = await queue.get(no_ack=True)
+        message = await patiently(queue)
         return RawMessage(
             message.body,
             message.content_type,
@@ -128,6 +130,17 @@ class InMemory(Foreigner):
     async def delete_exchange(self, name: str) -> None:
         # mooq never deletes one, so its state machine has no verb for it.
         del self._channel._host._exchanges[name]
+
+
+@retry(
+    retry=retry_if_exception_type(aio_pika.exceptions.QueueEmpty),
+    wait=wait_fixed(0.01),
+    stop=stop_after_delay(LONGEST_WAIT),
+    reraise=True,
+)
+async def patiently(queue: AbstractQueue) -> AbstractIncomingMessage:
+    """Take a message, which may be on its way: what is rejected is dead-lettered later."""
+    return await queue.get(no_ack=True)
 
 
 @asynccontextmanager
