@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import pytest
 from tenacity import (
@@ -21,8 +21,6 @@ from tenacity import (
 import mooq
 
 LONGEST_WAIT = 60.0  # seconds for what takes milliseconds, unless a machine has much else to do
-
-T = TypeVar("T")
 
 
 class Inbox:
@@ -125,24 +123,24 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
             task.result()
 
 
-async def until(look: Callable[[], T], awaited: str) -> T:
-    """Return what is seen as soon as it is true; for what no event tells of."""
+async def until(look: Callable[[], Any], awaited: str) -> Any:
+    """Return what is seen, or awaited, as soon as it is true; for what no event tells of."""
 
-    async def seen() -> T:
-        return look()
+    async def seen() -> Any:
+        sight = look()
+        return await sight if isinstance(sight, Awaitable) else sight
 
     def give_up(attempts: RetryCallState) -> NoReturn:
         assert attempts.outcome is not None
         last = attempts.outcome.result()
         raise AssertionError(f"waited {LONGEST_WAIT:g} s for {awaited}; last seen: {last!r}")
 
-    result: T = await AsyncRetrying(
+    return await AsyncRetrying(
         retry=retry_if_result(lambda seen: not seen),
         wait=wait_fixed(0.01),
         stop=stop_after_delay(LONGEST_WAIT),
         retry_error_callback=give_up,
     )(seen)
-    return result
 
 
 async def cycles_until(

@@ -217,7 +217,12 @@ async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
         async with processing(conn):
             await chan.delete_queue("deleted")
             (subscription,) = deleted._subscriptions
-            await until(lambda: subscription.tag is None, "the consumer to be told of its end")
+
+            async def is_told() -> bool:
+                await deleted.flush()
+                return subscription.tag is None
+
+            await until(is_told, "the consumer to be told that its queue is gone")
             await broker.fail()
             await publish_surely(chan, exchange_name="closed", msg=1)
             assert (await chan.get("closed"))["msg"] == 1
