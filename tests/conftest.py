@@ -70,3 +70,18 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def default_virtual_host(
+    mooq_rabbitmq: Answer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Answer]:
+    """The run's RabbitMQ for a program of fixed names, in the virtual host that all tests share.
+
+    Tests that take it wait for each other, whichever worker they run in.
+    """
+    import fcntl  # which Windows lacks
+
+    with (tmp_path_factory.getbasetemp().parent / "default virtual host").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield mooq_rabbitmq

@@ -115,8 +115,9 @@ def test_an_example_runs_with_nothing_else_installed(example: Path) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_does_the_same_on_rabbitmq(example: Path, mooq_rabbitmq: Answer) -> None:
-    where = ["--host", mooq_rabbitmq["host"], "--port", str(mooq_rabbitmq["port"])]
+def test_an_example_does_the_same_on_rabbitmq(example: Path, default_virtual_host: Answer) -> None:
+    host, port = default_virtual_host["host"], default_virtual_host["port"]
+    where = ["--host", host, "--port", str(port)]
 
     on_rabbitmq = run(str(example), "--broker", "rabbit", *where)
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from mooq.cli.commands import mooq as command_line
 from mooq.testing.asking import Answer
 from tests import documentation
-from tests.command_line import environment
+from tests.command_line import LONGEST_COMMAND, environment
 from tests.documentation import ROOT, Block, blocks_in
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
@@ -65,7 +65,7 @@ def run(command: list[str], folder: Path = ROOT, **variables: str) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=LONGEST_COMMAND,
         check=False,
     )
     assert ended.returncode == 0, f"{shlex.join(command)}\n{ended.stdout}"
@@ -106,15 +106,15 @@ def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
 @pytest.mark.rabbit
 @pytest.mark.parametrize("command", ON_RABBITMQ)
 def test_a_command_of_the_pages_works_with_rabbitmq(
-    command: str, project: Path, mooq_rabbitmq: Answer
+    command: str, project: Path, default_virtual_host: Answer
 ) -> None:
-    host, port = mooq_rabbitmq["host"], mooq_rabbitmq["port"]
-    url = f"amqp://{mooq_rabbitmq['username']}:{mooq_rabbitmq['password']}@{host}:{port}"
+    host, port = default_virtual_host["host"], default_virtual_host["port"]
+    url = f"amqp://{default_virtual_host['username']}:{default_virtual_host['password']}@{host}:{port}"
     match shlex.split(DEFAULT_ADDRESS.sub(url, command)):
         case ["docker", "compose", *arguments]:
             dry_run(*arguments)
         case ["pytest", *_] as words:
-            management = mooq_rabbitmq["management"]
+            management = default_virtual_host["management"]
             printed = run(
                 words, project, MOOQ_RABBITMQ_URL=url, MOOQ_RABBITMQ_MANAGEMENT=management
             )

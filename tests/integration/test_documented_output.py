@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from mooq.testing.asking import Answer
+from tests.command_line import LONGEST_COMMAND
 from tests.documentation import ROOT, blocks_in
 from tests.integration.inner_run import SUMMARY, Run, named, run
 
@@ -48,7 +49,9 @@ def words(text: str) -> str:
 def printed_by(*arguments: str) -> str:
     """Return all that a program prints."""
     command = [sys.executable, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=LONGEST_COMMAND, check=True
+    )
     return done.stdout + done.stderr
 
 
