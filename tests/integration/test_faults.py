@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import pytest
@@ -14,31 +13,12 @@ from mooq.testing.arguments import arguments_of
 from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, make_queue, processing
+from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, processing
+from tests.integration.through_network import conn, faults, observer
+
+__all__ = ["conn", "faults", "observer"]  # fixtures
 
 AT_ONCE = 0.05  # seconds that something must not be done within
-
-
-@pytest.fixture
-async def faults(broker_address: BrokerAddress) -> AsyncIterator[Faults]:
-    async with faults_before(**broker_address) as faults:
-        yield faults
-
-
-@pytest.fixture
-async def observer(broker_address: BrokerAddress) -> AsyncIterator[mooq.Connection]:
-    """A connection that goes straight to the broker."""
-    async with await mooq.connect(**broker_address) as observer:
-        await make_queue(observer, "q")
-        yield observer
-
-
-@pytest.fixture
-async def conn(faults: Faults, observer: mooq.Connection) -> AsyncIterator[mooq.Connection]:
-    """A connection through the network, which heals before it is closed."""
-    async with await mooq.connect(**faults.arguments) as conn:
-        yield conn
-        faults.heal()
 
 
 @pytest.fixture

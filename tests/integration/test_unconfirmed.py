@@ -8,16 +8,17 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import mooq
-from mooq.testing.faults import faults_before
-from tests.conftest import BrokerAddress
+from mooq.testing.faults import Faults
 from tests.integration.inbox import (
     LONGEST_WAIT,
     HeldInbox,
     Inbox,
     bodies_of,
-    make_queue,
     processing,
 )
+from tests.integration.through_network import conn, faults, observer
+
+__all__ = ["conn", "faults", "observer"]  # fixtures
 
 
 @retry(
@@ -32,196 +33,149 @@ async def arrived(channel: mooq.Channel) -> object:
 
 
 async def test_concurrent_publishes_do_not_wait_for_each_others_confirm(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**broker_address) as observer,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        await make_queue(observer, "q")
-        look = await observer.create_channel()
-        chan = await conn.create_channel()
-        await chan.publish(exchange_name="log", msg="first")
-        faults.hold_answers()
-        publishing = [
-            asyncio.create_task(chan.publish(exchange_name="log", msg=number))
-            for number in range(100)
-        ]
-        assert [await arrived(look) for _ in range(101)] == ["first", *range(100)]
-        assert not any(task.done() for task in publishing)
-        faults.heal()
-        assert await asyncio.gather(*publishing) == [None] * 100
+    look = await observer.create_channel()
+    chan = await conn.create_channel()
+    await chan.publish(exchange_name="log", msg="first")
+    faults.hold_answers()
+    publishing = [
+        asyncio.create_task(chan.publish(exchange_name="log", msg=number)) for number in range(100)
+    ]
+    assert [await arrived(look) for _ in range(101)] == ["first", *range(100)]
+    assert not any(task.done() for task in publishing)
+    faults.heal()
+    assert await asyncio.gather(*publishing) == [None] * 100
 
 
 async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**broker_address) as observer,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        await make_queue(observer, "q")
-        chan = await conn.create_channel()
-        await chan.publish(exchange_name="log", msg="first")
-        faults.hold_answers()
-        with pytest.raises(mooq.PublishUnconfirmed) as caught:
-            await chan.publish(exchange_name="log", msg="second", message_id="m-2", timeout=0.05)
-        place = f"{faults.arguments['host']}:{faults.arguments['port']}"
-        assert str(caught.value) == (
-            f"message m-2 to exchange 'log' at {place} was sent but "
-            "not confirmed (no answer from the broker within 0.05 s); it may have arrived: "
-            "publish it again with the same message_id, so that a receiver can tell"
-        )
-        assert isinstance(caught.value, mooq.BrokerConnectionError)
-        faults.heal()
-        await chan.publish(exchange_name="log", msg="third")
-        assert await bodies_of(await observer.create_channel(), "q") == ["first", "second", "third"]
+    chan = await conn.create_channel()
+    await chan.publish(exchange_name="log", msg="first")
+    faults.hold_answers()
+    with pytest.raises(mooq.PublishUnconfirmed) as caught:
+        await chan.publish(exchange_name="log", msg="second", message_id="m-2", timeout=0.05)
+    place = f"{faults.arguments['host']}:{faults.arguments['port']}"
+    assert str(caught.value) == (
+        f"message m-2 to exchange 'log' at {place} was sent but "
+        "not confirmed (no answer from the broker within 0.05 s); it may have arrived: "
+        "publish it again with the same message_id, so that a receiver can tell"
+    )
+    assert isinstance(caught.value, mooq.BrokerConnectionError)
+    faults.heal()
+    await chan.publish(exchange_name="log", msg="third")
+    assert await bodies_of(await observer.create_channel(), "q") == ["first", "second", "third"]
 
 
 async def test_a_publish_that_could_not_be_sent_in_time_says_so_and_never_arrives(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**broker_address) as observer,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        await make_queue(observer, "q")
-        chan = await conn.create_channel()
-        faults.hold_answers()  # the question whether the exchange exists is not answered
-        with pytest.raises(mooq.BrokerConnectionError, match=r"within 0\.05 s") as caught:
-            await chan.publish(exchange_name="log", msg="first", timeout=0.05)
-        assert not isinstance(caught.value, mooq.PublishUnconfirmed)
-        faults.heal()
-        await chan.publish(exchange_name="log", msg="second")
-        assert await bodies_of(await observer.create_channel(), "q") == ["second"]
+    chan = await conn.create_channel()
+    faults.hold_answers()  # the question whether the exchange exists is not answered
+    with pytest.raises(mooq.BrokerConnectionError, match=r"within 0\.05 s") as caught:
+        await chan.publish(exchange_name="log", msg="first", timeout=0.05)
+    assert not isinstance(caught.value, mooq.PublishUnconfirmed)
+    faults.heal()
+    await chan.publish(exchange_name="log", msg="second")
+    assert await bodies_of(await observer.create_channel(), "q") == ["second"]
 
 
 async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**broker_address) as observer,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        await make_queue(observer, "q")
-        look = await observer.create_channel()
-        chan = await conn.create_channel()
-        inbox = Inbox()
-        await chan.register_consumer(
-            "mine", exchange_name="own", exchange_type="direct", callback=inbox
-        )
-        await chan.publish(exchange_name="log", msg="first")
-        faults.hold_answers()
-        publishing = [
-            asyncio.create_task(chan.publish(exchange_name="log", msg=number))
-            for number in range(10)
-        ]
-        assert [await arrived(look) for _ in range(11)] == ["first", *range(10)]
-        faults.cut()
-        faults.heal()
-        outcomes = await asyncio.gather(*publishing, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
-        # The connection comes back, and with it the consumer.
-        async with processing(conn):
-            await chan.publish(exchange_name="own", msg="again")
-            assert await inbox.has(1) == ["again"]
+    look = await observer.create_channel()
+    chan = await conn.create_channel()
+    inbox = Inbox()
+    await chan.register_consumer(
+        "mine", exchange_name="own", exchange_type="direct", callback=inbox
+    )
+    await chan.publish(exchange_name="log", msg="first")
+    faults.hold_answers()
+    publishing = [
+        asyncio.create_task(chan.publish(exchange_name="log", msg=number)) for number in range(10)
+    ]
+    assert [await arrived(look) for _ in range(11)] == ["first", *range(10)]
+    faults.cut()
+    faults.heal()
+    outcomes = await asyncio.gather(*publishing, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
+    # The connection comes back, and with it the consumer.
+    async with processing(conn):
+        await chan.publish(exchange_name="own", msg="again")
+        assert await inbox.has(1) == ["again"]
 
 
 async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messages_again(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        chan = await conn.create_channel()
-        inbox, broken = Inbox(), asyncio.Event()
+    chan = await conn.create_channel()
+    inbox, broken = Inbox(), asyncio.Event()
 
-        async def outlive(message: mooq.IncomingMessage) -> None:
-            inbox.keep(message)
-            await broken.wait()
+    async def outlive(message: mooq.IncomingMessage) -> None:
+        inbox.keep(message)
+        await broken.wait()
 
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=outlive
-        )
-        async with processing(conn):
-            for number in range(3):
-                await chan.publish(exchange_name="log", msg=number)
-            await inbox.has(3)
-            faults.cut()
-            assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
-            broken.set()  # the first three acknowledge to a channel that is gone
-            await chan.publish(exchange_name="log", msg=3)
-            assert (await inbox.has(7))[6] == 3
-        assert [message["redelivered"] for message in inbox.messages] == [False] * 3 + [
-            True
-        ] * 3 + [False]
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=outlive)
+    async with processing(conn):
+        for number in range(3):
+            await chan.publish(exchange_name="log", msg=number)
+        await inbox.has(3)
+        faults.cut()
+        assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
+        broken.set()  # the first three acknowledge to a channel that is gone
+        await chan.publish(exchange_name="log", msg=3)
+        assert (await inbox.has(7))[6] == 3
+    assert [message["redelivered"] for message in inbox.messages] == [False] * 3 + [True] * 3 + [
+        False
+    ]
 
 
 async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_them_end(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        chan, inbox = await conn.create_channel(), HeldInbox()
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
-        for number in range(100):
-            await chan.publish(exchange_name="log", msg=number)
-        cycle = asyncio.create_task(conn.process_events(num_cycles=1))
-        await inbox.has(100)
-        inbox.open()
-        faults.cut()
-        async with asyncio.timeout(LONGEST_WAIT):
-            await cycle
-        assert sorted(inbox.finished) == list(range(100))
-        await chan.close(timeout=LONGEST_WAIT)
-        assert inbox.finished == inbox.bodies
+    chan, inbox = await conn.create_channel(), HeldInbox()
+    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    for number in range(100):
+        await chan.publish(exchange_name="log", msg=number)
+    cycle = asyncio.create_task(conn.process_events(num_cycles=1))
+    await inbox.has(100)
+    inbox.open()
+    faults.cut()
+    async with asyncio.timeout(LONGEST_WAIT):
+        await cycle
+    assert sorted(inbox.finished) == list(range(100))
+    await chan.close(timeout=LONGEST_WAIT)
+    assert inbox.finished == inbox.bodies
 
 
 async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
-    broker_address: BrokerAddress,
+    faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
-    async with (
-        faults_before(**broker_address) as faults,
-        await mooq.connect(**broker_address) as observer,
-        await mooq.connect(**faults.arguments) as conn,
-    ):
-        await make_queue(observer, "q")
-        publisher = await observer.create_channel()
-        chan = await conn.create_channel()
-        getting = [asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT)) for _ in range(3)]
-        await publisher.publish(exchange_name="log", msg="before")
-        await asyncio.wait(getting, return_when=asyncio.FIRST_COMPLETED)
-        faults.cut()
-        await publisher.publish(exchange_name="log", msg="after")
-        await publisher.publish(exchange_name="log", msg="after")
-        async with asyncio.timeout(LONGEST_WAIT / 2):
-            messages = await asyncio.gather(*getting)
-        assert {message["msg"] for message in messages} == {"before", "after"}
+    publisher = await observer.create_channel()
+    chan = await conn.create_channel()
+    getting = [asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT)) for _ in range(3)]
+    await publisher.publish(exchange_name="log", msg="before")
+    await asyncio.wait(getting, return_when=asyncio.FIRST_COMPLETED)
+    faults.cut()
+    await publisher.publish(exchange_name="log", msg="after")
+    await publisher.publish(exchange_name="log", msg="after")
+    async with asyncio.timeout(LONGEST_WAIT / 2):
+        messages = await asyncio.gather(*getting)
+    assert {message["msg"] for message in messages} == {"before", "after"}
 
 
-async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(
-    broker_address: BrokerAddress,
-) -> None:
-    async with faults_before(**broker_address) as faults:
-        conn = await mooq.connect(**faults.arguments, timeout=10 * LONGEST_WAIT)
-        chan = await conn.create_channel()
-        await chan.register_producer(exchange_name="log", exchange_type="direct")
-        faults.hold_answers()
-        processes = asyncio.create_task(conn.process_events())
-        publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1))
-        faults.cut()
-        await faults.is_holding.wait()
-        async with asyncio.timeout(LONGEST_WAIT):  # connecting may take ten times that
-            await conn.close()
-            await processes
-            with pytest.raises(mooq.BrokerConnectionError, match="is closed; "):
-                await publishing
+async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(faults: Faults) -> None:
+    conn = await mooq.connect(**faults.arguments, timeout=10 * LONGEST_WAIT)
+    chan = await conn.create_channel()
+    await chan.register_producer(exchange_name="log", exchange_type="direct")
+    faults.hold_answers()
+    processes = asyncio.create_task(conn.process_events())
+    publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1))
+    faults.cut()
+    await faults.is_holding.wait()
+    async with asyncio.timeout(LONGEST_WAIT):  # connecting may take ten times that
+        await conn.close()
+        await processes
+        with pytest.raises(mooq.BrokerConnectionError, match="is closed; "):
+            await publishing
