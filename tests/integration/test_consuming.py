@@ -219,31 +219,10 @@ async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
     assert await bodies_of(other, "q") == ["kept"]
 
 
+@pytest.mark.parametrize(
+    "done", [(), (1,), (0, 1, 2), (1, 2), (0, 1, 3, 4), (4, 0), (3, 2, 1, 0)], ids=str
+)
 async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
-    holder = await conn.create_channel()
-    inbox = HeldInbox()
-    await holder.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=3
-    )
-    async with processing(conn):
-        for number in range(5):
-            await chan.publish(exchange_name="log", msg=number)
-        await inbox.has(3)
-        inbox.let_go(1)
-        await inbox.has(4)  # so 1 was acknowledged
-        await holder.close(timeout=0.01)
-    assert [(message["msg"], message["redelivered"]) for message in await drained(chan, "q")] == [
-        (0, True),
-        (2, True),
-        (3, True),
-        (4, False),
-    ]
-
-
-@pytest.mark.parametrize("done", [(0, 1, 2), (1, 2), (0, 1, 3, 4), (4, 0), (3, 2, 1, 0)], ids=str)
-async def test_callbacks_that_return_together_leave_the_others_unacknowledged(
     conn: mooq.Connection, chan: mooq.Channel, done: tuple[int, ...]
 ) -> None:
     holder = await conn.create_channel()
@@ -251,15 +230,16 @@ async def test_callbacks_that_return_together_leave_the_others_unacknowledged(
     await holder.register_consumer(
         "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=5
     )
+    delivered = 5 + len(done)
     async with processing(conn):
         for number in range(10):
             await chan.publish(exchange_name="log", msg=number)
         await inbox.has(5)
         inbox.let_go(*done)
-        await inbox.has(5 + len(done))  # so these were acknowledged
+        await inbox.has(delivered)  # so these were acknowledged
         await holder.close(timeout=0.01)
-    left = [number for number in range(10) if number not in done]
-    assert [message["msg"] for message in await drained(chan, "q")] == left
+    left = [(message["msg"], message["redelivered"]) for message in await drained(chan, "q")]
+    assert left == [(number, number < delivered) for number in range(10) if number not in done]
 
 
 async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_callbacks(

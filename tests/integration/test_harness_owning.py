@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,16 +111,19 @@ def test_all_workers_share_one_container_which_is_gone_when_the_run_ends(
     assert containers_of(engine, owner) == []
 
 
+def ends_by_ctrl_c(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGINT)
+    printed, _ = process.communicate(timeout=LONGEST)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
+
+
 def test_a_run_stopped_by_ctrl_c_while_rabbitmq_boots_leaves_no_container(
     run: Run, engine: DockerClient
 ) -> None:
     with run.start(ONE_TEST, "-n1") as process:
         owner = owner_of(process)
         wait_for(lambda: containers_of(engine, owner), "a container")
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=LONGEST)
-
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
+        ends_by_ctrl_c(process)
     assert containers_of(engine, owner) == []
 
 
@@ -130,10 +134,7 @@ def test_a_run_stopped_by_ctrl_c_amid_a_test_leaves_no_container(
     with run.start(A_TEST_THAT_HANGS, workers) as process:
         owner = owner_of(process)
         wait_for((tmp_path / "it runs").exists, "the test to run")
-        process.send_signal(signal.SIGINT)
-        printed, _ = process.communicate(timeout=LONGEST)
-
-    assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
+        ends_by_ctrl_c(process)
     assert containers_of(engine, owner) == []
 
 
