@@ -33,7 +33,7 @@ def blocks_of(page: Path) -> list[Block]:
         for token in MarkdownIt().parse(page.read_text(encoding="utf-8"))
         if token.type in {"fence", "code_block"}
     ]
-    name = page.relative_to(ROOT)
+    name = page.relative_to(ROOT).as_posix()
     return [
         Block(f"{name}-{number}", block.language, block.code)
         for _, some in groupby(sorted(found, key=_language), _language)
