@@ -10,8 +10,8 @@ Open are just these (docs/differences.md):
 - between queues, the order of messages that one operation made arrive: pipelined or fanned out;
 - between the consumers of different channels, any order;
 - for calls made together, each queue may see them in an order of its own, that of each channel
-  kept, but for a get and a publish. An order is allowed if the in-memory broker does as RabbitMQ
-  by it;
+  kept, but for a publish and another call. An order is allowed if the in-memory broker does as
+  RabbitMQ by it;
 - a publish whose caller was cancelled may have been sent or not.
 """
 
@@ -91,13 +91,15 @@ def orders(program: Program) -> Iterator[Choices]:
 def _kept(calls: tuple[Call, ...]) -> list[tuple[int, int]]:
     """Return each two places of calls that keep their order, the earlier first.
 
-    Those of one channel do, but a get and a publish, which have TCP connections of their own.
+    Those of one channel do, but a publish and another call: it has a TCP connection of its own,
+    and waits for the publishes before it.
     """
     return [
         (first, second)
         for second, call in enumerate(calls)
         for first, earlier in enumerate(calls[:second])
-        if earlier.channel == call.channel and {type(earlier), type(call)} != {Get, Publish}
+        if earlier.channel == call.channel
+        and isinstance(earlier, Publish) == isinstance(call, Publish)
     ]
 
 

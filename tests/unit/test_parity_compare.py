@@ -7,10 +7,12 @@ import pytest
 from mooq.parity.compare import Difference, differences, orders
 from mooq.parity.determined import determined
 from mooq.parity.programs import (
+    Call,
     Cancel,
     CloseChannel,
     CloseConnection,
     Consume,
+    Declare,
     Drop,
     Get,
     Process,
@@ -143,10 +145,17 @@ def test_the_calls_of_one_channel_keep_their_order() -> None:
     assert list(orders(program)) == [{1: (0, 1, 2)}, {1: (0, 2, 1)}, {1: (1, 0, 2)}]
 
 
-def test_a_get_and_a_publish_of_one_channel_need_not_keep_their_order() -> None:
-    program = (Together((Get("a1", "q"), Publish("a1", "e"))),)
+@pytest.mark.parametrize("call", [Get("a1", "q"), Declare("a1", "e")])
+def test_a_publish_and_another_call_of_one_channel_need_not_keep_their_order(call: Call) -> None:
+    program = (Together((call, Publish("a1", "e"))),)
 
     assert list(orders(program)) == [{1: (0, 1)}, {1: (1, 0)}]
+
+
+def test_a_get_and_a_declaration_of_one_channel_keep_their_order() -> None:
+    program = (Together((Get("a1", "q"), Declare("a1", "e"))),)
+
+    assert list(orders(program)) == [{1: (0, 1)}]
 
 
 def test_a_cancelled_publish_was_sent_or_not() -> None:
