@@ -39,7 +39,15 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 # takes. This is the same, made once. It ends at a cycle as at nesting too deep: at the stack's end.
 _c_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
 _pieces: Callable[[object, int], Iterable[str]] | None = _c_encoder and _c_encoder(
-    None, _encoder.default, encode_basestring, None, ":", ",", False, False, False
+    None,
+    _encoder.default,
+    encode_basestring,
+    _encoder.indent,
+    _encoder.key_separator,
+    _encoder.item_separator,
+    _encoder.sort_keys,
+    _encoder.skipkeys,
+    _encoder.allow_nan,
 )
 
 
@@ -138,7 +146,7 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
         )
     try:
         checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
-        text = _encoder.encode(checked)
+        text = _as_json(checked)
         plain: dict[str, Any] = _decoder.decode(text)  # of an enum, say, its value
     except RecursionError:
         raise ValueError("headers are nested too deeply; flatten them") from None
