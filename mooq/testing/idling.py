@@ -9,11 +9,13 @@ dead-lettered what was rejected.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mooq.errors import Lost, MooqError
 from mooq.testing.watch import Watch
+from mooq.testing.watched import WatchedChannel
 
 
 class NotIdle(MooqError, TimeoutError):
@@ -61,7 +63,7 @@ async def _look(watch: Watch) -> dict[str, int]:
     consumed = [(channel, name) for channel in watch.channels for name in channel.consumed]
     # Twice: what the first question made a queue hand on, or dead-letter, another may have now.
     for channel, name in consumed * 2:
-        with suppress(Lost):  # it has nothing more to say
+        with _asking(watch, channel, f"queue {name!r}"):
             held[name] = await channel.count_ready(name) or 0
             await channel.flush()
             if watch.happened != before:
@@ -73,8 +75,23 @@ async def _look(watch: Watch) -> dict[str, int]:
 
 async def _flush(watch: Watch) -> None:
     for channel in watch.channels:
-        with suppress(Lost):
+        with _asking(watch, channel, f"deliveries of {sorted(channel.consumed)}"):
             await channel.flush()
+
+
+@contextmanager
+def _asking(watch: Watch, channel: WatchedChannel, what: str) -> Iterator[None]:
+    """Take a question to what is lost for answered: nothing more will come from there.
+
+    RabbitMQ may also take too long to answer, and is asked again.
+    """
+    watch.asked = what
+    try:
+        yield
+    except Lost:
+        if channel in watch.channels and not channel.is_lost:
+            watch.happen()
+    watch.asked = ""
 
 
 async def _quiet(watch: Watch) -> None:
@@ -100,6 +117,7 @@ def _seen(watch: Watch, held: dict[str, int]) -> str:
         + ", ".join(task.get_name() for task in watch.callbacks)
         if watch.callbacks
         else "",
+        f"no answer about {watch.asked}" if watch.asked else "",
         *(f"{count} messages ready in queue {name!r}" for name, count in held.items()),
     ]
     return "; ".join(filter(None, seen)) or f"{watch.happened} events, and ever more"

@@ -37,6 +37,8 @@ class Watch(Watcher):
         """One for each message that is not confirmed yet."""
         self.happened: int = 0
         """How much has, to tell whether anything does."""
+        self.asked: str = ""
+        """What a broker was asked about and has not answered."""
         self.something: asyncio.Event = asyncio.Event()
         """Set when anything happens."""
         self._transports: list[WatchedTransport] = []

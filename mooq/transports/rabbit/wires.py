@@ -219,7 +219,7 @@ class Wires:
             self.known_exchanges.add(name)
 
 
-async def in_time(request: Awaitable[T], timeout: float = CONTROL_TIMEOUT) -> T:
+async def in_time(request: Awaitable[T]) -> T:
     """Return the answer to a request, or raise ``TimeoutError``: a stalled peer says nothing."""
-    async with asyncio.timeout(timeout):
+    async with asyncio.timeout(CONTROL_TIMEOUT):
         return await request
