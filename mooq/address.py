@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mooq.utf8 import utf8
@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 HIGHEST_PORT = 65535
 LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+
+
+class Where(TypedDict):
+    """The arguments that lead to an address, of all that takes them one by one."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    virtual_host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,17 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+    @property
+    def where(self) -> Where:
+        """The address as arguments; ``ssl`` says how to speak there, and is not among them."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "username": self.username,
+            "password": self.password,
+            "virtual_host": self.virtual_host,
+        }
 
     @property
     def name(self) -> str:

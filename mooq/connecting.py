@@ -71,11 +71,7 @@ async def connect(
     if any(node.virtual_host != first.virtual_host for node in further):
         raise ValueError("url names several virtual hosts; the nodes of a cluster share one")
     connection = kind(
-        host=first.host,
-        port=first.port,
-        username=first.username,
-        password=first.password,
-        virtual_host=first.virtual_host,
+        **first.where,
         ssl=first.ssl,
         timeout=timeout,
         further_nodes=further,

@@ -52,14 +52,7 @@ async def _demo(address: Address | None) -> None:
 async def _connect(address: Address | None) -> mooq.Connection:
     if address is None:
         return await mooq.connect(broker="in_memory")
-    return await mooq.connect(
-        address.host,
-        address.port,
-        username=address.username,
-        password=address.password,
-        virtual_host=address.virtual_host,
-        ssl=address.ssl,
-    )
+    return await mooq.connect(**address.where, ssl=address.ssl)
 
 
 async def _talk(greeter: mooq.Connection, capitals: mooq.Connection) -> None:

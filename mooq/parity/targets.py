@@ -158,15 +158,7 @@ class RabbitMQ(Target):
     async def connect(self) -> Connection:
         if self._idle:
             return self._idle.pop()
-        address = self.address
-        connection = RabbitMQConnection(
-            host=address.host,
-            port=address.port,
-            username=address.username,
-            password=address.password,
-            virtual_host=address.virtual_host,
-            ssl=address.ssl,
-        )
+        connection = RabbitMQConnection(**self.address.where, ssl=self.address.ssl)
         await connection.connect()
         return connection
 
