@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeAlias
@@ -22,6 +23,10 @@ pytest_plugins = ["pytester"]
 settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
 settings.load_profile("same")
+
+# A shell's job in the background ignores Ctrl-C, and so would all that these tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BrokerAddress: TypeAlias = Arguments
 Connect: TypeAlias = Callable[..., Awaitable[mooq.Connection]]

@@ -8,16 +8,9 @@ import pytest
 
 import mooq
 from mooq.testing.faults import Faults
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    Inbox,
-    bodies_of,
-    logged,
-    make_queue,
-    no_task_left,
-    processing,
-)
+from tests.integration.inbox import LONGEST_WAIT, Inbox
 from tests.integration.restarting import ControlledLauncher, own_rabbitmq
+from tests.integration.steps import bodies_of, consume, logged, make_queue, no_task_left, processing
 
 WATERMARK = "set_vm_memory_high_watermark"
 LOW = "the broker is low on memory or disk, and its alarm blocks the connection"
@@ -120,9 +113,7 @@ async def test_a_slow_consumer_is_given_no_more_than_its_prefetch_count(
         held.keep(message)
         await release.wait()
 
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=slow, prefetch_count=100
-    )
+    await consume(chan, slow, prefetch_count=100)
     async with processing(conn):
         await held.has(100)
         release.set()

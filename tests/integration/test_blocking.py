@@ -14,6 +14,7 @@ import pytest
 
 import mooq
 from tests.integration.inbox import LONGEST_WAIT, Refusal
+from tests.integration.steps import consume
 
 LONG = 0.02  # seconds for which these callbacks block …
 SHORT = 0.005  # … and more than is allowed
@@ -49,9 +50,7 @@ async def handled(
     conn: mooq.Connection, chan: mooq.Channel, callback: Callable[[Any], Awaitable[object]]
 ) -> None:
     """Have a callback called once; raise what it raises."""
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=callback
-    )
+    await consume(chan, callback)
     await chan.publish(exchange_name="log", msg=1)
     await conn.process_events(num_cycles=1)
 

@@ -9,11 +9,10 @@ import pytest
 import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.steps import (
     bodies_of,
+    consume,
     make_queue,
     no_task_left,
     processing,
@@ -66,8 +65,7 @@ async def test_publishes_while_nothing_listens_wait_up_to_their_timeouts(
 async def test_messages_pass_a_network_that_trickles(
     mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     mooq_faults.trickle(20_000)
     async with processing(conn), asyncio.TaskGroup() as publishing:
         for number in range(10):
@@ -84,9 +82,7 @@ async def test_closing_ends_though_the_network_has_stalled(
     async with no_task_left():
         other = await mooq.connect(**mooq_faults.arguments)
         channel, inbox = await other.create_channel(), HeldInbox()
-        await channel.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(channel, inbox)
         async with processing(other):
             await channel.publish(exchange_name="log", msg=1)
             await inbox.has(1)
@@ -106,7 +102,7 @@ async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
     monkeypatch.setattr("mooq.transports.rabbit.wires.HEARTBEAT", 1)
     conn = await mooq_broker.connect()
     chan, inbox = await conn.create_channel(), Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="before")
         await inbox.has(1)

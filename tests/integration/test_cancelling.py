@@ -15,10 +15,10 @@ from tenacity import retry, retry_if_not_exception_type, stop_after_delay, wait_
 import mooq
 from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    Inbox,
+from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.steps import (
     bodies_of,
+    consume,
     drained,
     make_queue,
     no_task_left,
@@ -105,9 +105,7 @@ async def test_registering_a_consumer_of_a_named_queue(cancelled: Cancelled) -> 
         channel = await conn.create_channel()
 
         async def register() -> None:
-            await channel.register_consumer(
-                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
-            )
+            await consume(channel, Inbox())
             await channel.delete_queue("q")
 
         async for _ in instants(cancelled, register):
@@ -191,10 +189,7 @@ async def test_processing_one_cycle(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     async with await mooq.connect(**cancelled.address) as conn:
         channel = await conn.create_channel()
-        inbox = Inbox()
-        await channel.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        inbox = await consume(channel, Inbox())
         await look.publish(exchange_name="log", msg="m")
         async for _ in instants(cancelled, lambda: conn.process_events(num_cycles=1)):
             await look.publish(exchange_name="log", msg="m")
@@ -231,9 +226,7 @@ async def test_closing_a_connection(cancelled: Cancelled) -> None:
         for answers in range(MOST_ANSWERS):
             conn = await mooq.connect(**cancelled.address)
             channel = await conn.create_channel()
-            await channel.register_consumer(
-                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
-            )
+            await consume(channel, Inbox())
             await channel.publish(exchange_name="log", msg="m")
             is_cancelled = await cancelled.after(answers, conn.close())
             message = await look.get("q", timeout=LONGEST_WAIT)

@@ -14,7 +14,8 @@ from pamqp.commands import Connection
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
-from tests.integration.inbox import LONGEST_WAIT, bodies_of, make_queue, no_task_left
+from tests.integration.inbox import LONGEST_WAIT
+from tests.integration.steps import bodies_of, make_queue, no_task_left
 
 
 async def failure(**arguments: Any) -> mooq.BrokerConnectionError:

@@ -11,15 +11,14 @@ import pytest
 
 import mooq
 from tests.conftest import Connect
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
-    Refusal,
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox, Refusal
+from tests.integration.steps import (
     bodies_of,
+    consume,
     drained,
     make_queue,
     processing,
+    publish_each,
 )
 
 
@@ -95,13 +94,8 @@ async def test_the_turn_of_a_consumer_that_left_is_the_next_ones(turns: Turns) -
 async def test_two_consumers_of_one_channel_take_turns_too(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inboxes = Inbox(), Inbox()
-    for inbox in inboxes:
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
-    for number in range(6):
-        await chan.publish(exchange_name="log", msg=number)
+    inboxes = [await consume(chan, Inbox()) for _ in range(2)]
+    await publish_each(chan, range(6))
     await conn.process_events(num_cycles=1)
     assert [inbox.bodies for inbox in inboxes] == [[0, 2, 4], [1, 3, 5]]
 
@@ -110,13 +104,8 @@ async def test_what_waits_in_a_queue_goes_to_the_first_who_comes(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
-    for number in range(6):
-        await chan.publish(exchange_name="log", msg=number)
-    inboxes = Inbox(), Inbox()
-    for inbox in inboxes:
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+    await publish_each(chan, range(6))
+    inboxes = [await consume(chan, Inbox()) for _ in range(2)]
     await conn.process_events(num_cycles=1)
     assert [inbox.bodies for inbox in inboxes] == [[0, 1, 2, 3, 4, 5], []]
 
@@ -125,13 +114,8 @@ async def test_a_consumer_holds_no_more_than_its_prefetch_count_of_what_waits(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
-    for number in range(6):
-        await chan.publish(exchange_name="log", msg=number)
-    inboxes = HeldInbox(), HeldInbox()
-    for inbox in inboxes:
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=2
-        )
+    await publish_each(chan, range(6))
+    inboxes = [await consume(chan, HeldInbox(), prefetch_count=2) for _ in range(2)]
     async with processing(conn):
         await inboxes[0].has(2)
         await inboxes[1].has(2)
@@ -141,17 +125,24 @@ async def test_a_consumer_holds_no_more_than_its_prefetch_count_of_what_waits(
             inbox.open()
 
 
+async def test_a_message_held_by_a_consumer_is_not_there_to_get(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = await consume(chan, HeldInbox(), prefetch_count=1)
+    async with processing(conn):
+        await publish_each(chan, range(3))
+        await inbox.has(1)
+        assert (await chan.get("q"))["msg"] == 1
+        inbox.open()
+        assert await inbox.has(2) == [0, 2]
+
+
 async def test_with_prefetch_1_whoever_is_done_gets_the_next(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    first, second = HeldInbox(), HeldInbox()
-    for inbox in (first, second):
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
-        )
+    first, second = [await consume(chan, HeldInbox(), prefetch_count=1) for _ in range(2)]
     async with processing(conn):
-        for number in range(6):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(6))
         assert await first.has(1) == [0]
         assert await second.has(1) == [1]
         second.let_go(1)
@@ -180,12 +171,9 @@ async def test_as_many_callbacks_run_at_a_time_as_prefetch_count_says(
         await inbox.has(min(3 * (1 + message["msg"] // 3), 20))
         running -= 1
 
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=count, prefetch_count=3
-    )
+    await consume(chan, count, prefetch_count=3)
     async with processing(conn):
-        for number in range(20):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(20))
         assert sorted(await inbox.has(20)) == list(range(20))
     assert most == 3
 
@@ -193,11 +181,9 @@ async def test_as_many_callbacks_run_at_a_time_as_prefetch_count_says(
 async def test_callbacks_start_in_the_order_of_the_queue(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, HeldInbox())
     async with processing(conn):
-        for number in range(50):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(50))
         assert await inbox.has(50) == list(range(50))
         inbox.open()
 
@@ -205,8 +191,7 @@ async def test_callbacks_start_in_the_order_of_the_queue(
 async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, HeldInbox())
     await chan.publish(exchange_name="log", msg="kept")
     await chan.publish(exchange_name="log", msg="done")
     other = await (await connect()).create_channel()
@@ -226,14 +211,10 @@ async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
     conn: mooq.Connection, chan: mooq.Channel, done: tuple[int, ...]
 ) -> None:
     holder = await conn.create_channel()
-    inbox = HeldInbox()
-    await holder.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=5
-    )
+    inbox = await consume(holder, HeldInbox(), prefetch_count=5)
     delivered = 5 + len(done)
     async with processing(conn):
-        for number in range(10):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(10))
         await inbox.has(5)
         inbox.let_go(*done)
         await inbox.has(delivered)  # so these were acknowledged

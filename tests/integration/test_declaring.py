@@ -11,13 +11,8 @@ import pytest
 import mooq
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import foreigner
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    Inbox,
-    bodies_of,
-    make_queue,
-    processing,
-)
+from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.steps import bodies_of, consume, make_queue, processing
 
 
 @pytest.fixture
@@ -107,9 +102,7 @@ async def test_a_foreign_queue_that_is_not_durable_is_a_bad_queue(
     async with foreigner(broker_address) as foreign:
         await foreign.declare_queue("q", durable=False, exclusive=False)
         with pytest.raises(mooq.BadQueue, match="inequivalent arg 'durable' for queue 'q'"):
-            await undisturbed.register_consumer(
-                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
-            )
+            await consume(undisturbed, Inbox())
 
 
 async def test_a_foreign_exclusive_queue_is_a_bad_queue(
@@ -119,9 +112,7 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
         await foreign.declare_queue("q", durable=False, exclusive=True)
         text = "queue 'q' at .* is exclusive to another connection"
         with pytest.raises(mooq.BadQueue, match=text):
-            await undisturbed.register_consumer(
-                "q", exchange_name="log", exchange_type="direct", callback=Inbox()
-            )
+            await consume(undisturbed, Inbox())
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.get("q")
         with pytest.raises(mooq.BadQueue, match=text):
@@ -129,9 +120,7 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.delete_queue("q")
     # It is gone with its connection, so the name is free.
-    await undisturbed.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=Inbox()
-    )
+    await consume(undisturbed, Inbox())
 
 
 @pytest.mark.parametrize(
@@ -278,10 +267,7 @@ async def test_a_prefetch_count_that_is_none_is_refused(
 async def test_the_largest_prefetch_count_is_taken(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=65535
-    )
+    inbox = await consume(chan, Inbox(), prefetch_count=65535)
     await chan.publish(exchange_name="log", msg=1)
     await conn.process_events(num_cycles=1)
     assert inbox.bodies == [1]

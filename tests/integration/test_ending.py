@@ -14,7 +14,8 @@ import pytest
 
 import mooq
 from mooq.testing.asking import Answer
-from tests.integration.inbox import LONGEST_WAIT, drained
+from tests.integration.inbox import LONGEST_WAIT
+from tests.integration.steps import drained
 
 WORKER = Path(__file__).parents[2] / "examples" / "worker.py"
 

@@ -9,15 +9,15 @@ from unittest.mock import MagicMock
 import pytest
 
 import mooq
-from tests.integration.inbox import (
-    FailingInbox,
-    Inbox,
-    Refusal,
+from tests.integration.inbox import FailingInbox, Inbox, Refusal
+from tests.integration.steps import (
     bodies_of,
+    consume,
     cycles_until,
     logged,
     make_queue,
     processing,
+    publish_each,
 )
 
 pytestmark = pytest.mark.mooq_allow_failures
@@ -28,11 +28,8 @@ async def test_a_failed_message_is_tried_once_more_before_those_behind_it(
 ) -> None:
     inbox = FailingInbox("b", times=1)
     await make_queue(conn, "q")
-    for body in "abc":
-        await chan.publish(exchange_name="log", msg=body)
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
-    )
+    await publish_each(chan, "abc")
+    await consume(chan, inbox, prefetch_count=1)
     async with processing(conn):
         assert await inbox.has(4) == ["a", "b", "b", "c"]
     redelivered = [message["redelivered"] for message in inbox.messages]
@@ -46,9 +43,7 @@ async def test_a_failed_message_may_go_to_another_consumer(
 ) -> None:
     failing, other = FailingInbox("m", times=1), Inbox()
     for inbox in (failing, other):
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(chan, inbox)
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         assert await other.has(1) == ["m"]
@@ -59,8 +54,7 @@ async def test_a_failed_message_may_go_to_another_consumer(
 async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_body(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    inbox = FailingInbox("top secret")
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, FailingInbox("top secret"))
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="top secret", message_id="id-1")
         await chan.publish(exchange_name="log", msg="next")
@@ -158,9 +152,7 @@ async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
             future.cancel()
             await future
 
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=await_what_is_cancelled
-    )
+    await consume(chan, await_what_is_cancelled)
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         await inbox.has(2)
@@ -176,8 +168,7 @@ async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
 async def test_process_events_with_cycles_raises_what_a_callback_raised(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = FailingInbox("m", times=1)
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, FailingInbox("m", times=1))
     await chan.publish(exchange_name="log", msg="m")
     await chan.publish(exchange_name="log", msg="fine")
     with pytest.raises(Refusal, match="no to m"):
@@ -189,10 +180,8 @@ async def test_process_events_with_cycles_raises_what_a_callback_raised(
 async def test_process_events_with_cycles_raises_a_group_of_what_several_raised(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = FailingInbox("a", "b", times=1)
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
-    for body in "abc":
-        await chan.publish(exchange_name="log", msg=body)
+    await consume(chan, FailingInbox("a", "b", times=1))
+    await publish_each(chan, "abc")
     with pytest.raises(ExceptionGroup, match="2 callbacks failed") as caught:
         await conn.process_events(num_cycles=1)
     assert [str(error) for error in caught.value.exceptions] == ["no to a", "no to b"]
@@ -217,9 +206,7 @@ async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
 ) -> None:
     with pytest.raises(TypeError, match=text):
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=callback
-        )
+        await consume(chan, callback)
     with pytest.raises(mooq.ConsumerQueueNotFound):
         await chan.get("q")
 
@@ -236,9 +223,7 @@ async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
 async def test_a_callback_that_cannot_do_its_work_fails_when_it_is_called(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
 ) -> None:
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=callback
-    )
+    await consume(chan, callback)
     await chan.publish(exchange_name="log", msg="m")
     for _ in range(2):
         with pytest.raises(TypeError, match=text):

@@ -13,7 +13,8 @@ from mooq.testing.arguments import arguments_of
 from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, Inbox, bodies_of, processing
+from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.steps import bodies_of, consume, processing
 from tests.integration.through_network import conn, faults, observer
 
 __all__ = ["conn", "faults", "observer"]  # fixtures
@@ -76,7 +77,7 @@ async def test_a_delivery_that_was_cut_off_comes_again(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     inbox, chan = Inbox(), await conn.create_channel()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     look = await observer.create_channel()
     async with processing(conn):
         faults.cut(before="delivery")
@@ -89,7 +90,7 @@ async def test_connections_that_are_cut_come_back(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     inbox, chan = Inbox(), await conn.create_channel()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     look = await observer.create_channel()
     async with processing(conn, observer):
         for number in range(3):

@@ -9,7 +9,8 @@ import pytest
 import mooq
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import RawMessage, foreigner
-from tests.integration.inbox import Inbox, logged, make_queue, processing
+from tests.integration.inbox import Inbox
+from tests.integration.steps import logged, make_queue, processing
 
 pytestmark = pytest.mark.mooq_allow_failures
 

@@ -9,14 +9,13 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.steps import (
     bodies_of,
+    consume,
     drained,
     make_queue,
-    processing,
+    publish_each,
 )
 
 
@@ -79,8 +78,7 @@ async def test_a_queue_that_nobody_declared_is_not_found(
     broker_address: BrokerAddress,
     timeout: float | None,
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     host, port, virtual_host = (broker_address[key] for key in ("host", "port", "virtual_host"))
     with pytest.raises(mooq.ConsumerQueueNotFound) as caught:
         await chan.get("missing", timeout)
@@ -112,8 +110,7 @@ async def test_what_is_there_already_is_returned_without_waiting(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
-    for number in range(3):
-        await chan.publish(exchange_name="log", msg=number)
+    await publish_each(chan, range(3))
     assert [(await chan.get("q", timeout=LONGEST_WAIT))["msg"] for _ in range(3)] == [0, 1, 2]
 
 
@@ -166,22 +163,6 @@ async def test_a_cancelled_get_loses_nothing(
         taken.append((await chan.get("q", timeout=LONGEST_WAIT))["msg"])
     assert sorted(taken) == list(range(100))
     assert await bodies_of(chan, "q") == []
-
-
-async def test_a_message_held_by_a_consumer_is_not_there_to_get(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
-    inbox = HeldInbox()
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=1
-    )
-    async with processing(conn):
-        for number in range(3):
-            await chan.publish(exchange_name="log", msg=number)
-        await inbox.has(1)
-        assert (await chan.get("q"))["msg"] == 1
-        inbox.open()
-        assert await inbox.has(2) == [0, 2]
 
 
 async def test_an_exclusive_queue_belongs_to_its_connection(

@@ -115,15 +115,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
     engine: DockerClient,
 ) -> None:
     address = Address("localhost", free_port(), "ann", "sesame", "/there")
-    broker = RabbitMQBroker(
-        host=address.host,
-        port=address.port,
-        launcher="docker",
-        image=IMAGE,
-        username=address.username,
-        password=address.password,
-        virtual_host=address.virtual_host,
-    )
+    broker = RabbitMQBroker(**address.where, launcher="docker", image=IMAGE)
     is_running = asyncio.get_running_loop().create_future()
     ended = asyncio.Event()
     before = RabbitTransport(address)
@@ -160,13 +152,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
 
 
 async def connect(address: Address) -> mooq.Connection:
-    return await mooq.connect(
-        host=address.host,
-        port=address.port,
-        username=address.username,
-        password=address.password,
-        virtual_host=address.virtual_host,
-    )
+    return await mooq.connect(**address.where)
 
 
 async def test_an_image_that_cannot_be_had_is_an_error_that_names_it(engine: DockerClient) -> None:

@@ -100,14 +100,7 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
     temporary_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = Address("localhost", free_port(), "ann", "sesame", "/there")
-    named = RabbitMQBroker(
-        host=address.host,
-        port=address.port,
-        launcher="process",
-        username=address.username,
-        password=address.password,
-        virtual_host=address.virtual_host,
-    )
+    named = RabbitMQBroker(**address.where, launcher="process")
     other = new_broker()
     is_running = asyncio.get_running_loop().create_future()
     to_named, to_other = RabbitTransport(address), RabbitTransport(Address(port=other.port))

@@ -14,7 +14,8 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import HeldInbox, make_queue, no_task_left, until
+from tests.integration.inbox import HeldInbox
+from tests.integration.steps import consume, make_queue, no_task_left, until
 
 TIMES = 3
 DESCRIPTORS = Path("/proc/self/fd")
@@ -93,7 +94,7 @@ async def publish(chan: mooq.Channel) -> None:
 async def held(conn: mooq.Connection) -> HeldInbox:
     """Have a callback run that does not end by itself."""
     chan, inbox = await conn.create_channel(), HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     await publish(chan)
     return inbox
 

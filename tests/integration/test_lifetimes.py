@@ -10,16 +10,16 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress, Connect
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.steps import (
     bodies_of,
+    consume,
     drained,
     logged,
     make_queue,
     no_task_left,
     processing,
+    publish_each,
     until,
 )
 
@@ -27,11 +27,8 @@ from tests.integration.inbox import (
 async def hold(connection: mooq.Connection, *bodies: Any) -> tuple[mooq.Channel, HeldInbox]:
     """Register a consumer of the queue ``q``, and publish what its callbacks will hold."""
     channel, inbox = await connection.create_channel(), HeldInbox()
-    await channel.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox
-    )
-    for body in bodies:
-        await channel.publish(exchange_name="log", msg=body)
+    await consume(channel, inbox)
+    await publish_each(channel, bodies)
     return channel, inbox
 
 
@@ -185,9 +182,7 @@ async def test_a_callback_may_close_what_it_runs_on(
         await (channel if what == "channel" else other).close()
         inbox.keep(message)
 
-    await channel.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=close
-    )
+    await consume(channel, close)
     async with processing(other):
         await chan.publish(exchange_name="log", msg="quit")
         assert await inbox.has(1) == ["quit"]
@@ -310,7 +305,7 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox, other_inbox = Inbox(), Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     await chan.register_consumer(
         "other", exchange_name="others", exchange_type="direct", callback=other_inbox
     )
@@ -324,9 +319,7 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
         ]
         with pytest.raises(mooq.ConsumerQueueNotFound):
             await chan.get("q")
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(chan, inbox)
         await chan.publish(exchange_name="log", msg="registered again")
         assert await inbox.has(1) == ["registered again"]
         await chan.close()
@@ -385,9 +378,7 @@ async def test_callbacks_that_finish_while_closing_may_still_use_their_channel(
         await channel.register_producer(exchange_name="replies", exchange_type="direct")
         await channel.publish(exchange_name="replies", msg=message["msg"].upper())
 
-    await channel.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=reply
-    )
+    await consume(channel, reply)
     async with processing(other):
         await chan.publish(exchange_name="log", msg="hello")
         await begun.wait()

@@ -19,7 +19,8 @@ import mooq
 from mooq.testing.broker import Backend
 from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, Inbox, processing
+from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.steps import consume, processing
 
 _ports = count(1)
 
@@ -110,9 +111,7 @@ async def test_a_connection_goes_to_the_next_node_with_all_that_was_registered(
     one, two = nodes
     async with await connect(mooq_backend, one, two) as conn:
         chan, inbox = await conn.create_channel(), Inbox()
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(chan, inbox)
         async with processing(conn):
             await chan.publish(exchange_name="log", msg="before")
             await inbox.has(1)

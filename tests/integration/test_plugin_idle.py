@@ -14,15 +14,8 @@ import mooq
 from mooq.testing.asking import Answer
 from mooq.testing.broker import Broker
 from mooq.testing.idling import NotIdle
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    FailingInbox,
-    HeldInbox,
-    Inbox,
-    Refusal,
-    make_queue,
-    processing,
-)
+from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox, Refusal
+from tests.integration.steps import consume, make_queue, processing, publish_each
 
 CHAIN = 12
 MANY = range(100)
@@ -35,12 +28,8 @@ async def test_an_idle_broker_is_idle(mooq_broker: Broker) -> None:
 async def test_what_was_published_has_been_dealt_with(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox
-    )
-    for number in range(20):
-        await mooq_channel.publish(exchange_name="e", msg=number)
+    inbox = await consume(mooq_channel, Inbox())
+    await publish_each(mooq_channel, range(20))
 
     await mooq_broker.idle()
 
@@ -51,12 +40,9 @@ async def test_what_was_published_has_been_dealt_with(
 async def test_it_waits_for_messages_that_are_being_published(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox
-    )
+    inbox = await consume(mooq_channel, Inbox())
     publishing = [
-        asyncio.create_task(mooq_channel.publish(exchange_name="e", msg=number))
+        asyncio.create_task(mooq_channel.publish(exchange_name="log", msg=number))
         for number in range(20)
     ]
     await asyncio.sleep(0)  # they begin
@@ -70,12 +56,8 @@ async def test_it_waits_for_messages_that_are_being_published(
 async def test_a_queue_whose_consumer_takes_one_at_a_time_is_emptied(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=1
-    )
-    for number in range(20):
-        await mooq_channel.publish(exchange_name="e", msg=number)
+    inbox = await consume(mooq_channel, Inbox(), prefetch_count=1)
+    await publish_each(mooq_channel, range(20))
 
     await mooq_broker.idle()
 
@@ -155,18 +137,40 @@ async def test_what_is_rejected_has_arrived_where_dead_letters_go(
 async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
     mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_rabbitmq: Answer
 ) -> None:
-    inbox = FailingInbox(*MANY)
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=len(MANY)
+    await consume(mooq_channel, FailingInbox(*MANY), prefetch_count=len(MANY))
+    await asyncio.gather(
+        *(mooq_channel.publish(exchange_name="log", msg=number) for number in MANY)
     )
-    await asyncio.gather(*(mooq_channel.publish(exchange_name="e", msg=number) for number in MANY))
     await mooq_channel.flush()
 
-    await let_queue_answer_questions_only(mooq_rabbitmq, mooq_broker.virtual_host, "q")
+    await let_queue_answer_questions_only(mooq_rabbitmq, mooq_broker.virtual_host, "q", longest=10)
 
     await mooq_broker.idle(timeout=LONGEST_WAIT)
 
     assert sorted(mooq_broker.recorded.rejected.msgs) == list(MANY)
+
+
+@pytest.mark.mooq_allow_failures
+@pytest.mark.parametrize("mooq_backend", ["rabbit"])
+async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
+    mooq_broker: Broker,
+    mooq_channel: mooq.Channel,
+    mooq_rabbitmq: Answer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    inbox = await consume(mooq_channel, FailingInbox("m", times=1))
+    await mooq_channel.publish(exchange_name="log", msg="m")
+    await mooq_channel.flush()
+    await let_queue_answer_questions_only(
+        mooq_rabbitmq, mooq_broker.virtual_host, "q", longest=3, even_at_a_get=True
+    )
+    monkeypatch.setattr("mooq.transports.rabbit.wires.CONTROL_TIMEOUT", 0.3)
+
+    with pytest.raises(NotIdle, match=r"last seen: no answer about queue 'q'"):
+        await mooq_broker.idle(timeout=0.2)
+    await mooq_broker.idle(timeout=LONGEST_WAIT)
+
+    assert inbox.bodies == ["m", "m"]
 
 
 # What a queue is sent has priorities: 7 for a question such as a passive declaration's, 4 for an
@@ -174,14 +178,15 @@ async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
 # queue do nothing but answer questions; this one stops for a get, or after some seconds.
 QUESTIONS_ONLY = """
     {{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{host}">>, queue, <<"{queue}">>)),
-    Latest = erlang:monotonic_time(second) + {longest:.0f},
+    Latest = erlang:monotonic_time(second) + {longest},
     Again = fun Again(_, State) ->
         timer:sleep(1),
         {{messages, Waiting}} = erlang:process_info(self(), messages),
         IsGet = fun({{_, _, Asked}}) when element(1, Asked) =:= basic_get -> true;
                    (_) -> false
                 end,
-        case lists:any(IsGet, Waiting) orelse erlang:monotonic_time(second) > Latest of
+        IsToEnd = {is_ended_by_get} andalso lists:any(IsGet, Waiting),
+        case IsToEnd orelse erlang:monotonic_time(second) > Latest of
             true -> State;
             false -> rabbit_amqqueue:run_backing_queue(self(), rabbit_variable_queue, Again), State
         end
@@ -190,9 +195,19 @@ QUESTIONS_ONLY = """
 """
 
 
-async def let_queue_answer_questions_only(rabbitmq: Answer, virtual_host: str, queue: str) -> None:
-    """Have a queue see to nothing but questions, until one that is no priority is asked."""
-    code = QUESTIONS_ONLY.format(host=virtual_host, queue=queue, longest=LONGEST_WAIT)
+async def let_queue_answer_questions_only(
+    rabbitmq: Answer, virtual_host: str, queue: str, *, longest: int, even_at_a_get: bool = False
+) -> None:
+    """Have a queue see to nothing but questions: so many seconds, or until it has to get.
+
+    It misses a get that comes within microseconds of its looking for one.
+    """
+    code = QUESTIONS_ONLY.format(
+        host=virtual_host,
+        queue=queue,
+        longest=longest,
+        is_ended_by_get="false" if even_at_a_get else "true",
+    )
     with container_of(rabbitmq) as container:
         status, said = await asyncio.to_thread(container.exec_run, ["rabbitmqctl", "eval", code])
     assert (status, said.strip()) == (0, b"ok")
@@ -217,12 +232,8 @@ def container_of(rabbitmq: Answer) -> Iterator[Any]:
 async def test_a_message_that_was_looked_at_is_still_a_new_one(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox, prefetch_count=1
-    )
-    for number in range(3):
-        await mooq_channel.publish(exchange_name="e", msg=number)
+    inbox = await consume(mooq_channel, HeldInbox(), prefetch_count=1)
+    await publish_each(mooq_channel, range(3))
     (channel,) = mooq_broker._watch.channels
 
     assert await channel.has_ready("q")
@@ -239,8 +250,8 @@ async def test_a_message_that_was_looked_at_is_still_a_new_one(
 async def test_messages_that_nobody_consumes_do_not_keep_it_busy(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
-    await make_queue(mooq_connection, "q", "k", exchange_name="e")
-    await mooq_channel.publish(exchange_name="e", msg="kept", routing_key="k")
+    await make_queue(mooq_connection, "q", "k")
+    await mooq_channel.publish(exchange_name="log", msg="kept", routing_key="k")
 
     await mooq_broker.idle()
 
@@ -250,14 +261,11 @@ async def test_messages_that_nobody_consumes_do_not_keep_it_busy(
 async def test_connections_that_the_code_under_test_opens_are_waited_for(
     mooq_broker: Broker,
 ) -> None:
-    inbox = Inbox()
     async with await mooq.connect(**mooq_broker.arguments) as connection:
         channel = await connection.create_channel()
-        await channel.register_consumer(
-            "q", exchange_name="e", exchange_type="fanout", callback=inbox
-        )
+        inbox = await consume(channel, Inbox())
         async with processing(connection):
-            await channel.publish(exchange_name="e", msg="hello")
+            await channel.publish(exchange_name="log", msg="hello")
 
             await mooq_broker.idle()
 
@@ -267,10 +275,8 @@ async def test_connections_that_the_code_under_test_opens_are_waited_for(
 async def test_closed_connections_are_forgotten(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=Inbox()
-    )
-    await mooq_channel.publish(exchange_name="e", msg="hello")
+    await consume(mooq_channel, Inbox())
+    await mooq_channel.publish(exchange_name="log", msg="hello")
     await mooq_connection.close()
 
     await mooq_broker.idle()
@@ -279,10 +285,8 @@ async def test_closed_connections_are_forgotten(
 async def test_failures_of_callbacks_are_raised(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=FailingInbox("bad")
-    )
-    await mooq_channel.publish(exchange_name="e", msg="bad")
+    await consume(mooq_channel, FailingInbox("bad"))
+    await mooq_channel.publish(exchange_name="log", msg="bad")
 
     with pytest.raises(Refusal, match="no to bad"):
         await mooq_broker.idle()
@@ -292,12 +296,9 @@ async def test_failures_of_callbacks_are_raised(
 async def test_what_is_still_under_way_at_the_deadline_is_named(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=inbox
-    )
+    inbox = await consume(mooq_channel, HeldInbox())
     async with processing(mooq_connection):
-        await mooq_channel.publish(exchange_name="e", msg="held")
+        await mooq_channel.publish(exchange_name="log", msg="held")
         await inbox.has(1)
 
     with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callbacks not done: .*HeldInbox"):
@@ -312,10 +313,8 @@ async def test_a_callback_that_waits_for_idleness_is_told_that_it_is_in_the_way(
     async def callback(message: Any) -> None:
         await mooq_broker.idle()
 
-    await mooq_channel.register_consumer(
-        "q", exchange_name="e", exchange_type="fanout", callback=callback
-    )
-    await mooq_channel.publish(exchange_name="e", msg="hello")
+    await consume(mooq_channel, callback)
+    await mooq_channel.publish(exchange_name="log", msg="hello")
 
     with pytest.raises(RuntimeError, match=re.escape("idle() was called by a callback")):
         await mooq_broker.idle()

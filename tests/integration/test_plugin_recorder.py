@@ -7,14 +7,8 @@ import pytest
 import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.recorder import Event, Recorder
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    FailingInbox,
-    HeldInbox,
-    Inbox,
-    Refusal,
-    make_queue,
-)
+from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox, Refusal
+from tests.integration.steps import make_queue
 
 
 async def test_a_message_leaves_its_whole_way_on_record(

@@ -12,21 +12,14 @@ import pytest
 
 import mooq
 from tests.conftest import Connect
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
-    cycles_until,
-    make_queue,
-    processing,
-)
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.steps import consume, cycles_until, make_queue, processing, publish_each
 
 
 async def test_one_cycle_after_an_awaited_publish_always_finds_the_message(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     publishers = [chan, await (await connect()).create_channel()]
     for number in range(200):
         await publishers[number % 2].publish(exchange_name="log", msg=number)
@@ -53,10 +46,8 @@ async def test_one_cycle_finds_everything_that_was_published_to_all_its_channels
 async def test_a_cycle_returns_when_its_callbacks_are_done(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
-    for number in range(3):
-        await chan.publish(exchange_name="log", msg=number)
+    inbox = await consume(chan, HeldInbox())
+    await publish_each(chan, range(3))
     cycle = asyncio.create_task(conn.process_events(num_cycles=1))
     await inbox.has(3)
     inbox.let_go(0, 2)
@@ -71,7 +62,7 @@ async def test_a_cycle_returns_when_its_callbacks_are_done(
 async def test_a_cycle_without_a_message_ends_after_a_tenth_of_a_second_or_so(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=Inbox())
+    await consume(chan, Inbox())
     began = time.monotonic()
     await conn.process_events(num_cycles=2)
     assert 0.19 < time.monotonic() - began < LONGEST_WAIT
@@ -81,8 +72,7 @@ async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
     conn: mooq.Connection, chan: mooq.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mooq.connection.CYCLE", LONGEST_WAIT)
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     publisher = await conn.create_channel()
     await publisher.publish(exchange_name="log", msg="warm")
     await conn.process_events(num_cycles=1)
@@ -95,8 +85,7 @@ async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
 
 
 async def test_without_a_cycle_no_callback_runs(conn: mooq.Connection, chan: mooq.Channel) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     await chan.publish(exchange_name="log", msg=1)
     await make_queue(conn, "a round trip")
     assert inbox.bodies == []
@@ -115,7 +104,7 @@ async def test_a_callback_that_publishes_is_answered_in_the_next_cycle(
     await chan.register_consumer(
         "answers", exchange_name="answers", exchange_type="direct", callback=heard
     )
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=answer)
+    await consume(chan, answer)
     for _ in range(20):
         heard.messages.clear()
         await chan.publish(exchange_name="log", msg="hello")
@@ -128,8 +117,7 @@ async def test_a_callback_that_publishes_is_answered_in_the_next_cycle(
 async def test_without_a_number_it_runs_until_it_is_cancelled(
     conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     forever = asyncio.create_task(conn.process_events(num_cycles))
     for number in range(5):
         await chan.publish(exchange_name="log", msg=number)
@@ -147,8 +135,7 @@ async def test_without_a_number_it_runs_until_it_is_cancelled(
 async def test_when_it_is_cancelled_the_callbacks_that_run_go_on(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, HeldInbox())
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         await inbox.has(1)
@@ -167,21 +154,16 @@ async def test_callbacks_that_raise_do_not_end_it(
         inbox.keep(message)
         raise ValueError(message["msg"])
 
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=complain
-    )
+    await consume(chan, complain)
     async with processing(conn):
-        for number in range(3):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(3))
         assert sorted(await inbox.has(6)) == [0, 0, 1, 1, 2, 2]
 
 
 async def test_several_at_once_share_the_work(conn: mooq.Connection, chan: mooq.Channel) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     several = [asyncio.create_task(conn.process_events()) for _ in range(3)]
-    for number in range(50):
-        await chan.publish(exchange_name="log", msg=number)
+    await publish_each(chan, range(50))
     assert await inbox.has(50) == list(range(50))
     await conn.close()
     await asyncio.gather(*several)
@@ -200,9 +182,7 @@ async def test_a_callback_may_process_events_itself(
     await chan.register_consumer(
         "inner", "inner", exchange_name="log", exchange_type="direct", callback=inner
     )
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=wait_for_reply
-    )
+    await consume(chan, wait_for_reply)
     await chan.publish(exchange_name="log", msg=1)
     await conn.process_events(num_cycles=1)
     assert inner.bodies == [2]
@@ -211,12 +191,8 @@ async def test_a_callback_may_process_events_itself(
 async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=inbox, prefetch_count=3
-    )
-    for number in range(7):
-        await chan.publish(exchange_name="log", msg=number)
+    inbox = await consume(chan, Inbox(), prefetch_count=3)
+    await publish_each(chan, range(7))
     await conn.process_events(num_cycles=1)
     assert inbox.bodies == [0, 1, 2]
     await cycles_until(conn, lambda: len(inbox.messages) >= 7, "what waited in the queue")
@@ -238,8 +214,7 @@ async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
 async def test_a_number_of_cycles_that_is_none_is_refused(
     conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any, error: type[Exception], text: str
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     await chan.publish(exchange_name="log", msg=1)
     with pytest.raises(error, match=text):
         await conn.process_events(num_cycles)
@@ -298,11 +273,9 @@ async def test_who_processes_events_is_not_reminded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.0)
-    inbox = HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, HeldInbox())
     async with processing(conn):
-        for number in range(3):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(3))
         await inbox.has(3)
         inbox.open()
 

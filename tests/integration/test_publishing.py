@@ -13,7 +13,8 @@ import pytest
 import mooq
 from tests.conftest import BrokerAddress, Connect
 from tests.integration.foreign import foreigner
-from tests.integration.inbox import Inbox, bodies_of, drained, make_queue, processing
+from tests.integration.inbox import Inbox
+from tests.integration.steps import bodies_of, consume, drained, make_queue, processing
 
 MEBIBYTE = 2**20
 
@@ -51,7 +52,7 @@ async def test_of_200_concurrent_publishes_one_to_nowhere_the_others_are_confirm
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox, elsewhere = Inbox(), Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    await consume(chan, inbox)
     other = await (other_conn := await connect()).create_channel()
     await other.register_consumer(exchange_name="all", exchange_type="fanout", callback=elsewhere)
     async with processing(conn, other_conn):
@@ -100,8 +101,7 @@ async def test_an_exchange_declared_after_a_refused_publish_is_found(
 async def test_an_exchange_deleted_under_a_publisher_is_missed_by_the_next_publish(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     await chan.register_producer(exchange_name="gone", exchange_type="direct")
     await chan.publish(exchange_name="gone", msg=1)
     async with foreigner(broker_address) as foreign:
@@ -144,8 +144,7 @@ async def test_an_exchange_deleted_under_many_publishes_confirms_none_that_is_lo
 async def test_a_publish_cancelled_at_any_instant_harms_neither_channel_nor_order(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     moments = random.Random(1)  # the same instants every time
     kept = []
     fresh = chan
@@ -381,8 +380,7 @@ async def test_of_messages_in_flight_only_those_are_returned_that_nobody_is_boun
 async def test_a_service_that_publishes_in_a_loop_does_not_starve_its_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
-    inbox = Inbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
+    inbox = await consume(chan, Inbox())
     async with processing(conn):
         for number in range(2000):
             await chan.publish(exchange_name="log", msg=number)

@@ -10,8 +10,9 @@ import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.redelivering import redelivering_everything
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import LONGEST_WAIT, FailingInbox, Inbox, cycles_until, make_queue
+from tests.integration.inbox import LONGEST_WAIT, FailingInbox, Inbox
 from tests.integration.inner_run import AUTO, Run, run
+from tests.integration.steps import consume, cycles_until, make_queue, publish_each
 
 __all__ = ["run"]
 
@@ -39,8 +40,7 @@ async def test_each_message_comes_twice_the_second_time_redelivered(
 ) -> None:
     inbox = Inbox()
     await register(mooq_channel, inbox, prefetch_count)
-    for number in range(10):
-        await mooq_channel.publish(exchange_name="log", msg=number)
+    await publish_each(mooq_channel, range(10))
 
     await mooq_broker.idle()
 
@@ -59,8 +59,7 @@ async def test_with_prefetch_1_the_repeat_comes_before_the_next_message(
 ) -> None:
     inbox = Inbox()
     await register(mooq_channel, inbox, prefetch_count=1)
-    for number in range(3):
-        await mooq_channel.publish(exchange_name="log", msg=number)
+    await publish_each(mooq_channel, range(3))
 
     await mooq_broker.idle()
 
@@ -91,9 +90,7 @@ async def test_a_callback_that_fails_for_the_repeat_alone_has_failed_for_good(
         if message["redelivered"]:
             raise RuntimeError("not idempotent")
 
-    await mooq_channel.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=once
-    )
+    await consume(mooq_channel, once)
     await mooq_channel.publish(exchange_name="log", msg="m")
 
     await mooq_broker.idle()

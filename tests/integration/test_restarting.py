@@ -17,16 +17,7 @@ import mooq
 from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import RawMessage, foreigner
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
-    bodies_of,
-    make_queue,
-    processing,
-    publish_surely,
-    until,
-)
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
 from tests.integration.restarting import (
     CutOffInMemory,
     CutOffRabbitMQ,
@@ -35,6 +26,15 @@ from tests.integration.restarting import (
     Unsteady,
     in_memory,
     on_rabbitmq,
+)
+from tests.integration.steps import (
+    bodies_of,
+    consume,
+    make_queue,
+    processing,
+    publish_each,
+    publish_surely,
+    until,
 )
 from tests.managed_docker import ManagedDockerLauncher
 
@@ -100,8 +100,7 @@ async def what_callbacks_held_is_delivered_again(broker: Unsteady) -> None:
             "held", exchange_name="held", exchange_type="direct", callback=inbox, prefetch_count=3
         )
         async with processing(conn):
-            for number in range(4):
-                await chan.publish(exchange_name="held", msg=number)
+            await publish_each(chan, range(4), exchange_name="held")
             await inbox.has(3)
             await broker.fail()
             assert (await inbox.has(6))[:6] == [0, 1, 2, 0, 1, 2]
@@ -119,8 +118,7 @@ async def what_had_arrived_and_was_not_begun_is_delivered_again(broker: Unsteady
         await chan.register_consumer(
             "late", exchange_name="late", exchange_type="direct", callback=inbox
         )
-        for number in range(3):
-            await chan.publish(exchange_name="late", msg=number)
+        await publish_each(chan, range(3), exchange_name="late")
         await broker.fail()
         async with processing(conn):
             assert await inbox.has(3) == [0, 1, 2]
@@ -280,9 +278,7 @@ async def test_what_is_published_while_no_broker_runs_waits_for_one() -> None:
     await broker.run()
     async with await mooq.connect(host="absent", port=1, broker="in_memory") as conn:
         chan, inbox = await conn.create_channel(), Inbox()
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(chan, inbox)
         await broker.close()
         with pytest.raises(mooq.BrokerConnectionError) as caught:
             await chan.publish(exchange_name="log", msg="given up", timeout=0.05)

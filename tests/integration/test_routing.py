@@ -8,7 +8,8 @@ import pytest
 
 import mooq
 from tests.conftest import Connect
-from tests.integration.inbox import Inbox, bodies_of, make_queue, processing
+from tests.integration.inbox import Inbox
+from tests.integration.steps import bodies_of, make_queue, processing
 from tests.topic_pairs import PATTERNS, TOPIC_PAIRS
 
 

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import mooq
 from mooq import errors
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import Inbox, cycles_until, make_queue
+from tests.integration.inbox import Inbox
+from tests.integration.steps import cycles_until, make_queue
 
 Call: TypeAlias = Callable[[mooq.Connection, mooq.Channel], Awaitable[object]]
 
@@ -55,10 +56,7 @@ async def reach_for_the_exclusive_queue(conn: mooq.Connection, chan: mooq.Channe
     name = await chan.register_consumer(
         exchange_name="log", exchange_type="direct", callback=Inbox()
     )
-    address = conn._address
-    async with type(conn)(
-        host=address.host, port=address.port, virtual_host=address.virtual_host
-    ) as stranger:
+    async with type(conn)(**conn._address.where) as stranger:
         return await (await stranger.create_channel()).get(name)
 
 

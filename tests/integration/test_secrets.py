@@ -17,7 +17,8 @@ from mooq.testing.asking import Answer
 from mooq.testing.broker import Backend
 from mooq.testing.virtual_hosts import Management
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import FailingInbox, processing
+from tests.integration.inbox import FailingInbox
+from tests.integration.steps import consume, processing
 
 MARK = "sesame"
 PASSWORD = f"open {MARK}/@:%ü"
@@ -92,9 +93,7 @@ async def used(guarded: BrokerAddress) -> list[object]:
     url = f"amqp://{quote(guarded['username'])}:{quote(PASSWORD, safe='')}@{place}"
     async with await mooq.connect(url=url, broker=guarded["broker"]) as conn:
         chan, inbox = await conn.create_channel(), FailingInbox("bad")
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=inbox
-        )
+        await consume(chan, inbox)
         refused: list[object] = []
         for call in (
             chan.publish(exchange_name="missing", msg=1),

@@ -9,13 +9,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 import mooq
 from mooq.testing.faults import Faults
-from tests.integration.inbox import (
-    LONGEST_WAIT,
-    HeldInbox,
-    Inbox,
-    bodies_of,
-    processing,
-)
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.steps import bodies_of, consume, processing, publish_each
 from tests.integration.through_network import conn, faults, observer
 
 __all__ = ["conn", "faults", "observer"]  # fixtures
@@ -116,10 +111,9 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
         inbox.keep(message)
         await broken.wait()
 
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=outlive)
+    await consume(chan, outlive)
     async with processing(conn):
-        for number in range(3):
-            await chan.publish(exchange_name="log", msg=number)
+        await publish_each(chan, range(3))
         await inbox.has(3)
         faults.cut()
         assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
@@ -135,9 +129,8 @@ async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_the
     faults: Faults, conn: mooq.Connection
 ) -> None:
     chan, inbox = await conn.create_channel(), HeldInbox()
-    await chan.register_consumer("q", exchange_name="log", exchange_type="direct", callback=inbox)
-    for number in range(100):
-        await chan.publish(exchange_name="log", msg=number)
+    await consume(chan, inbox)
+    await publish_each(chan, range(100))
     cycle = asyncio.create_task(conn.process_events(num_cycles=1))
     await inbox.has(100)
     inbox.open()

@@ -10,7 +10,8 @@ import pytest
 
 import mooq
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import Inbox, processing
+from tests.integration.inbox import Inbox
+from tests.integration.steps import processing
 
 uvloop = pytest.importorskip("uvloop", reason="there is no uvloop for Windows")
 

@@ -9,7 +9,7 @@ import pytest
 import mooq
 from mooq.testing.faults import Faults, faults_before
 from tests.conftest import BrokerAddress
-from tests.integration.inbox import make_queue
+from tests.integration.steps import make_queue
 
 
 @pytest.fixture

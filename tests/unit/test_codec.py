@@ -349,11 +349,10 @@ def test_headers_that_amqp_cannot_hold_are_refused(
 
 @pytest.mark.parametrize(
     "name",
-    ["CC", "BCC", "x-death"]
-    + [
-        f"x-{which}-death-{what}"
-        for which in ("first", "last")
-        for what in ("exchange", "queue", "reason")
+    [
+        *("CC", "BCC", "x-death"),
+        *("x-first-death-exchange", "x-first-death-queue", "x-first-death-reason"),
+        *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
     ],
 )
 def test_a_header_that_rabbitmq_would_act_on_or_overwrite_is_refused(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -104,26 +104,17 @@ async def test_what_a_closed_broker_held_is_gone(broker: mooq.InMemoryBroker) ->
             await channel.get("q")
 
 
-async def test_running_a_broker_that_runs_is_a_restart(broker: mooq.InMemoryBroker) -> None:
-    async with await connect() as connection, await connection.create_channel() as channel:
-        durable, exclusive = [
-            await channel.register_consumer(
-                queue_name, exchange_name="e", exchange_type="fanout", callback=AsyncMock()
-            )
-            for queue_name in ("durable", None)
-        ]
-        await channel.publish(exchange_name="e", msg=1)
-        await broker.run()
-        assert channel.is_lost
-        async with await connect() as after, await after.create_channel() as fresh:
-            message = await fresh.get(durable)
-            assert (message["msg"], message["redelivered"]) == (1, True)
-            with pytest.raises(mooq.ConsumerQueueNotFound):
-                await fresh.get(exclusive)
+async def run_again(broker: mooq.InMemoryBroker) -> None:
+    await broker.run()
 
 
-async def test_dropping_connections_keeps_what_is_no_connection_s_own(
-    broker: mooq.InMemoryBroker,
+async def drop_connections(broker: mooq.InMemoryBroker) -> None:
+    broker.drop_connections()
+
+
+@pytest.mark.parametrize("lose", [run_again, drop_connections])
+async def test_connections_are_lost_and_what_is_no_connection_s_own_is_kept(
+    broker: mooq.InMemoryBroker, lose: Callable[[mooq.InMemoryBroker], Awaitable[None]]
 ) -> None:
     async with await connect() as connection, await connection.create_channel() as channel:
         durable, exclusive = [
@@ -133,7 +124,7 @@ async def test_dropping_connections_keeps_what_is_no_connection_s_own(
             for queue_name in ("durable", None)
         ]
         await channel.publish(exchange_name="e", msg=1)
-        broker.drop_connections()
+        await lose(broker)
         assert channel.is_lost
         async with await connect() as after, await after.create_channel() as fresh:
             message = await fresh.get(durable)

@@ -23,30 +23,13 @@ PACKAGE = Path(mooq.__file__).parent
 
 
 def test_the_public_names_are_these() -> None:
-    assert mooq.__all__ == [
-        "BadExchange",
-        "BadQueue",
-        "BrokerConnectionError",
-        "BrokerInternalError",
-        "Channel",
-        "Connection",
-        "ConsumeTimeout",
-        "ConsumerQueueNotFound",
-        "ExchangeNotFound",
-        "InMemoryBroker",
-        "InMemoryChannel",
-        "InMemoryConnection",
-        "IncomingMessage",
-        "MessageUnroutable",
-        "MooqError",
-        "NothingToConsume",
-        "PublishUnconfirmed",
-        "RabbitMQBroker",
-        "RabbitMQChannel",
-        "RabbitMQConnection",
-        "Recovery",
-        "connect",
-    ]
+    assert " ".join(mooq.__all__) == (
+        "BadExchange BadQueue BrokerConnectionError BrokerInternalError Channel Connection "
+        "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
+        "InMemoryConnection IncomingMessage MessageUnroutable MooqError NothingToConsume "
+        "PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection Recovery "
+        "connect"
+    )
 
 
 def test_the_version_is_that_of_the_package() -> None:

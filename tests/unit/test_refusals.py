@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mooq import refusals
+from mooq import errors, refusals
 from mooq.address import Address
-from mooq.errors import (
-    BadExchange,
-    BadQueue,
-    BrokerInternalError,
-    ConsumerQueueNotFound,
-    ExchangeNotFound,
-    MessageUnroutable,
-    MooqError,
-    Refused,
-)
+from mooq.errors import MooqError, Refused
 
 ADDRESS = Address("h", 7, virtual_host="tests")
 SAID = {
@@ -40,12 +31,12 @@ SAID = {
 @pytest.mark.parametrize(
     ("code", "error", "text"),
     [
-        (Refused.NOT_FOUND, ExchangeNotFound, "missing exchange"),
-        (Refused.NO_ROUTE, MessageUnroutable, "unroutable"),
-        (Refused.PRECONDITION_FAILED, BadExchange, "other exchange"),
-        (Refused.ACCESS_REFUSED, BadExchange, "forbidden"),
-        (Refused.NACK, BrokerInternalError, "failed"),
-        (541, BrokerInternalError, "failed"),
+        (Refused.NOT_FOUND, errors.ExchangeNotFound, "missing exchange"),
+        (Refused.NO_ROUTE, errors.MessageUnroutable, "unroutable"),
+        (Refused.PRECONDITION_FAILED, errors.BadExchange, "other exchange"),
+        (Refused.ACCESS_REFUSED, errors.BadExchange, "forbidden"),
+        (Refused.NACK, errors.BrokerInternalError, "failed"),
+        (541, errors.BrokerInternalError, "failed"),
     ],
 )
 def test_a_refusal_about_an_exchange_names_it_and_where_and_what_to_do(
@@ -59,11 +50,11 @@ def test_a_refusal_about_an_exchange_names_it_and_where_and_what_to_do(
 @pytest.mark.parametrize(
     ("code", "error", "text"),
     [
-        (Refused.NOT_FOUND, ConsumerQueueNotFound, "missing queue"),
-        (Refused.RESOURCE_LOCKED, BadQueue, "locked"),
-        (Refused.PRECONDITION_FAILED, BadQueue, "other queue"),
-        (Refused.ACCESS_REFUSED, BadQueue, "forbidden"),
-        (541, BrokerInternalError, "failed"),
+        (Refused.NOT_FOUND, errors.ConsumerQueueNotFound, "missing queue"),
+        (Refused.RESOURCE_LOCKED, errors.BadQueue, "locked"),
+        (Refused.PRECONDITION_FAILED, errors.BadQueue, "other queue"),
+        (Refused.ACCESS_REFUSED, errors.BadQueue, "forbidden"),
+        (541, errors.BrokerInternalError, "failed"),
     ],
 )
 def test_a_refusal_about_a_queue_names_it_and_where_and_what_to_do(

@@ -10,15 +10,7 @@ import pytest
 
 from mooq import topology
 from mooq.errors import BadExchange, BadQueue
-from mooq.topology import (
-    Exchange,
-    Queue,
-    check_exchange_name,
-    check_prefetch_count,
-    check_queue_name,
-    check_routing_key,
-    check_routing_keys,
-)
+from mooq.topology import Exchange, Queue
 
 HALF = "\ud800"  # a lone surrogate, as a wrongly decoded file name may hold
 ALLOWED = "only ASCII letters, digits, space and -_.:@#,/+ are allowed"
@@ -47,8 +39,8 @@ NAMES_TAKEN = ["q", "a.b", " ", "amq", "AMQ.foo", "a-b_c.d:e@f#g,h/i+j 0", "q" *
 
 @pytest.mark.parametrize("name", [*NAMES_TAKEN, "", "amq.topic"])
 def test_a_name_that_an_exchange_may_have_can_be_published_to(name: str) -> None:
-    assert check_exchange_name(name) == name
-    assert check_exchange_name(name) == name  # remembered by now
+    assert topology.check_exchange_name(name) == name
+    assert topology.check_exchange_name(name) == name  # remembered by now
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,11 @@ def test_a_name_that_an_exchange_may_have_can_be_published_to(name: str) -> None
     ids=lambda value: repr(value)[:20],
 )
 def test_a_name_that_no_exchange_may_have_is_refused_every_time(name: Any, said: str) -> None:
-    for act in (check_exchange_name, check_exchange_name, lambda name: Exchange(name, "topic")):
+    for act in (
+        topology.check_exchange_name,
+        topology.check_exchange_name,
+        lambda name: Exchange(name, "topic"),
+    ):
         with pytest.raises(BadExchange) as raised:
             act(name)
         assert str(raised.value) == "exchange name" + said
@@ -69,16 +65,16 @@ def test_a_name_that_no_exchange_may_have_is_refused_every_time(name: Any, said:
 
 def test_what_rabbitmq_publishes_to_itself_cannot_be_published_to() -> None:
     with pytest.raises(BadExchange, match=r"'amq\.rabbitmq\.trace' is for RabbitMQ's own messages"):
-        check_exchange_name("amq.rabbitmq.trace")
+        topology.check_exchange_name("amq.rabbitmq.trace")
 
 
 def test_names_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     remembered: set[str] = set()
     monkeypatch.setattr(topology, "_known_exchanges", remembered)
     for number in range(10_010):
-        check_exchange_name(f"e{number}")
+        topology.check_exchange_name(f"e{number}")
     assert len(remembered) == 10_000
-    assert check_exchange_name("e10009") == "e10009"
+    assert topology.check_exchange_name("e10009") == "e10009"
 
 
 # Exchanges
@@ -120,7 +116,7 @@ def test_an_unknown_exchange_type_is_refused_with_the_choice_there_is(kind: Any)
 
 @pytest.mark.parametrize("name", [*NAMES_TAKEN, "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "q" * 255])
 def test_a_name_that_a_queue_may_have_can_be_read_from(name: str) -> None:
-    assert check_queue_name(name) == name
+    assert topology.check_queue_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -134,7 +130,7 @@ def test_a_name_that_a_queue_may_have_can_be_read_from(name: str) -> None:
 )
 def test_a_name_that_no_queue_may_have_is_refused(name: Any, said: str) -> None:
     with pytest.raises(BadQueue) as raised:
-        check_queue_name(name)
+        topology.check_queue_name(name)
     assert str(raised.value) == "queue name" + said
     if name is not None:  # which asks for a name of the broker's
         with pytest.raises(BadQueue) as raised:
@@ -185,7 +181,7 @@ def test_a_dead_letter_exchange_has_a_name_that_an_exchange_may_have(name: str |
     "key", ["", "a.b", "#", "*", "é✓", "\n", "k" * 255, "é" * 127 + "k", "✓" * 85, "😀" * 63]
 )
 def test_a_routing_key_is_any_text_of_up_to_255_bytes(key: str) -> None:
-    assert check_routing_key(key) == key
+    assert topology.check_routing_key(key) == key
 
 
 @pytest.mark.parametrize(
@@ -206,11 +202,11 @@ def test_a_routing_key_that_amqp_cannot_carry_is_refused(
     key: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
-        check_routing_key(key)
+        topology.check_routing_key(key)
     assert type(raised.value) is error
     assert str(raised.value).startswith(text)
     with pytest.raises(error, match="routing key"):
-        check_routing_keys(["good", key], "direct")
+        topology.check_routing_keys(["good", key], "direct")
 
 
 @pytest.mark.parametrize(
@@ -230,30 +226,30 @@ def test_a_routing_key_that_amqp_cannot_carry_is_refused(
 def test_routing_keys_are_one_str_or_any_iterable_of_them(
     keys: str | Iterable[str], bound_by: tuple[str, ...]
 ) -> None:
-    assert check_routing_keys(keys, "direct") == bound_by
+    assert topology.check_routing_keys(keys, "direct") == bound_by
 
 
 @pytest.mark.parametrize("keys", [[], "k", [""], ["x", "y"], ["#.#.#"]])
 def test_a_fanout_is_bound_once_whatever_the_keys(keys: str | list[str]) -> None:
-    assert check_routing_keys(keys, "fanout") == ("",)
+    assert topology.check_routing_keys(keys, "fanout") == ("",)
 
 
 @pytest.mark.parametrize("kind", ["direct", "topic"])
 def test_no_routing_key_at_all_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"^routing_keys is empty, so nothing would ever arrive"):
-        check_routing_keys([], kind)
+        topology.check_routing_keys([], kind)
 
 
 @pytest.mark.parametrize("kind", ["direct", "fanout", "topic"])
 @pytest.mark.parametrize("keys", [None, 7, b"k", [1], ["a", None]], ids=repr)
 def test_routing_keys_of_another_kind_are_refused(keys: Any, kind: str) -> None:
     with pytest.raises(TypeError, match=r"^routing_keys must be a str or an iterable of str: "):
-        check_routing_keys(keys, kind)
+        topology.check_routing_keys(keys, kind)
 
 
 @pytest.mark.parametrize("key", ["#.#", "a#.b#.c#", "##.##.##", ".".join("*" * 128)])
 def test_a_topic_key_may_hold_two_hash_words_and_any_number_of_other_words(key: str) -> None:
-    assert check_routing_keys([key], "topic") == (key,)
+    assert topology.check_routing_keys([key], "topic") == (key,)
 
 
 @pytest.mark.parametrize(("key", "hashes"), [("#.#.#", 3), ("#.a.#.b.#", 3), ("#.#.#.#", 4)])
@@ -261,11 +257,11 @@ def test_a_topic_key_with_three_hash_words_is_refused_as_rabbitmq_4_3_would(
     key: str, hashes: int
 ) -> None:
     with pytest.raises(ValueError, match="routing key") as raised:
-        check_routing_keys(["good", key], "topic")
+        topology.check_routing_keys(["good", key], "topic")
     assert str(raised.value) == (
         f"routing key '{key}' holds {hashes} '#' words; RabbitMQ allows at most 2"
     )
-    assert check_routing_keys([key], "direct") == (key,)
+    assert topology.check_routing_keys([key], "direct") == (key,)
 
 
 # Prefetch
@@ -273,7 +269,7 @@ def test_a_topic_key_with_three_hash_words_is_refused_as_rabbitmq_4_3_would(
 
 @pytest.mark.parametrize("count", [1, 100, 65535])
 def test_a_prefetch_count_is_any_number_that_amqp_can_carry(count: int) -> None:
-    assert check_prefetch_count(count) == count
+    assert topology.check_prefetch_count(count) == count
 
 
 @pytest.mark.parametrize(
@@ -292,5 +288,5 @@ def test_a_prefetch_count_that_cannot_be_is_refused(
     count: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
-        check_prefetch_count(count)
+        topology.check_prefetch_count(count)
     assert str(raised.value) == text
