@@ -1,8 +1,8 @@
 """What the harness costs: ready, a test's isolation, tests in memory, and what workers bring.
 
 ``python -m benchmarks.harness IMAGE [ready boots isolation in-memory workers]``, an image with the
-management plugin. Every comparison is made in turns on the same machine. ``workers`` takes a quarter
-of an hour, and what the integration tests take: Docker and a RabbitMQ of this machine's own.
+management plugin. Every comparison is made in turns on the same machine. ``workers`` takes a
+quarter of an hour, and all that the integration tests take.
 """
 
 from __future__ import annotations

@@ -34,10 +34,11 @@ async def handshake(address: Address, timeout: float) -> None:
 
     from mooq.transports.rabbit import RabbitTransport
 
+    deadline = asyncio.get_running_loop().time() + timeout
     transport = RabbitTransport(address)
     await transport.open(timeout)
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout_at(deadline):
             await AsyncRetrying(
                 retry=retry_if_result(operator.not_), wait=wait_fixed(FIRST_WAIT), stop=stop_never
             )(transport.has_booted)

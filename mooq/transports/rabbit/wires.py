@@ -66,17 +66,19 @@ class Wires:
         self._timeout = timeout
         self._control = None
         self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for
+        deadline = asyncio.get_running_loop().time() + timeout
         consuming = await self._connect("consuming")
         self._consuming = consuming
         consuming.amqp.closing.add_done_callback(lambda _: self._closed(consuming))
         try:
-            async with asyncio.timeout(timeout), self._control_lock:
+            async with asyncio.timeout_at(deadline), self._control_lock:
                 self._control = await self.consuming_channel()
         except BaseException as error:
             await self.close()
             if isinstance(error, (Lost, TimeoutError)):
+                why = str(error) or f"no answer within {timeout:g} s"
                 raise BrokerConnectionError(
-                    f"cannot connect to {self._address}: it opened no channel ({error})"
+                    f"cannot connect to {self._address}: it opened no channel ({why})"
                 ) from error
             raise
 
