@@ -29,9 +29,9 @@ from mooq.address import Address
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
-from mooq.testing.asking import Lease
+from mooq.testing.lease import Lease
 from mooq.testing.nodes import DATA_FOLDER, with_management
-from mooq.testing.owner import Owner
+from mooq.testing.run_owner import RunOwner
 from mooq.testing.settings import Settings
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def boots(image: str) -> None:
 @contextmanager
 def lease_of(image: str) -> Iterator[Lease]:
     """Return a claim on a run's RabbitMQ."""
-    owner = Owner(Settings(images=(image,)))
+    owner = RunOwner(Settings(images=(image,)))
     try:
         with closing(Lease(owner.offer)) as lease:
             lease.answer()

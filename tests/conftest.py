@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, settings
 import mooq
 from mooq.rabbitmq_broker.ports import LOOPBACK
 from mooq.testing.arguments import Arguments
-from mooq.testing.asking import Answer
 from mooq.testing.broker import Broker
+from mooq.testing.lease import Answer
 
 pytest_plugins = ["pytester"]
 

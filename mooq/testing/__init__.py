@@ -8,22 +8,23 @@
     harness.py        what one process of a run knows of the run's RabbitMQ
     broker.py         the broker that a test holds
     watch.py          … what is told of its connections
-    watched.py        … by transports around theirs: the one seam, above both brokers
+    watched_transport.py
+                      … by transports around theirs: the one seam, above both brokers
     recorder.py       … what was published, delivered, acknowledged, rejected, unroutable
     idling.py         … when nothing is left to happen
-    leaving.py        … what a finished test leaves behind
+    leftovers.py      … what a finished test leaves behind
     forgotten.py      calls that a test forgot to await
-    asking.py         how a process that runs tests asks for the run's one RabbitMQ
-    owner.py          the run's owner, which answers: light, until somebody asks
+    lease.py          how a process that runs tests asks for the run's one RabbitMQ
+    run_owner.py      the run's owner, which answers: light, until somebody asks
     serving.py        … with a RabbitMQ and a virtual host for every test
     nodes.py          … from a launcher, ready to make virtual hosts
     virtual_hosts.py  … by the management API
-    leftovers.py      what dead owners left behind, and its removal
+    orphans.py        what dead owners left behind, and its removal
     reaper.py         the process that sees to it as soon as its owner is dead
     story.py          what became of it
     live_line.py      … and what is awaited, on a terminal
 
 pytest loads plugin.py in every run where mooq is installed, so it loads nothing else before it is
-used; asking.py and what is below it is for processes that run tests, owner.py and what is below
-it for the one that owns the run.
+used; lease.py and what is below it is for processes that run tests, run_owner.py and what is
+below it for the one that owns the run.
 """

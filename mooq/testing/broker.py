@@ -14,7 +14,7 @@ from mooq.in_memory import InMemoryBroker
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults import Faults, faults_before
 from mooq.testing.idling import wait_until_idle
-from mooq.testing.leaving import Leaving
+from mooq.testing.leftovers import Leaving
 from mooq.testing.recorder import Recorder
 from mooq.testing.watch import Watch
 from mooq.watching import watching
@@ -132,7 +132,7 @@ class Broker:
         """Have the broker within the block; when it ends, close its connections.
 
         Raises what callbacks raised meanwhile and, if ``is_strict``,
-        :class:`~mooq.testing.leaving.Leftovers`.
+        :class:`~mooq.testing.leftovers.Leftovers`.
         """
         async with AsyncExitStack() as at_the_end:
             if self.backend == "in_memory":

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from mooq.address import Address
     from mooq.channel import Channel
     from mooq.connection import Connection
-    from mooq.testing.asking import Answer
     from mooq.testing.broker import Backend, Broker
     from mooq.testing.faults import Faults
+    from mooq.testing.lease import Answer
     from mooq.testing.recorder import Recorder
 
 _serial = itertools.count(1)

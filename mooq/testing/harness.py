@@ -10,10 +10,10 @@ import pytest
 from mooq.testing.settings import Settings, settings_of
 
 if TYPE_CHECKING:
-    from mooq.testing.asking import Answer, Lease, Offer
     from mooq.testing.broker import Broker
+    from mooq.testing.lease import Answer, Lease, Offer
     from mooq.testing.live_line import LiveLine
-    from mooq.testing.owner import Owner
+    from mooq.testing.run_owner import RunOwner
     from mooq.testing.story import Story
 
 WORKER_INPUT = "mooq"
@@ -30,7 +30,7 @@ class Harness:
         self.settings: Settings = settings_of(config)
         self.has_workers: bool = False
         self._offered: tuple[int, str] | None = getattr(config, "workerinput", {}).get(WORKER_INPUT)
-        self._owner: Owner | None = None
+        self._owner: RunOwner | None = None
         self._lease: Lease | None = None
         self._line: LiveLine | None = None
         self._terminal: TextIO | None = None
@@ -54,14 +54,14 @@ class Harness:
 
     def offer(self) -> Offer:
         """Return where to ask for RabbitMQ: this process unless it is a worker."""
-        from mooq.testing.asking import Offer
+        from mooq.testing.lease import Offer
 
         if self._offered is not None:
             return Offer(*self._offered)
         if self._owner is None:
-            from mooq.testing.owner import Owner
+            from mooq.testing.run_owner import RunOwner
 
-            self._owner = Owner(self.settings)
+            self._owner = RunOwner(self.settings)
         return self._owner.offer
 
     def offer_to_worker(self, worker_input: dict[str, object]) -> None:
@@ -72,7 +72,7 @@ class Harness:
 
     def ask(self) -> Lease:
         """Ask for RabbitMQ, without waiting for the answer."""
-        from mooq.testing.asking import Lease
+        from mooq.testing.lease import Lease
 
         if self._lease is None:
             offer = self.offer()

@@ -15,7 +15,7 @@ from typing import Any
 
 from mooq.errors import Lost, MooqError
 from mooq.testing.watch import Watch
-from mooq.testing.watched import WatchedChannel
+from mooq.testing.watched_transport import WatchedChannel
 
 
 class NotIdle(MooqError, TimeoutError):

@@ -1,68 +1,77 @@
-"""What dead owners left behind, and its removal: containers, nodes, virtual hosts.
-
-Nothing is touched that does not carry the name of an owner who is certainly dead.
-"""
+"""What a finished test leaves behind: messages that nobody consumed, exceptions that nobody saw."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-import signal
-import tempfile
-from pathlib import Path
+import asyncio
+import gc
+from collections import Counter
+from contextlib import suppress
+from typing import Any
 
-from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
-from mooq.testing.virtual_hosts import Management
+from mooq.errors import MooqError, Refused
+from mooq.message import Outcome
+from mooq.testing.idling import deliver_all
+from mooq.testing.watch import Watch
+from mooq.testing.watched_transport import WatchedChannel
 
-OWNER_FILE = "owner.json"
-
-
-def remove_containers() -> None:
-    """Remove the containers of dead owners. Raises what Docker's client raises."""
-    import docker  # itself first: see DockerLauncher
-    from testcontainers.core.docker_client import DockerClient
-
-    client = DockerClient().client
-    with contextlib.closing(client):
-        for container in client.containers.list(
-            all=True, ignore_removed=True, filters={"label": LABEL}
-        ):
-            owner = Owner.read(container.labels[LABEL])
-            if owner is not None and owner.is_dead:
-                # Another run may be about to remove it, too.
-                with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
-                    container.remove(force=True, v=True)
+LONGEST_DELIVERY = 10.0  # seconds
+REMEDY = "consume and await them, or mark the test with mooq_allow_leftovers"
 
 
-def remove_nodes() -> None:
-    """Kill the nodes of dead owners, and delete their folders."""
-    for path in Path(tempfile.gettempdir()).glob(f"mooq-*/{OWNER_FILE}"):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            if path.stat().st_uid != os.getuid():
+class Leftovers(MooqError):
+    """A test has ended and left messages that nobody consumed, or exceptions that nobody saw."""
+
+
+class Leaving:
+    """Looks, at the end of a test, for what it left behind; begun inside the test's event loop."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._left: Counter[str] = Counter()
+        self._unseen: list[BaseException] = []
+        self._loop = asyncio.get_running_loop()
+        self._handler = self._loop.get_exception_handler()
+        self._loop.set_exception_handler(self._keep)
+
+    def _keep(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if isinstance(error := context.get("exception"), BaseException):
+            self._unseen.append(error)
+        loop.default_exception_handler(context)
+
+    async def look_at_connections(self) -> None:
+        """See what has been delivered on open connections and is not settled, or waits there."""
+        with suppress(TimeoutError):  # tasks of the test's are at it still
+            async with asyncio.timeout(LONGEST_DELIVERY):
+                self._left.update(await deliver_all(self._watch))
+        for channel in self._watch.channels:
+            self._left.update(channel.unsettled)
+
+    async def look_at_queues(self, channel: WatchedChannel) -> None:
+        """See what is in the queues that the test used, whose connections are all closed."""
+        for queue_name in self._watch.queues:
+            try:
+                self._left[queue_name] = await _emptied(channel, queue_name)
+            except Refused:  # gone with its connection, or exclusive to one that is open still
                 continue
-            written, pid, began = json.loads(path.read_text())
-            owner = Owner.read(written)
-            if owner is not None and owner.is_dead:
-                if began and beginning_of(pid) == began:
-                    os.killpg(pid, signal.SIGKILL)
-                shutil.rmtree(path.parent, ignore_errors=True)
+
+    def complain(self) -> None:
+        """Raise :class:`Leftovers` if anything was left behind."""
+        gc.collect()  # an exception is known to be unseen when its task is gone
+        self._loop.set_exception_handler(self._handler)
+        left = [
+            f"{count} message{'s' if count > 1 else ''} in queue {queue_name!r}"
+            for queue_name, count in sorted(self._left.items())
+            if count
+        ] + [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
+        if left:
+            error = Leftovers(f"the test has left behind {'; '.join(left)}. {REMEDY.capitalize()}")
+            raise error from (self._unseen[0] if self._unseen else None)
 
 
-def remove_virtual_hosts(management: Management) -> None:
-    """Delete the virtual hosts of dead owners. Raises :class:`~mooq.BrokerConnectionError`."""
-    for name, description in management.descriptions().items():
-        owner = Owner.read(description)
-        if owner is not None and owner.is_dead:
-            management.delete(name)
-
-
-def remove(launcher: str, management: Management | None) -> None:
-    """Remove what dead owners left of what a launcher, or a broker that runs already, gave them."""
-    if management is not None:
-        remove_virtual_hosts(management)
-    elif launcher == "docker":
-        remove_containers()
-    elif launcher == "process":
-        remove_nodes()
+async def _emptied(channel: WatchedChannel, queue_name: str) -> int:
+    """Take all messages off a queue; return how many there were. Counting could come too early."""
+    count = 0
+    while (delivery := await channel.get(queue_name)) is not None:
+        await channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        count += 1
+    return count

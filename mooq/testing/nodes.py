@@ -26,7 +26,7 @@ from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import ProcessLauncher
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
 from mooq.retrying import jittered, worth_waiting
-from mooq.testing.leftovers import OWNER_FILE
+from mooq.testing.orphans import OWNER_FILE
 from mooq.testing.settings import MANAGEMENT_PORT, Settings
 from mooq.testing.virtual_hosts import Management
 

@@ -70,7 +70,7 @@ def main() -> None:
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
     from mooq.rabbitmq_broker.owner import Owner
-    from mooq.testing import leftovers
+    from mooq.testing import orphans
     from mooq.testing.virtual_hosts import Management
 
     Retrying(
@@ -78,7 +78,7 @@ def main() -> None:
         wait=wait_fixed(BETWEEN_LOOKS),
         stop=stop_after_delay(LONGEST_DEATH),
     )(lambda: Owner(*owner).is_dead)
-    leftovers.remove(launcher, Management(*management) if management else None)
+    orphans.remove(launcher, Management(*management) if management else None)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from contextlib import AsyncExitStack, closing, suppress
 
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.owner import Owner
-from mooq.testing import leftovers
-from mooq.testing.asking import ANOTHER, DONE, Answer
+from mooq.testing import orphans
+from mooq.testing.lease import ANOTHER, DONE, Answer
 from mooq.testing.nodes import Missing, Node, running_node, started_node
 from mooq.testing.reaper import Reaper
 from mooq.testing.settings import Settings
@@ -165,6 +165,6 @@ class _Service:
     async def _clean_up_after_others(self, management: Management | None) -> None:
         """Remove what those left behind who were killed together with their reapers."""
         try:
-            await asyncio.to_thread(leftovers.remove, self._settings.launcher, management)
+            await asyncio.to_thread(orphans.remove, self._settings.launcher, management)
         except Exception as error:  # noqa: BLE001 - a run does not depend on it
             log.debug("what dead runs have left behind could not be removed: %s", error)

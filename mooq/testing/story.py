@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 
 
 @dataclass

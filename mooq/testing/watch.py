@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.message import Message
 from mooq.testing.recorder import Record, Recorder
-from mooq.testing.watched import WatchedChannel, WatchedTransport
+from mooq.testing.watched_transport import WatchedChannel, WatchedTransport
 from mooq.transports.base import Transport
 from mooq.watching import Watcher
 

@@ -17,7 +17,7 @@ import pytest
 from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
 

@@ -9,7 +9,7 @@ import pytest
 import mooq
 from mooq.address import Address
 from mooq.rabbitmq_broker.readiness import handshake
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.restarting import ControlledLauncher, own_rabbitmq
 

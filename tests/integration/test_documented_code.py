@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in
 from tests.managed_docker import image_at_hand
 

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mooq.cli.commands import mooq as command_line
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests import documentation
 from tests.command_line import LONGEST_COMMAND, environment
 from tests.documentation import ROOT, Block, blocks_in

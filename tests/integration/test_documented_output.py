@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.command_line import LONGEST_COMMAND
 from tests.documentation import ROOT, blocks_in
 from tests.integration.inner_run import SUMMARY, Run, named, run

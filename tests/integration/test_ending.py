@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mooq
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.steps import drained
 

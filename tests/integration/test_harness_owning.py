@@ -13,7 +13,7 @@ import pytest
 from docker.errors import NotFound
 
 from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
-from mooq.testing.leftovers import OWNER_FILE
+from mooq.testing.orphans import OWNER_FILE
 from mooq.testing.reaper import Reaper
 from tests.integration.inner_run import (
     LONGEST,

@@ -23,7 +23,7 @@ from mooq.rabbitmq_broker.engine import fetch_reaper_image
 from mooq.rabbitmq_broker.owner import Owner
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.readiness import prove_restart
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from mooq.transports.rabbit import RabbitTransport
 from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out

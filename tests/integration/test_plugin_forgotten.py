@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.asking import Answer
+from mooq.testing.lease import Answer
 from tests.integration.inner_run import Run, named, run
 
 __all__ = ["run"]  # a fixture

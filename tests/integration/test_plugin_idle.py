@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import mooq
-from mooq.testing.asking import Answer
 from mooq.testing.broker import Broker
 from mooq.testing.idling import NotIdle
+from mooq.testing.lease import Answer
 from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox, Refusal
 from tests.integration.steps import consume, make_queue, processing, publish_each
 

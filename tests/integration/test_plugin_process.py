@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from mooq.rabbitmq_broker.owner import Owner, beginning_of
-from mooq.testing.leftovers import OWNER_FILE
+from mooq.testing.orphans import OWNER_FILE
 from tests.integration.inner_run import (
     LONGEST,
     NOWHERE,

@@ -13,8 +13,8 @@ from urllib.parse import quote
 import pytest
 
 import mooq
-from mooq.testing.asking import Answer
 from mooq.testing.broker import Backend
+from mooq.testing.lease import Answer
 from mooq.testing.virtual_hosts import Management
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import FailingInbox

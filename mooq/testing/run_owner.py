@@ -15,14 +15,14 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mooq.testing.asking import LOOPBACK, Offer
+from mooq.testing.lease import LOOPBACK, Offer
 from mooq.testing.story import Story
 
 if TYPE_CHECKING:
     from mooq.testing.settings import Settings
 
 
-class Owner:
+class RunOwner:
     """Answers whoever shows its token, from a thread of its own, until :meth:`end`."""
 
     def __init__(self, settings: Settings) -> None:
