@@ -19,7 +19,10 @@ nitpick_ignore_regex = [
     (r"py:.*", r"_?(asyncio|collections|typing|types|datetime|enum|contextlib|pytest|ssl)\..*"),
     (r"py:.*", r"[A-Z]\w*(Error|Exception|Group|Context|Protocol)|optional|SupportsIndex"),
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
-    (r"py:.*", r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.message\.HeaderValue"),
+    (
+        r"py:.*",
+        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(message\.HeaderValue|address\.Where)",
+    ),
     (
         r"py:.*",
         r"mooq\.(transports|dispatcher|registry|testing\.(arguments|broker|redelivering))(\..*)?",
