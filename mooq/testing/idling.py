@@ -32,6 +32,7 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
     if asyncio.current_task() in watch.callbacks:
         raise RuntimeError("idle() was called by a callback: it would wait for itself")
     held: dict[str, int] = {}
+    watch.asked = ""  # by whoever gave up waiting before
     try:
         async with asyncio.timeout(timeout):
             while True:
