@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 from urllib.parse import quote
 
 from click.testing import CliRunner, Result
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mooq.cli.commands import mooq as command_line
 from tests.conftest import BrokerAddress
-
-T = TypeVar("T")
 
 MOOQ = (sys.executable, "-W", "error", "-m", "mooq")
 LONGEST_COMMAND = 100.0  # seconds
@@ -72,15 +68,3 @@ def running(*arguments: object, **variables: str) -> Iterator[subprocess.Popen[s
             yield process
         finally:
             process.kill()
-
-
-def until(look: Callable[[], T], awaited: str, timeout: float = 60.0) -> T:
-    """Return what ``look`` sees as soon as that is true; fail after ``timeout`` seconds."""
-    seen: T | None = Retrying(
-        retry=retry_if_result(lambda seen: not seen),
-        wait=wait_fixed(0.02),
-        stop=stop_after_delay(timeout),
-        retry_error_callback=lambda _: None,
-    )(look)
-    assert seen, f"waited {timeout} s for {awaited}"
-    return seen

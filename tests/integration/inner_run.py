@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
 from mooq.testing.lease import Answer
@@ -135,19 +134,6 @@ def containers_of(engine: DockerClient, owner: Owner) -> list[Any]:
     """Return the containers of an owner, running or not."""
     label = f"{LABEL}={owner}"
     return list(engine.containers.list(all=True, ignore_removed=True, filters={"label": label}))
-
-
-def wait_for(condition: Any, what: str, longest: float = 60.0) -> Any:
-    """Return the first result of a condition that is true."""
-    try:
-        return Retrying(
-            retry=retry_if_result(lambda result: not result),
-            wait=wait_fixed(0.05),
-            stop=stop_after_delay(longest),
-        )(condition)
-    except RetryError as error:
-        seen = error.last_attempt.result()
-        raise AssertionError(f"waited {longest:g} s for {what}; last seen: {seen!r}") from None
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:

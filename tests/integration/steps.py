@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from tenacity import (
     AsyncRetrying,
-    RetryCallState,
     retry,
     retry_if_exception_type,
-    retry_if_result,
     stop_after_delay,
-    wait_fixed,
 )
 
 import mooq
 from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.waiting import patience
 
 AnyCallback = TypeVar("AnyCallback", bound=Callable[[mooq.IncomingMessage], Awaitable[object]])
 
@@ -46,17 +44,7 @@ async def until(look: Callable[[], Any], awaited: str) -> Any:
         sight = look()
         return await sight if isinstance(sight, Awaitable) else sight
 
-    def give_up(attempts: RetryCallState) -> NoReturn:
-        assert attempts.outcome is not None
-        last = attempts.outcome.result()
-        raise AssertionError(f"waited {LONGEST_WAIT:g} s for {awaited}; last seen: {last!r}")
-
-    return await AsyncRetrying(
-        retry=retry_if_result(lambda seen: not seen),
-        wait=wait_fixed(0.01),
-        stop=stop_after_delay(LONGEST_WAIT),
-        retry_error_callback=give_up,
-    )(seen)
+    return await AsyncRetrying(**patience(awaited))(seen)
 
 
 async def cycles_until(

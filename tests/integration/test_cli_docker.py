@@ -12,9 +12,10 @@ import pytest
 import mooq
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from tests import command_line
-from tests.command_line import LONGEST_COMMAND, running, until
+from tests.command_line import LONGEST_COMMAND, running
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from docker import DockerClient

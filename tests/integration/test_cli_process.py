@@ -18,8 +18,9 @@ from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from mooq.rabbitmq_broker.process import SERVER_FOLDERS
 from tests import command_line
-from tests.command_line import LONGEST_COMMAND, running, until
+from tests.command_line import LONGEST_COMMAND, running
 from tests.shared_broker import leave_out
+from tests.waiting import until
 
 pytestmark = pytest.mark.rabbit
 

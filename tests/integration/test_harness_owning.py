@@ -24,9 +24,9 @@ from tests.integration.inner_run import (
     kill_all,
     owner_of,
     run,
-    wait_for,
 )
 from tests.managed_docker import IMAGES
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -122,7 +122,7 @@ def test_a_run_stopped_by_ctrl_c_while_rabbitmq_boots_leaves_no_container(
 ) -> None:
     with run.start(ONE_TEST, "-n1") as process:
         owner = owner_of(process)
-        wait_for(lambda: containers_of(engine, owner), "a container")
+        until(lambda: containers_of(engine, owner), "a container")
         ends_by_ctrl_c(process)
     assert containers_of(engine, owner) == []
 
@@ -133,7 +133,7 @@ def test_a_run_stopped_by_ctrl_c_amid_a_test_leaves_no_container(
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, workers) as process:
         owner = owner_of(process)
-        wait_for((tmp_path / "it runs").exists, "the test to run")
+        until((tmp_path / "it runs").exists, "the test to run")
         ends_by_ctrl_c(process)
     assert containers_of(engine, owner) == []
 
@@ -170,11 +170,11 @@ def test_what_a_killed_run_leaves_is_removed_by_its_reaper(
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, workers) as process:
         owner = owner_of(process)
-        wait_for((tmp_path / "it runs").exists, "the test to run")
+        until((tmp_path / "it runs").exists, "the test to run")
         assert len(containers_of(engine, owner)) == 1
         kill_all(process)
 
-    wait_for(lambda: not containers_of(engine, owner), "the container to be gone")
+    until(lambda: not containers_of(engine, owner), "the container to be gone")
 
 
 def container_of(engine: DockerClient, owner: Owner | str, label: str = LABEL) -> Any:
@@ -220,12 +220,12 @@ def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_p
         Run(folders[0]).start(A_TEST_THAT_HANGS) as killed,
         Run(folders[1]).start(A_TEST_THAT_HANGS) as living,
     ):
-        wait_for(lambda: all((f / "it runs").exists() for f in folders), "both tests to run")
+        until(lambda: all((f / "it runs").exists() for f in folders), "both tests to run")
         owners = [owner_of(killed), owner_of(living)]
         ids = [containers_of(engine, owner)[0].id for owner in owners]
         assert len(set(ids)) == 2
         kill_all(killed)
-        wait_for(lambda: not containers_of(engine, owners[0]), "the first container to be gone")
+        until(lambda: not containers_of(engine, owners[0]), "the first container to be gone")
 
         assert [container.id for container in containers_of(engine, owners[1])] == ids[1:]
         living.send_signal(signal.SIGINT)

@@ -162,7 +162,7 @@ async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
     await mooq_channel.publish(exchange_name="log", msg="m")
     await mooq_channel.flush()
     await let_queue_answer_questions_only(
-        mooq_rabbitmq, mooq_broker.virtual_host, "q", longest=3, even_at_a_get=True
+        mooq_rabbitmq, mooq_broker.virtual_host, "q", longest=3, is_ended_by_get=False
     )
     monkeypatch.setattr("mooq.transports.rabbit.wires.CONTROL_TIMEOUT", 0.3)
 
@@ -196,7 +196,7 @@ QUESTIONS_ONLY = """
 
 
 async def let_queue_answer_questions_only(
-    rabbitmq: Answer, virtual_host: str, queue: str, *, longest: int, even_at_a_get: bool = False
+    rabbitmq: Answer, virtual_host: str, queue: str, *, longest: int, is_ended_by_get: bool = True
 ) -> None:
     """Have a queue see to nothing but questions: so many seconds, or until it has to get.
 
@@ -206,7 +206,7 @@ async def let_queue_answer_questions_only(
         host=virtual_host,
         queue=queue,
         longest=longest,
-        is_ended_by_get="false" if even_at_a_get else "true",
+        is_ended_by_get=str(is_ended_by_get).lower(),
     )
     with container_of(rabbitmq) as container:
         status, said = await asyncio.to_thread(container.exec_run, ["rabbitmqctl", "eval", code])

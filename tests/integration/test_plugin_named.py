@@ -19,9 +19,9 @@ from tests.integration.inner_run import (
     named,
     owner_of,
     run,
-    wait_for,
 )
 from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
+from tests.waiting import until
 
 if TYPE_CHECKING:
     pass
@@ -66,11 +66,11 @@ def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_reaper(
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, *named(mooq_rabbitmq), "-n2") as process:
         owner = owner_of(process)
-        wait_for((run.folder / "it runs").exists, "the test to run")
+        until((run.folder / "it runs").exists, "the test to run")
         assert virtual_hosts_of(mooq_rabbitmq, owner)
         kill_all(process)
 
-    wait_for(lambda: not virtual_hosts_of(mooq_rabbitmq, owner), "its virtual hosts to be gone")
+    until(lambda: not virtual_hosts_of(mooq_rabbitmq, owner), "its virtual hosts to be gone")
 
 
 def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_else(

@@ -20,10 +20,10 @@ from tests.integration.inner_run import (
     Run,
     kill_all,
     run,
-    wait_for,
 )
 from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
 from tests.integration.test_launchers_process import need_rabbitmq_server, processes_of
+from tests.waiting import until
 
 __all__ = ["run"]  # a fixture
 
@@ -56,13 +56,13 @@ def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_reaper(
     run: Run, folder: Path
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, PROCESS, "-n0", TMPDIR=str(folder)) as process:
-        wait_for((run.folder / "it runs").exists, "the test to run")
+        until((run.folder / "it runs").exists, "the test to run")
         (its_own,) = folder.glob("mooq-*")
         _, pid, began = json.loads((its_own / OWNER_FILE).read_text())
         assert beginning_of(pid) == began
         kill_all(process)
 
-    wait_for(lambda: beginning_of(pid) is None and not its_own.exists(), "the node to be gone")
+    until(lambda: beginning_of(pid) is None and not its_own.exists(), "the node to be gone")
 
 
 def test_a_run_begins_by_removing_the_nodes_of_the_dead_and_of_nobody_else(
@@ -98,10 +98,10 @@ def test_a_rabbitmq_that_dies_while_it_boots_shows_the_end_of_its_log(
     run: Run, folder: Path
 ) -> None:
     with run.start(ONE_TEST, PROCESS, RABBIT, TMPDIR=str(folder)) as process:
-        (its_own,) = wait_for(lambda: list(folder.glob("mooq-*")), "the node's folder")
+        (its_own,) = until(lambda: list(folder.glob("mooq-*")), "the node's folder")
         log = its_own / "log"
-        wait_for(lambda: log.exists() and log.read_bytes(), "something in its log")
-        pid = wait_for(lambda: json.loads((its_own / OWNER_FILE).read_text())[1], "its process")
+        until(lambda: log.exists() and log.read_bytes(), "something in its log")
+        pid = until(lambda: json.loads((its_own / OWNER_FILE).read_text())[1], "its process")
         os.killpg(pid, signal.SIGKILL)
         printed, _ = process.communicate(timeout=LONGEST)
 

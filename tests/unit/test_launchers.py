@@ -26,7 +26,7 @@ from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import ProcessLauncher
 from mooq.rabbitmq_broker.service import ServiceLauncher
 from mooq.rabbitmq_broker.systemctl import SystemctlLauncher
-from tests.command_line import until
+from tests.waiting import until
 
 KINDS = [
     ("systemctl", "arch", SystemctlLauncher),
