@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
 
 from mooq.utf8 import utf8
 
@@ -14,6 +15,43 @@ if TYPE_CHECKING:
 HIGHEST_PORT = 65535
 LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+ARGUMENTS = {
+    "timeout": "timeout=",
+    "connection_timeout": "timeout=",
+    "cafile": "ssl=",
+    "capath": "ssl=",
+    "cadata": "ssl=",
+    "cacertfile": "ssl=",
+    "certfile": "ssl=",
+    "keyfile": "ssl=",
+    "no_verify_ssl": "ssl=",
+    "ssl_options": "ssl=",
+    "verify": "ssl=",
+}
+"""Options of other clients' URLs, and the argument of :func:`mooq.connect` that does the same."""
+
+
+class Secret(str):
+    """A password that :func:`repr` does not show, also inside of other objects."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class URL(str):
+    """A URL whose password :func:`repr` does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(mask(str(self)))
+
+
+def mask(text: str) -> str:
+    """Return a text without the user and password of any URL in it."""
+    return re.sub(r"(\w+://).*@", r"\1***@", text)
 
 
 class Where(TypedDict):
@@ -47,8 +85,6 @@ class Address:
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {type(value).__name__}")
             utf8(name, value)
-        if not self.host:
-            raise ValueError("host is empty; name a host, such as 'localhost'")
         for name in ("username", "password"):
             # In a URL without one the client would put guest, who may well be let in.
             if not getattr(self, name):
@@ -62,6 +98,7 @@ class Address:
                 f"virtual_host {self.virtual_host[:30]!r}… has {len(self.virtual_host)} "
                 f"characters; at most {LONGEST_VIRTUAL_HOST} are allowed"
             )
+        check_host(self.host)
         check_port(self.port)
         check_ssl(self.ssl)
 
@@ -75,9 +112,18 @@ class Address:
             "host": self.host,
             "port": self.port,
             "username": self.username,
-            "password": self.password,
+            "password": Secret(self.password),
             "virtual_host": self.virtual_host,
         }
+
+    @property
+    def url(self) -> URL:
+        """The address as :meth:`from_url` reads it, without ``ssl``."""
+        user, password, virtual_host = (
+            quote(part, safe="") for part in (self.username, self.password, self.virtual_host)
+        )
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return URL(f"amqp://{user}:{password}@{host}:{self.port}/{virtual_host}")
 
     @property
     def name(self) -> str:
@@ -107,17 +153,19 @@ class Address:
                 f"{HIGHEST_PORT}; in user, password and virtual host write '/' as %2F, ':' as %3A "
                 "and '@' as %40"
             )
-        if parts.query or parts.fragment:
-            raise ValueError("url must end after the virtual host; pass options as arguments")
+        if parts.fragment:
+            raise ValueError("url holds '#'; in user, password and virtual host write it as %23")
+        if parts.query:
+            raise ValueError(_options(parts.query))
         if ssl is False and parts.scheme == "amqps":
             raise ValueError("url asks for TLS (amqps) and ssl=False for none: choose one")
         path = parts.path[1:]
         return cls(
             host=parts.hostname or "localhost",
             port=DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port,
-            username=unquote("guest" if parts.username is None else parts.username),
-            password=unquote("guest" if parts.password is None else parts.password),
-            virtual_host=unquote(path) if path else "/",
+            username=_unquoted("user", "guest" if parts.username is None else parts.username),
+            password=_unquoted("password", "guest" if parts.password is None else parts.password),
+            virtual_host=_unquoted("virtual host", path) if path else "/",
             ssl=ssl if ssl is not None else parts.scheme == "amqps",
         )
 
@@ -130,6 +178,48 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _unquoted(part: str, quoted: str) -> str:
+    """Return a part of a URL as it is meant."""
+    try:
+        return unquote_to_bytes(quoted).decode()
+    except UnicodeDecodeError:
+        pass  # not chained: that error holds the part, which may be the password
+    raise ValueError(f"the {part} in url is not UTF-8; escape it as UTF-8, 'é' as %C3%A9, say")
+
+
+def _options(query: str) -> str:
+    """Return what to do with the options of a URL. Values are not shown: one may be a password."""
+    names = list(dict.fromkeys(one.partition("=")[0] for one in query.split("&") if one))
+    named = [
+        f"{name!r}: pass {ARGUMENTS[name]} instead"
+        if name in ARGUMENTS
+        else f"{name!r}: leave it out"
+        for name in names
+    ]
+    return f"url holds options, which mooq does not read from it ({'; '.join(named) or 'empty'})"
+
+
+def check_host(host: str) -> str:
+    """Return the name or IP address of a machine; ``ValueError``, with no password in it."""
+    if not host:
+        raise ValueError("host is empty; name a host, such as 'localhost'")
+    if "://" in host:
+        place = re.search(r"@([\w.-]+(?::\d+)?)(?=[/?#]|$)", host)
+        scheme = host.partition("://")[0]
+        shown = f"{scheme}://***@{place[1]}" if place else f"{scheme}://***"
+        raise ValueError(f"host is a URL, {shown}; pass it as url=")
+    if "@" in host:
+        raise ValueError(
+            "host holds '@'; pass username= and password= apart from host=, or a URL as url="
+        )
+    if re.fullmatch(r"[^:]+:\d+", host):
+        name, _, port = host.partition(":")
+        raise ValueError(f"host {host!r} holds a port; pass host={name!r} and port={port}")
+    if wrong := re.search(r"[/?#\\]", host):
+        raise ValueError(f"host holds {wrong[0]!r}; give the name or IP address of a machine alone")
+    return host
 
 
 def check_port(port: int) -> int:

@@ -11,6 +11,7 @@ from mooq import refusals
 from mooq.errors import Blocked, BrokerConnectionError, Lost, Refused, Unconfirmed
 from mooq.retrying import Recovery, ask_again
 from mooq.transports.base import GOODBYE_TIMEOUT, TransportChannel
+from mooq.wording import in_seconds
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class Asker:
                 )
         except Blocked as blocked:
             raise BrokerConnectionError(
-                f"{self._channel.address} took no message within {timeout:g} s: {blocked}; "
+                f"{self._channel.address} took no message within {in_seconds(timeout)}: {blocked}; "
                 "it was not sent"
             ) from blocked
 

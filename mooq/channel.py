@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Never, TypeVar
 
 from mooq import refusals
 from mooq.asking import ANSWER_TIMEOUT, Asker, goodbye
@@ -27,6 +27,7 @@ from mooq.message import (
     Message,
     check_message_id,
 )
+from mooq.positional import keyword_only, refuse_positional
 from mooq.retrying import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.subscription import Subscription, declare_exchange
 from mooq.topology import (
@@ -43,6 +44,7 @@ from mooq.transports.base import TransportChannel
 T = TypeVar("T")
 
 CLOSE_TIMEOUT = 10.0
+_DEFAULT_ROUTING_KEYS = [""]
 
 
 class Channel(Lifetime):
@@ -81,13 +83,17 @@ class Channel(Lifetime):
         """Whether the broker has ended the channel's consumers, and they must be made anew."""
         return self._internal.is_lost or self._is_restoring
 
-    async def register_producer(self, *, exchange_name: str, exchange_type: str) -> None:
+    @keyword_only
+    async def register_producer(
+        self, *positional: Never, exchange_name: str, exchange_type: str
+    ) -> None:
         """Declare a durable exchange to publish to; one that exists like this is left as it is.
 
         ``exchange_type`` is ``"direct"``, ``"fanout"`` or ``"topic"``. Raises
         :class:`~mooq.BadExchange` for a name or type that cannot be used, and for an exchange
         that exists with another type (AMQP 0-9-1 §1.7.2.1).
         """
+        refuse_positional(positional, "register_producer(exchange_name=…, exchange_type=…)")
         self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)
         await self._asker.ask(lambda _: declare_exchange(self._internal, exchange))
@@ -96,7 +102,7 @@ class Channel(Lifetime):
     async def register_consumer(
         self,
         queue_name: str | None = None,
-        routing_keys: str | Iterable[str] = [""],
+        routing_keys: str | Iterable[str] = _DEFAULT_ROUTING_KEYS,
         *,
         exchange_name: str,
         exchange_type: str,
@@ -106,9 +112,10 @@ class Channel(Lifetime):
     ) -> str:
         """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
 
-        Declares the exchange and the queue and binds them by each of ``routing_keys``; a fanout
-        needs none. A ``queue_name`` makes a durable queue, whose consumers take turns; ``None``
-        makes one that is exclusive to this channel and gone with it. Returns the queue's name.
+        Declares the exchange and the queue and binds them by each of ``routing_keys``. A fanout
+        needs none, a direct exchange uses ``""`` unless told otherwise, a topic needs one. A
+        ``queue_name`` makes a durable queue, whose consumers take turns; ``None`` makes one that
+        is exclusive to this channel and gone with it. Returns the queue's name.
 
         ``callback`` is an async function of one argument, :class:`~mooq.IncomingMessage`. The
         message is acknowledged when it returns. When it raises, the message is delivered once
@@ -125,7 +132,9 @@ class Channel(Lifetime):
         subscription = Subscription(
             exchange,
             Queue.for_consumer(queue_name, dead_letter_exchange),
-            check_routing_keys(routing_keys, exchange_type),
+            check_routing_keys(
+                routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
+            ),
             check_prefetch_count(prefetch_count),
             Consumer(callback, self._internal, dead_letter_exchange),
         )
@@ -141,9 +150,10 @@ class Channel(Lifetime):
         self._subscriptions.append(subscription)
         return name
 
+    @keyword_only
     async def publish(
         self,
-        *,
+        *positional: Never,
         exchange_name: str,
         msg: object,
         routing_key: str = "",
@@ -165,6 +175,8 @@ class Channel(Lifetime):
         :class:`~mooq.PublishUnconfirmed`, when ``timeout`` seconds or the connection ended first.
         ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
         """
+        if positional:
+            refuse_positional(positional, "publish(exchange_name=…, msg=…)")
         self._asker.check_open()
         message = Message(
             encode(msg),

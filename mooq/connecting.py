@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mooq.address import Address
+from mooq.address import Address, mask
 from mooq.connection import CONNECT_TIMEOUT, Connection
 from mooq.in_memory import InMemoryConnection
 from mooq.rabbitmq import RabbitMQConnection
@@ -54,7 +54,8 @@ async def connect(
     """
     kind = CONNECTIONS.get(broker)
     if kind is None:
-        raise ValueError(f"broker must be one of {', '.join(CONNECTIONS)}, not {broker!r}")
+        said = mask(repr(broker))
+        raise ValueError(f"broker must be one of {', '.join(CONNECTIONS)}, not {said}")
     if url is None:
         nodes = [Address(host, port, ssl=ssl)]
     else:

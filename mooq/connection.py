@@ -6,7 +6,7 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Never
 
 from mooq import registry
 from mooq.address import Address
@@ -15,6 +15,7 @@ from mooq.channel import CLOSE_TIMEOUT, Channel
 from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.errors import BrokerConnectionError, Lost
 from mooq.lifetime import Lifetime
+from mooq.positional import keyword_only, refuse_positional
 from mooq.retrying import (
     DEFAULT_RECOVERY,
     Recovery,
@@ -47,9 +48,10 @@ class Connection(Lifetime):
 
     channel_class: ClassVar[type[Channel]]
 
+    @keyword_only
     def __init__(
         self,
-        *,
+        *positional: Never,
         host: str,
         port: int,
         username: str = "guest",
@@ -60,6 +62,7 @@ class Connection(Lifetime):
         further_nodes: Iterable[Address] = (),
         recovery: Recovery = DEFAULT_RECOVERY,
     ) -> None:
+        refuse_positional(positional, "connect(host, port), or name every argument")
         first = Address(host, port, username, password, virtual_host, ssl)
         self._nodes = (first, *further_nodes)
         self._recovery = check_recovery(recovery)
@@ -141,11 +144,13 @@ class Connection(Lifetime):
         self._channels.append(channel)
         return channel
 
-    def get_broker(self, *, host: str, port: int) -> registry.Broker:
+    @keyword_only
+    def get_broker(self, *positional: Never, host: str, port: int) -> registry.Broker:
         """Return the broker object that this process runs at an address.
 
         Raises :class:`~mooq.BrokerConnectionError` when it runs none there.
         """
+        refuse_positional(positional, "get_broker(host=…, port=…)")
         return registry.find(host, port)
 
     async def process_events(self, num_cycles: int | Literal["inf"] | None = None) -> None:

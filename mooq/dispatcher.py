@@ -50,9 +50,9 @@ class Dispatcher:
         """Say what is missing where messages arrive and nobody has ever started a callback."""
         if self._arrived and not self._is_processed:
             log.warning(
-                "messages have arrived for %d callbacks, and nobody processes events: have "
-                "connection.process_events() run, as a task beside the rest",
-                len(self._arrived),
+                "%s waiting but process_events() is not running; start it as a background task: "
+                "asyncio.create_task(connection.process_events())",
+                "1 message is" if len(self._arrived) == 1 else f"{len(self._arrived)} messages are",
             )
 
     def wake(self) -> None:

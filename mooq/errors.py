@@ -20,6 +20,7 @@ Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is 
 from __future__ import annotations
 
 from mooq.address import Address
+from mooq.wording import in_seconds
 
 
 class MooqError(Exception):
@@ -46,11 +47,20 @@ class BrokerConnectionError(MooqError, ConnectionError):
         )
 
     @classmethod
+    def no_broker_in_memory(cls, address: Address) -> BrokerConnectionError:
+        """Return the error for an address that no in-memory broker of this process has."""
+        return cls(
+            f"cannot connect to {address}: no in-memory broker of this process runs there; start "
+            f"one with mooq.InMemoryBroker(host={address.host!r}, port={address.port}), or connect "
+            'to a RabbitMQ with broker="rabbit"'
+        )
+
+    @classmethod
     def no_answer(cls, address: Address, timeout: float) -> BrokerConnectionError:
         """Return the error for an address where nobody answers within ``timeout`` seconds."""
         return cls(
-            f"cannot connect to {address}: no answer within {timeout:g} s; is it a broker, and not "
-            "overloaded?"
+            f"cannot connect to {address}: no answer within {in_seconds(timeout)}; is it "
+            "a broker, and not overloaded?"
         )
 
     @classmethod

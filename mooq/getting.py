@@ -11,6 +11,7 @@ from mooq.consumer import settle_failure
 from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
 from mooq.message import Delivery, IncomingMessage, Outcome
 from mooq.transports.base import Receiver, TransportChannel
+from mooq.wording import in_seconds
 
 
 class Getter:
@@ -36,7 +37,7 @@ class Getter:
                 place = f"queue {queue_name!r} at {self._channel.address}"
                 if timeout is None:
                     raise NothingToConsume(f"{place} is empty; give a timeout to wait")
-                raise ConsumeTimeout(f"{place} stayed empty for {timeout:g} s")
+                raise ConsumeTimeout(f"{place} stayed empty for {in_seconds(timeout)}")
             message = await self._accept(delivery, queue_name)
             if message is not None:
                 return message

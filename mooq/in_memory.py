@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Never
 
 from mooq import registry
 from mooq.address import Address
@@ -14,6 +14,7 @@ from mooq.connection import Connection
 from mooq.errors import BrokerConnectionError
 from mooq.lifetime import Lifetime
 from mooq.memory_broker.broker import Broker
+from mooq.positional import keyword_only, refuse_positional
 from mooq.transports.base import Transport
 from mooq.transports.memory import MemoryTransport, listening, ways
 
@@ -39,14 +40,16 @@ class InMemoryBroker(Lifetime):
     ``virtual_hosts`` are the names to connect to. Raises ``TypeError`` and ``ValueError``.
     """
 
+    @keyword_only
     def __init__(
         self,
-        *,
+        *positional: Never,
         host: str,
         port: int,
         users: Mapping[str, str] | None = None,
         virtual_hosts: Iterable[str] = ("/",),
     ) -> None:
+        refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
         self._address = Address(host, port)
         self.host = host
         self.port = port

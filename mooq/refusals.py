@@ -30,8 +30,7 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
         )
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadExchange(
-            f"{place} exists already, but not like this: use the type it has, or another name "
-            f"[{refused.text}]"
+            f"{place} exists already, but not like this: {_mend_exchange(refused)} [{refused.text}]"
         )
     return _of_any(refused, place, BadExchange)
 
@@ -50,10 +49,34 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
         )
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadQueue(
-            f"{place} exists already, but not like this: declare it as it is, or use another "
-            f"name [{refused.text}]"
+            f"{place} exists already, but not like this: {_mend_queue(refused)} [{refused.text}]"
         )
     return _of_any(refused, place, BadQueue)
+
+
+def _mend_exchange(refused: Refused) -> str:
+    """Return what helps where an exchange exists with other properties."""
+    if "inequivalent arg 'type'" in refused.text:
+        return "use the type it has, or another name"
+    if "inequivalent arg 'durable'" in refused.text:
+        return (
+            "mooq's exchanges are durable and this one is not; delete it and let mooq declare it, "
+            "or use another name"
+        )
+    return "it has properties that mooq does not declare; delete it, or use another name"
+
+
+def _mend_queue(refused: Refused) -> str:
+    """Return what helps where a queue exists with other properties."""
+    if "inequivalent arg 'x-dead-letter-exchange'" in refused.text:
+        return (
+            "register the consumer with the dead_letter_exchange it has, or delete it, or use "
+            "another name"
+        )
+    return (
+        "it has properties that register_consumer() does not declare; delete it and let mooq "
+        "declare it, or use another name"
+    )
 
 
 def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:

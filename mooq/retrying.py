@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from mooq.errors import Blocked, BrokerConnectionError, Lost, Unconfirmed
+from mooq.wording import in_seconds
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -71,8 +72,8 @@ class Recovery:
         check_timeout(self.longest_wait, "longest_wait")
         if self.first_wait > self.longest_wait:
             raise ValueError(
-                f"first_wait, {self.first_wait:g} s, must not be longer than longest_wait, "
-                f"{self.longest_wait:g} s"
+                f"first_wait, {in_seconds(self.first_wait)}, must not be longer than longest_wait, "
+                f"{in_seconds(self.longest_wait)}"
             )
 
 
@@ -177,7 +178,7 @@ async def ask_again(
         raise
     except (Lost, TimeoutError) as error:
         raise BrokerConnectionError(
-            f"the connection to {address} was lost and did not come back within {timeout:g} s; "
-            "is the broker running?"
+            f"the connection to {address} was lost and did not come back within "
+            f"{in_seconds(timeout)}; is the broker running?"
         ) from error
     raise AssertionError("unreachable: the last attempt raises")

@@ -133,23 +133,31 @@ def check_routing_key(key: str) -> str:
     return key
 
 
-def check_routing_keys(keys: str | Iterable[str], exchange_type: str) -> tuple[str, ...]:
+def check_routing_keys(
+    keys: str | Iterable[str], exchange: Exchange, *, is_given: bool = True
+) -> tuple[str, ...]:
     """Return the keys to bind with: one for a ``str``, one for a fanout whatever was given.
 
-    Raises ``TypeError`` or ``ValueError``: no key at all, a key over 255 bytes, or a topic key
-    with more than two ``#`` words, which RabbitMQ 4.3 refuses.
+    Raises ``TypeError`` or ``ValueError``: no key at all, none given for a topic, a key over 255
+    bytes, or a topic key with more than two ``#`` words, which RabbitMQ 4.3 refuses.
     """
+    if exchange.type == "topic" and not is_given:
+        raise ValueError(
+            f"exchange {exchange.name!r} is a topic exchange and routing_keys is missing, so only "
+            "messages with an empty routing key would arrive; pass routing_keys, such as '#' for "
+            "every message"
+        )
     if isinstance(keys, str):
         keys = (keys,)
     try:
         checked = tuple(dict.fromkeys(map(check_routing_key, keys)))
     except TypeError as error:
         raise TypeError(f"routing_keys must be a str or an iterable of str: {error}") from None
-    if exchange_type == "fanout":
+    if exchange.type == "fanout":
         return ("",)
     if not checked:
         raise ValueError("routing_keys is empty, so nothing would ever arrive; give a key")
-    if exchange_type == "topic":
+    if exchange.type == "topic":
         for key in checked:
             hashes = key.split(".").count("#")
             if hashes > MOST_HASHES:

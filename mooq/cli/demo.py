@@ -11,6 +11,7 @@ import mooq
 from mooq.address import Address
 from mooq.cli import parameters
 from mooq.cli.running import run
+from mooq.wording import in_seconds
 
 NAMES = ("Ada", "Grace", "Edsger")
 GREETINGS = "mooq.demo.greetings"
@@ -45,7 +46,8 @@ async def _demo(address: Address | None) -> None:
                 await _talk(greeter, capitals)
         except TimeoutError as error:
             raise mooq.MooqError(
-                f"waited {LONGEST_TALK:g} s for every answer; the last line above is what came last"
+                f"waited {in_seconds(LONGEST_TALK)} for every answer; the last line above is "
+                "what came last"
             ) from error
 
 

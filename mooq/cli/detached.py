@@ -16,17 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mooq.address import Address
 from mooq.cli.records import Record, records
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.choosing import choose_launcher
-from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE, DockerLauncher
 from mooq.rabbitmq_broker.engine import explained
 from mooq.rabbitmq_broker.launcher import Launcher
 from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.process import ProcessLauncher
+from mooq.wording import in_seconds
 
 if TYPE_CHECKING:
     import docker
@@ -41,6 +42,8 @@ BETWEEN_LOOKS = 0.02  # seconds
 
 class DetachedDockerLauncher(DockerLauncher):
     """A container that runs until `mooq down`."""
+
+    image_option: ClassVar[str] = f"--image or {IMAGE_VARIABLE}"
 
     def _describe(self) -> DockerContainer:
         container = super()._describe()
@@ -192,7 +195,7 @@ async def _gone(record: Record) -> None:
         retry_error_callback=lambda _: True,
     )(runs):
         raise BrokerConnectionError(
-            f"waited {LONGEST_END:g} s for process {record.pid}, the RabbitMQ at "
+            f"waited {in_seconds(LONGEST_END)} for process {record.pid}, the RabbitMQ at "
             f"{record.host}:{record.port}, to end after it was killed; it still runs"
         )
 

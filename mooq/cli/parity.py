@@ -17,6 +17,7 @@ from mooq.address import Address
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
 from mooq.cli.running import Failed, run
+from mooq.wording import counted, in_seconds
 
 if TYPE_CHECKING:
     from mooq.parity.ledger import Entry, Progress, Result
@@ -86,7 +87,10 @@ def parity(
     known = [] if ledger is None else _runs_in(ledger)
 
     async def measured() -> Result:
-        click.echo(f"Comparing with {against}, seed {seed}, {workers} processes", err=True)
+        click.echo(
+            f"Comparing with {against}, seed {seed}, {counted(workers, 'process', 'processes')}",
+            err=True,
+        )
         return await measure(against, operations, seed, workers, _progress())
 
     result = run(measured())
@@ -102,7 +106,7 @@ def parity(
     else:
         rate = result.entry.operations / max(result.entry.seconds, 0.1)
         click.echo(table([result.entry]))
-        click.echo(f"{result.entry.seconds:g} s, {rate:,.0f} operations a second")
+        click.echo(f"{in_seconds(result.entry.seconds)}, {rate:,.0f} operations a second")
     if result.divergences:
         sys.exit(DIFFERENT)
 
@@ -130,7 +134,10 @@ def _progress() -> Progress:
     def show(done: int, wanted: int, found: int) -> None:
         nonlocal told
         rate = done / max(monotonic() - began, 0.001)
-        text = f"{done:,} of {wanted:,} operations, {found} divergences, {rate:,.0f} a second"
+        text = (
+            f"{done:,} of {counted(wanted, 'operation')}, {counted(found, 'divergence')}, "
+            f"{rate:,.0f} a second"
+        )
         if is_terminal:
             click.echo(f"\r{text}\033[K", err=True, nl=done >= wanted)
         elif done * PARTS // wanted > told:

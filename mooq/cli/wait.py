@@ -14,6 +14,7 @@ from mooq.cli.live_line import live_line
 from mooq.cli.parameters import json_option, timeout_option
 from mooq.cli.running import run
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
+from mooq.wording import in_seconds
 
 
 @click.command
@@ -39,5 +40,5 @@ def wait(address: Address, timeout: float, as_json: bool) -> None:
 
 
 async def _wait(address: Address, timeout: float) -> None:
-    with live_line(f"waiting up to {timeout:g} s for RabbitMQ at {address} to answer"):
+    with live_line(f"waiting up to {in_seconds(timeout)} for RabbitMQ at {address} to answer"):
         await wait_until_ready(partial(handshake, address), None, timeout)

@@ -21,6 +21,7 @@ from mooq.address import Address
 from mooq.parity.both import Divergence
 from mooq.parity.searching import Findings, Search
 from mooq.parity.targets import RabbitMQ
+from mooq.wording import counted
 
 CHUNK = 1000  # operations that a process does at a time
 
@@ -192,7 +193,10 @@ def line(entries: list[Entry]) -> str:
     done = sum(one.operations for one in entries)
     found = sum(one.divergences for one in entries)
     versions = ", ".join(by_version(entries))
-    return f"{done:,} operations compared with RabbitMQ {versions}: {found} divergences"
+    return (
+        f"{counted(done, 'operation')} compared with RabbitMQ {versions}: "
+        f"{counted(found, 'divergence')}"
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

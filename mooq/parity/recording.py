@@ -27,6 +27,7 @@ from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
 from mooq.parity.waiting import until
+from mooq.wording import counted
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -164,7 +165,7 @@ async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
         date = datetime.now(UTC).date().isoformat()
         save(merged(known, rabbitmq.version, date, trace), folder)
         found = await compare(fact, trace, InMemory(rabbitmq.version))
-        verdict = f"{len(found)} differences" if found else "as in memory"
+        verdict = counted(len(found), "difference") if found else "as in memory"
         lines.append(f"{fact.name}: recorded of RabbitMQ {rabbitmq.version}, {verdict}")
     return lines
 

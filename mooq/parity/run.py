@@ -38,6 +38,7 @@ from mooq.parity.stage import Stage
 from mooq.parity.targets import Target
 from mooq.parity.trace import Delivered, Step, Trace
 from mooq.parity.waiting import until
+from mooq.wording import in_seconds
 
 Choices = Mapping[int, tuple[int, ...]]
 """By the number of a step: which of its calls are made, and in which order, one after the other."""
@@ -106,8 +107,9 @@ class _Run:
                     steps.append(await self._step(number, operation))
             except TimeoutError as error:
                 raise Stuck(
-                    f"step {number}, {operation!r}, did not end within {STEP_TIMEOUT:g} s on "
-                    f"{self._target.address} (RabbitMQ {self._target.version})"
+                    f"step {number}, {operation!r}, did not end within "
+                    f"{in_seconds(STEP_TIMEOUT)} on {self._target.address} "
+                    f"(RabbitMQ {self._target.version})"
                 ) from error
         return Trace(self._with_late_answers(steps), await self._leave())
 

@@ -13,6 +13,7 @@ from tenacity import (
 
 from mooq.errors import MooqError
 from mooq.retrying import jittered
+from mooq.wording import in_seconds
 
 LONGEST = 60.0  # seconds
 
@@ -37,4 +38,4 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
                 if not await condition():
                     raise NotYet
     except RetryError as error:
-        raise NeverHappened(f"waited {LONGEST:g} s for {what}") from error
+        raise NeverHappened(f"waited {in_seconds(LONGEST)} for {what}") from error

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
+from typing import Never
 
 from mooq import registry
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, MooqError
 from mooq.lifetime import Lifetime
+from mooq.positional import keyword_only, refuse_positional
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.finishing import finish
 from mooq.rabbitmq_broker.launcher import Launcher
@@ -38,9 +40,10 @@ class RabbitMQBroker(Lifetime):
     Raises ``ValueError`` or ``TypeError`` for arguments that no broker could have.
     """
 
+    @keyword_only
     def __init__(
         self,
-        *,
+        *positional: Never,
         host: str,
         port: int,
         launcher: str | Launcher | None = None,
@@ -51,6 +54,7 @@ class RabbitMQBroker(Lifetime):
         unit: str = "rabbitmq.service",
         timeout: float = 60.0,
     ) -> None:
+        refuse_positional(positional, "RabbitMQBroker(host=…, port=…)")
         self._address = Address(host, port, username, password, virtual_host)
         self._timeout = check_timeout(timeout)
         self._launcher = (

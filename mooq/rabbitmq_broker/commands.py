@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.launcher import last_lines
+from mooq.wording import in_seconds
 
 SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not everybody's PATH has them
 
@@ -53,7 +54,9 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
             async with asyncio.timeout(timeout):
                 status = await process.wait()
         except TimeoutError as error:
-            raise BrokerConnectionError(f"{said!r} did not end within {timeout:g} s") from error
+            raise BrokerConnectionError(
+                f"{said!r} did not end within {in_seconds(timeout)}"
+            ) from error
         finally:
             await _end(process)
         output.seek(0)

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError
@@ -37,6 +37,9 @@ LONGEST_SHUTDOWN = 10  # seconds
 class DockerLauncher(Launcher):
     """One container, its AMQP port bound to the broker's on 127.0.0.1 for as long as it lives."""
 
+    image_option: ClassVar[str] = f"image= or {IMAGE_VARIABLE}"
+    """How a user names the image."""
+
     def __init__(self, address: Address, image: str | None) -> None:
         self._address = address
         self._image = image or os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
@@ -52,7 +55,7 @@ class DockerLauncher(Launcher):
         container = self._describe()
         client = container.get_docker_client().client
         try:
-            fetch_image(client, container.image, f"name another by image= or {IMAGE_VARIABLE}")
+            fetch_image(client, container.image, f"name another by {self.image_option}")
             fetch_reaper_image(client)
         except BaseException:
             client.close()

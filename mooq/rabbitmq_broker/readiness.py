@@ -18,6 +18,7 @@ from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.rabbitmq_broker.launcher import Launcher, log_of
 from mooq.retrying import jittered, worth_waiting
 from mooq.transports.base import Transport
+from mooq.wording import in_seconds
 
 Probe: TypeAlias = Callable[[float], Awaitable[None]]
 """Returns when the broker answered, within the given seconds; else BrokerConnectionError."""
@@ -46,7 +47,8 @@ async def handshake(address: Address, timeout: float) -> None:
         pass  # the user may not declare a queue, so how far the boot is cannot be seen
     except TimeoutError:
         raise BrokerConnectionError(
-            f"cannot connect to {address}: it answers, but after {timeout:.1f} s it still boots"
+            f"cannot connect to {address}: it answers, but after {in_seconds(timeout)} it "
+            "still boots"
         ) from None
     except Lost as error:
         raise BrokerConnectionError(f"cannot connect to {address}: {error}") from error
@@ -93,7 +95,7 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
         if not error.transient:
             raise
         raise BrokerConnectionError(
-            f"waited {timeout:.1f} s for RabbitMQ to complete an AMQP handshake; last seen: "
+            f"waited {in_seconds(timeout)} for RabbitMQ to complete an AMQP handshake; last seen: "
             f"{error}{await log_of(launcher)}"
         ) from error
 
@@ -119,7 +121,7 @@ async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None
                 await ended.wait()
         except TimeoutError as error:
             raise BrokerConnectionError(
-                f"waited {timeout:.1f} s for a restart to end the connections of RabbitMQ at "
+                f"waited {in_seconds(timeout)} for a restart to end the connections of RabbitMQ at "
                 f"{canary.address}; one from before is still open"
             ) from error
     finally:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
-from urllib.parse import quote
 
-from mooq.address import Address
+from mooq.address import URL, Address
 from mooq.connecting import connect
 from mooq.connection import Connection
 from mooq.in_memory import InMemoryBroker
@@ -91,13 +91,18 @@ class Broker:
         return arguments_of(self.backend, self._address)
 
     @property
-    def url(self) -> str:
-        """``amqp://user:password@host:port/virtual_host``, for any client where it is RabbitMQ."""
-        user, password, virtual_host = (
-            quote(part, safe="")
-            for part in (self._address.username, self._address.password, self.virtual_host)
-        )
-        return f"amqp://{user}:{password}@{self.host}:{self.port}/{virtual_host}"
+    def url(self) -> URL:
+        """``amqp://user:password@host:port/virtual_host``, for any client. RabbitMQ only.
+
+        Raises ``RuntimeError`` in memory, where no port is open.
+        """
+        if self.backend == "in_memory":
+            raise RuntimeError(
+                "the in-memory broker has no URL, since it opens no port: connect by "
+                "mooq.connect(**mooq_broker.arguments), or run the test on RabbitMQ alone by "
+                '@pytest.mark.parametrize("mooq_backend", ["rabbit"])'
+            )
+        return replace(self._address, host=self.host, port=self.port).url
 
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection, closed when the test ends.

@@ -16,6 +16,7 @@ from typing import Any
 from mooq.errors import Lost, MooqError
 from mooq.testing.watch import Watch
 from mooq.testing.watched_transport import WatchedChannel
+from mooq.wording import counted, in_seconds
 
 
 class NotIdle(MooqError, TimeoutError):
@@ -43,7 +44,8 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
                     return
     except TimeoutError as error:
         raise NotIdle(
-            f"waited {timeout:g} s for the broker to be idle; last seen: {_seen(watch, held)}"
+            f"waited {in_seconds(timeout)} for the broker to be idle; last seen: "
+            f"{_seen(watch, held)}"
         ) from error
 
 
@@ -113,12 +115,12 @@ async def _quiet(watch: Watch) -> None:
 
 def _seen(watch: Watch, held: dict[str, int]) -> str:
     seen = [
-        f"{len(watch.publishing)} messages not confirmed" if watch.publishing else "",
-        f"{len(watch.callbacks)} callbacks not done: "
+        f"{counted(len(watch.publishing), 'message')} not confirmed" if watch.publishing else "",
+        f"{counted(len(watch.callbacks), 'callback')} not done: "
         + ", ".join(task.get_name() for task in watch.callbacks)
         if watch.callbacks
         else "",
         f"no answer about {watch.asked}" if watch.asked else "",
-        *(f"{count} messages ready in queue {name!r}" for name, count in held.items()),
+        *(f"{counted(count, 'message')} ready in queue {name!r}" for name, count in held.items()),
     ]
-    return "; ".join(filter(None, seen)) or f"{watch.happened} events, and ever more"
+    return "; ".join(filter(None, seen)) or f"{counted(watch.happened, 'event')} and still more"

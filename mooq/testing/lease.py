@@ -10,6 +10,8 @@ import json
 import socket
 from typing import NamedTuple, TypedDict
 
+from mooq.address import Secret
+
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT = 900.0  # seconds for RabbitMQ, a download of its image included
 
@@ -93,4 +95,6 @@ class Lease:
         if not line:
             return {"failed": "the run was ended before RabbitMQ was ready"}
         answer: Answer = json.loads(line)
+        if "password" in answer:
+            answer["password"] = Secret(answer["password"])
         return answer

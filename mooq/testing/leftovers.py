@@ -13,6 +13,7 @@ from mooq.message import Outcome
 from mooq.testing.idling import deliver_all
 from mooq.testing.watch import Watch
 from mooq.testing.watched_transport import WatchedChannel
+from mooq.wording import counted
 
 LONGEST_DELIVERY = 10.0  # seconds
 REMEDY = "consume and await them, or mark the test with mooq_allow_leftovers"
@@ -59,7 +60,7 @@ class Leaving:
         gc.collect()  # an exception is known to be unseen when its task is gone
         self._loop.set_exception_handler(self._handler)
         left = [
-            f"{count} message{'s' if count > 1 else ''} in queue {queue_name!r}"
+            f"{counted(count, 'message')} in queue {queue_name!r}"
             for queue_name, count in sorted(self._left.items())
             if count
         ] + [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]

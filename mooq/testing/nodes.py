@@ -11,7 +11,7 @@ import json
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
 
@@ -19,7 +19,7 @@ from mooq.address import Address
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.choosing import choose_launcher
-from mooq.rabbitmq_broker.docker import DockerLauncher
+from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE, DockerLauncher
 from mooq.rabbitmq_broker.launcher import Launcher
 from mooq.rabbitmq_broker.owner import Owner, beginning_of
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
@@ -56,6 +56,8 @@ class Node(NamedTuple):
 
 class HarnessDockerLauncher(DockerLauncher):
     """A container whose management API, too, has a port of 127.0.0.1."""
+
+    image_option: ClassVar[str] = f"--mooq-image or {IMAGE_VARIABLE}"
 
     def __init__(self, address: Address, management_port: int, images: tuple[str, ...]) -> None:
         super().__init__(address, images[-1])

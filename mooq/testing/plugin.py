@@ -136,7 +136,9 @@ def pytest_terminal_summary(
     elif missing := answer.get("missing"):
         terminalreporter.write_line(f"mooq: no RabbitMQ: {missing}", yellow=True)
     elif config.get_verbosity() >= 0:
-        tests = f"{story.virtual_hosts} test{'' if story.virtual_hosts == 1 else 's'}"
+        from mooq.wording import counted
+
+        tests = counted(story.virtual_hosts, "test")
         terminalreporter.write_line(
             f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
             f"{answer['port']}, ready in {story.seconds:.1f} s, for {tests}"

@@ -22,7 +22,7 @@ from mooq.testing.story import Story
 from mooq.testing.virtual_hosts import AHEAD, Management, VirtualHosts
 
 REMEDY = (
-    "Start Docker, or name what this machine has: --mooq-launcher=process for an installed "
+    "You can also name what this machine has: --mooq-launcher=process for an installed "
     "rabbitmq-server, --mooq-address=amqp://guest:guest@127.0.0.1:5672 for one that runs; "
     "--mooq-backend=in_memory does without"
 )

@@ -42,7 +42,7 @@ class MemoryTransport(NodesTransport):
         address = self.address
         broker = listening.get(address.name)
         if broker is None:
-            raise BrokerConnectionError.nothing_listens(address)
+            raise BrokerConnectionError.no_broker_in_memory(address)
         try:
             self._connection = broker.connect(
                 address.virtual_host, address.username, address.password, self._dropped

@@ -16,6 +16,7 @@ from tenacity import (
 )
 
 import mooq
+from mooq.address import Address
 from tests.integration.inbox import LONGEST_WAIT, Inbox
 from tests.waiting import patience
 
@@ -143,3 +144,11 @@ async def publish_each(
 async def publish_surely(channel: mooq.Channel, **arguments: Any) -> None:
     """Publish once more what was sent to a connection that was gone, and not yet known to be."""
     await channel.publish(**arguments)
+
+
+def unreachable(broker: str, host: str, port: int, **_: str) -> str:
+    """Return what connecting says where no broker runs."""
+    address = Address(host, port)
+    if broker == "in_memory":
+        return str(mooq.BrokerConnectionError.no_broker_in_memory(address))
+    return str(mooq.BrokerConnectionError.nothing_listens(address))

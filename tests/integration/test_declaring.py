@@ -71,7 +71,7 @@ async def test_an_exchange_that_exists_with_another_type_is_a_bad_exchange(
         "'direct']"
     )
     await refused_as_consumer(
-        undisturbed, mooq.BadExchange, "exists already", exchange_type="topic"
+        undisturbed, mooq.BadExchange, "exists already", exchange_type="topic", routing_keys="#"
     )
     await undisturbed.publish(exchange_name="log", msg="still direct")
 
@@ -279,7 +279,7 @@ async def test_a_refused_queue_of_the_brokers_naming_is_not_left_behind(
     await undisturbed.register_producer(exchange_name="log", exchange_type="fanout")
     refused: list[tuple[type[Exception], str, dict[str, Any]]] = [
         (mooq.BadExchange, "holds 'é'", {"dead_letter_exchange": "é"}),
-        (mooq.BadExchange, "exists already", {"exchange_type": "topic"}),
+        (mooq.BadExchange, "exists already", {"exchange_type": "topic", "routing_keys": "#"}),
         (ValueError, "prefetch_count", {"prefetch_count": 0}),
         (TypeError, "callback must be callable", {"callback": None}),
     ]
@@ -346,3 +346,12 @@ async def test_a_deleted_queue_is_gone_with_its_messages_and_bindings(
     await make_queue(conn, "q", "other")
     await chan.publish(exchange_name="log", msg="no", routing_key="k")
     assert await bodies_of(chan, "q") == []
+
+
+async def test_topic_consumer_without_routing_keys_is_refused(chan: mooq.Channel) -> None:
+    callback = Inbox()
+    with pytest.raises(ValueError, match=r"^exchange 'log' is a topic exchange and routing_keys"):
+        await chan.register_consumer(exchange_name="log", exchange_type="topic", callback=callback)
+    await chan.register_consumer(
+        "only-empty-keys", [""], exchange_name="log", exchange_type="topic", callback=callback
+    )

@@ -285,8 +285,9 @@ async def test_the_plugin_puts_a_network_before_the_tests_broker(
         await (await observer.create_channel()).publish(exchange_name="log", msg=2)
     with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
         await mooq.connect(**broker_address, timeout=AT_ONCE)
-    with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
-        await mooq.connect(url=mooq_broker.url, broker=mooq_broker.backend, timeout=AT_ONCE)
+    if mooq_broker.backend == "rabbit":
+        with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
+            await mooq.connect(url=mooq_broker.url, timeout=AT_ONCE)
     # When the test ends it heals, or the connection could not be closed.
 
 

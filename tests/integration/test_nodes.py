@@ -20,7 +20,7 @@ from mooq.testing.broker import Backend
 from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT, Inbox
-from tests.integration.steps import consume, processing
+from tests.integration.steps import consume, processing, unreachable
 
 _ports = count(1)
 
@@ -45,11 +45,7 @@ class Node:
     @property
     def refusal(self) -> str:
         """What connecting says when the node is not there."""
-        place = f"{self._address['host']}:{self.port}"
-        return (
-            f"cannot connect to {place}: nothing listens there; start the broker, or check host "
-            "and port"
-        )
+        return unreachable(self._address["broker"], self._address["host"], self.port)
 
     async def leave(self) -> None:
         """Cut every connection, and take no other."""

@@ -165,7 +165,7 @@ def test_without_docker_the_rabbit_half_is_skipped_and_says_what_brings_it_in(ru
     assert "1 passed, 1 skipped" in printed
     skipped = next(line for line in printed.splitlines() if line.startswith("SKIPPED"))
     assert "Docker's engine does not answer" in skipped
-    assert "Start Docker, or name what this machine has: --mooq-launcher=process" in skipped
+    assert "You can also name what this machine has: --mooq-launcher=process" in skipped
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])

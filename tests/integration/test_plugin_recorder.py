@@ -153,6 +153,12 @@ async def test_the_record_can_be_wiped(mooq_channel: mooq.Channel, mooq_recorder
     assert mooq_recorder.published.msgs == ["after"]
 
 
+@pytest.mark.parametrize("mooq_backend", ["in_memory"])
+def test_url_in_memory_says_what_to_use_instead(mooq_broker: Broker) -> None:
+    with pytest.raises(RuntimeError, match=r"opens no port: connect by mooq\.connect\(\*\*mooq_br"):
+        mooq_broker.url  # noqa: B018
+
+
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
 async def test_the_url_leads_any_client_to_the_tests_virtual_host(mooq_broker: Broker) -> None:
     async with await mooq.connect(url=mooq_broker.url) as connection:

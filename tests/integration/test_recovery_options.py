@@ -15,6 +15,7 @@ from mooq.testing.broker import Backend
 from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT, Inbox
+from tests.integration.steps import unreachable
 
 BRIEF = mooq.Recovery(attempts=3, first_wait=0.01, longest_wait=0.02)
 
@@ -62,8 +63,7 @@ async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each
                 await processing
         assert str(caught.value) == (
             f"the connection to {where} was lost and is given up after attempt 3; last seen: "
-            f"cannot connect to {where}: nothing listens there; start the broker, or check host "
-            "and port"
+            + unreachable(**leaving.address)
         )
         lines = [record for record in caplog.records if record.name == "mooq.recovery"]
         assert [(line.levelname, line.getMessage().partition(",")[0]) for line in lines] == [

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 import mooq
+from mooq.address import Secret
 from mooq.testing.broker import Backend
 from mooq.testing.lease import Answer
 from mooq.testing.virtual_hosts import Management
@@ -36,7 +37,7 @@ async def guarded(
             "host": "guarded",
             "port": 1,
             "username": KEEPER,
-            "password": PASSWORD,
+            "password": Secret(PASSWORD),
             "virtual_host": "/",
         }
         async with mooq.InMemoryBroker(host="guarded", port=1, users={KEEPER: PASSWORD}) as broker:
@@ -58,7 +59,7 @@ async def guarded(
             "host": answer["host"],
             "port": answer["port"],
             "username": f"{KEEPER}-{virtual_host}",
-            "password": PASSWORD,
+            "password": Secret(PASSWORD),
             "virtual_host": virtual_host,
         }
     finally:
@@ -77,6 +78,10 @@ async def provoked(guarded: BrokerAddress) -> list[Exception]:
         {**guarded, "password": MARK.encode()},
         {**guarded, "timeout": -1},
         {**guarded, "url": f"amqp://{KEEPER}:{MARK}/@{guarded['host']}"},
+        {**guarded, "url": f"amqp://{KEEPER}:{MARK}@{guarded['host']}/?password={MARK}"},
+        {**guarded, "host": f"amqp://{KEEPER}:{MARK}@{guarded['host']}/"},
+        {**guarded, "host": f"{KEEPER}:{MARK}@{guarded['host']}"},
+        {**guarded, "broker": f"amqp://{KEEPER}:{MARK}@{guarded['host']}/"},
     ]
     if guarded["broker"] == "rabbit":
         arguments += [{**guarded, "ssl": True}, {**guarded, "timeout": 1e-6}]
@@ -106,7 +111,8 @@ async def used(guarded: BrokerAddress) -> list[object]:
         async with processing(conn):
             await chan.publish(exchange_name="log", msg="bad")
             await inbox.has(2)
-        return [*refused, conn, chan, conn._transport, conn._address, *vars(conn).values()]
+        given = [*refused, guarded, conn, chan, conn._transport, conn._address]
+        return [*given, *vars(conn).values()]
 
 
 async def test_a_password_is_shown_nowhere(

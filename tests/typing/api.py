@@ -62,10 +62,10 @@ async def connections(broker: str) -> None:
     await connection.close(timeout=1)
     await connection.get_broker(host="localhost", port=5672).run()
 
-    mooq.RabbitMQConnection("localhost", 5672)  # type: ignore[call-arg]
+    mooq.RabbitMQConnection("localhost", 5672)  # type: ignore[call-arg, arg-type]
     mooq.Connection(host="localhost", port=5672)  # type: ignore[abstract]
     await connection.process_events(num_cycles="all")  # type: ignore[arg-type]
-    connection.get_broker("localhost", 5672)  # type: ignore[call-arg]
+    connection.get_broker("localhost", 5672)  # type: ignore[call-arg, arg-type]
 
 
 async def callback(message: mooq.IncomingMessage) -> None:
@@ -136,7 +136,7 @@ async def channels(connection: mooq.Connection) -> None:
                 exchange_type="topic",
                 callback=wrong,  # type: ignore[arg-type]
             )
-        await channel.register_producer("e", "topic")  # type: ignore[call-arg]
+        await channel.register_producer("e", "topic")  # type: ignore[call-arg, arg-type]
 
 
 async def publishing(channel: mooq.Channel) -> None:
@@ -151,7 +151,7 @@ async def publishing(channel: mooq.Channel) -> None:
         timeout=0.5,
     )
 
-    await channel.publish("e", 1)  # type: ignore[call-arg]
+    await channel.publish("e", 1)  # type: ignore[call-arg, arg-type]
     await channel.publish(exchange_name="e", msg=1, headers={"float": 0.1})  # type: ignore[dict-item]
     await channel.publish(exchange_name="e", msg=1, routing_key=None)  # type: ignore[arg-type]
 
@@ -178,7 +178,7 @@ async def brokers() -> None:
     await asyncio.gather(broker.run(is_running=is_running), is_running)
     await broker.close()
 
-    mooq.RabbitMQBroker("localhost", 5672)  # type: ignore[call-arg]
+    mooq.RabbitMQBroker("localhost", 5672)  # type: ignore[call-arg, arg-type]
 
 
 async def failing(channel: mooq.Channel) -> None:

@@ -34,6 +34,16 @@ def test_an_address_never_shows_its_password() -> None:
     [
         ({"host": ""}, ValueError, "host is empty; name a host, such as 'localhost'"),
         ({"host": None}, TypeError, "host must be a str, not NoneType"),
+        (
+            {"host": "localhost:5673"},
+            ValueError,
+            "host 'localhost:5673' holds a port; pass host='localhost' and port=5673",
+        ),
+        (
+            {"host": "mq.example/orders"},
+            ValueError,
+            "host holds '/'; give the name or IP address of a machine alone",
+        ),
         ({"username": 7}, TypeError, "username must be a str, not int"),
         ({"password": b"secret"}, TypeError, "password must be a str, not bytes"),
         ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
@@ -125,8 +135,14 @@ def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
         ("amqp://h:0", ValueError, "port must be between 1 and 65535, not 0"),
         ("amqp://h:65536", ValueError, "url has a bad host or port: the port must be a numb"),
         ("amqp://h:no", ValueError, "url has a bad host or port: the port must be a number b"),
-        ("amqp://h/v?heartbeat=1", ValueError, "url must end after the virtual host; pass options"),
-        ("amqp://h/v#part", ValueError, "url must end after the virtual host; pass options as arg"),
+        (
+            "amqp://h/v?heartbeat=1&timeout=3",
+            ValueError,
+            "url holds options, which mooq does not read from it ('heartbeat': leave it out; "
+            "'timeout': pass timeout= instead)",
+        ),
+        ("amqp://u:%FF@h", ValueError, "the password in url is not UTF-8; escape it as UTF-8"),
+        ("amqp://h/v#part", ValueError, "url holds '#'; in user, password and virtual host write"),
         ("amqp://[::1", ValueError, "url has a bad host or port: the port must be a number betw"),
         ("amqp://u@h/v@w", ValueError, "url has a bad host or port: the port must be a number be"),
     ],
@@ -161,3 +177,39 @@ def test_a_url_whose_password_is_not_quoted_does_not_give_it_away(
     if address is not None:
         assert SECRET not in repr(address)
         assert SECRET in address.password
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        (f"amqp://svc:{SECRET}@mq.example:5672/", "amqp://***@mq.example:5672"),
+        (f"amqps://svc:{SECRET}@mq.example/orders?x={SECRET}", "amqps://***@mq.example"),
+        (f"amqp://svc:{SECRET}/@{SECRET}@mq.example", "amqp://***@mq.example"),
+        (f"amqp://svc:{SECRET}", "amqp://***"),
+    ],
+)
+def test_url_given_as_host_is_masked_and_sent_to_url(host: str, shown: str) -> None:
+    with pytest.raises(ValueError, match=r"^host is a URL") as raised:
+        Address(host)
+    assert str(raised.value) == f"host is a URL, {shown}; pass it as url="
+
+
+def test_login_given_within_host_is_not_shown() -> None:
+    with pytest.raises(ValueError, match=r"^host holds '@'; pass username= and") as raised:
+        Address(f"svc:{SECRET}@mq.example")
+    assert SECRET not in str(raised.value)
+
+
+def test_arguments_and_url_hide_the_password_in_repr() -> None:
+    address = Address("h", 1, "svc", SECRET, "v")
+    assert address.where["password"] == SECRET
+    assert address.url == f"amqp://svc:{SECRET}@h:1/v"
+    assert SECRET not in repr((address, address.where, address.url))
+
+
+@given(st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)] * 3))
+@example(("a%2Fb", "a%2Fb", "a%2Fb"))
+def test_names_survive_writing_and_reading_a_url(names: tuple[str, str, str]) -> None:
+    user, password, virtual_host = (name.replace("\0", "%00") for name in names)
+    address = Address("::1", 5672, user, password, virtual_host, ssl=False)
+    assert Address.from_url(address.url) == address

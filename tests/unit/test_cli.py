@@ -48,7 +48,7 @@ def silent_port() -> Iterator[int]:
         (["wait", "5672", "--tiemout", "3"], "No such option '--tiemout'"),
         (["wait", "5672", "5673"], "unexpected extra argument (5673)"),
         (["wait", "http://localhost"], "url must begin with amqp:// or amqps://, not 'http'"),
-        (["wait", "amqp://localhost/?heartbeat=3"], "url must end after the virtual host"),
+        (["wait", "amqp://localhost/?heartbeat=3"], "url holds options, which mooq does"),
         (["wait", "localhost:amqp"], "port"),
         (["wait", "70000"], "port"),
         (["wait", "0"], "port"),
@@ -205,7 +205,7 @@ def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long(
     text = shown.decode()
     assert f"waiting up to 2 s for RabbitMQ at {LOOPBACK}:{closed_port} to answer" in text
     assert re.search(r"m(0\.[1-9]|1\.\d) s", text), text  # the time goes on
-    before_the_error = text[: text.index("Error: waited 2.0 s")]
+    before_the_error = text[: text.index("Error: waited 2 s")]
     assert before_the_error.count("\n") == 1  # one line …
     assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which was wiped out
 
@@ -261,7 +261,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
             _, stderr = process.communicate(timeout=LONGEST_COMMAND)
             connected.close()
     assert process.returncode == 1
-    assert "waited 2.0 s" in stderr
+    assert "waited 2 s" in stderr
 
 
 @unix

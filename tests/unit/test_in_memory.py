@@ -11,6 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 import mooq
+from mooq.address import Address
 
 
 @pytest.fixture
@@ -27,9 +28,7 @@ async def connect(**arguments: Any) -> mooq.Connection:
 
 
 async def test_nothing_is_there_to_connect_to_before_a_broker_runs_and_after_it_is_closed() -> None:
-    nothing = (
-        "cannot connect to unit:1: nothing listens there; start the broker, or check host and port"
-    )
+    nothing = str(mooq.BrokerConnectionError.no_broker_in_memory(Address("unit", 1)))
     broker = mooq.InMemoryBroker(host="unit", port=1)
     with pytest.raises(mooq.BrokerConnectionError) as before:
         await connect()

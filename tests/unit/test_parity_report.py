@@ -107,7 +107,7 @@ def test_the_ledger_is_shown_with_a_row_for_each_day_and_version() -> None:
 def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
     runs = [entry("4.0.5"), entry("3.10.8"), entry("4.0.5", divergences=1)]
 
-    assert line(runs) == "3,702 operations compared with RabbitMQ 3.10.8, 4.0.5: 1 divergences"
+    assert line(runs) == "3,702 operations compared with RabbitMQ 3.10.8, 4.0.5: 1 divergence"
 
 
 def test_the_documentation_shows_the_ledger() -> None:

@@ -128,6 +128,31 @@ def test_a_signature_has_these_names_in_this_order_with_these_defaults(
     assert str(inspect.Signature(bare)) == signature
 
 
+@pytest.mark.parametrize(
+    ("path", "missing"),
+    [
+        ("InMemoryBroker", "'host' and 'port'"),
+        ("RabbitMQBroker", "'host' and 'port'"),
+        ("RabbitMQConnection", "'host' and 'port'"),
+        ("InMemoryConnection", "'host' and 'port'"),
+        ("Connection.get_broker", "'host' and 'port'"),
+        ("Channel.publish", "'exchange_name' and 'msg'"),
+        ("Channel.register_producer", "'exchange_name' and 'exchange_type'"),
+    ],
+)
+def test_positional_arguments_are_answered_with_keywords(path: str, missing: str) -> None:
+    with pytest.raises(TypeError, match=f"missing 2 required keyword-only arguments: {missing}$"):
+        find(path)("one", "two")
+
+
+async def test_stray_positional_argument_shows_the_call() -> None:
+    with pytest.raises(TypeError, match=r"passed by name: write InMemoryBroker\(host=…, port=…\)"):
+        mooq.InMemoryBroker("h", host="h", port=1)  # type: ignore[arg-type]
+    publish = find("Channel.publish")
+    with pytest.raises(TypeError, match=r"by name: write publish\(exchange_name=…, msg=…\)"):
+        await publish(None, "log", exchange_name="log", msg=1)
+
+
 @pytest.mark.parametrize("path", SIGNATURES)
 def test_a_signature_is_typed_throughout(path: str) -> None:
     signature = inspect.signature(find(path))

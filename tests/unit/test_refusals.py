@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mooq import errors, refusals
@@ -16,12 +18,14 @@ SAID = {
         "first, or publish without mandatory"
     ),
     "other exchange": (
-        "exists already, but not like this: use the type it has, or another name [words]"
+        "exists already, but not like this: it has properties that mooq does not declare; delete "
+        "it, or use another name [words]"
     ),
     "missing queue": "does not exist: register a consumer with this queue_name first [words]",
     "locked": "is exclusive to another connection: use another name [words]",
     "other queue": (
-        "exists already, but not like this: declare it as it is, or use another name [words]"
+        "exists already, but not like this: it has properties that register_consumer() does not "
+        "declare; delete it and let mooq declare it, or use another name [words]"
     ),
     "forbidden": "may not be used like this [words]",
     "failed": "could not be used: the broker failed; see its log [words]",
@@ -63,3 +67,21 @@ def test_a_refusal_about_a_queue_names_it_and_where_and_what_to_do(
     raised = refusals.of_queue(Refused(code, "words"), "q", ADDRESS)
     assert type(raised) is error
     assert str(raised) == f"queue 'q' at h:7, virtual host 'tests', {SAID[text]}"
+
+
+@pytest.mark.parametrize(
+    ("of", "argument", "remedy"),
+    [
+        (refusals.of_exchange, "type", "use the type it has, or another name"),
+        (
+            refusals.of_exchange,
+            "durable",
+            "mooq's exchanges are durable and this one is",
+        ),
+        (refusals.of_queue, "x-dead-letter-exchange", "with the dead_letter_exchange it has, or"),
+        (refusals.of_queue, "x-message-ttl", "it has properties that register_consumer() does not"),
+    ],
+)
+def test_remedy_fits_the_property_that_differs(of: Any, argument: str, remedy: str) -> None:
+    words = f"PRECONDITION_FAILED - inequivalent arg '{argument}' for …"
+    assert remedy in str(of(Refused(Refused.PRECONDITION_FAILED, words), "x", ADDRESS))

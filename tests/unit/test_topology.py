@@ -206,7 +206,7 @@ def test_a_routing_key_that_amqp_cannot_carry_is_refused(
     assert type(raised.value) is error
     assert str(raised.value).startswith(text)
     with pytest.raises(error, match="routing key"):
-        topology.check_routing_keys(["good", key], "direct")
+        topology.check_routing_keys(["good", key], topology.Exchange("e", "direct"))
 
 
 @pytest.mark.parametrize(
@@ -226,30 +226,30 @@ def test_a_routing_key_that_amqp_cannot_carry_is_refused(
 def test_routing_keys_are_one_str_or_any_iterable_of_them(
     keys: str | Iterable[str], bound_by: tuple[str, ...]
 ) -> None:
-    assert topology.check_routing_keys(keys, "direct") == bound_by
+    assert topology.check_routing_keys(keys, topology.Exchange("e", "direct")) == bound_by
 
 
 @pytest.mark.parametrize("keys", [[], "k", [""], ["x", "y"], ["#.#.#"]])
 def test_a_fanout_is_bound_once_whatever_the_keys(keys: str | list[str]) -> None:
-    assert topology.check_routing_keys(keys, "fanout") == ("",)
+    assert topology.check_routing_keys(keys, topology.Exchange("e", "fanout")) == ("",)
 
 
 @pytest.mark.parametrize("kind", ["direct", "topic"])
 def test_no_routing_key_at_all_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"^routing_keys is empty, so nothing would ever arrive"):
-        topology.check_routing_keys([], kind)
+        topology.check_routing_keys([], topology.Exchange("e", kind))
 
 
 @pytest.mark.parametrize("kind", ["direct", "fanout", "topic"])
 @pytest.mark.parametrize("keys", [None, 7, b"k", [1], ["a", None]], ids=repr)
 def test_routing_keys_of_another_kind_are_refused(keys: Any, kind: str) -> None:
     with pytest.raises(TypeError, match=r"^routing_keys must be a str or an iterable of str: "):
-        topology.check_routing_keys(keys, kind)
+        topology.check_routing_keys(keys, topology.Exchange("e", kind))
 
 
 @pytest.mark.parametrize("key", ["#.#", "a#.b#.c#", "##.##.##", ".".join("*" * 128)])
 def test_a_topic_key_may_hold_two_hash_words_and_any_number_of_other_words(key: str) -> None:
-    assert topology.check_routing_keys([key], "topic") == (key,)
+    assert topology.check_routing_keys([key], topology.Exchange("e", "topic")) == (key,)
 
 
 @pytest.mark.parametrize(("key", "hashes"), [("#.#.#", 3), ("#.a.#.b.#", 3), ("#.#.#.#", 4)])
@@ -257,11 +257,11 @@ def test_a_topic_key_with_three_hash_words_is_refused_as_rabbitmq_4_3_would(
     key: str, hashes: int
 ) -> None:
     with pytest.raises(ValueError, match="routing key") as raised:
-        topology.check_routing_keys(["good", key], "topic")
+        topology.check_routing_keys(["good", key], topology.Exchange("e", "topic"))
     assert str(raised.value) == (
         f"routing key '{key}' holds {hashes} '#' words; RabbitMQ allows at most 2"
     )
-    assert topology.check_routing_keys([key], "direct") == (key,)
+    assert topology.check_routing_keys([key], topology.Exchange("e", "direct")) == (key,)
 
 
 # Prefetch

@@ -18,6 +18,7 @@ from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, TransportChannel
 from mooq.transports.memory import MemoryTransport, ways
 from mooq.transports.nodes import NodesTransport
+from mooq.wording import in_seconds
 
 T = TypeVar("T")
 
@@ -199,7 +200,7 @@ class MemoryNetworkChannel(TransportChannel):
                 )
         except TimeoutError as error:
             outcome = Unconfirmed if sent else Lost
-            raise outcome(f"no answer from the broker within {timeout:g} s") from error
+            raise outcome(f"no answer from the broker within {in_seconds(timeout)}") from error
         except Lost as lost:
             if sent:
                 raise Unconfirmed(str(lost)) from lost

@@ -21,6 +21,7 @@ from mooq.transports.rabbit.answers import (
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
 from mooq.transports.rabbit.wires import Wires
+from mooq.wording import in_seconds
 
 
 class Publisher:
@@ -57,7 +58,7 @@ class Publisher:
             if self._wires.take_no_more and not sent:
                 raise Blocked(self._wires.hindrance) from error
             outcome = Unconfirmed if sent else Lost
-            raise outcome(f"no answer from the broker within {timeout:g} s") from error
+            raise outcome(f"no answer from the broker within {in_seconds(timeout)}") from error
 
     async def _publish(self, message: Message, mandatory: bool, sent: list[Message]) -> None:
         channel = self._ready_channel(message.exchange)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from asyncio import StreamReader, StreamWriter
 from typing import Any
+from urllib.parse import urlencode
 
 import aiormq
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from yarl import URL
 
+from mooq.address import Address
 from mooq.errors import Lost
 from mooq.transports.base import GOODBYE_TIMEOUT
 from mooq.transports.rabbit.answers import answered, while_open
@@ -41,12 +44,16 @@ class Wire:
     connection: what a stalled peer does not read would pile up. So publishers ask first.
     """
 
-    def __init__(self, url: URL, context: Any) -> None:
-        factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
+    def __init__(self, address: Address, name: str, heartbeat: int) -> None:
+        factory = TLSTransportFactory() if address.ssl else TCPTransportFactory()
         self._sockets = _Sockets(factory)
         self.amqp: aiormq.Connection = aiormq.Connection(
-            url, context=context, transport_factory=self._sockets
+            _url(address, name, heartbeat),
+            context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
+            transport_factory=self._sockets,
         )
+        # aiormq takes "%2F" in a name for "/", also where the name holds these three characters.
+        self.amqp.vhost = address.virtual_host
 
     @property
     def is_closed(self) -> bool:
@@ -125,6 +132,13 @@ class _Sockets(aiormq.TransportFactory):
     async def create(self, url: URL, **options: Any) -> tuple[StreamReader, StreamWriter]:
         reader, self.writer = await self._factory.create(url, **options)
         return reader, self.writer
+
+
+def _url(address: Address, name: str, heartbeat: int) -> URL:
+    """Return the URL that aiormq reads. Every part is escaped here: yarl leaves "%2F" as it is."""
+    options = urlencode({"name": name, "heartbeat": heartbeat})
+    url = f"{address.url}?{options}"
+    return URL(url.replace("amqp:", "amqps:", 1) if address.ssl else url, encoded=True)
 
 
 async def close_all(*wires: Wire | None) -> None:

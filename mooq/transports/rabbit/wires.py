@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import aiormq
-from aio_pika.connection import make_url
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
@@ -26,6 +24,7 @@ from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, 
 from mooq.transports.rabbit.confirming import ConfirmingChannel
 from mooq.transports.rabbit.settling import SettlingChannel
 from mooq.transports.rabbit.wire import Wire, close_all
+from mooq.wording import in_seconds
 
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ class Wires:
         except BaseException as error:
             await self.close()
             if isinstance(error, (Lost, TimeoutError)):
-                why = str(error) or f"no answer within {timeout:g} s"
+                why = str(error) or f"no answer within {in_seconds(timeout)}"
                 raise BrokerConnectionError(
                     f"cannot connect to {self._address}: it opened no channel ({why})"
                 ) from error
@@ -96,18 +95,7 @@ class Wires:
 
     async def _connect(self, purpose: str) -> Wire:
         address = self._address
-        url = make_url(
-            host=address.host,
-            port=address.port,
-            login=address.username,
-            password=address.password,
-            virtualhost=address.virtual_host,
-            ssl=bool(address.ssl),
-            heartbeat=HEARTBEAT,
-            name=f"mooq {purpose}",
-        )
-        context = address.ssl if isinstance(address.ssl, ssl.SSLContext) else None
-        wire = Wire(url, context)
+        wire = Wire(address, f"mooq {purpose}", HEARTBEAT)
         connecting = asyncio.ensure_future(wire.open())
         self._connecting.add(connecting)
         is_wanted = False
