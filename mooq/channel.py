@@ -123,9 +123,10 @@ class Channel(Lifetime):
         and logged. At most ``prefetch_count`` (1 … 65535) messages are unacknowledged at a time.
 
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
-        properties that cannot be used or differ from what exists, ``TypeError`` and
-        ``ValueError`` for other arguments. Nothing is registered then; the exchange, which others
-        may use as well by now, stays declared.
+        properties that cannot be used or differ from what exists,
+        :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
+        ``TypeError`` and ``ValueError`` for other arguments. Nothing is registered then; the
+        exchange, which others may use as well by now, stays declared.
         """
         self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)
@@ -274,7 +275,7 @@ class Channel(Lifetime):
             await declare_exchange(self._internal, exchange)
         for subscription in self._subscriptions:
             if subscription.tag is not None:
-                await subscription.begin(self._internal, self._dispatcher)
+                await subscription.begin_again(self._internal, self._dispatcher)
         self._is_restoring = False
 
     async def flush(self) -> None:

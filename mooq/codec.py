@@ -5,13 +5,14 @@ What leaves is refused unless JSON can hold it; what arrives is read by its cont
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
-from json.encoder import encode_basestring
-from typing import Any, NoReturn
+from typing import Any
 
-from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
+from mooq import json_text
+from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage, Message
 from mooq.utf8 import utf8
 
 LARGEST_BODY = 16 * 1024 * 1024
@@ -26,38 +27,11 @@ RESERVED_HEADERS = frozenset(
         for what in ("exchange", "queue", "reason")
     ]
 )
+NO_CHARSET = frozenset({"", "binary", "identity", "7bit", "8bit"})
+"""Values of content_encoding that say nothing of a charset; kombu writes "binary" for bytes."""
 
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-_encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
-
-# json.JSONEncoder makes its own encoder in C anew for each message, a third of what a small one
-# takes. This is the same, made once. It ends at a cycle as at nesting too deep: at the stack's end.
-_c_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
-_pieces: Callable[[object, int], Iterable[str]] | None = _c_encoder and _c_encoder(
-    None,
-    _encoder.default,
-    encode_basestring,
-    _encoder.indent,
-    _encoder.key_separator,
-    _encoder.item_separator,
-    _encoder.sort_keys,
-    _encoder.skipkeys,
-    _encoder.allow_nan,
-)
-
-
-def _as_json(msg: object) -> str:
-    if _pieces is not None:
-        try:
-            return "".join(_pieces(msg, 0))
-        except (RecursionError, TypeError, ValueError):
-            pass  # the encoder itself says what is wrong
-    return _encoder.encode(msg)
+_CHARSET = re.compile(r';\s*charset\s*=\s*(?:"([^"]*)"|([^;\s]*))', re.IGNORECASE)
+"""The parameter of a media type (RFC 9110 §8.3.1)."""
 
 
 def encode(msg: object) -> bytes:
@@ -67,13 +41,7 @@ def encode(msg: object) -> bytes:
     for what it has no value for (NaN, a cycle, nesting too deep) and for more than 16 MiB, the
     most that RabbitMQ 4 takes by default.
     """
-    try:
-        text = _as_json(msg)
-    except RecursionError:
-        raise ValueError("msg is not JSON: it is nested too deeply; flatten it") from None
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"msg is not JSON: {error}; publish what json.dumps can hold") from error
+    text = json_text.write(msg)
     body = utf8("msg", text)
     if len(body) > LARGEST_BODY:
         raise ValueError(
@@ -87,13 +55,15 @@ def decode(delivery: Delivery) -> IncomingMessage:
     """Return what a callback is given. Raises ``ValueError`` for a body that is not what it says.
 
     The content type decides: JSON for ``application/json``, ``…+json`` and none at all (as the
-    mooq of 2017 sent), ``str`` for ``text/…``, ``bytes`` for anything else.
+    mooq of 2017 sent), ``str`` for ``text/…``, ``bytes`` for anything else. Text and JSON are in
+    the charset that the content type or else the content encoding names. Without one, text is
+    UTF-8, and JSON is UTF-8, UTF-16 or UTF-32. A byte order mark is dropped.
     """
     message = delivery.message
     # One message may be in several queues, or be delivered again: each time with its own headers.
     headers = deepcopy(dict(message.headers)) if message.headers else {}
     return {
-        "msg": _decode_body(message.body, message.content_type),
+        "msg": _decode_body(message),
         "routing_key": message.routing_key,
         "exchange_name": message.exchange,
         "redelivered": delivery.redelivered,
@@ -102,28 +72,35 @@ def decode(delivery: Delivery) -> IncomingMessage:
     }
 
 
-def _decode_body(body: bytes, content_type: str | None) -> Any:
-    if content_type != JSON_TYPE:
-        kind = (content_type or JSON_TYPE).partition(";")[0].strip().lower()
-        if kind.startswith("text/"):
-            return body.decode()
-        if kind != JSON_TYPE and not kind.endswith("+json"):
-            return body
-    try:
-        text = body.decode()
-        # raw_decode() spares the search for white space around the value; decode() knows better
-        # when there is some, or no value at all.
-        if not text[:1].isspace():
-            value, end = _decoder.raw_decode(text)
-            if end == len(text):
-                return value
-        return _decoder.decode(text)
-    except RecursionError:
-        raise ValueError("the body is not JSON that can be read: nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(
-            f"the body is not JSON, though its content type says so: {error}"
-        ) from error
+def _decode_body(message: Message) -> Any:
+    body, content_type = message.body, message.content_type
+    if content_type == JSON_TYPE and message.content_encoding is None:  # of nearly every message
+        return json_text.read(body)
+    kind, _, parameters = (content_type or JSON_TYPE).partition(";")
+    kind = kind.strip().lower()
+    is_text = kind.startswith("text/")
+    if not is_text and kind != JSON_TYPE and not kind.endswith("+json"):
+        return body
+    charset = _charset(parameters, message.content_encoding)
+    return json_text.text_of(body, charset or "utf-8") if is_text else json_text.read(body, charset)
+
+
+def _charset(parameters: str, content_encoding: str | None) -> str | None:
+    """Return the charset that a content type names, else the content encoding; None if neither.
+
+    Raises ``ValueError`` for one that is unknown.
+    """
+    found = _CHARSET.search(f";{parameters}")
+    named = found and (found[1] or found[2])
+    where = "content_type"
+    if not named and (content_encoding or "").lower() not in NO_CHARSET:
+        named, where = content_encoding, "content_encoding"
+    if not named:
+        return None
+    with suppress(LookupError, ValueError):  # ValueError for a name that cannot be one
+        b"?".decode(named, "replace")
+        return named
+    raise ValueError(f"the body cannot be read: {where} names {named!r}, an unknown charset")
 
 
 def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] | None:
@@ -146,8 +123,8 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
         )
     try:
         checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
-        text = _as_json(checked)
-        plain: dict[str, Any] = _decoder.decode(text)  # of an enum, say, its value
+        text = json_text.write(checked, "headers")
+        plain: dict[str, Any] = json_text.read(text.encode())  # of an enum, say, its value
     except RecursionError:
         raise ValueError("headers are nested too deeply; flatten them") from None
     size = len(text.encode())

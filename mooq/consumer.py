@@ -6,7 +6,6 @@ The same for every transport, so that callback failures cannot differ between th
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable, signature
 from time import monotonic
@@ -15,12 +14,11 @@ from typing import Any, TypeAlias
 
 from mooq.blocking import NEGLIGIBLE, report_block, rest
 from mooq.codec import decode
+from mooq.failing import settle_failure
 from mooq.message import Delivery, IncomingMessage, Outcome
 from mooq.transports.base import TransportChannel
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
-
-log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
 class Consumer:
@@ -126,37 +124,3 @@ def check_callback(callback: Callback) -> None:
 def callback_name(callback: Callback) -> str:
     """Return what a callback is called in logs and errors."""
     return getattr(callback, "__qualname__", None) or repr(callback)
-
-
-async def settle_failure(
-    channel: TransportChannel,
-    delivery: Delivery,
-    who: str,
-    queue_name: str,
-    dead_letter_exchange: str | None,
-    error: Exception,
-) -> None:
-    """Give a message back the first time that it failed, reject it the second, and log which.
-
-    By basic.reject both times, which counts towards a quorum queue's delivery limit.
-    """
-    message = delivery.message
-    outcome = Outcome.REJECT if delivery.redelivered else Outcome.REQUEUE
-    if outcome is Outcome.REQUEUE:
-        consequence = "requeued, to be tried once more"
-    elif dead_letter_exchange is not None:
-        consequence = f"dead-lettered to exchange {dead_letter_exchange!r}"
-    else:
-        consequence = "discarded"
-    log.error(
-        "%s failed; message %s (exchange %r, routing key %r, queue %r, %d bytes) is %s",
-        who,
-        message.message_id,
-        message.exchange,
-        message.routing_key,
-        queue_name,
-        len(message.body),
-        consequence,
-        exc_info=error,
-    )
-    await channel.settle(delivery, outcome)

@@ -29,6 +29,7 @@ class Message(NamedTuple):
     content_type: str | None = JSON_TYPE
     headers: Mapping[str, Any] | None = None
     persistent: bool = True
+    content_encoding: str | None = None
 
 
 class Delivery(NamedTuple):

@@ -35,6 +35,15 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
     return _of_any(refused, place, BadExchange)
 
 
+def missing_dead_letter_exchange(exchange_name: str, address: Address) -> ExchangeNotFound:
+    """Return the error for a dead-letter exchange that would lose every message sent to it."""
+    place = _place(f"dead-letter exchange {exchange_name!r}", address)
+    return ExchangeNotFound(
+        f"{place} does not exist, so RabbitMQ would drop messages that fail: check its name, or "
+        "declare it first, by register_producer() or by the consumer of its messages"
+    )
+
+
 def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
     """Return why a queue could not be declared, bound, consumed from, read or deleted."""
     place = _place(f"queue {queue_name!r}", address)

@@ -29,6 +29,18 @@ class Subscription:
     tag: str | None = None
 
     async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
+        """Begin for the first time: as :meth:`begin_again`, and refuse a missing dead-letter one.
+
+        RabbitMQ accepts a dead-letter exchange that does not exist, and drops what is sent there.
+        Raises :class:`~mooq.ExchangeNotFound` too.
+        """
+        await declare_exchange(channel, self.exchange)
+        name = self.queue.dead_letter_exchange
+        if name is not None and not await channel.has_exchange(name):
+            raise refusals.missing_dead_letter_exchange(name, channel.address)
+        return await self.begin_again(channel, dispatcher)
+
+    async def begin_again(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
         """Declare, bind and consume; return the queue's name. What it declared alone it removes.
 
         Raises :class:`~mooq.BadExchange`, :class:`~mooq.BadQueue`, :class:`Lost`.

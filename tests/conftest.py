@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +16,7 @@ from mooq.rabbitmq_broker.ports import LOOPBACK
 from mooq.testing.arguments import Arguments
 from mooq.testing.broker import Broker
 from mooq.testing.lease import Answer
+from tests.log_lines import LogLines
 
 pytest_plugins = ["pytester"]
 
@@ -90,3 +92,12 @@ def default_virtual_host(
     with (tmp_path_factory.getbasetemp().parent / "default virtual host").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield mooq_rabbitmq
+
+
+@pytest.fixture
+def callback_log() -> Iterator[LogLines]:
+    """Return the log lines about callbacks."""
+    handler, logger = LogLines(), logging.getLogger("mooq.callbacks")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)

@@ -105,6 +105,10 @@ class Channel:
         """Make sure that an exchange exists."""
         self._host.declare_exchange(exchange)
 
+    def has_exchange(self, name: str) -> bool:
+        """Whether an exchange exists."""
+        return self._host.has_exchange(name)
+
     def declare_queue(self, declaration: Declaration) -> str:
         """Make sure that a queue exists; return its name."""
         return self._host.declare_queue(declaration, self._connection).name

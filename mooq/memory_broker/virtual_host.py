@@ -40,6 +40,10 @@ class VirtualHost:
                 f"vhost '{self.name}': received '{exchange.type}' but current is '{current}'",
             )
 
+    def has_exchange(self, name: str) -> bool:
+        """Whether an exchange exists; the default one always does."""
+        return not name or name in self._exchanges
+
     def declare_queue(self, declaration: Declaration, asker: object) -> Queue:
         """Make sure that a queue exists; refuse other properties, or a locked one."""
         if not declaration.name:
@@ -145,7 +149,7 @@ class VirtualHost:
         if not queue.settle(entry):
             return
         target = queue.declaration.dead_letter_exchange
-        if target is not None and (not target or target in self._exchanges):
+        if target is not None and self.has_exchange(target):
             self.publish(self._dead_letter(entry.message, queue.name, target))
 
     def _dead_letter(self, message: Message, queue_name: str, target: str) -> Message:

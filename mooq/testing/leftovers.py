@@ -63,7 +63,13 @@ class Leaving:
             f"{counted(count, 'message')} in queue {queue_name!r}"
             for queue_name, count in sorted(self._left.items())
             if count
-        ] + [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
+        ]
+        left += [
+            f"{counted(count, 'message')} of queue {queue_name!r} dropped, since the dead-letter "
+            f"exchange {exchange_name!r} does not exist"
+            for (queue_name, exchange_name), count in Counter(self._watch.dropped).items()
+        ]
+        left += [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
         if left:
             error = Leftovers(f"the test has left behind {'; '.join(left)}. {REMEDY.capitalize()}")
             raise error from (self._unseen[0] if self._unseen else None)

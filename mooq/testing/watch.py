@@ -29,6 +29,10 @@ class Watch(Watcher):
         self.recorded: Recorder = Recorder()
         self.queues: set[str] = set()
         """Names of the queues that were declared, or consumed from."""
+        self.dead_letter_exchanges: dict[str, str] = {}
+        """The dead-letter exchange of each queue that was declared with one."""
+        self.dropped: list[tuple[str, str]] = []
+        """The queue and the missing dead-letter exchange of each message that was dropped."""
         self.put_back: list[tuple[str, Message]] = []
         """What was looked at and not meant to be: the queue, and the message, of each."""
         self.consumers: dict[str, int] = {}

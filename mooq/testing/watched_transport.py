@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mooq.address import Address
 from mooq.dispatcher import Dispatcher
-from mooq.errors import Refused
+from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.testing.recorder import Event, Record
 from mooq.topology import Exchange, Queue
@@ -103,8 +104,13 @@ class WatchedChannel(TransportChannel):
     async def declare_exchange(self, exchange: Exchange) -> None:
         await self._channel.declare_exchange(exchange)
 
+    async def has_exchange(self, exchange_name: str) -> bool:
+        return await self._channel.has_exchange(exchange_name)
+
     async def declare_queue(self, queue: Queue) -> str:
         name = await self._channel.declare_queue(queue)
+        if queue.dead_letter_exchange is not None:
+            self._watch.dead_letter_exchanges[name] = queue.dead_letter_exchange
         self._watch.queues.add(name)
         return name
 
@@ -205,18 +211,28 @@ class WatchedChannel(TransportChannel):
         failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)
         # A callback's failure is settled while it is being handled.
         error = sys.exception() if failed else None
+        queue_name = self._queue_of.pop(delivery.receipt, None)
         self._watch.happen(
             Record(
                 SETTLED[outcome],
                 delivery.message,
-                self._queue_of.pop(delivery.receipt, None),
+                queue_name,
                 delivery.redelivered,
                 error if isinstance(error, Exception) else None,
             )
         )
+        if outcome is Outcome.REJECT:
+            await self._see_where_it_goes(queue_name)
         if self._is_to_come_again(delivery, outcome):
             outcome = Outcome.GIVE_BACK
         await self._channel.settle(delivery, outcome)  # which may have the next one delivered
+
+    async def _see_where_it_goes(self, queue_name: str | None) -> None:
+        """Take note of a message that its broker drops for want of its dead-letter exchange."""
+        exchange_name = self._watch.dead_letter_exchanges.get(queue_name or "")
+        with suppress(Lost):
+            if exchange_name and not await self._channel.has_exchange(exchange_name):
+                self._watch.dropped.append((queue_name or "", exchange_name))
 
     async def flush(self) -> None:
         await self._channel.flush()

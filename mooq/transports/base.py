@@ -90,6 +90,10 @@ class TransportChannel(ABC):
         """Make sure that a durable exchange of this name and type exists."""
 
     @abstractmethod
+    async def has_exchange(self, exchange_name: str) -> bool:
+        """Return whether an exchange exists right now; the default one ``""`` always does."""
+
+    @abstractmethod
     async def declare_queue(self, queue: Queue) -> str:
         """Make sure that this queue exists; return its name, the broker's own for ``""``."""
 

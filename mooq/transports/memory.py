@@ -105,6 +105,9 @@ class MemoryChannel(TransportChannel):
     async def declare_exchange(self, exchange: Exchange) -> None:
         self._live.declare_exchange(exchange)
 
+    async def has_exchange(self, exchange_name: str) -> bool:
+        return self._live.has_exchange(exchange_name)
+
     async def declare_queue(self, queue: Queue) -> str:
         return self._live.declare_queue(queue)
 

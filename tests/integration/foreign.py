@@ -28,6 +28,7 @@ class RawMessage(NamedTuple):
     headers: Mapping[str, Any] | None = None
     message_id: str | None = None
     is_persistent: bool = True
+    content_encoding: str | None = None
 
 
 class Foreigner(ABC):
@@ -69,6 +70,7 @@ class OnRabbitMQ(Foreigner):
                 headers=dict(message.headers or {}),
                 message_id=message.message_id,
                 delivery_mode=2 if message.is_persistent else 1,
+                content_encoding=message.content_encoding,
             ),
             routing_key,
         )
@@ -82,6 +84,7 @@ class OnRabbitMQ(Foreigner):
             message.headers,
             message.message_id,
             message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT,
+            message.content_encoding,
         )
 
     async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
@@ -107,6 +110,7 @@ class InMemory(Foreigner):
                 message.content_type,
                 message.headers,
                 message.is_persistent,
+                message.content_encoding,
             ),
             False,
         )
@@ -122,6 +126,7 @@ class InMemory(Foreigner):
             message.headers or {},
             message.message_id,
             message.persistent,
+            message.content_encoding,
         )
 
     async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:

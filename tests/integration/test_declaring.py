@@ -80,6 +80,7 @@ async def test_a_queue_that_exists_with_another_dead_letter_exchange_is_a_bad_qu
     conn: mooq.Connection, undisturbed: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
+    await undisturbed.register_producer(exchange_name="graves", exchange_type="direct")
     arguments: dict[str, Any] = {"exchange_name": "log", "exchange_type": "direct"}
     inbox = Inbox()
     with pytest.raises(

@@ -9,7 +9,9 @@ from unittest.mock import MagicMock
 import pytest
 
 import mooq
-from tests.integration.inbox import FailingInbox, Inbox, Refusal
+from tests.conftest import BrokerAddress
+from tests.integration.foreign import foreigner
+from tests.integration.inbox import LONGEST_WAIT, FailingInbox, Inbox, Refusal
 from tests.integration.steps import (
     bodies_of,
     consume,
@@ -19,6 +21,7 @@ from tests.integration.steps import (
     processing,
     publish_each,
 )
+from tests.log_lines import LogLines
 
 pytestmark = pytest.mark.mooq_allow_failures
 
@@ -122,22 +125,88 @@ async def test_deaths_in_one_queue_are_counted_in_one_record(
     assert {death["reason"] for records in deaths for death in records} == {"rejected"}
 
 
-async def test_without_its_dead_letter_exchange_a_failed_message_is_dropped(
+async def test_missing_dead_letter_exchange_is_refused(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
+    consumer: dict[str, Any] = {
+        "queue_name": "q",
+        "exchange_name": "log",
+        "exchange_type": "direct",
+        "callback": FailingInbox("m"),
+    }
+    with pytest.raises(
+        mooq.ExchangeNotFound,
+        match=r"^dead-letter exchange 'no-such' at .*, does not exist, so RabbitMQ would drop "
+        r"messages that fail: check its name, or declare it first",
+    ):
+        await chan.register_consumer(**consumer, dead_letter_exchange="no-such")
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get("q")
+    await chan.register_consumer(**consumer, dead_letter_exchange="log")
+
+
+async def fates_in(log: LogLines, count: int) -> list[str]:
+    """Wait for log lines about failed messages; return what became of each."""
+    async with asyncio.timeout(LONGEST_WAIT):
+        lines = [await log.lines.get() for _ in range(count)]
+    return [line.rpartition(" bytes) is ")[2] for line in lines]
+
+
+async def test_log_says_when_a_dead_letter_exchange_is_gone(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    broker_address: BrokerAddress,
+    callback_log: LogLines,
+) -> None:
     inbox = FailingInbox("m")
+    await chan.register_producer(exchange_name="graves", exchange_type="fanout")
     await chan.register_consumer(
         "q",
         exchange_name="log",
         exchange_type="direct",
         callback=inbox,
-        dead_letter_exchange="nobody declared it",
+        dead_letter_exchange="graves",
     )
+    async with foreigner(broker_address) as foreign:
+        await foreign.delete_exchange("graves")
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         await inbox.has(2)
         await chan.publish(exchange_name="log", msg="next")
         assert await inbox.has(3) == ["m", "m", "next"]
+        fates = await fates_in(callback_log, 2)
+    assert fates == [
+        "requeued, to be tried once more",
+        "dropped, since its dead-letter exchange 'graves' does not exist; declare it again",
+    ]
+
+
+async def test_log_says_when_no_queue_takes_a_dead_letter(
+    conn: mooq.Connection, chan: mooq.Channel, callback_log: LogLines
+) -> None:
+    inbox = FailingInbox("m", "q")
+    await chan.register_consumer(
+        "q",
+        ["nobody", "dead"],
+        exchange_name="log",
+        exchange_type="direct",
+        callback=inbox,
+        dead_letter_exchange="",
+    )
+    await make_queue(conn, "dead", "unused")
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m", routing_key="nobody")
+        fates = await fates_in(callback_log, 2)
+        await chan.publish(exchange_name="log", msg="q", routing_key="dead")
+        assert (await chan.get("dead", timeout=LONGEST_WAIT))["msg"] == "q"
+        fates += await fates_in(callback_log, 2)
+    assert fates == [
+        "requeued, to be tried once more",
+        "dropped, since its dead-letter exchange is the default one, and no queue is called "
+        "'nobody'",
+        "requeued, to be tried once more",
+        "dead-lettered to exchange ''",
+    ]
 
 
 async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(

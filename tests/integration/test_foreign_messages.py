@@ -28,6 +28,11 @@ pytestmark = pytest.mark.mooq_allow_failures
         (b"\x00\xff", "application/octet-stream", b"\x00\xff"),
         (b"\x00\xff", "unheard of", b"\x00\xff"),
         (b"", "application/octet-stream", b""),
+        (b"\xe9", "text/plain; charset=iso-8859-1", "é"),
+        (b"\xef\xbb\xbf[1]", "application/json", [1]),
+        ("é".encode("utf-16"), "text/plain; charset=utf-16", "é"),
+        (b"\xef\xbb\xbfa", "text/plain", "a"),
+        (b"[-Infinity]", "application/json", [float("-inf")]),
     ],
 )
 async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
@@ -47,6 +52,17 @@ async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
     assert message["message_id"] == "theirs"
 
 
+async def test_content_encoding_that_names_a_charset_is_honoured(
+    conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
+) -> None:
+    await make_queue(conn, "q")
+    async with foreigner(broker_address) as foreign:
+        await foreign.publish(
+            RawMessage(b"\xe9", "text/plain", content_encoding="iso-8859-1"), "log"
+        )
+    assert (await chan.get("q"))["msg"] == "é"
+
+
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
@@ -54,8 +70,7 @@ async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
         (b"", "application/json"),
         (b"", None),
         (b'"\xff"', "application/json"),
-        (b"[NaN]", "application/json"),
-        (b"-Infinity", "application/json"),
+        (b"[1]", "application/json; charset=klingon"),
         (b"[" * 100_000, "application/json"),
         (b"1" * 5000, "application/json"),
         (b"\xff", "text/plain"),
@@ -109,7 +124,7 @@ async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
         await chan.get("q")
     assert [text.rpartition(" is ")[2] for text in logged(caplog)] == [
         "requeued, to be tried once more",
-        "discarded",
+        "rejected: dead-lettered if its queue says where, else discarded",
     ]
 
 

@@ -301,7 +301,7 @@ async def test_what_is_still_under_way_at_the_deadline_is_named(
         await mooq_channel.publish(exchange_name="log", msg="held")
         await inbox.has(1)
 
-    with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callbacks not done: .*HeldInbox"):
+    with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callback not done: .*HeldInbox"):
         await mooq_broker.idle(timeout=0.2)
     inbox.open()
     await mooq_broker.idle()

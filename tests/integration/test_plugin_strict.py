@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration.inner_run import AUTO, Run, named, run
 
 __all__ = ["run"]  # a fixture
 
-SETUP = """
+SETUP = f"""
     import asyncio
     import pytest
+    import sys
+
+    ROOT = {str(Path(__file__).parents[2])!r}
 
     async def ignore(message):
         pass
@@ -69,6 +74,22 @@ DEAD_LETTERS = """
             await other.publish(exchange_name="e", msg=number)
         await mooq_broker.idle()
 """
+DROPPED_DEAD_LETTERS = """
+        sys.path.insert(0, ROOT)
+        from tests.integration.foreign import foreigner
+
+        mooq_broker.allows_failures = True
+        await mooq_channel.register_producer(exchange_name="graveyard", exchange_type="fanout")
+        await mooq_channel.register_consumer(
+            "orders", exchange_name="e", exchange_type="fanout",
+            callback=fail if leaving else ignore, dead_letter_exchange="graveyard",
+        )
+        async with foreigner(mooq_broker.arguments) as foreign:
+            await foreign.delete_exchange("graveyard")
+        for number in range(3):
+            await mooq_channel.publish(exchange_name="e", msg=number)
+        await mooq_broker.idle()
+"""
 A_TASK_THAT_NOBODY_AWAITS = """
         async def vanish():
             raise KeyError("swallowed")
@@ -88,6 +109,10 @@ LEAVING = {
     "held_back": (HELD_BACK, "3 messages in queue '"),
     "not_got": (NOT_GOT, "3 messages in queue 'orders'"),
     "dead_letters": (DEAD_LETTERS, "3 messages in queue 'graves'"),
+    "dropped": (
+        DROPPED_DEAD_LETTERS,
+        "3 messages of queue 'orders' dropped, since the dead-letter exchange 'graveyard' does",
+    ),
     "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "KeyError that nobody saw: 'swallowed'"),
 }
 
@@ -114,7 +139,7 @@ def test_what_a_test_leaves_behind_fails_it(
         error = f"test_{name}[{backend}-True] - mooq.testing.leftovers.Leftovers: the test has left"
         assert f"{error} behind {left}" in summary, printed
     # The errors are of the tests' ends, each of which had passed.
-    assert "12 passed, 12 deselected, 6 errors" in summary
+    assert "14 passed, 14 deselected, 7 errors" in summary
 
 
 def test_a_test_may_be_allowed_to_leave_things_behind(run: Run) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ import mooq
 from tests.conftest import Connect
 from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
 from tests.integration.steps import consume, cycles_until, make_queue, processing, publish_each
+from tests.log_lines import LogLines
 
 
 async def test_one_cycle_after_an_awaited_publish_always_finds_the_message(
@@ -223,30 +222,10 @@ async def test_a_number_of_cycles_that_is_none_is_refused(
     assert inbox.bodies == [1]
 
 
-class Logged(logging.Handler):
-    """Wakes whoever waits for a line of the log."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.lines: asyncio.Queue[str] = asyncio.Queue()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.put_nowait(record.getMessage())
-
-
-@pytest.fixture
-def callback_log() -> Iterator[Logged]:
-    """What mooq logs of callbacks."""
-    handler, logger = Logged(), logging.getLogger("mooq.callbacks")
-    logger.addHandler(handler)
-    yield handler
-    logger.removeHandler(handler)
-
-
 async def test_who_forgets_to_process_events_is_told_in_the_log(
     conn: mooq.Connection,
     chan: mooq.Channel,
-    callback_log: Logged,
+    callback_log: LogLines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.01)
@@ -259,8 +238,8 @@ async def test_who_forgets_to_process_events_is_told_in_the_log(
         line = await callback_log.lines.get()
 
     assert line == (
-        "messages have arrived for 1 callbacks, and nobody processes events: have "
-        "connection.process_events() run, as a task beside the rest"
+        "1 message is waiting but process_events() is not running; start it as a background "
+        "task: asyncio.create_task(connection.process_events())"
     )
     await conn.process_events(num_cycles=1)
     assert inbox.bodies == ["unheard"]
@@ -269,7 +248,7 @@ async def test_who_forgets_to_process_events_is_told_in_the_log(
 async def test_who_processes_events_is_not_reminded(
     conn: mooq.Connection,
     chan: mooq.Channel,
-    callback_log: Logged,
+    callback_log: LogLines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.0)

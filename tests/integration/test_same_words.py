@@ -150,6 +150,7 @@ WRONG: list[tuple[str, Call]] = [
     ("consume with other dead letters", consume("q", dead_letter_exchange="graves")),
     ("consume with dead letters to the default", consume("q", dead_letter_exchange="")),
     ("consume with dead letters to 5", consume("new", dead_letter_exchange=5)),
+    ("consume with dead letters of no exchange", consume("q", dead_letter_exchange="no-such")),
     ("consume with dead letters, not without", consume("with-graves")),
     (
         "consume with other dead letters than those",
@@ -202,6 +203,8 @@ async def said_by(address: BrokerAddress) -> dict[str, str]:
         )
         await make_queue(conn, "q", "q")
         async with await conn.create_channel() as other:
+            await other.register_producer(exchange_name="graves", exchange_type="direct")
+            await other.register_producer(exchange_name="x", exchange_type="direct")
             await other.register_consumer(
                 "with-graves",
                 "g",

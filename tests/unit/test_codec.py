@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooq import codec
+from mooq import json_text
 from mooq.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
 from mooq.message import Delivery, Message
 
@@ -62,9 +62,9 @@ def round_trip(msg: object) -> Any:
 @pytest.fixture(params=["made once", "made for each message"])
 def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The encoder in C that is made once, and what takes its place in a Python without it."""
-    assert codec._pieces is not None
+    assert json_text._pieces is not None
     if request.param == "made for each message":
-        monkeypatch.setattr(codec, "_pieces", None)
+        monkeypatch.setattr(json_text, "_pieces", None)
 
 
 # What is published
@@ -114,20 +114,40 @@ def test_a_message_is_sent_without_a_byte_too_many() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
-    "bytes": (lambda: b"raw", TypeError, "msg is not JSON: Object of type bytes is not JSON"),
-    "set": (lambda: {1, 2}, TypeError, "msg is not JSON: Object of type set is not JSON"),
-    "object": (object, TypeError, "msg is not JSON: Object of type object is not JSON"),
-    "datetime": (lambda: datetime.now(UTC), TypeError, "msg is not JSON: Object of type datetime"),
-    "decimal": (lambda: Decimal(1), TypeError, "msg is not JSON: Object of type Decimal is not"),
-    "inside": (lambda: {"a": [b""]}, TypeError, "msg is not JSON: Object of type bytes is not"),
-    "tuple as key": (lambda: {(1, 2): 3}, TypeError, "msg is not JSON: keys must be str, int"),
-    "NaN": (lambda: math.nan, ValueError, "msg is not JSON: Out of range float values"),
-    "infinity": (lambda: [math.inf], ValueError, "msg is not JSON: Out of range float values"),
-    "NaN as key": (lambda: {-math.inf: 1}, ValueError, "msg is not JSON: Out of range float"),
-    "list in itself": (cyclic_list, ValueError, "msg is not JSON: Circular reference detected"),
-    "dict in itself": (cyclic_dict, ValueError, "msg is not JSON: Circular reference detected"),
-    "deep nesting": (lambda: nested(DEEP), ValueError, "msg is not JSON: it is nested too deeply"),
-    "int of 5,000 digits": (lambda: 10**5000, ValueError, "msg is not JSON: Exceeds the limit"),
+    "bytes": (lambda: b"raw", TypeError, "msg is not JSON: its type is bytes; convert"),
+    "set": (lambda: {1, 2}, TypeError, "msg is not JSON: its type is set; convert"),
+    "object": (object, TypeError, "msg is not JSON: its type is object; convert"),
+    "datetime": (
+        lambda: datetime.now(UTC),
+        TypeError,
+        "msg is not JSON: its type is datetime; convert",
+    ),
+    "decimal": (lambda: Decimal(1), TypeError, "msg is not JSON: its type is Decimal; convert"),
+    "inside": (
+        lambda: {"a": [b""]},
+        TypeError,
+        "msg['a'][0] is not JSON: its type is bytes",
+    ),
+    "tuple as key": (
+        lambda: {(1, 2): 3},
+        TypeError,
+        "msg is not JSON: it has the key (1, 2) of",
+    ),
+    "NaN": (lambda: math.nan, ValueError, "msg is not JSON: it has no number nan"),
+    "infinity": (lambda: [math.inf], ValueError, "msg[0] is not JSON: it has no number inf"),
+    "NaN as key": (lambda: {-math.inf: 1}, ValueError, "msg is not JSON: it has the key -inf of"),
+    "list in itself": (cyclic_list, ValueError, "msg[0]['again'] is not JSON: it contains"),
+    "dict in itself": (cyclic_dict, ValueError, "msg['again'][0] is not JSON: it contains"),
+    "deep nesting": (
+        lambda: nested(DEEP),
+        ValueError,
+        "msg is nested too deeply for",
+    ),
+    "int of 5,000 digits": (
+        lambda: 10**5000,
+        ValueError,
+        "msg is not JSON: an int of more than",
+    ),
     "half a character": (lambda: HALF, ValueError, "msg holds '\\ud800', half a character"),
     "17 MiB": (
         lambda: "x" * 17 * 2**20,
@@ -146,7 +166,9 @@ def test_a_message_that_json_cannot_hold_is_refused(
         encode(make())
     assert type(raised.value) is error
     assert str(raised.value).startswith(text)
-    assert any(word in str(raised.value) for word in ("publish", "flatten", "leave it out"))
+    assert any(
+        word in str(raised.value) for word in ("use", "convert", "flatten", "leave", "store")
+    )
 
 
 def test_a_message_may_have_16_mib_as_json_and_not_a_byte_more() -> None:
@@ -207,6 +229,19 @@ def test_every_delivery_has_headers_of_its_own() -> None:
         ("application/x-json-stream", b"{}", b"{}"),
         ("application/x-ndjson", b"1", b"1"),
         ("image/png", b"", b""),
+        ("text/plain; charset=iso-8859-1", b"\xe9", "é"),
+        ('text/plain; format=flowed; Charset="Latin-1"', b"\xe9", "é"),
+        ("application/json;charset=windows-1252", b'"\x80"', "€"),
+        ("application/json", b"\xef\xbb\xbf[1]", [1]),
+        (None, b"\xef\xbb\xbf[1]", [1]),
+        ("text/plain", b"\xef\xbb\xbfhello", "hello"),
+        ("text/plain; charset=utf-16", "é".encode("utf-16"), "é"),
+        ("text/plain; charset=utf-16-le", "\ufeffé".encode("utf-16-le"), "é"),
+        ("application/json", "[é]".replace("é", '"é"').encode("utf-16"), ["é"]),
+        ("application/json", b'{"a": 1}'.decode().encode("utf-16-be"), {"a": 1}),
+        ("application/json", b'{"a": 1}'.decode().encode("utf-32-le"), {"a": 1}),
+        ("application/json; charset=utf-8", b"\xef\xbb\xbf1", 1),
+        ("application/json", b"[-Infinity]", [-math.inf]),
     ],
 )
 def test_the_content_type_decides_how_a_body_is_read(
@@ -223,8 +258,10 @@ def test_the_content_type_decides_how_a_body_is_read(
         (b"", None),
         (b"{} {}", "application/json"),
         (b'"\xff"', "application/json"),
-        (b"NaN", "application/json"),
-        (b"[-Infinity]", "application/json"),
+        (b"1" * 5000, "application/json"),
+        (b"{}", "application/json; charset=klingon"),
+        (b"{}", "application/json; charset=base64"),
+        (b"\xff", "text/plain; charset=ascii"),
         (b"[" * DEEP, "application/json"),
         (b"[" * DEEP + b"]" * DEEP, None),
         (b"\xff", "application/vnd.it+json"),
@@ -235,8 +272,72 @@ def test_the_content_type_decides_how_a_body_is_read(
 def test_a_body_that_is_not_what_its_content_type_says_is_a_value_error(
     body: bytes, content_type: str | None
 ) -> None:
-    with pytest.raises(ValueError, match=r"body is not JSON|codec can't decode"):
+    with pytest.raises(ValueError, match=r"^the body (is not|cannot be read)"):
         received(body, content_type)
+
+
+@pytest.mark.parametrize(
+    ("content_encoding", "body", "msg"),
+    [
+        ("utf-8", b'"\xc3\xa9"', "é"),
+        ("latin-1", b'"\xe9"', "é"),
+        ("UTF-16", '"é"'.encode("utf-16"), "é"),
+        ("binary", b"1", 1),
+        ("", b"1", 1),
+    ],
+)
+def test_content_encoding_may_name_the_charset(
+    content_encoding: str, body: bytes, msg: object
+) -> None:
+    assert received(body, content_encoding=content_encoding)["msg"] == msg
+
+
+def test_charset_of_content_type_wins_over_content_encoding() -> None:
+    message = received(b"\xe9", "text/plain; charset=latin-1", content_encoding="utf-8")
+    assert message["msg"] == "é"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content_encoding", "text"),
+    [
+        ("text/plain; charset=klingon", None, "content_type names 'klingon', an unknown charset"),
+        ("text/plain", "gzip", "content_encoding names 'gzip', an unknown charset"),
+        (None, "a\0b", "content_encoding names 'a\\x00b', an unknown charset"),
+    ],
+)
+def test_unknown_charset_is_named(
+    content_type: str | None, content_encoding: str | None, text: str
+) -> None:
+    with pytest.raises(ValueError, match=r"^the body cannot be read: ") as raised:
+        received(b"1", content_type, content_encoding=content_encoding)
+    assert str(raised.value) == f"the body cannot be read: {text}"
+
+
+def test_place_of_broken_json_is_named_without_its_content() -> None:
+    with pytest.raises(ValueError, match=r"see line 2, column 1$"):
+        received(b"[1,\nsecret]")
+
+
+JSON_BODIES = st.builds(
+    lambda value, charset: json.dumps(value, ensure_ascii=False).encode(charset),
+    st.recursive(
+        st.none() | st.integers(-9, 9) | st.text(st.characters(exclude_categories=["Cs"])),
+        lambda inner: st.lists(inner, max_size=3),
+        max_leaves=5,
+    ),
+    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"]),
+)
+
+
+@given(JSON_BODIES | st.binary(max_size=30))
+def test_json_is_read_whenever_python_reads_it(body: bytes) -> None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^the body is not"):
+            received(body)
+    else:
+        assert repr(received(body)["msg"]) == repr(value)
 
 
 # Headers

@@ -70,6 +70,7 @@ FACTS = (
         "dying_twice",
         "A message that dies in two queues, and twice in one, carries a record for each queue.",
         (
+            Declare("a1", "x", "fanout"),
             Consume("a1", "c1", "d", "direct", queue="q", dead_letters="x", does=Fail()),
             Consume("a1", "c2", "x", "fanout", queue="r", dead_letters="d", does=Fail()),
             Publish("b1", "d", headers={"mine": 1}),
@@ -83,6 +84,7 @@ FACTS = (
         "dying_twice_in_one_queue",
         "A message that comes back to the queue it died in keeps the record of its first death.",
         (
+            Declare("a1", "x", "fanout"),
             Consume("a1", "c1", "d", "direct", queue="q", dead_letters="x", does=Fail()),
             Consume("a1", "c2", "x", "fanout", queue="q", dead_letters="x", does=Fail()),
             Publish("b1", "d"),
@@ -93,7 +95,7 @@ FACTS = (
     ),
     Fact(
         "dead_letters_nowhere",
-        "Dead letters for an exchange that nobody declared are dropped; the default one routes.",
+        "A dead-letter exchange that nobody declared is refused; the default one routes.",
         (
             to_queue("a1", "c1", dead_letters="nobody", does=Fail()),
             to_queue("a1", "c2", "r", dead_letters="", does=Fail()),

@@ -173,6 +173,9 @@ class MemoryNetworkChannel(TransportChannel):
         await self._ask(lambda: self._inner.declare_exchange(exchange))
         self._network.known_exchanges.add(exchange.name)
 
+    async def has_exchange(self, exchange_name: str) -> bool:
+        return await self._ask(lambda: self._inner.has_exchange(exchange_name))
+
     async def declare_queue(self, queue: Queue) -> str:
         return await self._ask(lambda: self._inner.declare_queue(queue))
 

@@ -49,6 +49,9 @@ class RabbitChannel(TransportChannel):
         )
         self._wires.known_exchanges.add(exchange.name)
 
+    async def has_exchange(self, exchange_name: str) -> bool:
+        return await self._wires.has_exchange(exchange_name)
+
     async def declare_queue(self, queue: Queue) -> str:
         dead_letters = queue.dead_letter_exchange
         declared = await self._wires.control(

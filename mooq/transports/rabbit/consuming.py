@@ -125,6 +125,7 @@ def delivery_of(arrived: DeliveredMessage) -> Delivery:
         properties.content_type,
         properties.headers,
         properties.delivery_mode == PERSISTENT,
+        properties.content_encoding,
     )
     receipt = (arrived.channel, arrived.delivery_tag, arrived.consumer_tag)
     return Delivery(message, bool(arrived.redelivered), receipt)

@@ -19,7 +19,7 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.address import Address
-from mooq.errors import BrokerConnectionError, Lost
+from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
 from mooq.transports.rabbit.confirming import ConfirmingChannel
 from mooq.transports.rabbit.settling import SettlingChannel
@@ -201,6 +201,18 @@ class Wires:
         if channel is self._control:
             channel.write_out()
             self._nothing_owed.set()
+
+    async def has_exchange(self, name: str) -> bool:
+        """Whether an exchange exists, asked anew each time: others may delete it."""
+        if name:
+            self.known_exchanges.discard(name)
+        try:
+            await self.verify_exchange(name)
+        except Refused as refused:
+            if refused.code != Refused.NOT_FOUND:
+                raise
+            return False
+        return True
 
     async def verify_exchange(self, name: str) -> None:
         """Make sure that an exchange exists, or raise :class:`Refused`; ask for each once."""
