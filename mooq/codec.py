@@ -11,6 +11,7 @@ from copy import deepcopy
 from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
+from mooq.json_faults import NotJSON, decoding_error, encoding_error
 from mooq.message import JSON_TYPE, Delivery, HeaderValue, IncomingMessage
 from mooq.utf8 import utf8
 
@@ -29,7 +30,7 @@ RESERVED_HEADERS = frozenset(
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise NotJSON(f"{name} is not JSON")
 
 
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
@@ -69,11 +70,8 @@ def encode(msg: object) -> bytes:
     """
     try:
         text = _as_json(msg)
-    except RecursionError:
-        raise ValueError("msg is not JSON: it is nested too deeply; flatten it") from None
-    except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"msg is not JSON: {error}; publish what json.dumps can hold") from error
+    except (RecursionError, TypeError, ValueError) as error:
+        raise encoding_error(msg, error) from error
     body = utf8("msg", text)
     if len(body) > LARGEST_BODY:
         raise ValueError(
@@ -106,7 +104,10 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
     if content_type != JSON_TYPE:
         kind = (content_type or JSON_TYPE).partition(";")[0].strip().lower()
         if kind.startswith("text/"):
-            return body.decode()
+            try:
+                return body.decode()
+            except UnicodeDecodeError as error:
+                raise ValueError(f"the body is not text: {decoding_error(error)}") from error
         if kind != JSON_TYPE and not kind.endswith("+json"):
             return body
     try:
@@ -118,11 +119,9 @@ def _decode_body(body: bytes, content_type: str | None) -> Any:
             if end == len(text):
                 return value
         return _decoder.decode(text)
-    except RecursionError:
-        raise ValueError("the body is not JSON that can be read: nested too deeply") from None
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(
-            f"the body is not JSON, though its content type says so: {error}"
+            f"the body is not JSON, though its content type says so: {decoding_error(error)}"
         ) from error
 
 

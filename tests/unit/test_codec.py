@@ -28,6 +28,11 @@ class Colour(str, Enum):  # noqa: UP042 - as older programs have them
     RED = "red"
 
 
+class Unreadable(dict[str, int]):
+    def items(self) -> Any:
+        raise ValueError("of its own")
+
+
 class Level(IntEnum):
     HIGH = 3
 
@@ -114,20 +119,57 @@ def test_a_message_is_sent_without_a_byte_too_many() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
-    "bytes": (lambda: b"raw", TypeError, "msg is not JSON: Object of type bytes is not JSON"),
-    "set": (lambda: {1, 2}, TypeError, "msg is not JSON: Object of type set is not JSON"),
-    "object": (object, TypeError, "msg is not JSON: Object of type object is not JSON"),
-    "datetime": (lambda: datetime.now(UTC), TypeError, "msg is not JSON: Object of type datetime"),
-    "decimal": (lambda: Decimal(1), TypeError, "msg is not JSON: Object of type Decimal is not"),
-    "inside": (lambda: {"a": [b""]}, TypeError, "msg is not JSON: Object of type bytes is not"),
-    "tuple as key": (lambda: {(1, 2): 3}, TypeError, "msg is not JSON: keys must be str, int"),
-    "NaN": (lambda: math.nan, ValueError, "msg is not JSON: Out of range float values"),
-    "infinity": (lambda: [math.inf], ValueError, "msg is not JSON: Out of range float values"),
-    "NaN as key": (lambda: {-math.inf: 1}, ValueError, "msg is not JSON: Out of range float"),
-    "list in itself": (cyclic_list, ValueError, "msg is not JSON: Circular reference detected"),
-    "dict in itself": (cyclic_dict, ValueError, "msg is not JSON: Circular reference detected"),
+    "bytes": (lambda: b"raw", TypeError, "msg is not JSON: msg is of type bytes; publish"),
+    "set": (lambda: {1, 2}, TypeError, "msg is not JSON: msg is of type set; publish"),
+    "object": (object, TypeError, "msg is not JSON: msg is of type object; publish"),
+    "datetime": (lambda: datetime.now(UTC), TypeError, "msg is not JSON: msg is of type datetime"),
+    "decimal": (lambda: Decimal(1), TypeError, "msg is not JSON: msg is of type Decimal;"),
+    "inside": (lambda: {"a": [b""]}, TypeError, "msg is not JSON: msg['a'][0] is of type bytes;"),
+    "tuple as key": (
+        lambda: {(1, 2): 3},
+        TypeError,
+        "msg is not JSON: a key of msg is of type tuple;",
+    ),
+    "NaN": (lambda: math.nan, ValueError, "msg is not JSON: msg is nan; publish a finite"),
+    "infinity": (
+        lambda: [math.inf],
+        ValueError,
+        "msg is not JSON: msg[0] is inf; publish a finite",
+    ),
+    "NaN as key": (lambda: {-math.inf: 1}, ValueError, "msg is not JSON: a key of msg is -inf;"),
+    "list in itself": (cyclic_list, ValueError, "msg is not JSON: msg[0]['again'] is msg itself;"),
+    "dict in itself": (cyclic_dict, ValueError, "msg is not JSON: msg['again'][0] is msg itself;"),
     "deep nesting": (lambda: nested(DEEP), ValueError, "msg is not JSON: it is nested too deeply"),
-    "int of 5,000 digits": (lambda: 10**5000, ValueError, "msg is not JSON: Exceeds the limit"),
+    "int of 5,000 digits": (
+        lambda: 10**5000,
+        ValueError,
+        "msg is not JSON: msg is an int of more than 4300 digits",
+    ),
+    "int of 5,000 digits as key": (
+        lambda: [{10**5000: 1}],
+        ValueError,
+        "msg is not JSON: a key of msg[0] is an int of more than 4300 digits; publish its hex()",
+    ),
+    "NaN after much else": (
+        lambda: {"a": {"b": [1, (2,)], "c": {}}, "d": [{"x": None}, {"y": math.nan}]},
+        ValueError,
+        "msg is not JSON: msg['d'][1]['y'] is nan;",
+    ),
+    "a part of itself inside": (
+        lambda: {"a": [cyclic_list()]},
+        ValueError,
+        "msg is not JSON: msg['a'][0][0]['again'] is msg['a'][0] itself;",
+    ),
+    "a long way inside": (
+        lambda: {"k" * 200: b""},
+        TypeError,
+        f"msg is not JSON: msg['{'k' * 75}… is of type bytes;",
+    ),
+    "a dict that cannot be read": (
+        lambda: Unreadable(a=1),
+        ValueError,
+        "msg is not JSON: an object in it raised ValueError when it was read; publish",
+    ),
     "half a character": (lambda: HALF, ValueError, "msg holds '\\ud800', half a character"),
     "17 MiB": (
         lambda: "x" * 17 * 2**20,
@@ -215,28 +257,35 @@ def test_the_content_type_decides_how_a_body_is_read(
     assert received(body, content_type)["msg"] == msg
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
-    [
-        (b"not JSON", "application/json"),
-        (b"", "application/json"),
-        (b"", None),
-        (b"{} {}", "application/json"),
-        (b'"\xff"', "application/json"),
-        (b"NaN", "application/json"),
-        (b"[-Infinity]", "application/json"),
-        (b"[" * DEEP, "application/json"),
-        (b"[" * DEEP + b"]" * DEEP, None),
-        (b"\xff", "application/vnd.it+json"),
-        (b"\xff", "text/plain"),
-    ],
-    ids=lambda value: repr(value)[:20],
-)
-def test_a_body_that_is_not_what_its_content_type_says_is_a_value_error(
-    body: bytes, content_type: str | None
+JSON_UNREAD = "the body is not JSON, though its content type says so: "
+UNREAD: dict[str, tuple[bytes, str | None, str]] = {
+    "a word": (b"not JSON", "application/json", "it is malformed at line 1, column 1"),
+    "a break": (b'{"a": 1,\n :}', "application/json", "it is malformed at line 2, column 2"),
+    "nothing": (b"", "application/json", "it is malformed at line 1, column 1"),
+    "nothing of no type": (b"", None, "it is malformed at line 1, column 1"),
+    "two values": (b"{} {}", "application/json", "it is malformed at line 1, column 4"),
+    "half a character": (b'"\xff"', "application/json", "byte 1 is not UTF-8"),
+    "NaN": (b"NaN", "application/json", "NaN is not JSON"),
+    "infinity": (b"[-Infinity]", "application/json", "-Infinity is not JSON"),
+    "depth": (b"[" * DEEP, "application/json", "it is nested too deeply"),
+    "depth that ends": (b"[" * DEEP + b"]" * DEEP, None, "it is nested too deeply"),
+    "digits": (b"1" * 5000, "application/json", "it holds an int of more than 4300 digits"),
+    "a kind of JSON": (b"\xff", "application/vnd.it+json", "byte 0 is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type", "reason"), UNREAD.values(), ids=UNREAD)
+def test_a_body_that_is_not_json_is_a_value_error(
+    body: bytes, content_type: str | None, reason: str
 ) -> None:
-    with pytest.raises(ValueError, match=r"body is not JSON|codec can't decode"):
+    with pytest.raises(ValueError, match="the body is not JSON") as raised:
         received(body, content_type)
+    assert str(raised.value) == JSON_UNREAD + reason
+
+
+def test_a_text_that_cannot_be_decoded_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match=r"^the body is not text: byte 2 is not UTF-8$"):
+        received(b"ab\xff", "text/plain")
 
 
 # Headers
