@@ -12,9 +12,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 [ $# -gt 0 ] || set -- 3.13 3.14
 
-pip_settings() {   # as arguments of `docker run`
-    python3 - <<'END'
-import ast, os, subprocess
+work=$(mktemp -d "${TMPDIR:-/tmp}/mooq-pythons.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+pip_settings() {   # into $work: variables for the container, and the folders and files they name
+    python3 - "$work" <<'END'
+import ast, os, subprocess, sys
 from pathlib import Path
 
 def said_by_pip(*command):
@@ -36,14 +39,18 @@ settings["PIP_ROOT_USER_ACTION"] = "ignore"
 settings.pop("PIP_REQUIRE_VIRTUALENV", None)
 settings["PIP_CACHE_DIR"] = next(iter(said_by_pip("cache", "dir")), "/root/.cache/pip")
 Path(settings["PIP_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)
+volumes = set()
 for name, value in settings.items():
-    print(f"--env={name}={value}")
     for word in value.split():
         # An index in a folder refers to files beside it.
         path = Path(word[7:]).parent if word.startswith("file://") else Path(word)
         if path.is_absolute() and path.exists():
             access = "rw" if name == "PIP_CACHE_DIR" else "ro"
-            print(f"--volume={path}:{path}:{access}")
+            volumes.add(f"--volume={path}:{path}:{access}\n")
+work = Path(sys.argv[1])
+# In a file, since the address of an index may hold a password, and a command line is seen by all.
+(work / "variables").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+(work / "volumes").write_text("".join(sorted(volumes)))
 END
 }
 
@@ -60,11 +67,12 @@ END
 )
 
 .ci/images.sh "${@/#/python}" >/dev/null
-mapfile -t settings < <(pip_settings | sort -u)
+pip_settings
+mapfile -t volumes <"$work/volumes"
 for version in "$@"; do
     # The host's network: a proxy or an index may listen on this machine alone.
     tar -c --exclude-vcs --exclude-caches --exclude=__pycache__ --exclude=.venv . |
-        docker run --rm --interactive --network host "${settings[@]}" --env PYTHON="$version" \
-            --env PYTEST_TIMEOUT="${PYTEST_TIMEOUT:-300}" --env TERM="${TERM:-dumb}" \
+        docker run --rm --interactive --network host --env-file "$work/variables" "${volumes[@]}" \
+            --env PYTHON="$version" --env PYTEST_TIMEOUT="${PYTEST_TIMEOUT:-300}" --env TERM="${TERM:-dumb}" \
             "mooq-python:$version" sh -c "$in_the_container"
 done
