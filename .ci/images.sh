@@ -7,8 +7,10 @@
 #
 #   3.10, 4.0, 4.3   RabbitMQ as Debian 12, 13 and unstable have it, with the management plugin
 #   systemd          RabbitMQ 3.10 as a service of an image that boots systemd
+#   python3.13       Python of Debian 13, and 3.14 of unstable, as mooq-python:3.13 and 3.14
+#   python3.14
 #
-# MOOQ_IMAGE_NAME names the images otherwise than mooq-rabbitmq.
+# MOOQ_IMAGE_NAME names the images of RabbitMQ otherwise than mooq-rabbitmq.
 set -euo pipefail
 
 # shellcheck source=.ci/debian.sh
@@ -27,9 +29,16 @@ main() {
 suite_of() {   # version -> the Debian suite that has it
     case $1 in
         3.10 | systemd) echo bookworm ;;
-        4.0) echo trixie ;;
-        4.3) echo sid ;;
-        *) fail "no image is called '$1'; choose from 3.10, 4.0, 4.3 and systemd" ;;
+        4.0 | python3.13) echo trixie ;;
+        4.3 | python3.14) echo sid ;;
+        *) fail "no image is called '$1'; choose from 3.10, 4.0, 4.3, systemd, python3.13 and python3.14" ;;
+    esac
+}
+
+image_of() {   # version -> the name of its image
+    case $1 in
+        python*) echo "mooq-python:${1#python}" ;;
+        *) echo "$name:$1" ;;
     esac
 }
 
@@ -98,7 +107,10 @@ build() {   # version archive : a root file system from packages, straight into 
     suite=$(suite_of "$version")
     # RabbitMQ lets guest in from its own host only, and a container's clients are elsewhere.
     hooks=("mkdir -p \"\$1/$conf\"" "echo 'loopback_users = none' >\"\$1/$conf/10-any-host.conf\"")
-    if [ "$version" = systemd ]; then
+    if [[ $version = python* ]]; then
+        include=$version,$version-venv,ca-certificates
+        changes=('ENV LANG=C.UTF-8') hooks=()
+    elif [ "$version" = systemd ]; then
         include+=,systemd,systemd-sysv,dbus,sudo,python3,python3-venv
         changes=('ENV container=docker' 'EXPOSE 5672' 'CMD ["/sbin/init"]')
     else
@@ -112,15 +124,16 @@ build() {   # version archive : a root file system from packages, straight into 
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         "${hooks[@]/#/--customize-hook=}" "$suite" - "deb $archive $suite main" |
-        docker import "${changes[@]/#/--change=}" - "$name:$version"
+        docker import "${changes[@]/#/--change=}" - "$(image_of "$version")"
 }
 
 images() {
-    local version archive failed=0
+    local version archive image failed=0
     declare -A builds
     for version in "$@"; do
-        docker image inspect "$name:$version" >/dev/null 2>&1 && continue
-        needed "building $name:$version"
+        image=$(image_of "$version")
+        docker image inspect "$image" >/dev/null 2>&1 && continue
+        needed "building $image"
         packages mmdebstrap debian-archive-keyring ca-certificates
         archive=$(mirror)
         again "$logs/$version.log" build "$version" "$archive" &
@@ -130,7 +143,9 @@ images() {
         wait "${builds[$version]}" || failed=1
     done
     [ "$failed" = 0 ] || fail "not every image was built; see above"
-    docker image ls --format '{{.Repository}}:{{.Tag}}  {{.Size}}' "$name"
+    for version in "$@"; do
+        docker image ls --format '{{.Repository}}:{{.Tag}}  {{.Size}}' "$(image_of "$version")"
+    done
 }
 
 [ $# -gt 0 ] || set -- 4.0

@@ -15,11 +15,14 @@ from time import perf_counter
 
 import mooq
 from benchmarks.measuring import Measure, Ratio, compare, run
+from mooq.codec import encode
+from mooq.transports.memory import PUBLISHES_A_TURN
 
 MESSAGE = {"id": 17, "name": "a message like many", "tags": ["a", "b"], "price": 1.5}
 LARGE = {"text": "x" * 64_000}
 
 serial = count(1)
+read = json.JSONDecoder().raw_decode
 
 
 class Countdown:
@@ -36,18 +39,24 @@ class Countdown:
 
 
 def floor(message: object, messages: int, copies: int = 1) -> Measure:
-    """Measure a bare json.dumps, and json.loads and create_task for each copy, a message."""
+    """Measure what no broker can leave out: encode a message, decode it in a task for each copy.
+
+    With mooq's encoder, a decoder that is made once, and a turn of the event loop as often as mooq
+    gives one, so that no more tasks wait than in mooq.
+    """
 
     async def measure() -> float:
         callback = Countdown(messages * copies)
         running = set()
         start = perf_counter()
-        for _ in range(messages):
-            body = json.dumps(message)
+        for number in range(1, messages + 1):
+            body = encode(message)
             for _ in range(copies):
-                task = asyncio.create_task(callback(json.loads(body)))
+                task = asyncio.create_task(callback(read(body.decode())[0]))
                 running.add(task)
                 task.add_done_callback(running.discard)
+            if number % PUBLISHES_A_TURN == 0:
+                await asyncio.sleep(0)
         await callback.done.wait()
         return (perf_counter() - start) / messages
 
@@ -166,26 +175,26 @@ PEERS: tuple[tuple[str, str, Callable[[], Awaitable[float]], str], ...] = (
 
 
 async def main() -> list[Ratio]:
-    bare = "bare json + create_task"
+    bare = "JSON and a task alone"
     one = through_mooq(MESSAGE, 20_000)
     results = [
-        await compare("publish → callback", one, bare, floor(MESSAGE, 20_000), "≥ 0.6"),
+        await compare("publish → callback", one, bare, floor(MESSAGE, 20_000), "≥ 0.8"),
         await compare(
             "fanout to 100 queues",
             through_mooq(MESSAGE, 200, queues=100, kind="fanout"),
             bare,
             floor(MESSAGE, 200, copies=100),
-            "≥ 0.6",
+            "≥ 0.8",
         ),
         await compare(
             "1,000 consumers of one queue",
             through_mooq(MESSAGE, 20_000, consumers=1000),
             bare,
             floor(MESSAGE, 20_000),
-            "≥ 0.6",
+            "≥ 0.8",
         ),
         await compare(
-            "messages of 64 kB", through_mooq(LARGE, 2_000), bare, floor(LARGE, 2_000), "≥ 0.6"
+            "messages of 64 kB", through_mooq(LARGE, 2_000), bare, floor(LARGE, 2_000), "≥ 0.8"
         ),
         await compare(
             "topic publish, 100,000 bindings",

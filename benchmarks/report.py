@@ -18,11 +18,16 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 OURS, THEIRS, WANTED = "#2f5fd0", "#9aa4b2", "#c0392b"
 
+WIDTH = 4.8  # inches: with this font's size to be read on a phone, where pages are 360 pixels wide
+LONGEST_BAR = 5.0  # in a picture of ratios: one that goes far beyond would dwarf the rest
+
 pyplot.rcParams.update(
     {
         "svg.hashsalt": "mooq",  # the same figures make the same file
         "svg.fonttype": "none",
         "font.family": "sans-serif",
+        "font.size": 9,
+        "axes.titlesize": 9,
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
@@ -36,62 +41,120 @@ def draw_ratios(sections: dict[str, Any]) -> None:
         for section in ("in memory", "on RabbitMQ")
         for ratio in sections.get(section, {}).get("results", [])
     ][::-1]
-    figure, axes = pyplot.subplots(figsize=(8, 0.5 + 0.42 * len(ratios)))
-    names = [f"{ratio['work']} / {ratio['against']}" for ratio in ratios]
-    bars = axes.barh(names, [ratio["ratio"] for ratio in ratios], color=OURS)
-    axes.bar_label(bars, [f"{ratio['ratio']:.2f}" for ratio in ratios], padding=4)
-    axes.axvline(1, color=THEIRS)
-    axes.set_xscale("log")
-    axes.set_xlabel("the other's time / mooq's")
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + 0.4 * len(ratios)))
+    for place, one in enumerate(ratios):
+        ratio = one["ratio"]
+        is_cut = ratio > LONGEST_BAR
+        axes.barh(place, min(ratio, LONGEST_BAR), height=0.4, color=OURS, hatch="//" * is_cut)
+        axes.annotate(
+            f"{ratio:.0f}, cut off at {LONGEST_BAR:g}" if is_cut else f"{ratio:.2f}",
+            (min(ratio, LONGEST_BAR), place),
+            xytext=(-4 if is_cut else 4, 0),
+            textcoords="offset points",
+            va="center",
+            ha="right" if is_cut else "left",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+        axes.text(
+            0.04,
+            place + 0.28,
+            f"{one['work']} / {one['against']}",
+            va="bottom",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+        )
+    axes.axvline(1, color=WANTED, linewidth=1, zorder=0.5)
+    axes.set_xlim(0, LONGEST_BAR)
+    axes.set_ylim(-0.5, len(ratios) - 0.2)
+    axes.set_yticks([])
+    axes.set_xlabel("the other's time / mooq's time; at the red line they are equal")
     save(figure, "benchmark-ratios.svg")
 
 
 def draw_growth(curves: dict[str, dict[str, float]]) -> None:
-    """Draw the cost of an operation against the size of what is there."""
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
-    for name, costs in curves.items():
-        is_floor = name.startswith("json")
-        axes.plot(
-            [int(size) for size in costs],
-            [cost * 1e6 for cost in costs.values()],
-            marker="o",
-            markersize=3,
-            linestyle="--" if is_floor else "-",
-            color=THEIRS if is_floor else None,
-            label=name,
+    """Draw the cost of each operation against the size of one thing, which its axis names."""
+    by_bytes = {name: costs for name, costs in curves.items() if name.endswith("by bytes")}
+    others = {name: costs for name, costs in curves.items() if name not in by_bytes}
+    figure, grid = pyplot.subplots(3, 2, figsize=(WIDTH, 6.6), layout="constrained")
+    panels = iter(grid.flat)
+    highest = max((max(costs.values()) for costs in others.values()), default=0) * 1e6
+    for name, costs in others.items():
+        axes, (work, _, size) = next(panels), name.partition(", by ")
+        _plot(axes, costs, color=OURS)
+        axes.set_ylim(0, 1.2 * highest)
+        axes.set_title(work)
+        axes.set_xlabel(
+            size.replace(" of the queue", "").replace("messages that wait", "waiting messages")
         )
-    axes.set_xscale("log")
+    axes = next(panels)
+    for name, costs in by_bytes.items():
+        is_floor = name.startswith("json")
+        _plot(axes, costs, color=THEIRS if is_floor else OURS, dashed=is_floor)
+        label_at = max(
+            (int(size), cost * 1e6) for size, cost in costs.items() if int(size) < 10_000
+        )
+        axes.annotate(
+            "JSON alone" if is_floor else "mooq",
+            label_at,
+            xytext=(0, -12 if is_floor else 6),
+            textcoords="offset points",
+            ha="left" if is_floor else "right",
+            color=THEIRS if is_floor else OURS,
+        )
     axes.set_yscale("log")
-    axes.set_xlabel("messages, bindings, queues, consumers or bytes")
-    axes.set_ylabel("µs for one operation")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8, frameon=False)
+    axes.set_title("publish and deliver")
+    axes.set_xlabel("bytes (both axes by powers of 10)")
+    figure.supylabel("µs for one operation", fontsize=9)
     save(figure, "benchmark-growth.svg")
 
 
+def _plot(axes: Any, costs: dict[str, float], *, color: str, dashed: bool = False) -> None:
+    axes.plot(
+        [int(size) for size in costs],
+        [cost * 1e6 for cost in costs.values()],
+        marker="o",
+        markersize=3,
+        linestyle="--" if dashed else "-",
+        color=color,
+    )
+    axes.set_xscale("log")
+    axes.set_xlim(0.5, 2e6)
+    axes.set_xticks([1, 1_000, 1_000_000], ["1", "1,000", "1 million"])
+    axes.xaxis.set_minor_locator(ticker.NullLocator())
+    axes.grid(visible=True, alpha=0.3)
+
+
 def draw_ledger(runs: list[ledger.Entry]) -> None:
-    """Draw the operations compared with each RabbitMQ, run by run, and what they found."""
+    """Draw the operations compared with each RabbitMQ: a segment a run, labelled with its seed."""
     versions = ledger.by_version(runs)
-    figure, axes = pyplot.subplots(figsize=(8, 0.7 + 0.5 * len(versions)))
-    for version, its_runs in versions.items():
+    figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + 0.75 * len(versions)))
+    for place, (version, its_runs) in enumerate(versions.items()):
         done = 0
         for run in its_runs:
-            axes.barh(version, run.operations, left=done, color=OURS, edgecolor="white")
+            axes.barh(place, run.operations, 0.45, left=done, color=OURS, edgecolor="white")
+            axes.text(
+                done + run.operations / 2,
+                place,
+                str(run.seed),
+                color="white",
+                ha="center",
+                va="center",
+                fontsize=8,
+                rotation=90,
+            )
             done += run.operations
         found = sum(run.divergences for run in its_runs)
-        axes.annotate(
-            f"{done:,}: {found} divergences",
-            (done, version),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
+        axes.text(
+            0,
+            place + 0.27,
+            f"RabbitMQ {version}: {done:,} operations, {found} divergences",
+            va="bottom",
             color=WANTED if found else "black",
         )
-    axes.set_xlim(right=1.45 * axes.get_xlim()[1])
+    axes.set_ylim(-0.4, len(versions) - 0.3)
+    axes.set_yticks([])
     axes.xaxis.set_major_locator(ticker.MultipleLocator(50_000))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_ylabel("RabbitMQ")
-    axes.set_xlabel("operations that both brokers did, run by run")
+    axes.set_xlabel("operations that both brokers did; each run has the number of its seed")
     save(figure, "parity-ledger.svg")
 
 
@@ -123,7 +186,8 @@ def fill(page: Path, mark: str, text: str) -> None:
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1e6:,.1f} µs" if seconds < 0.01 else f"{seconds * 1e3:,.0f} ms"
+    """Return a time whose unit stays on its line, by a no-break space."""
+    return f"{seconds * 1e6:,.1f}\xa0µs" if seconds < 0.01 else f"{seconds * 1e3:,.0f}\xa0ms"
 
 
 def save(figure: Any, name: str) -> None:

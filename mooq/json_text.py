@@ -1,16 +1,13 @@
-"""JSON as text: written strictly, read leniently, and errors in mooq's own words.
-
-Python's words differ from version to version, and what they say reaches users and logs.
-"""
+"""JSON as text: written strictly and read leniently."""
 
 from __future__ import annotations
 
 import json
-import math
-import sys
 from collections.abc import Callable, Iterable
 from json.encoder import encode_basestring
 from typing import Any
+
+from mooq.json_faults import decoding_error, encoding_error
 
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _decoder = json.JSONDecoder()
@@ -42,52 +39,7 @@ def write(value: object, name: str = "msg") -> str:
             return "".join(_pieces(value, 0))
         return _encoder.encode(value)
     except (RecursionError, TypeError, ValueError) as error:
-        found: BaseException = error
-    try:
-        fault = _fault(value, name, ())
-    except RecursionError:
-        fault = None
-    if fault is not None:
-        raise fault from found
-    raise ValueError(f"{name} is nested too deeply for JSON; flatten it") from found
-
-
-def _fault(value: object, where: str, above: tuple[int, ...]) -> Exception | None:
-    """Return what is wrong with the first part that JSON cannot hold."""
-    if isinstance(value, dict | list | tuple):
-        return _fault_within(value, where, above)
-    wrong = f"{where} is not JSON: "
-    if isinstance(value, float) and not math.isfinite(value):
-        return ValueError(f"{wrong}it has no number {float.__repr__(value)}; use None or a str")
-    if isinstance(value, int):
-        digits = sys.get_int_max_str_digits()
-        if digits and abs(value) >= 10**digits:
-            return ValueError(f"{wrong}an int of more than {digits} digits; use a str")
-    if not isinstance(value, str | int | float | None):
-        return TypeError(
-            f"{wrong}its type is {type(value).__name__}; convert it to a str, number, list or dict"
-        )
-    return None
-
-
-def _fault_within(
-    value: dict[object, object] | list[object] | tuple[object, ...],
-    where: str,
-    above: tuple[int, ...],
-) -> Exception | None:
-    if id(value) in above:
-        return ValueError(f"{where} is not JSON: it contains itself; leave that out")
-    if isinstance(value, dict):
-        for key in value:
-            if isinstance(key, dict | list | tuple) or _fault(key, where, ()):
-                kind = type(key).__name__
-                error = ValueError if isinstance(key, float | int) else TypeError
-                return error(f"{where} is not JSON: it has the key {key!r} of type {kind}; use str")
-    parts = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, part in parts:
-        if fault := _fault(part, f"{where}[{key!r}]", (*above, id(value))):
-            return fault
-    return None
+        raise encoding_error(value, error, name) from error
 
 
 def read(body: bytes, encoding: str | None = None) -> Any:
@@ -111,16 +63,9 @@ def read(body: bytes, encoding: str | None = None) -> Any:
     text = text_of(body, encoding or json.detect_encoding(body))
     try:
         return _decoder.decode(text)
-    except RecursionError:
-        raise ValueError("the body is not JSON that can be read: nested too deeply") from None
-    except json.JSONDecodeError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(
-            "the body is not JSON, though its content type says so: see line "
-            f"{error.lineno}, column {error.colno}"
-        ) from error
-    except ValueError as error:
-        raise ValueError(
-            "the body is not JSON that can be read: it holds a number of too many digits"
+            f"the body is not JSON, though its content type says so: {decoding_error(error)}"
         ) from error
 
 
@@ -130,6 +75,6 @@ def text_of(body: bytes, encoding: str) -> str:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"the body is not {encoding}, though it should be: see byte {error.start}"
+            f"the body cannot be read: byte {error.start} is not {encoding}"
         ) from error
     return text.removeprefix("\ufeff")

@@ -149,6 +149,10 @@ def check_routing_keys(
         )
     if isinstance(keys, str):
         keys = (keys,)
+    if not hasattr(keys, "__iter__"):
+        raise TypeError(
+            f"routing_keys must be a str or an iterable of str: it is of type {type(keys).__name__}"
+        )
     try:
         checked = tuple(dict.fromkeys(map(check_routing_key, keys)))
     except TypeError as error:

@@ -115,13 +115,13 @@ def _runs_in(ledger: Path) -> list[Entry]:
     """Return the runs of a ledger, before another run is made for it in vain."""
     from mooq.parity.ledger import read
 
+    if not ledger.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {ledger.parent}", param_hint="--ledger")
     try:
-        if not ledger.parent.is_dir():
-            raise ValueError(f"there is no folder {ledger.parent}")
         return read(ledger) if ledger.exists() else []
     except (ValueError, TypeError) as error:
         raise click.BadParameter(
-            f"{ledger} is no ledger of mooq parity: {error}", param_hint="--ledger"
+            f"{ledger} is not a ledger of mooq parity; name another file", param_hint="--ledger"
         ) from error
 
 

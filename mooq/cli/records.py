@@ -56,8 +56,8 @@ def records() -> Iterator[Record]:
             yield Record(**json.loads(path.read_text()))
         except (TypeError, ValueError) as error:
             raise MooqError(
-                f"{path} does not say what `mooq up` started ({error}); end that by hand, then "
-                "delete the file"
+                f"{path} does not say what `mooq up` started; end that by hand, then delete "
+                "the file"
             ) from error
 
 

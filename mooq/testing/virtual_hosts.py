@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import uuid
 from collections import deque
 from contextlib import closing, suppress
 from http.client import HTTPConnection, HTTPException
+from socket import gaierror
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -66,7 +68,7 @@ class Management(NamedTuple):
                 response = http.getresponse()
                 said = response.read()
             except (OSError, HTTPException) as error:
-                raise self._failed(str(error) or type(error).__name__) from error
+                raise self._failed(_reason(error)) from error
         if response.status in UNAUTHORISED:
             raise self._failed(
                 f"it refuses user {self.username!r} ({response.status}); the harness needs an "
@@ -86,6 +88,17 @@ class Management(NamedTuple):
             f"virtual host, failed: {reason}",
             transient=transient,
         )
+
+
+def _reason(error: OSError | HTTPException) -> str:
+    """Return why a request failed, without the words of Python's own libraries."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {ANSWER_TIMEOUT:g} s"
+    if isinstance(error, gaierror):
+        return "the host is unknown; check its name"
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return "what answered there speaks no HTTP, or hung up"
 
 
 class VirtualHosts:

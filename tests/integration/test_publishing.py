@@ -253,14 +253,18 @@ def deep() -> list[Any]:
 
 
 REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
-    "NaN": (lambda: math.nan, ValueError, r"msg is not JSON: it has no number nan"),
-    "infinity": (lambda: {"a": [-math.inf]}, ValueError, r"msg\['a'\]\[0\] is not JSON: it has no"),
-    "bytes": (lambda: b"x", TypeError, r"msg is not JSON: its type is bytes"),
-    "set": (lambda: {1}, TypeError, r"msg is not JSON: its type is set"),
-    "object": (object, TypeError, r"msg is not JSON: its type is object"),
-    "key": (lambda: {(1, 2): 3}, TypeError, r"msg is not JSON: it has the key"),
-    "cycle": (cycle, ValueError, r"is not JSON: it contains itself"),
-    "depth": (deep, ValueError, r"msg is nested too deeply for JSON"),
+    "NaN": (lambda: math.nan, ValueError, r"msg is not JSON: msg is nan"),
+    "infinity": (
+        lambda: {"a": [-math.inf]},
+        ValueError,
+        r"msg is not JSON: msg\['a'\]\[0\] is -inf",
+    ),
+    "bytes": (lambda: b"x", TypeError, r"msg is not JSON: msg is of type bytes"),
+    "set": (lambda: {1}, TypeError, r"msg is not JSON: msg is of type set"),
+    "object": (object, TypeError, r"msg is not JSON: msg is of type object"),
+    "key": (lambda: {(1, 2): 3}, TypeError, r"msg is not JSON: a key of msg is of type tuple"),
+    "cycle": (cycle, ValueError, r"msg is not JSON: msg\[0\] is msg itself"),
+    "depth": (deep, ValueError, r"msg is not JSON: it is nested too deeply"),
     "surrogate": (lambda: "\ud800", ValueError, r"msg holds '\\ud800', half a character"),
     "17 MiB": (lambda: "x" * 17 * MEBIBYTE, ValueError, r"msg has 17825794 bytes as JSON"),
 }

@@ -170,7 +170,8 @@ def test_an_open_port_that_never_answers_is_not_taken_for_a_broker(silent_port: 
 
 def test_the_environment_stands_for_the_address_of_wait(closed_port: int) -> None:
     ended = mooq("wait", "--timeout", 1, MOOQ_RABBITMQ_URL=f"amqp://{LOOPBACK}:{closed_port}")
-    assert f"{LOOPBACK}:{closed_port}: nothing listens" in ended.stderr
+    # Not why: on a busy machine the last attempt has no time left to be refused in.
+    assert f"cannot connect to {LOOPBACK}:{closed_port}: " in ended.stderr
 
 
 def test_away_from_a_terminal_waiting_prints_nothing_but_its_outcome(closed_port: int) -> None:

@@ -38,7 +38,7 @@ def test_a_file_that_is_no_ledger_is_refused_before_anything_runs(
     result = ask("parity", "--ledger", str(ledger))
 
     assert result.exit_code == 2
-    assert "mine.json is no ledger of mooq parity" in result.stderr
+    assert "mine.json is not a ledger of mooq parity" in result.stderr
     assert ledger.read_text(encoding="utf-8") == text
 
 

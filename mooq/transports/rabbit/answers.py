@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import re
 from collections.abc import Awaitable, Coroutine
 from socket import gaierror
 from ssl import SSLError
@@ -107,7 +110,7 @@ def explain(error: Exception, address: Address, timeout: float) -> BrokerConnect
     if isinstance(error, aiormq.InvalidFrameError) and "Connection.OpenOk" in str(error):
         return BrokerConnectionError.no_virtual_host(address)
     cause = error.__cause__
-    if isinstance(cause, ConnectionRefusedError):
+    if isinstance(cause, OSError) and _is_refused(cause):
         return BrokerConnectionError.nothing_listens(address)
     if trouble := tls_trouble(cause):
         return BrokerConnectionError(f"cannot connect to {address}: {trouble}", transient=False)
@@ -121,6 +124,21 @@ def _reason(error: Exception, address: Address) -> str:
     if isinstance(cause, gaierror):
         return f"the host {address.host!r} is unknown ({cause.strerror}); check its name"
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | SSLError):
-        return f"{cause}; check host and port"
+        why = "; ".join(os.strerror(number) for number in sorted(_numbers(cause)))
+        return f"{why or 'it cannot be reached'}; check host and port"
     what = "it hung up" if isinstance(error, StopAsyncIteration) else error
     return f"what answered there is no RabbitMQ, or one not ready yet ({what}); check the port"
+
+
+def _is_refused(error: OSError) -> bool:
+    return isinstance(error, ConnectionRefusedError) or _numbers(error) == {errno.ECONNREFUSED}
+
+
+def _numbers(error: OSError) -> set[int]:
+    """Return what the operating system said; of a host with several addresses, for each of them.
+
+    asyncio has one error for those, which holds them in its text alone.
+    """
+    if error.errno is not None:
+        return {error.errno}
+    return {int(number) for number in re.findall(r"\[Errno (\d+)\]", str(error))}

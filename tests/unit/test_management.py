@@ -1,0 +1,37 @@
+"""What the management API's client says when nobody answers as RabbitMQ would."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from threading import Thread
+
+import pytest
+
+import mooq
+from mooq.rabbitmq_broker.ports import LOOPBACK
+from mooq.testing.virtual_hosts import Management
+
+
+def test_refused_connections_are_in_the_systems_words(closed_port: int) -> None:
+    with pytest.raises(mooq.BrokerConnectionError) as raised:
+        Management(LOOPBACK, closed_port, "guest", "guest").version()
+    assert str(raised.value).endswith(f"failed: {os.strerror(errno.ECONNREFUSED)}")
+
+
+@pytest.mark.parametrize("answer", [b"AMQP\x00\x00\x09\x01", b""], ids=["AMQP", "nothing"])
+def test_a_server_of_another_protocol_is_named_so(answer: bytes) -> None:
+    with socket.create_server((LOOPBACK, 0)) as server:
+
+        def serve() -> None:
+            with server.accept()[0] as client:
+                client.recv(65536)
+                client.sendall(answer)
+
+        serving = Thread(target=serve)
+        serving.start()
+        with pytest.raises(mooq.BrokerConnectionError) as raised:
+            Management(LOOPBACK, server.getsockname()[1], "guest", "guest").version()
+        serving.join()
+    assert str(raised.value).endswith("failed: what answered there speaks no HTTP, or hung up")
