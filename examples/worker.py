@@ -7,7 +7,6 @@ wait for jobs of others, and for a SIGTERM or Ctrl-C from outside.
 
 import argparse
 import asyncio
-import os
 import signal
 
 import mooq
@@ -23,7 +22,7 @@ async def work(conn: mooq.Connection, queue: str, seconds: float, fatal_job: int
     async def do(job: mooq.IncomingMessage) -> None:
         print("begun:", job["msg"], flush=True)
         if job["msg"] == fatal_job:
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         await asyncio.sleep(seconds)
         print("done:", job["msg"], flush=True)
 
@@ -65,8 +64,10 @@ async def main(broker: str, host: str, port: int, queue: str, jobs: int, seconds
     if broker == "in_memory":
         await mooq.InMemoryBroker(host=host, port=port).run()
     ending = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    loop = asyncio.get_running_loop()
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):  # the last is Ctrl-Break, on Windows
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(ending.set))
     async with await mooq.connect(host, port, broker) as conn:
         await work(conn, queue, seconds, fatal_job=2 if jobs else None)
         if jobs:

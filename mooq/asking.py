@@ -19,7 +19,11 @@ ANSWER_TIMEOUT = 30.0  # seconds
 
 
 class Asker:
-    """Asks the broker of one channel; ``recover`` brings its connection back."""
+    """Asks the broker of one channel; ``recover`` brings its connection back.
+
+    ``enter`` is called where another event loop runs than ``loop``: it raises ``RuntimeError``, or
+    moves the connection to the loop that runs.
+    """
 
     def __init__(
         self,
@@ -27,13 +31,26 @@ class Asker:
         loop: asyncio.AbstractEventLoop,
         recover: Callable[[], Awaitable[None]] | None,
         recovery: Recovery,
+        enter: Callable[[], None] | None = None,
     ) -> None:
         self._channel = channel
         self._loop = loop
         self._recover = recover
         self._recovery = recovery
+        self._enter = enter
         self._undoing: set[asyncio.Future[None]] = set()
         self.is_closed = False
+
+    def move(self, channel: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
+        """Ask by another channel, in another event loop: the one before is closed."""
+        self._channel = channel
+        self._loop = loop
+        self._undoing.clear()
+
+    def check_loop(self) -> None:
+        """Raise ``RuntimeError`` where another event loop runs than the connection's."""
+        if asyncio.get_running_loop() is not self._loop and self._enter is not None:
+            self._enter()
 
     def check_open(self) -> None:
         """Raise :class:`~mooq.BrokerConnectionError` when the channel has been closed."""
@@ -58,8 +75,12 @@ class Asker:
 
         ``ask`` is given the seconds that are left of ``timeout``.
         """
-        self.check_open()
-        deadline = self._loop.time() + timeout
+        if self.is_closed:
+            self.check_open()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self.check_loop()
+        deadline = loop.time() + timeout
         try:
             try:
                 return await ask(timeout)

@@ -63,15 +63,18 @@ class Channel(Lifetime):
         dispatcher: Dispatcher | None = None,
         recover: Callable[[], Awaitable[None]] | None = None,
         recovery: Recovery = DEFAULT_RECOVERY,
+        enter: Callable[[], None] | None = None,
     ) -> None:
         self._internal = internal_chan
         self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
-        self._asker = Asker(internal_chan, loop, recover, recovery)
+        self._asker = Asker(internal_chan, loop, recover, recovery, enter)
         self._getter = Getter(internal_chan, self._asker)
         self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
         self._is_restoring = False
         self._is_closing = False
+        self.has_ended: bool = False
+        """Whether it has ended at the broker too, and takes none of the connection's channels."""
 
     @property
     def is_closed(self) -> bool:
@@ -178,7 +181,8 @@ class Channel(Lifetime):
         """
         if positional:
             refuse_positional(positional, "publish(exchange_name=…, msg=…)")
-        self._asker.check_open()
+        if self._asker.is_closed:
+            self._asker.check_open()
         message = Message(
             encode(msg),
             check_exchange_name(exchange_name),
@@ -189,7 +193,7 @@ class Channel(Lifetime):
         )
         if timeout is not ANSWER_TIMEOUT:  # the usual one costs no check
             check_timeout(timeout)
-        if not isinstance(mandatory, bool):
+        if mandatory is not False and not isinstance(mandatory, bool):
             raise TypeError(f"mandatory must be a bool, not {type(mandatory).__name__}")
         try:
             await self._asker.ask(
@@ -235,6 +239,7 @@ class Channel(Lifetime):
         check_timeout(timeout)
         if self._is_closing:
             return
+        self._asker.check_loop()
         self._is_closing = True
         try:
             await self.stop_consuming()
@@ -252,8 +257,11 @@ class Channel(Lifetime):
             await self.stop_consuming()
         finally:
             self._getter.begin_anew()
-            async with goodbye():
-                await self._internal.close()
+            try:
+                async with goodbye():
+                    await self._internal.close()
+            finally:
+                self.has_ended = True
 
     async def stop_consuming(self) -> None:
         """End the consumers and give back what has arrived for them; running callbacks go on."""
@@ -266,6 +274,14 @@ class Channel(Lifetime):
         """Let whoever waits on the channel look again: its consumers were lost."""
         if self.is_lost:
             self._getter.begin_anew()
+
+    def move(self, internal: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on by another channel of the transport's, in another event loop, once restored."""
+        self._internal = internal
+        self._asker.move(internal, loop)
+        self._getter.move(internal)
+        for subscription in self._subscriptions:
+            subscription.consumer.channel = internal
 
     async def restore(self) -> None:
         """Open again after a loss, and register anew what was registered."""

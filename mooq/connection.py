@@ -8,12 +8,13 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, Literal, Never
 
-from mooq import registry
+from mooq import refusals, registry
 from mooq.address import Address
 from mooq.asking import ANSWER_TIMEOUT
 from mooq.channel import CLOSE_TIMEOUT, Channel
 from mooq.dispatcher import CallbackTask, Dispatcher
 from mooq.errors import BrokerConnectionError, Lost
+from mooq.event_loops import in_another_loop
 from mooq.lifetime import Lifetime
 from mooq.positional import keyword_only, refuse_positional
 from mooq.retrying import (
@@ -25,7 +26,7 @@ from mooq.retrying import (
     check_timeout,
     worth_waiting,
 )
-from mooq.transports.base import Transport
+from mooq.transports.base import Transport, TransportChannel
 from mooq.watching import Watcher, watcher_of
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Connection(Lifetime):
         self._dispatcher = Dispatcher()
         self._watcher = watcher_of(virtual_host)
         self._transport: Transport | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._channels: list[Channel] = []
+        self._opening = 0  # channels that are not among them yet
         self._recovering: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -103,8 +106,9 @@ class Connection(Lifetime):
         unknown, login or virtual host are refused, nobody answers, or no RabbitMQ does.
         """
         self._check_not_closed()
+        self._enter()
         if self._transport is None:
-            transport = self._watcher.watch(self._new_transport(*self._nodes), self._dispatcher)
+            transport = self._watched_transport()
             await transport.open(self._timeout)
             if self._closed or self._transport is not None:  # by others, meanwhile
                 await transport.close()
@@ -112,14 +116,39 @@ class Connection(Lifetime):
                 return
             transport.on_lost = self._lost
             self._transport = transport
+            self._loop = asyncio.get_running_loop()
+
+    def _watched_transport(self) -> Transport:
+        return self._watcher.watch(self._new_transport(*self._nodes), self._dispatcher)
+
+    def _enter(self) -> None:
+        """Move here from an event loop that is closed; ``RuntimeError`` if that one is not."""
+        loop = asyncio.get_running_loop()
+        if self._transport is None or self._loop is None or loop is self._loop:
+            return
+        if not self._loop.is_closed():
+            raise in_another_loop(f"this connection to {self._address}", self._loop)
+        self._transport.abandon()
+        self._dispatcher.begin_anew()
+        self._recovering = None
+        self._loop = loop
+        self._transport = self._watched_transport()
+        self._transport.on_lost = self._lost
+        for channel in self._channels:
+            channel.move(self._transport.channel(), loop)
 
     async def create_channel(self) -> Channel:
         """Return a new channel.
 
         Waits up to 30 seconds for a lost connection. Raises
-        :class:`~mooq.BrokerConnectionError`.
+        :class:`~mooq.BrokerConnectionError`, also when the connection has as many channels as the
+        broker allows: its ``channel_max``, 2047 by default, less one that mooq uses itself.
         """
         transport = self._connected()
+        self._channels = [other for other in self._channels if not other.has_ended]
+        most = transport.channel_max
+        if most and len(self._channels) + self._opening >= most - refusals.OWN_CHANNELS:
+            raise refusals.of_another_channel(most, self._address)
         internal = transport.channel()
         channel = self.channel_class(
             internal_chan=internal,
@@ -127,7 +156,17 @@ class Connection(Lifetime):
             dispatcher=self._dispatcher,
             recover=self._recover,
             recovery=self._recovery,
+            enter=self._enter,
         )
+        self._opening += 1
+        try:
+            await self._open(internal)
+        finally:
+            self._opening -= 1
+        self._channels.append(channel)
+        return channel
+
+    async def _open(self, internal: TransportChannel) -> None:
         try:
             await internal.open()
         except Lost:
@@ -140,9 +179,6 @@ class Connection(Lifetime):
                 ANSWER_TIMEOUT,
                 deadline,
             )
-        self._channels = [other for other in self._channels if not other.is_closed]
-        self._channels.append(channel)
-        return channel
 
     @keyword_only
     def get_broker(self, *positional: Never, host: str, port: int) -> registry.Broker:
@@ -213,6 +249,7 @@ class Connection(Lifetime):
         check_timeout(timeout)
         if self._closed:
             return
+        self._enter()
         self._closed = True
         self._dispatcher.wake()
         if self._recovering is not None:
@@ -242,6 +279,7 @@ class Connection(Lifetime):
                 f"this connection to {self._address} is not open yet; await its connect() first",
                 transient=False,
             )
+        self._enter()
         return self._transport
 
     def _lost(self) -> None:
@@ -295,7 +333,12 @@ class Connection(Lifetime):
         everything = transport.is_lost
         if everything:
             await transport.open(self._timeout)
-        for channel in self._channels:
+        channels = [channel for channel in self._channels if not channel.is_closed]
+        if len(channels) > transport.channel_max - refusals.OWN_CHANNELS:
+            raise refusals.of_channels_to_restore(
+                len(channels), transport.channel_max, self._address
+            )
+        for channel in channels:
             if not channel.is_closed and (everything or channel.is_lost):
                 await channel.restore()
 

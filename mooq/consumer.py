@@ -67,7 +67,7 @@ class Consumer:
         try:
             began = monotonic()
             result = self._callback(decode(delivery))
-            steps = result if isinstance(result, CoroutineType) else self._awaiting(result)
+            steps = result if type(result) is CoroutineType else self._awaiting(result)
             try:
                 awaited = steps.send(None)
             except StopIteration:

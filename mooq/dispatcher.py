@@ -32,7 +32,7 @@ class Dispatcher:
     @property
     def waiting(self) -> list[Delivery]:
         """What has arrived and whose callback has not begun, in order."""
-        return [delivery for _, delivery in self._arrived]
+        return [delivery for _, delivery in tuple(self._arrived)]
 
     @property
     def running(self) -> list[CallbackTask]:
@@ -41,10 +41,11 @@ class Dispatcher:
 
     def put(self, consumer: Consumer, delivery: Delivery) -> None:
         """Add a delivery for a consumer."""
+        if not self._arrived:  # else wait() does not wait, and who did has been told
+            self._something.set()
+            if self._reminder is None and not self._is_processed:
+                self._reminder = asyncio.get_running_loop().call_later(REMIND_AFTER, self._remind)
         self._arrived.append((consumer, delivery))
-        self._something.set()
-        if self._reminder is None and not self._is_processed:
-            self._reminder = asyncio.get_running_loop().call_later(REMIND_AFTER, self._remind)
 
     def _remind(self) -> None:
         """Say what is missing where messages arrive and nobody has ever started a callback."""
@@ -83,6 +84,13 @@ class Dispatcher:
         finally:
             # Cheaper than a done callback, which the event loop would call in a turn of its own.
             self._running.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+
+    def begin_anew(self) -> None:
+        """Forget everything: the event loop that it belonged to is closed."""
+        self._arrived.clear()
+        self._running.clear()
+        self._something = asyncio.Event()
+        self._reminder = None
 
     def forget_lost(self) -> None:
         """Drop what arrived on channels that are lost: the broker will deliver it again."""

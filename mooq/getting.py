@@ -22,6 +22,11 @@ class Getter:
         self._asker = asker
         self._waiting: set[asyncio.Future[Delivery | None]] = set()
 
+    def move(self, channel: TransportChannel) -> None:
+        """Get by another channel: the event loop of the one before is closed."""
+        self._channel = channel
+        self._waiting.clear()
+
     def begin_anew(self) -> None:
         """Let those who wait for a message wait anew: their consumers are gone."""
         for arrived in self._waiting:

@@ -16,7 +16,11 @@ from mooq.lifetime import Lifetime
 from mooq.memory_broker.broker import Broker
 from mooq.positional import keyword_only, refuse_positional
 from mooq.transports.base import Transport
+from mooq.transports.mailbox import Listener
 from mooq.transports.memory import MemoryTransport, listening, ways
+
+CHANNEL_MAX = 2047  # RabbitMQ's own default
+MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number on a connection
 
 
 class InMemoryChannel(Channel):
@@ -37,7 +41,9 @@ class InMemoryBroker(Lifetime):
     """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
 
     No port is opened: host and port are but its name. ``users`` maps user names to passwords,
-    ``virtual_hosts`` are the names to connect to. Raises ``TypeError`` and ``ValueError``.
+    ``virtual_hosts`` are the names to connect to. ``channel_max`` is the most AMQP channels that a
+    connection may have, 0 for no limit but that of AMQP, as in RabbitMQ's configuration; mooq uses
+    one of them itself. Raises ``TypeError`` and ``ValueError``.
     """
 
     @keyword_only
@@ -48,6 +54,7 @@ class InMemoryBroker(Lifetime):
         port: int,
         users: Mapping[str, str] | None = None,
         virtual_hosts: Iterable[str] = ("/",),
+        channel_max: int = CHANNEL_MAX,
     ) -> None:
         refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
         self._address = Address(host, port)
@@ -56,7 +63,8 @@ class InMemoryBroker(Lifetime):
         self.name: str = self._address.name
         self._users = {"guest": "guest"} if users is None else dict(users)
         self._virtual_hosts = tuple(virtual_hosts)
-        self._broker: Broker | None = None
+        self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
+        self._listener: Listener | None = None
         if self.name not in listening:  # the broker that runs there keeps its name
             registry.register(self)
 
@@ -79,8 +87,9 @@ class InMemoryBroker(Lifetime):
             is_running.set_result(None)
 
     def _start(self) -> None:
-        if self._broker is not None:
-            self._broker.restart()
+        if self._listener is not None:
+            with self._listener.held() as broker:
+                broker.restart()
             return
         if self.name in listening:
             raise BrokerConnectionError(
@@ -88,8 +97,8 @@ class InMemoryBroker(Lifetime):
                 "port",
                 transient=False,
             )
-        self._broker = Broker(self._users, self._virtual_hosts, _now)
-        listening[self.name] = self._broker
+        broker = Broker(self._users, self._virtual_hosts, _now)
+        self._listener = listening[self.name] = Listener(broker, self._channel_max)
         registry.register(self)
 
     def drop_connections(self) -> None:
@@ -99,18 +108,28 @@ class InMemoryBroker(Lifetime):
         requeued, and connections come back by themselves. Nothing happens to a broker that does
         not run.
         """
-        if self._broker is not None:
-            self._broker.drop_connections()
+        if self._listener is not None:
+            with self._listener.held() as broker:
+                broker.drop_connections()
 
     async def close(self) -> None:
         """End the broker and every connection to it; its queues and messages are gone."""
-        broker, self._broker = self._broker, None
-        if broker is not None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
             del listening[self.name]
-            broker.drop_connections()
+            with listener.held() as broker:
+                broker.drop_connections()
         registry.unregister(self)
 
 
 def _now() -> datetime:
     """Return the time of day in whole seconds, as an AMQP timestamp holds it."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _check_channel_max(channel_max: int) -> int:
+    if not isinstance(channel_max, int) or isinstance(channel_max, bool):
+        raise TypeError(f"channel_max must be an int, not {type(channel_max).__name__}")
+    if not 0 <= channel_max <= MOST_CHANNELS:
+        raise ValueError(f"channel_max must be between 0 and {MOST_CHANNELS}, not {channel_max}")
+    return channel_max

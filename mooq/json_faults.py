@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from json import JSONDecodeError
 
 ALLOWED = "None, bool, int, float, str, and lists and dicts of these"
@@ -49,14 +50,12 @@ def _first_fault(value: object, name: str) -> TypeError | ValueError | None:
     while levels:
         for key, part in levels[-1]:
             path[len(levels) - 1 :] = [key]
-            fault = (_fault_of_key(key, path[:-1]) if path[1:] else None) or _fault_of_value(
-                part, path
-            )
+            fault = (_fault_of_key(path) if len(path) > 1 else None) or _fault_of_value(part, path)
             if fault is not None:
                 return fault
             if isinstance(part, dict | list | tuple):
                 if id(part) in holders:
-                    outer = _place(path[: holders[id(part)]])
+                    outer = _place(path, holders[id(part)])
                     return ValueError(f"{_place(path)} is {outer} itself; remove the cycle")
                 holders[id(part)] = len(path)
                 levels.append(iter(part.items() if isinstance(part, dict) else enumerate(part)))
@@ -68,11 +67,12 @@ def _first_fault(value: object, name: str) -> TypeError | ValueError | None:
     return None
 
 
-def _fault_of_key(key: object, path: list[object]) -> TypeError | ValueError | None:
+def _fault_of_key(path: list[object]) -> TypeError | ValueError | None:
+    key, place = path[-1], _place(path, len(path) - 1)
     if key is None or isinstance(key, str | int | float):
-        return _fault_of_number(key, f"a key of {_place(path)}")
+        return _fault_of_number(key, f"a key of {place}")
     return TypeError(
-        f"a key of {_place(path)} is of type {type(key).__name__}; use dicts with keys of type str"
+        f"a key of {place} is of type {type(key).__name__}; use dicts with keys of type str"
     )
 
 
@@ -97,10 +97,10 @@ def _too_many_digits() -> str:
     return f"an int of more than {sys.get_int_max_str_digits()} digits"
 
 
-def _place(path: list[object]) -> str:
+def _place(path: list[object], length: int | None = None) -> str:
     """Return an expression for a part of a value, such as ``msg['a'][0]``."""
     place = str(path[0])
-    for key in path[1:]:
+    for key in islice(path, 1, length):
         place += f"[{key!r}]"
         if len(place) > LONGEST_PLACE:
             return f"{place[:LONGEST_PLACE]}…"

@@ -6,6 +6,7 @@ from mooq.address import Address
 from mooq.errors import (
     BadExchange,
     BadQueue,
+    BrokerConnectionError,
     BrokerInternalError,
     ConsumerQueueNotFound,
     ExchangeNotFound,
@@ -13,6 +14,8 @@ from mooq.errors import (
     MooqError,
     Refused,
 )
+
+OWN_CHANNELS = 1  # of a connection: on RabbitMQ, the one to declare and ask on
 
 
 def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError:
@@ -88,10 +91,42 @@ def _mend_queue(refused: Refused) -> str:
     )
 
 
+def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionError:
+    """Return why a connection, which has all the channels it may have, gets no other."""
+    return BrokerConnectionError(
+        f"the connection to {address} has {_channels(channel_max)}: close channels that are done "
+        "with, open another connection with mooq.connect(), or raise channel_max in the broker's "
+        "configuration",
+        transient=False,
+    )
+
+
+def of_channels_to_restore(count: int, channel_max: int, address: Address) -> BrokerConnectionError:
+    """Return why a connection that was lost cannot come back with all its channels."""
+    return BrokerConnectionError(
+        f"the connection to {address} had {count} channels when it was lost, and may now have "
+        f"{_channels(channel_max)}: close some, or raise channel_max in the broker's configuration",
+        transient=False,
+    )
+
+
+def _channels(channel_max: int) -> str:
+    return (
+        f"{channel_max - OWN_CHANNELS} channels, as many as the broker allows (channel_max is "
+        f"{channel_max}, and mooq uses {OWN_CHANNELS} itself)"
+    )
+
+
 def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:
     """Return what a refusal comes to that is no matter of exchanges or queues."""
     if refused.code == Refused.ACCESS_REFUSED:
         return bad(f"{place} may not be used like this [{refused.text}]")
+    if refused.code == Refused.NOT_ALLOWED:  # it has closed the connection, too
+        return BrokerConnectionError(
+            f"{place} could not be used: the broker allows no more channels; close channels that "
+            f"are done with, or raise the limit [{refused.text}]",
+            transient=False,
+        )
     return BrokerInternalError(
         f"{place} could not be used: the broker failed; see its log [{refused.text}]"
     )

@@ -58,10 +58,7 @@ def last_subscription(channel: Channel) -> Subscription:
 async def drop(connection: Connection) -> None:
     """End a connection as a network does, and return when the broker has noticed."""
     if isinstance(connection._transport, MemoryTransport):
-        beneath = connection._transport._connection
-        if beneath is not None and beneath.is_open:
-            beneath.close()
-            beneath.dropped()
+        connection._transport.drop()
         return
     wires = _wires(connection)
     if not wires.is_lost:
@@ -128,9 +125,10 @@ async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
 
 def host_by(broker: InMemoryBroker, kind: type[VirtualHost]) -> None:
     """Have the virtual hosts of an in-memory broker be of a kind, before anything is in them."""
-    assert broker._broker is not None
-    for virtual_host in broker._broker._virtual_hosts.values():
-        virtual_host.__class__ = kind
+    assert broker._listener is not None
+    with broker._listener.held() as state:
+        for virtual_host in state._virtual_hosts.values():
+            virtual_host.__class__ = kind
 
 
 async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[str]) -> None:

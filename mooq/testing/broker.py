@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 from mooq.address import URL, Address
 from mooq.connecting import connect
 from mooq.connection import Connection
+from mooq.event_loops import in_another_loop
 from mooq.in_memory import InMemoryBroker
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults import Faults, faults_before
@@ -49,6 +51,7 @@ class Broker:
         self._faults: Faults | None = None
         self._watch = Watch(redelivers=redelivers)
         self._connections = AsyncExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def recorded(self) -> Recorder:
@@ -107,8 +110,11 @@ class Broker:
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection, closed when the test ends.
 
-        Arguments go to :func:`mooq.connect`, in place of those that lead here.
+        Arguments go to :func:`mooq.connect`, in place of those that lead here. Raises
+        ``RuntimeError`` in another event loop than the one that will close it.
         """
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise in_another_loop("the broker of this test", self._loop)
         connection = await connect(**{**self.arguments, **arguments})
         return await self._connections.enter_async_context(connection)
 
@@ -117,9 +123,10 @@ class Broker:
 
         Then every publish is confirmed; every message that a consumer may have was delivered, its
         callback is done, and it is acknowledged or rejected; so with what callbacks published, on
-        all connections of mooq's to this broker. Callbacks are run also where nobody processes
-        events. Raises what callbacks raised, as ``process_events(num_cycles=n)`` does, and
-        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
+        all connections of mooq's to this broker, also those in other threads' event loops.
+        Callbacks are run also where nobody processes events. Raises what callbacks raised, as
+        ``process_events(num_cycles=n)`` does, and :class:`~mooq.testing.idling.NotIdle`, a
+        ``TimeoutError``.
         """
         await wait_until_idle(self._watch, timeout)
         self.raise_failures("callbacks failed")
@@ -139,6 +146,7 @@ class Broker:
         Raises what callbacks raised meanwhile and, if ``is_strict``,
         :class:`~mooq.testing.leftovers.Leftovers`.
         """
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as at_the_end:
             if self.backend == "in_memory":
                 broker = InMemoryBroker(

@@ -4,19 +4,25 @@ Decided by what RabbitMQ guarantees, never by a clock: a channel is answered in 
 answer to a flush everything sent to it before has arrived; and a queue is one process, so it
 answers a get after it has dealt with what it was sent before, has handed on what it could and has
 dead-lettered what was rejected.
+
+A connection is asked in its own event loop, which may be that of another thread: where the code
+under test runs in Starlette's TestClient, say.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
 from mooq.errors import Lost, MooqError
+from mooq.event_loops import in_loop
 from mooq.testing.watch import Watch
 from mooq.testing.watched_transport import WatchedChannel
 from mooq.wording import counted, in_seconds
+
+T = TypeVar("T")
 
 
 class NotIdle(MooqError, TimeoutError):
@@ -28,7 +34,8 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
 
     Callbacks are started for what arrives, whether the connection processes events or not.
     Raises :class:`NotIdle`, saying what was last seen, after ``timeout`` seconds, and
-    ``RuntimeError`` when called by a callback, which would wait for itself.
+    ``RuntimeError`` when called by a callback, which would wait for itself, and for a connection
+    whose event loop does not run.
     """
     if asyncio.current_task() in watch.callbacks:
         raise RuntimeError("idle() was called by a callback: it would wait for itself")
@@ -40,7 +47,7 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
                 await _quiet(watch)
                 before = watch.happened
                 held = await deliver_all(watch)
-                if watch.happened == before and not held:
+                if watch.happened == before and not held and not watch.is_busy:
                     return
     except TimeoutError as error:
         raise NotIdle(
@@ -67,11 +74,11 @@ async def _look(watch: Watch) -> dict[str, int]:
     # Twice: what the first question made a queue hand on, or dead-letter, another may have now.
     for channel, name in consumed * 2:
         with _asking(watch, channel, f"queue {name!r}"):
-            held[name] = await channel.count_ready(name) or 0
-            await channel.flush()
+            held[name] = await _ask(channel, _count_ready(channel, name))
+            await _ask(channel, channel.flush())
             if watch.happened != before:
                 break
-            held[name] = held[name] or int(await channel.has_ready(name))
+            held[name] = held[name] or int(await _ask(channel, channel.has_ready(name)))
     await _flush(watch)
     return {name: count for name, count in held.items() if count}
 
@@ -79,7 +86,15 @@ async def _look(watch: Watch) -> dict[str, int]:
 async def _flush(watch: Watch) -> None:
     for channel in watch.channels:
         with _asking(watch, channel, f"deliveries of {sorted(channel.consumed)}"):
-            await channel.flush()
+            await _ask(channel, channel.flush())
+
+
+async def _count_ready(channel: WatchedChannel, queue_name: str) -> int:
+    return await channel.count_ready(queue_name) or 0
+
+
+async def _ask(channel: WatchedChannel, question: Coroutine[Any, Any, T]) -> T:
+    return await in_loop(channel.loop, question, f"the connection to {channel.address}")
 
 
 @contextmanager
@@ -98,19 +113,33 @@ def _asking(watch: Watch, channel: WatchedChannel, what: str) -> Iterator[None]:
 
 
 async def _quiet(watch: Watch) -> None:
-    """Return when no publish waits for its confirm, and no delivery for its callback."""
-    while True:
-        for dispatcher in watch.dispatchers:
-            dispatcher.start_all()
-        under_way: list[asyncio.Future[Any]] = [*watch.publishing, *watch.callbacks]
-        if not under_way:
-            return
-        watch.something.clear()
-        something = asyncio.ensure_future(watch.something.wait())
-        try:
-            await asyncio.wait([*under_way, something], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            something.cancel()
+    """Return when no publish waits for its confirm, and no delivery for its callback.
+
+    One event loop after the other: in the first ones there may be something again by the end.
+    """
+    for loop in watch.loops:
+        with suppress(Lost):
+            await in_loop(loop, _quiet_here(watch), "a connection to the broker")
+
+
+async def _quiet_here(watch: Watch) -> None:
+    """Return when that is so in the running event loop."""
+    loop = asyncio.get_running_loop()
+    something = asyncio.Event()
+    with watch.telling(something):
+        while True:
+            something.clear()
+            for transport in watch.transports:
+                if transport.loop is loop:
+                    transport.dispatcher.start_all()
+            under_way = [one for one in watch.under_way if one.get_loop() is loop]
+            if not under_way:
+                return
+            happening = asyncio.ensure_future(something.wait())
+            try:
+                await asyncio.wait([*under_way, happening], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                happening.cancel()
 
 
 def _seen(watch: Watch, held: dict[str, int]) -> str:

@@ -1,16 +1,20 @@
 """What is told of a test's connections: one seam, above both transports.
 
 Every connection of mooq's to the test's virtual host works on a watched transport, also those
-that the code under test opens by itself. What other clients do there is not seen.
+that the code under test opens by itself. What other clients do there is not seen. A connection may
+be used in the event loop of another thread, so what is told comes from several threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import Any
 
 from mooq.dispatcher import CallbackTask, Dispatcher
+from mooq.event_loops import running_loop
 from mooq.message import Message
 from mooq.testing.recorder import Record, Recorder
 from mooq.testing.watched_transport import WatchedChannel, WatchedTransport
@@ -37,14 +41,13 @@ class Watch(Watcher):
         """What was looked at and not meant to be: the queue, and the message, of each."""
         self.consumers: dict[str, int] = {}
         """How many consumers each queue has had."""
-        self.publishing: set[asyncio.Future[None]] = set()
-        """One for each message that is not confirmed yet."""
         self.happened: int = 0
         """How much has, to tell whether anything does."""
         self.asked: str = ""
         """What a broker was asked about and has not answered."""
-        self.something: asyncio.Event = asyncio.Event()
-        """Set when anything happens."""
+        self._publishing: set[asyncio.Future[None]] = set()
+        self._counting = Lock()
+        self._told: set[Callable[[], None]] = set()
         self._transports: list[WatchedTransport] = []
         self._failures: dict[tuple[str | None, str | None], Exception] = {}
 
@@ -66,28 +69,76 @@ class Watch(Watcher):
         return list(failures.values())
 
     @property
-    def channels(self) -> list[WatchedChannel]:
-        """The channels that can be asked something."""
-        return [channel for transport in self._open for channel in transport.channels]
+    def publishing(self) -> list[asyncio.Future[None]]:
+        """One for each message that is not confirmed yet."""
+        return [one for one in tuple(self._publishing) if not one.get_loop().is_closed()]
 
     @property
-    def dispatchers(self) -> list[Dispatcher]:
-        """Where the deliveries of open connections arrive."""
-        return [transport.dispatcher for transport in self._open]
+    def channels(self) -> list[WatchedChannel]:
+        """The channels that can be asked something."""
+        return [channel for transport in self.transports for channel in tuple(transport.channels)]
 
     @property
     def callbacks(self) -> list[CallbackTask]:
         """The callbacks that have begun, also those whose connection was lost since."""
-        return [task for transport in self._transports for task in transport.dispatcher.running]
+        return [
+            task
+            for transport in tuple(self._transports)
+            for task in transport.dispatcher.running
+            if not task.get_loop().is_closed()
+        ]
 
     @property
-    def _open(self) -> list[WatchedTransport]:
-        return [one for one in self._transports if not one.is_closed and not one.is_lost]
+    def under_way(self) -> list[asyncio.Future[Any]]:
+        """One for each message that is not confirmed yet, and each callback that has begun."""
+        return [*self.publishing, *self.callbacks]
+
+    @property
+    def loops(self) -> set[asyncio.AbstractEventLoop]:
+        """The event loops in which something is under way, or may be."""
+        open_ones = {one.loop for one in self.transports if one.loop is not None}
+        return open_ones | {one.get_loop() for one in self.under_way}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a publish waits for its confirm, or a delivery for its callback to be done."""
+        return bool(
+            self.under_way or any(transport.dispatcher.waiting for transport in self.transports)
+        )
+
+    @property
+    def transports(self) -> list[WatchedTransport]:
+        """The open connections."""
+        return [
+            one
+            for one in self._transports
+            if one.loop is not None and not (one.is_closed or one.is_lost or one.loop.is_closed())
+        ]
+
+    @contextmanager
+    def telling(self, something: asyncio.Event) -> Iterator[None]:
+        """Set an event of the running loop when anything happens within the block."""
+        loop = asyncio.get_running_loop()
+
+        def tell() -> None:
+            if running_loop() is loop:
+                something.set()
+            else:
+                with suppress(RuntimeError):  # it was closed, and nobody waits there any more
+                    loop.call_soon_threadsafe(something.set)
+
+        self._told.add(tell)
+        try:
+            yield
+        finally:
+            self._told.discard(tell)
 
     def happen(self, record: Record | None = None) -> None:
         """Take note that something has happened."""
-        self.happened += 1
-        self.something.set()
+        with self._counting:
+            self.happened += 1
+        for tell in tuple(self._told):
+            tell()
         if record is not None:
             self.recorded.add(record)
             if record.error is not None:
@@ -97,11 +148,11 @@ class Watch(Watcher):
     def publish(self) -> Iterator[None]:
         """Take note that a message is being published while the block lasts."""
         confirmed = asyncio.get_running_loop().create_future()
-        self.publishing.add(confirmed)
+        self._publishing.add(confirmed)
         self.happen()
         try:
             yield
         finally:
-            self.publishing.discard(confirmed)
+            self._publishing.discard(confirmed)
             confirmed.set_result(None)
             self.happen()

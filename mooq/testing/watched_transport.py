@@ -34,6 +34,8 @@ class WatchedTransport(Transport):
         self.dispatcher = dispatcher
         self.channels: list[WatchedChannel] = []
         self.is_closed: bool = False
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """The event loop in which it is used, once it is open."""
         self._transport = transport
         self._watch = watch
         transport.on_lost = self._lost
@@ -50,11 +52,21 @@ class WatchedTransport(Transport):
     def is_lost(self) -> bool:
         return self._transport.is_lost
 
+    @property
+    def channel_max(self) -> int:
+        return self._transport.channel_max
+
     async def open(self, timeout: float) -> None:
+        self.loop = asyncio.get_running_loop()
         await self._transport.open(timeout)
 
     def channel(self) -> TransportChannel:
         return WatchedChannel(self, self._transport.channel(), self.channels, self._watch)
+
+    def abandon(self) -> None:
+        self.is_closed = True
+        self._transport.abandon()
+        self._watch.happen()
 
     async def close(self) -> None:
         self.is_closed = True
@@ -73,6 +85,7 @@ class WatchedChannel(TransportChannel):
         watch: Watch,
     ) -> None:
         super().__init__(transport)
+        self._watched = transport
         self._channel = channel
         self._dispatcher = transport.dispatcher
         self._open_ones = open_ones
@@ -83,6 +96,12 @@ class WatchedChannel(TransportChannel):
     @property
     def is_lost(self) -> bool:
         return self._channel.is_lost
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop in which it is used, since it is open."""
+        assert self._watched.loop is not None
+        return self._watched.loop
 
     @property
     def consumed(self) -> set[str]:

@@ -46,6 +46,11 @@ class Transport(ABC):
     def is_lost(self) -> bool:
         """Whether :meth:`open` must be called before anything else can be done."""
 
+    @property
+    @abstractmethod
+    def channel_max(self) -> int:
+        """The most AMQP channels that a connection may have, as the broker said last; 0 before."""
+
     @abstractmethod
     async def open(self, timeout: float) -> None:
         """Connect, or connect again, with ``timeout`` seconds for each node there is.
@@ -56,6 +61,10 @@ class Transport(ABC):
     @abstractmethod
     def channel(self) -> TransportChannel:
         """Return a new channel, to be opened by its own :meth:`TransportChannel.open`."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Hang up: the event loop that the connection belongs to is closed. Never used again."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -3,28 +3,73 @@
 Its broker decides everything in the call itself, so no verb here has anything to wait for, and a
 cancelled caller cannot leave one half done. Publishing lets others have a turn now and then, as a
 network would: a service that publishes in a loop must not starve its own consumers.
+
+Threads, each with an event loop, may share a broker: one at a time calls it, and what it sends to
+a connection is handed on in the loop of that connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
-from mooq.memory_broker.broker import Broker, Channel, Connection
+from mooq.memory_broker.broker import Channel, Connection
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, Transport, TransportChannel
+from mooq.transports.mailbox import Listener, Mailbox
 from mooq.transports.nodes import NodesTransport
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PUBLISHES_A_TURN = 32
 
-listening: dict[str, Broker] = {}
+listening: dict[str, Listener] = {}
 """The in-memory brokers that run, by the name of their address."""
 
 ways: dict[str, Callable[..., Transport]] = {}
 """Ways to nodes that are not the straight one, by the names of the addresses that lead there."""
+
+
+class Link:
+    """A connection to a broker, and the event loop in which it is used."""
+
+    __slots__ = ("connection", "listener", "loop", "mailbox")
+
+    def __init__(self, listener: Listener, address: Address, dropped: Callable[[], None]) -> None:
+        self.listener = listener
+        self.loop: AbstractEventLoop = asyncio.get_running_loop()
+        self.mailbox = Mailbox(self.loop, self.close)
+
+        def drop() -> None:
+            if listener.caller is self.loop:
+                dropped()
+            else:
+                self.mailbox.post(dropped)
+
+        with listener.held() as broker:
+            self.connection: Connection = broker.connect(
+                address.virtual_host, address.username, address.password, drop
+            )
+
+    def close(self) -> None:
+        """End the connection, if it is open."""
+        with self.listener.held():
+            if self.connection.is_open:
+                self.connection.close()
+
+    def drop(self) -> None:
+        """End the connection, if it is open, as a broken network does."""
+        with self.listener.held():
+            if self.connection.is_open:
+                self.connection.close()
+                self.connection.dropped()
 
 
 class MemoryTransport(NodesTransport):
@@ -32,21 +77,23 @@ class MemoryTransport(NodesTransport):
 
     def __init__(self, *nodes: Address) -> None:
         super().__init__(*nodes)
-        self._connection: Connection | None = None
+        self._link: Link | None = None
 
     @property
     def is_lost(self) -> bool:
-        return self._connection is None or not self._connection.is_open
+        return self._link is None or not self._link.connection.is_open
+
+    @property
+    def channel_max(self) -> int:
+        return 0 if self._link is None else self._link.listener.channel_max
 
     async def _open(self, timeout: float) -> None:
         address = self.address
-        broker = listening.get(address.name)
-        if broker is None:
+        listener = listening.get(address.name)
+        if listener is None:
             raise BrokerConnectionError.no_broker_in_memory(address)
         try:
-            self._connection = broker.connect(
-                address.virtual_host, address.username, address.password, self._dropped
-            )
+            self._link = Link(listener, address, self._dropped)
         except Refused as refused:
             if refused.code == Refused.ACCESS_REFUSED:
                 raise BrokerConnectionError.login_refused(address) from refused
@@ -57,28 +104,36 @@ class MemoryTransport(NodesTransport):
 
     def drop(self) -> None:
         """End the connection without a word, as a broken network does."""
-        if self._connection is not None and self._connection.is_open:
-            self._connection.close()
-            self._dropped()
+        if self._link is not None:
+            self._link.drop()
 
-    def open_channel(self) -> Channel:
-        """Return a new channel of the broker's."""
-        if self._connection is None or not self._connection.is_open:
+    def abandon(self) -> None:
+        if self._link is not None:
+            self._link.close()
+
+    def open_channel(self) -> tuple[Link, Channel]:
+        """Return the connection, and a new channel of it."""
+        link = self._link
+        if link is None:
             raise Lost("the connection is closed")
-        return self._connection.channel()
+        with link.listener.held():
+            if not link.connection.is_open:
+                raise Lost("the connection is closed")
+            return link, link.connection.channel()
 
     def channel(self) -> MemoryChannel:
         return MemoryChannel(self, self.open_channel)
 
     async def close(self) -> None:
-        if self._connection is not None and self._connection.is_open:
-            self._connection.close()
+        self.abandon()
 
 
 class MemoryChannel(TransportChannel):
     """The verbs of one channel, each a plain call to the broker."""
 
-    def __init__(self, transport: MemoryTransport, open_channel: Callable[[], Channel]) -> None:
+    def __init__(
+        self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, Channel]]
+    ) -> None:
         super().__init__(transport)
         self._open_channel = open_channel
         self._channel: Channel | None = None
@@ -88,57 +143,113 @@ class MemoryChannel(TransportChannel):
     def is_lost(self) -> bool:
         return self._channel is not None and not self._channel.is_open
 
-    @property
-    def _live(self) -> Channel:
-        channel = self._channel
-        if channel is None or not channel.is_open:
-            raise Lost("the connection is closed")
-        return channel
-
     async def open(self) -> None:
-        self._channel = self._open_channel()
+        self._link, self._channel = self._open_channel()
+        self._listener = self._link.listener
 
     async def close(self) -> None:
         if self._channel is not None:
-            self._channel.close()
+            with self._listener.held():
+                self._channel.close()
+
+    def _ask(
+        self, verb: Callable[Concatenate[Channel, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        channel = self._channel
+        if channel is None:
+            raise Lost("the connection is closed")
+        with self._listener.held():
+            if not channel.is_open:
+                raise Lost("the connection is closed")
+            return verb(channel, *args, **kwargs)
 
     async def declare_exchange(self, exchange: Exchange) -> None:
-        self._live.declare_exchange(exchange)
+        self._ask(Channel.declare_exchange, exchange)
 
     async def has_exchange(self, exchange_name: str) -> bool:
-        return self._live.has_exchange(exchange_name)
+        return self._ask(Channel.has_exchange, exchange_name)
 
     async def declare_queue(self, queue: Queue) -> str:
-        return self._live.declare_queue(queue)
+        return self._ask(Channel.declare_queue, queue)
 
     async def delete_queue(self, queue_name: str) -> None:
-        self._live.delete_queue(queue_name)
+        self._ask(Channel.delete_queue, queue_name)
 
     async def count_ready(self, queue_name: str) -> int | None:
-        return self._live.count_ready(queue_name)
+        return self._ask(Channel.count_ready, queue_name)
 
     async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        self._live.bind(queue_name, exchange_name, routing_key)
+        self._ask(Channel.bind, queue_name, exchange_name, routing_key)
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
-        self._live.publish(message, mandatory)
+        channel = self._channel
+        if channel is None:
+            raise Lost("the connection is closed")
+        listener = self._listener
+        try:
+            listener.is_busy = True
+            if listener.is_shared:
+                listener.is_busy = False
+                self._ask(Channel.publish, message, mandatory)
+            elif channel.is_open:
+                channel.publish(message, mandatory)
+            else:
+                raise Lost("the connection is closed")
+        finally:
+            listener.is_busy = False
         self._published += 1
         if self._published % PUBLISHES_A_TURN == 0:
             await asyncio.sleep(0)
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
-        return self._live.consume(queue_name, prefetch_count, *receiver)
+        channel, link, listener = self._channel, self._link, self._listener
+        loop, mailbox = link.loop, link.mailbox
+        posted = mailbox.calls  # which came before, and must stay so
+        on_delivery = receiver.on_delivery
+
+        def deliver(delivery: Delivery) -> None:
+            if listener.caller is loop and not posted:
+                on_delivery(delivery)
+            else:
+                mailbox.post(partial(arrive, delivery))
+
+        def arrive(delivery: Delivery) -> None:
+            if channel is not None and channel.is_open:  # else it was requeued meanwhile
+                on_delivery(delivery)
+
+        def cancelled() -> None:
+            if listener.caller is loop and not posted:
+                receiver.on_cancel()
+            else:
+                mailbox.post(receiver.on_cancel)
+
+        return self._ask(Channel.consume, queue_name, prefetch_count, deliver, cancelled)
 
     async def cancel(self, consumer_tag: str) -> None:
-        self._live.cancel(consumer_tag)
+        self._ask(Channel.cancel, consumer_tag)
+        self._link.mailbox.empty()  # what was sent to the consumer before it ended
 
     async def get(self, queue_name: str) -> Delivery | None:
-        return self._live.get(queue_name)
+        return self._ask(Channel.get, queue_name)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         channel = self._channel
-        if channel is not None and channel.is_open:
-            channel.settle(delivery.receipt, outcome)
+        if channel is None:
+            return
+        listener = self._listener
+        try:
+            listener.is_busy = True
+            if listener.is_shared:
+                listener.is_busy = False
+                with listener.held():
+                    if channel.is_open:
+                        channel.settle(delivery.receipt, outcome)
+            elif channel.is_open:
+                channel.settle(delivery.receipt, outcome)
+        finally:
+            listener.is_busy = False
 
     async def flush(self) -> None:
-        """Return at once: deliveries arrive in the call that causes them."""
+        """Have what other threads have sent arrive; the rest does in the call that causes it."""
+        if self._channel is not None:
+            self._link.mailbox.empty()

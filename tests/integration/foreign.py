@@ -152,7 +152,7 @@ async def patiently(queue: AbstractQueue) -> AbstractIncomingMessage:
 async def foreigner(address: BrokerAddress) -> AsyncIterator[Foreigner]:
     """Connect such a program to a broker."""
     if address["broker"] == "in_memory":
-        broker = listening[broker_name(address["host"], address["port"])]
+        broker = listening[broker_name(address["host"], address["port"])].broker
         open_one = broker.connect(
             address["virtual_host"], address["username"], address["password"], lambda: None
         )

@@ -36,6 +36,13 @@ EXAMPLES = [
     for program in sorted((ROOT / "examples").glob("*.py"))
     if "__main__" in program.read_text()
 ]
+AS_ON_WINDOWS = """
+import asyncio, os, runpy, sys
+del asyncio.SelectorEventLoop.add_signal_handler  # now it raises NotImplementedError, as there
+sys.argv = sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def run(*arguments: str) -> list[str]:
@@ -111,6 +118,13 @@ def test_a_test_of_the_documentation_passes_on_rabbitmq(
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_runs_with_nothing_else_installed(example: Path) -> None:
     assert run(str(example))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_runs_on_a_loop_like_windows(example: Path) -> None:
+    as_on_windows = run("-c", AS_ON_WINDOWS, str(example))
+
+    assert nameless(as_on_windows) == nameless(run(str(example)))
 
 
 @pytest.mark.rabbit

@@ -16,11 +16,12 @@ import pytest
 from mooq.address import Address
 from mooq.consumer import Consumer
 from mooq.dispatcher import Dispatcher, finished
-from mooq.memory_broker.broker import Broker, Connection
+from mooq.memory_broker.broker import Broker, Channel
 from mooq.message import IncomingMessage, Message
 from mooq.topology import Queue
 from mooq.transports.base import Receiver
-from mooq.transports.memory import MemoryChannel, MemoryTransport
+from mooq.transports.mailbox import Listener
+from mooq.transports.memory import Link, MemoryChannel, MemoryTransport
 
 TIMEOUT = 60.0
 
@@ -28,21 +29,22 @@ TIMEOUT = 60.0
 class Line:
     """A queue, and a channel that consumes it on a connection of its own."""
 
-    def __init__(self, dispatcher: Dispatcher, broker: Broker, name: str) -> None:
+    def __init__(self, dispatcher: Dispatcher, listener: Listener, name: str) -> None:
         self.name = name
         self.began: list[str] = []
         self.done: list[str] = []
         self.may_end = asyncio.Event()
         self.may_end.set()
         self._dispatcher = dispatcher
-        self._broker = broker
+        self._broker = listener.broker
         self._tags: list[str] = []
-        self.connection = self._connect()
-        self.channel = MemoryChannel(MemoryTransport(Address()), self.connection.channel)
+        address = Address()
+        self.link = Link(listener, address, lambda: None)
+        self.channel = MemoryChannel(MemoryTransport(address), self._open_channel)
         self.consumer = self.new_consumer()
 
-    def _connect(self) -> Connection:
-        return self._broker.connect("/", "guest", "guest", lambda: None)
+    def _open_channel(self) -> tuple[Link, Channel]:
+        return self.link, self.link.connection.channel()
 
     def new_consumer(self) -> Consumer:
         return Consumer(self.callback, self.channel, None)
@@ -72,7 +74,7 @@ class Line:
 
     def ready(self) -> list[str]:
         """Take what is ready in the queue, with ``R`` for redelivered."""
-        channel = self._connect().channel()
+        channel = self._broker.connect("/", "guest", "guest", lambda: None).channel()
         ready = []
         while (delivery := channel.get(self.name)) is not None:
             ready.append(delivery.message.body.decode().strip('"') + "R" * delivery.redelivered)
@@ -87,8 +89,8 @@ def dispatcher() -> Dispatcher:
 @pytest.fixture
 async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
     """Two queues, each consumed by a channel of its own, whose deliveries go to one dispatcher."""
-    broker = Broker({"guest": "guest"}, ["/"], lambda: datetime.now(UTC))
-    lines = Line(dispatcher, broker, "one"), Line(dispatcher, broker, "two")
+    listener = Listener(Broker({"guest": "guest"}, ["/"], lambda: datetime.now(UTC)), 2047)
+    lines = Line(dispatcher, listener, "one"), Line(dispatcher, listener, "two")
     for line in lines:
         await line.open()
     return lines
@@ -163,7 +165,7 @@ async def test_what_arrived_on_a_lost_channel_is_left_to_the_broker_to_deliver_a
     one, two = lines
     await one.publish("a")
     await two.publish("b")
-    one.connection.close()
+    one.link.close()
     dispatcher.forget_lost()
     await asyncio.gather(*dispatcher.start_all())
     assert (one.began, two.began) == ([], ["b"])

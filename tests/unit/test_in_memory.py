@@ -177,12 +177,43 @@ async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
         ({"host": None, "port": 1}, TypeError, "host must be a str, not NoneType"),
         ({"host": "unit", "port": 0}, ValueError, "port must be between 1 and 65535, not 0"),
         ({"host": "unit", "port": "1"}, TypeError, "port must be an int, not str"),
+        (
+            {"host": "unit", "port": 1, "channel_max": -1},
+            ValueError,
+            "channel_max must be between 0 and 65535, not -1",
+        ),
+        (
+            {"host": "unit", "port": 1, "channel_max": True},
+            TypeError,
+            "channel_max must be an int, not bool",
+        ),
     ],
     ids=str,
 )
-def test_a_broker_has_an_address_that_a_broker_can_have(
+def test_a_broker_refuses_arguments_of_no_broker(
     arguments: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
         mooq.InMemoryBroker(**arguments)
     assert str(raised.value) == text
+
+
+@pytest.mark.parametrize(("channel_max", "most"), [(1, 0), (2, 1)])
+async def test_channels_are_as_many_as_the_broker_allows(channel_max: int, most: int) -> None:
+    async with (
+        mooq.InMemoryBroker(host="limit", port=1, channel_max=channel_max),
+        await mooq.connect("limit", 1, "in_memory") as connection,
+    ):
+        for _ in range(most):
+            await connection.create_channel()
+        with pytest.raises(mooq.BrokerConnectionError, match=f"has {most} channels"):
+            await connection.create_channel()
+
+
+async def test_a_broker_without_a_limit_allows_more_channels() -> None:
+    async with (
+        mooq.InMemoryBroker(host="limit", port=1, channel_max=0),
+        await mooq.connect("limit", 1, "in_memory") as connection,
+    ):
+        for _ in range(2_100):
+            await connection.create_channel()

@@ -56,7 +56,7 @@ CONNECTION = (
     "(*, host, port, username='guest', password='guest', virtual_host='/', ssl=None, timeout=10.0, "
     f"further_nodes=(), {RECOVERY})"
 )
-CHANNEL = f"(*, internal_chan, loop, dispatcher=None, recover=None, {RECOVERY})"
+CHANNEL = f"(*, internal_chan, loop, dispatcher=None, recover=None, {RECOVERY}, enter=None)"
 CONNECTION_METHODS = {
     "connect": "(self)",
     "create_channel": "(self)",
@@ -101,7 +101,7 @@ SIGNATURES = {
         "(*, host, port, launcher=None, username='guest', password='guest', virtual_host='/', "
         "image=None, unit='rabbitmq.service', timeout=60.0)"
     ),
-    "InMemoryBroker": "(*, host, port, users=None, virtual_hosts=('/',))",
+    "InMemoryBroker": "(*, host, port, users=None, virtual_hosts=('/',), channel_max=2047)",
 } | {
     f"{kind}{noun}.{method}": signature
     for kind in ("RabbitMQ", "InMemory")

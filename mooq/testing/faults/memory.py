@@ -105,6 +105,10 @@ class MemoryNetworkTransport(NodesTransport):
     def is_lost(self) -> bool:
         return self.inner.is_lost
 
+    @property
+    def channel_max(self) -> int:
+        return self.inner.channel_max
+
     async def _open(self, timeout: float) -> None:
         address = self.address
         nothing_before = Network(address, Faults(arguments_of("in_memory", address)))
@@ -138,6 +142,9 @@ class MemoryNetworkTransport(NodesTransport):
 
     def channel(self) -> TransportChannel:
         return MemoryNetworkChannel(self)
+
+    def abandon(self) -> None:
+        self.inner.abandon()
 
     async def close(self) -> None:
         self._leave()

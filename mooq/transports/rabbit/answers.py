@@ -58,6 +58,19 @@ async def answered(request: Awaitable[T]) -> T:
         raise
 
 
+async def opened(opening: Awaitable[T]) -> T:
+    """Return an AMQP channel; raise :class:`Refused` when there may be no more of them.
+
+    RabbitMQ closes the whole connection to say so, for a limit of the user's, say.
+    """
+    try:
+        return await answered(opening)
+    except Lost as lost:
+        if isinstance(lost.__cause__, aiormq.ConnectionNotAllowed):
+            raise Refused(Refused.NOT_ALLOWED, str(lost.__cause__.args[0])) from lost
+        raise
+
+
 def is_nameless(error: Exception) -> bool:
     """Whether aiormq raised it for a connection that it closed without a reason to name."""
     return type(error) is Exception

@@ -23,6 +23,10 @@ class RabbitTransport(NodesTransport):
     def is_lost(self) -> bool:
         return self._wires.is_lost
 
+    @property
+    def channel_max(self) -> int:
+        return self._wires.channel_max
+
     async def _open(self, timeout: float) -> None:
         await self._wires.open(self.address, timeout)
 
@@ -46,6 +50,9 @@ class RabbitTransport(NodesTransport):
                 raise
             return False
         return True
+
+    def abandon(self) -> None:
+        self._wires.abandon()
 
     async def close(self) -> None:
         await self._wires.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from asyncio import StreamReader, StreamWriter
 from typing import Any
@@ -18,6 +19,7 @@ from mooq.address import Address
 from mooq.errors import Lost
 from mooq.transports.base import GOODBYE_TIMEOUT
 from mooq.transports.rabbit.answers import answered, while_open
+from mooq.transports.rabbit.writing import MOST_CHANNELS
 
 MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
 
@@ -66,6 +68,11 @@ class Wire:
         return self.amqp.is_opened
 
     @property
+    def channel_max(self) -> int:
+        """The most AMQP channels that it may have, as RabbitMQ said."""
+        return self.amqp.connection_tune.channel_max or MOST_CHANNELS
+
+    @property
     def is_blocked(self) -> bool:
         """Whether RabbitMQ has said that it reads nothing (its extension connection.blocked)."""
         if self.is_closed:
@@ -106,6 +113,14 @@ class Wire:
             await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
             await self.amqp.close()
             raise
+
+    def abandon(self) -> None:
+        """Hang up without the event loop, which is closed."""
+        if self._sockets.writer is not None:
+            sock = self._sockets.writer.get_extra_info("socket")
+            # It may be closed by now, and uvloop's cannot be shut down.
+            with contextlib.suppress(OSError, AttributeError, TypeError):
+                sock.shutdown(socket.SHUT_RDWR)
 
     def abort(self) -> None:
         """Hang up."""

@@ -20,7 +20,14 @@ from pamqp.commands import Basic
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
-from mooq.transports.rabbit.answers import GONE, answered, explain, to_the_end, was_cancelled
+from mooq.transports.rabbit.answers import (
+    GONE,
+    answered,
+    explain,
+    opened,
+    to_the_end,
+    was_cancelled,
+)
 from mooq.transports.rabbit.confirming import ConfirmingChannel
 from mooq.transports.rabbit.settling import SettlingChannel
 from mooq.transports.rabbit.wire import Wire, close_all
@@ -39,6 +46,8 @@ class Wires:
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
         self.known_exchanges: set[str] = set()
+        self.channel_max: int = 0
+        """The most AMQP channels that a connection may have, as RabbitMQ said last; 0 before."""
         self._address = Address()
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
@@ -68,12 +77,19 @@ class Wires:
         deadline = asyncio.get_running_loop().time() + timeout
         consuming = await self._connect("consuming")
         self._consuming = consuming
+        self.channel_max = consuming.channel_max
         consuming.amqp.closing.add_done_callback(lambda _: self._closed(consuming))
         try:
             async with asyncio.timeout_at(deadline), self._control_lock:
                 self._control = await self.consuming_channel()
         except BaseException as error:
             await self.close()
+            if isinstance(error, Refused):
+                raise BrokerConnectionError(
+                    f"cannot connect to {self._address}: it allows no more channels; close some "
+                    f"of other connections, or raise the limit [{error.text}]",
+                    transient=False,
+                ) from error
             if isinstance(error, (Lost, TimeoutError)):
                 why = str(error) or f"no answer within {in_seconds(timeout)}"
                 raise BrokerConnectionError(
@@ -88,6 +104,13 @@ class Wires:
         for connecting in self._connecting:
             connecting.cancel()
         await to_the_end(close_all(publishing, consuming))
+
+    def abandon(self) -> None:
+        """Hang up both: their event loop is closed, and can do nothing more."""
+        for wire in (self._publishing, self._consuming):
+            if wire is not None:
+                wire.abandon()
+        self._publishing = self._consuming = None
 
     def _closed(self, consuming: Wire) -> None:
         if self._consuming is consuming:
@@ -120,7 +143,7 @@ class Wires:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await answered(in_time(SettlingChannel.on(self._consuming.amqp)))
+        return await opened(in_time(SettlingChannel.on(self._consuming.amqp)))
 
     async def publishing_channel(self) -> ConfirmingChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
@@ -136,7 +159,7 @@ class Wires:
                     await close_all(publishing)
                     raise Lost("the connection was closed meanwhile")
                 self._publishing = publishing
-            return await answered(ConfirmingChannel.on(self._publishing.amqp))
+            return await opened(ConfirmingChannel.on(self._publishing.amqp))
 
     @property
     def take_no_more(self) -> bool:

@@ -7,13 +7,16 @@ flight that is most of what one costs.
 from __future__ import annotations
 
 import asyncio
-from itertools import count
 from typing import ClassVar, Self
 
 from aiormq.abc import AbstractConnection, ChannelFrame
 from aiormq.channel import Channel
 from pamqp import frame
 from pamqp.base import Frame
+
+from mooq.errors import Refused
+
+MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number; RabbitMQ calls it 0
 
 
 class WritingChannel(Channel):
@@ -31,7 +34,14 @@ class WritingChannel(Channel):
     @classmethod
     async def on(cls, connection: AbstractConnection) -> Self:
         """Return a new channel of a connection, open."""
-        number = next(number for number in count(1) if number not in connection.channels)
+        most = connection.connection_tune.channel_max or MOST_CHANNELS
+        free = (number for number in range(1, most + 1) if number not in connection.channels)
+        if not (number := next(free, 0)):  # RabbitMQ would close the connection to say so
+            raise Refused(
+                Refused.NOT_ALLOWED,
+                f"NOT_ALLOWED - number of channels opened ({most}) has reached the negotiated "
+                f"channel_max ({most})",
+            )
         channel = connection.channels[number] = cls(connection, number)
         await channel.open()
         return channel

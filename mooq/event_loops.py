@@ -1,0 +1,56 @@
+"""Event loops: which one runs here, and the error for an object that belongs to another."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from mooq.errors import Lost
+
+T = TypeVar("T")
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def in_another_loop(what: str, home: AbstractEventLoop) -> RuntimeError:
+    """Return the error for a call from the running loop to what belongs to ``home``."""
+    return RuntimeError(
+        f"{what} belongs to event loop {_name(home)}, but was called from event loop "
+        f"{_name(asyncio.get_running_loop())}. Call it from the loop that opened it; from another "
+        "thread, use asyncio.run_coroutine_threadsafe(). In pytest, run fixtures and tests in one "
+        "loop: set asyncio_default_fixture_loop_scope = function in the ini file, or "
+        "asyncio_default_test_loop_scope = session"
+    )
+
+
+async def in_loop(loop: AbstractEventLoop, work: Coroutine[Any, Any, T], what: str) -> T:
+    """Return the result of a coroutine that runs in an event loop: this one, or another thread's.
+
+    Raises ``RuntimeError`` for a loop that does not run, naming ``what`` belongs to it, and
+    :class:`~mooq.errors.Lost` when that loop ends before the coroutine.
+    """
+    if loop is asyncio.get_running_loop():
+        return await work
+    if not loop.is_running():
+        work.close()
+        raise in_another_loop(what, loop)
+    try:
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise Lost("its event loop has ended") from error
+
+
+def _name(loop: AbstractEventLoop) -> str:
+    state = "running" if loop.is_running() else "not running"
+    return f"{type(loop).__name__} at {id(loop):#x} ({state})"
