@@ -25,7 +25,7 @@ nitpick_ignore_regex = [
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
     (
         r"py:.*",
-        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(message\.HeaderValue|address\.Where)",
+        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(message\.HeaderValue|address\.(Where|URL|Secret))",
     ),
     (
         r"py:.*",
