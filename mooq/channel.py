@@ -140,7 +140,7 @@ class Channel(Lifetime):
                 routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
             ),
             check_prefetch_count(prefetch_count),
-            Consumer(callback, self._internal, dead_letter_exchange),
+            Consumer(callback, self._internal, dead_letter_exchange, self._dispatcher.timed_out),
         )
         beginning = asyncio.ensure_future(
             self._asker.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
@@ -269,6 +269,30 @@ class Channel(Lifetime):
             for subscription in self._subscriptions:
                 await subscription.end(self._internal)
         await self._dispatcher.give_back(self._internal)
+
+    @property
+    def closed_by(self) -> Refused | None:
+        """The reason for which the broker closed the channel of the consumers, if it did."""
+        return self._internal.closed_by
+
+    def report_of_loss(self) -> str:
+        """Return why the broker closed the channel of the consumers, for the log."""
+        reason, address = self._internal.closed_by, self._internal.address
+        text = "" if reason is None else f" [{reason.text}]"
+        if not refusals.is_consumer_timeout(reason):
+            return f"the broker closed a channel to {address}; its consumers begin again{text}"
+        running = self._dispatcher.running_on(self._internal)
+        if not running:
+            return (
+                f"messages of a channel to {address} waited for process_events() longer than the "
+                f"broker's consumer_timeout, so it closed the channel and requeued them{text}"
+            )
+        return (
+            f"callback {running[0].name} has held a message of queue {running[0].queue_name!r} at "
+            f"{address} for longer than the broker's consumer_timeout, so the broker closed the "
+            "channel and requeued the message; it is not begun again while the callback runs. "
+            f"Make the callback shorter, or raise consumer_timeout{text}"
+        )
 
     def wake(self) -> None:
         """Let whoever waits on the channel look again: its consumers were lost."""

@@ -252,7 +252,8 @@ class Connection(Lifetime):
         self._enter()
         self._closed = True
         self._dispatcher.wake()
-        if self._recovering is not None:
+        if self._recovering is not None and not self._recovering.done():
+            log.warning("the connection to %s was closed while it was recovering", self._address)
             self._recovering.cancel()
         try:
             await asyncio.gather(*(channel.stop_consuming() for channel in self._channels))
@@ -312,7 +313,7 @@ class Connection(Lifetime):
     async def _bring_back(self) -> None:
         """Connect again, with back-off, and restore every channel."""
         lost = self._address
-        log.warning("the connection to %s was lost; connecting again", lost)
+        self._report_loss()
         try:
             async for attempt in backing_off(self._recovery):
                 with attempt:
@@ -326,7 +327,14 @@ class Connection(Lifetime):
                 f"{self._recovery.attempts}; last seen: {error}",
                 transient=False,
             ) from error
-        log.info("the connection to %s is back", self._address)
+        log.info("the connection to %s is back, with all its channels", self._address)
+
+    def _report_loss(self) -> None:
+        if self._connected().is_lost:
+            log.warning("the connection to %s was lost; connecting again", self._address)
+        for channel in self._channels:
+            if channel.is_lost and channel.closed_by is not None:
+                log.warning("%s", channel.report_of_loss())
 
     async def _restore(self) -> None:
         transport = self._connected()

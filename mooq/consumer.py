@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 
 from mooq.blocking import NEGLIGIBLE, report_block, rest
 from mooq.codec import decode
-from mooq.failing import settle_failure
+from mooq.failing import outcome_of_failure
 from mooq.message import Delivery, IncomingMessage, Outcome
+from mooq.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
@@ -28,7 +29,11 @@ class Consumer:
     """
 
     def __init__(
-        self, callback: Callback, channel: TransportChannel, dead_letter_exchange: str | None
+        self,
+        callback: Callback,
+        channel: TransportChannel,
+        dead_letter_exchange: str | None,
+        timed_out: TimedOutCallbacks,
     ) -> None:
         check_callback(callback)
         self.channel = channel
@@ -36,6 +41,7 @@ class Consumer:
         self.task_name: str = f"mooq callback {callback_name(callback)}"
         self._callback = callback
         self._dead_letter_exchange = dead_letter_exchange
+        self._timed_out = timed_out
 
     async def handle(self, delivery: Delivery) -> Exception | None:
         """Run the callback for a delivery and settle it; return what the callback raised.
@@ -47,20 +53,27 @@ class Consumer:
         try:
             await self._run(delivery)
         except asyncio.CancelledError:
-            await self.channel.settle(delivery, Outcome.GIVE_BACK)
+            await self._settle(delivery, Outcome.GIVE_BACK)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a callback raises is its failure
-            await settle_failure(
+            outcome = await outcome_of_failure(
                 self.channel,
                 delivery,
-                f"callback {self._name}",
+                f"callback {self.name}",
                 self.queue_name,
                 self._dead_letter_exchange,
                 error,
             )
+            await self._settle(delivery, outcome)
             return error
-        await self.channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        await self._settle(delivery, Outcome.ACKNOWLEDGE)
         return None
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        if self._timed_out.entries:
+            await self._timed_out.settle(self.channel, delivery, outcome)
+        else:
+            await self.channel.settle(delivery, outcome)
 
     async def _run(self, delivery: Delivery) -> None:
         """Decode and await the callback; raise its failure, CancelledError only when cut off."""
@@ -82,22 +95,23 @@ class Consumer:
                 raise
             # Given back as if cut off, the message would come again at once, without end.
             raise RuntimeError(
-                f"callback {self._name} awaited something that was cancelled"
+                f"callback {self.name} awaited something that was cancelled"
             ) from cancelled
 
     def _report_block(self, took: float) -> None:
-        report_block(self._name, self.queue_name, took)
+        report_block(self.name, self.queue_name, took)
 
     async def _awaiting(self, result: object) -> None:
         if not isawaitable(result):
             raise TypeError(
-                f"callback {self._name} returned {type(result).__name__}, which cannot be "
+                f"callback {self.name} returned {type(result).__name__}, which cannot be "
                 "awaited: define it with async def"
             )
         await result
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The callback's name in logs and errors."""
         return callback_name(self._callback)
 
 

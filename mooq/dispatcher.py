@@ -7,9 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Iterable
 
+from mooq import refusals
 from mooq.consumer import Consumer
 from mooq.message import Delivery, Outcome
+from mooq.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
+from mooq.wording import in_seconds
 
 CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
 REMIND_AFTER = 5.0  # seconds that the first message may wait before somebody is told why
@@ -24,7 +27,8 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self._arrived: deque[tuple[Consumer, Delivery]] = deque()
-        self._running: dict[CallbackTask, Consumer] = {}
+        self._running: dict[CallbackTask, tuple[Consumer, Delivery]] = {}
+        self.timed_out = TimedOutCallbacks()
         self._something = asyncio.Event()
         self._is_processed = False
         self._reminder: asyncio.TimerHandle | None = None
@@ -72,14 +76,20 @@ class Dispatcher:
         started = []
         create_task = asyncio.get_running_loop().create_task
         while self._arrived:
-            consumer, delivery = self._arrived.popleft()
-            task = create_task(self._run(consumer, delivery), name=consumer.task_name)
-            self._running[task] = consumer
+            pair = self._arrived.popleft()
+            task = create_task(self._run(*pair), name=pair[0].task_name)
+            self._running[task] = pair
             started.append(task)
         return started
 
     async def _run(self, consumer: Consumer, delivery: Delivery) -> Exception | None:
         try:
+            if (
+                delivery.redelivered
+                and self.timed_out.entries
+                and await self.timed_out.take_up(consumer.queue_name, consumer.channel, delivery)
+            ):
+                return None
             return await consumer.handle(delivery)
         finally:
             # Cheaper than a done callback, which the event loop would call in a turn of its own.
@@ -89,12 +99,25 @@ class Dispatcher:
         """Forget everything: the event loop that it belonged to is closed."""
         self._arrived.clear()
         self._running.clear()
+        self.timed_out.entries.clear()
         self._something = asyncio.Event()
         self._reminder = None
 
     def forget_lost(self) -> None:
-        """Drop what arrived on channels that are lost: the broker will deliver it again."""
+        """Drop what arrived on channels that are lost: the broker will deliver it again.
+
+        Callbacks that run go on. Those that took longer than the broker's ``consumer_timeout`` are
+        not begun again beside themselves.
+        """
         self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
+        for consumer, delivery in self._running.values():
+            channel = consumer.channel
+            if channel.is_lost and refusals.is_consumer_timeout(channel.closed_by):
+                self.timed_out.add(consumer.queue_name, delivery)
+
+    def running_on(self, channel: TransportChannel) -> list[Consumer]:
+        """Return the consumers whose callbacks run on a channel, the longest first."""
+        return [consumer for consumer, _ in self._running.values() if consumer.channel is channel]
 
     async def give_back(self, owner: TransportChannel | Consumer) -> None:
         """Return what arrived on a channel or for a consumer, and was not begun, to its queue."""
@@ -125,7 +148,7 @@ class Dispatcher:
         current = asyncio.current_task()
         return [
             task
-            for task, consumer in self._running.items()
+            for task, (consumer, _) in self._running.items()
             if task is not current and channel in (None, consumer.channel)
         ]
 
@@ -142,8 +165,14 @@ async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
             task.cancel()
         raise
     for task in late:
+        log.warning(
+            "%s was cut off: it did not end within %s", task.get_name(), in_seconds(timeout)
+        )
         task.cancel()
     if late:
         _, stubborn = await asyncio.wait(late, timeout=CUT_OFF_TIMEOUT)
         for task in stubborn:
-            log.warning("%s goes on, cut off as it is: it must not swallow CancelledError", task)
+            log.warning(
+                "%s is still running after being cancelled; it must not swallow CancelledError",
+                task.get_name(),
+            )

@@ -11,7 +11,7 @@ from mooq.transports.base import TransportChannel
 log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
-async def settle_failure(
+async def outcome_of_failure(
     channel: TransportChannel,
     delivery: Delivery,
     who: str,
@@ -20,10 +20,10 @@ async def settle_failure(
     error: Exception,
     *,
     is_queue_known: bool = True,
-) -> None:
-    """Requeue a message the first time that it failed, reject it the second, and log which.
+) -> Outcome:
+    """Return that a message is requeued the first time, rejected the second, and log which.
 
-    By basic.reject both times, which counts towards a quorum queue's delivery limit.
+    Both are basic.reject, which counts towards a quorum queue's delivery limit.
     ``is_queue_known`` is whether ``dead_letter_exchange`` is what the queue was declared with.
     """
     message = delivery.message
@@ -47,7 +47,7 @@ async def settle_failure(
         consequence,
         exc_info=error,
     )
-    await channel.settle(delivery, outcome)
+    return outcome
 
 
 async def _fate(channel: TransportChannel, message: Message, exchange_name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from mooq.asking import Asker, goodbye
 from mooq.codec import decode
 from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
-from mooq.failing import settle_failure
+from mooq.failing import outcome_of_failure
 from mooq.message import Delivery, IncomingMessage, Outcome
 from mooq.transports.base import Receiver, TransportChannel
 from mooq.wording import in_seconds
@@ -114,9 +114,10 @@ class Getter:
             message = decode(delivery)
             await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)
         except ValueError as error:
-            await settle_failure(
+            outcome = await outcome_of_failure(
                 self._channel, delivery, "get", queue_name, None, error, is_queue_known=False
             )
+            await self._channel.settle(delivery, outcome)
             return None
         except asyncio.CancelledError:
             await self._channel.settle(delivery, Outcome.GIVE_BACK)

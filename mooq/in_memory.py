@@ -15,6 +15,7 @@ from mooq.errors import BrokerConnectionError
 from mooq.lifetime import Lifetime
 from mooq.memory_broker.broker import Broker
 from mooq.positional import keyword_only, refuse_positional
+from mooq.retrying import check_timeout
 from mooq.transports.base import Transport
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import MemoryTransport, listening, ways
@@ -43,7 +44,9 @@ class InMemoryBroker(Lifetime):
     No port is opened: host and port are but its name. ``users`` maps user names to passwords,
     ``virtual_hosts`` are the names to connect to. ``channel_max`` is the most AMQP channels that a
     connection may have, 0 for no limit but that of AMQP, as in RabbitMQ's configuration; mooq uses
-    one of them itself. Raises ``TypeError`` and ``ValueError``.
+    one of them itself. ``consumer_timeout`` is the most seconds that a callback may take before the
+    broker closes its channel, as in RabbitMQ's configuration; None, the default, sets no limit,
+    where RabbitMQ's own is 30 minutes. Raises ``TypeError`` and ``ValueError``.
     """
 
     @keyword_only
@@ -55,6 +58,7 @@ class InMemoryBroker(Lifetime):
         users: Mapping[str, str] | None = None,
         virtual_hosts: Iterable[str] = ("/",),
         channel_max: int = CHANNEL_MAX,
+        consumer_timeout: float | None = None,
     ) -> None:
         refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
         self._address = Address(host, port)
@@ -64,6 +68,11 @@ class InMemoryBroker(Lifetime):
         self._users = {"guest": "guest"} if users is None else dict(users)
         self._virtual_hosts = tuple(virtual_hosts)
         self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
+        self._consumer_timeout = (
+            None
+            if consumer_timeout is None
+            else check_timeout(consumer_timeout, "consumer_timeout")
+        )
         self._listener: Listener | None = None
         if self.name not in listening:  # the broker that runs there keeps its name
             registry.register(self)
@@ -98,7 +107,9 @@ class InMemoryBroker(Lifetime):
                 transient=False,
             )
         broker = Broker(self._users, self._virtual_hosts, _now)
-        self._listener = listening[self.name] = Listener(broker, self._channel_max)
+        self._listener = listening[self.name] = Listener(
+            broker, self._channel_max, self._consumer_timeout
+        )
         registry.register(self)
 
     def drop_connections(self) -> None:

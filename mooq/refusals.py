@@ -66,6 +66,15 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
     return _of_any(refused, place, BadQueue)
 
 
+def is_consumer_timeout(refused: Refused | None) -> bool:
+    """Return whether a channel was closed because an acknowledgement took too long."""
+    return (
+        refused is not None
+        and refused.code == Refused.PRECONDITION_FAILED
+        and refused.text.startswith("PRECONDITION_FAILED - delivery acknowledgement on channel")
+    )
+
+
 def _mend_exchange(refused: Refused) -> str:
     """Return what helps where an exchange exists with other properties."""
     if "inequivalent arg 'type'" in refused.text:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from mooq.address import URL, Address
+from mooq.channel import CLOSE_TIMEOUT
 from mooq.connecting import connect
 from mooq.connection import Connection
 from mooq.event_loops import in_another_loop
@@ -24,6 +25,7 @@ from mooq.watching import watching
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
 
 IDLE_TIMEOUT = 10.0  # seconds
+AT_ONCE = 0.01  # seconds
 
 
 class Broker:
@@ -50,7 +52,9 @@ class Broker:
         self._has_faults = has_faults
         self._faults: Faults | None = None
         self._watch = Watch(redelivers=redelivers)
-        self._connections = AsyncExitStack()
+        self._connections: list[Connection] = []
+        self.has_failed = False
+        """Whether the test has failed, so that callbacks which still run are cut off at once."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -116,7 +120,8 @@ class Broker:
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise in_another_loop("the broker of this test", self._loop)
         connection = await connect(**{**self.arguments, **arguments})
-        return await self._connections.enter_async_context(connection)
+        self._connections.append(connection)
+        return connection
 
     async def idle(self, *, timeout: float = IDLE_TIMEOUT) -> None:
         """Return when nothing is under way any more, within ``timeout`` seconds.
@@ -138,6 +143,12 @@ class Broker:
             if len(failures) == 1:
                 raise failures[0]
             raise ExceptionGroup(f"{len(failures)} {what}", failures)
+
+    async def _close_connections(self) -> None:
+        timeout = AT_ONCE if self.has_failed else CLOSE_TIMEOUT
+        async with AsyncExitStack() as closing:
+            for connection in self._connections:
+                closing.push_async_callback(connection.close, timeout=timeout)
 
     @asynccontextmanager
     async def running(self, *, is_strict: bool) -> AsyncIterator[Broker]:
@@ -168,11 +179,11 @@ class Broker:
                 if leaving is not None:
                     await leaving.look_at_connections()
             finally:
-                await self._connections.aclose()
-            if leaving is not None:
+                await self._close_connections()
+            if leaving is not None and not self.has_failed:
                 async with await connect(**self.arguments) as connection:
                     await connection.create_channel()
                     await leaving.look_at_queues(self._watch.channels[-1])
         self.raise_failures("callbacks failed while connections were closed")
-        if leaving is not None:
+        if leaving is not None and not self.has_failed:
             leaving.complain()

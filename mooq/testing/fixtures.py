@@ -82,6 +82,7 @@ async def mooq_broker(
 ) -> AsyncIterator[Broker]:
     """The broker that the test has to itself: :class:`mooq.testing.broker.Broker`."""
     from mooq.testing.broker import Broker
+    from mooq.testing.leftovers import Leftovers
 
     def is_marked(name: str, *, otherwise: bool = False) -> bool:
         mark = request.node.get_closest_marker(name)
@@ -97,8 +98,14 @@ async def mooq_broker(
         redelivers=is_marked("mooq_redeliver", otherwise=settings.redelivers),
     )
     request.node.stash[BROKER] = broker
-    async with broker.running(is_strict=is_strict and not is_marked("mooq_allow_leftovers")):
-        yield broker
+    left_behind = ""
+    try:
+        async with broker.running(is_strict=is_strict and not is_marked("mooq_allow_leftovers")):
+            yield broker
+    except Leftovers as error:
+        left_behind = str(error)
+    if left_behind:  # without a traceback: it would show pytest and mooq, not the test
+        pytest.fail(left_behind, pytrace=False)
 
 
 @pytest.fixture

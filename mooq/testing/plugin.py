@@ -93,9 +93,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
         return
     from mooq.testing.forgotten import noticing_forgotten_awaits
 
-    with noticing_forgotten_awaits():
-        yield
-        broker.raise_failures("callbacks failed")
+    try:
+        with noticing_forgotten_awaits():
+            yield
+            broker.raise_failures("callbacks failed")
+    except BaseException:
+        broker.has_failed = True
+        raise
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -113,6 +113,10 @@ class WatchedChannel(TransportChannel):
         """The queue of each message that was delivered and is not settled."""
         return list(self._queue_of.values())
 
+    @property
+    def closed_by(self) -> Refused | None:
+        return self._channel.closed_by
+
     async def open(self) -> None:
         self._consumed.clear()
         self._queue_of.clear()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mooq.address import Address
+from mooq.errors import Refused
 from mooq.message import Delivery, Message, Outcome
 from mooq.topology import Exchange, Queue
 
@@ -89,6 +90,11 @@ class TransportChannel(ABC):
     @abstractmethod
     def is_lost(self) -> bool:
         """Whether the consumers of this channel are gone and :meth:`open` must be called."""
+
+    @property
+    @abstractmethod
+    def closed_by(self) -> Refused | None:
+        """The reason for which the broker closed the channel of the consumers, if it did."""
 
     @abstractmethod
     async def open(self) -> None:

@@ -20,13 +20,25 @@ class Listener:
     the broker, the first one takes none. It sets ``is_busy`` instead, then looks at ``is_shared``;
     :meth:`held` sets ``is_shared``, then looks at ``is_busy``. So one of the two sees the other.
 
-    ``channel_max`` is the most channels that a connection may have.
+    ``channel_max`` is the most channels that a connection may have; ``consumer_timeout`` the most
+    seconds that a consumer may hold a message, None for no limit.
     """
 
-    __slots__ = ("_lock", "broker", "caller", "channel_max", "is_busy", "is_shared")
+    __slots__ = (
+        "_lock",
+        "broker",
+        "caller",
+        "channel_max",
+        "consumer_timeout",
+        "is_busy",
+        "is_shared",
+    )
 
-    def __init__(self, broker: Broker, channel_max: int) -> None:
+    def __init__(
+        self, broker: Broker, channel_max: int, consumer_timeout: float | None = None
+    ) -> None:
         self.channel_max = channel_max
+        self.consumer_timeout = consumer_timeout
         self.caller: AbstractEventLoop | None = running_loop()
         self.is_busy: bool = False
         self.is_shared: bool = False

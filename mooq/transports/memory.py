@@ -14,7 +14,7 @@ import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mooq.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
@@ -137,17 +137,26 @@ class MemoryChannel(TransportChannel):
         super().__init__(transport)
         self._open_channel = open_channel
         self._channel: Channel | None = None
+        self._closed_by: Refused | None = None
         self._published = 0
+        self._timers: dict[Any, asyncio.TimerHandle] = {}  # by receipt, if there is a limit
 
     @property
     def is_lost(self) -> bool:
         return self._channel is not None and not self._channel.is_open
 
+    @property
+    def closed_by(self) -> Refused | None:
+        return self._closed_by
+
     async def open(self) -> None:
+        self._forget_timers()
+        self._closed_by = None
         self._link, self._channel = self._open_channel()
         self._listener = self._link.listener
 
     async def close(self) -> None:
+        self._forget_timers()
         if self._channel is not None:
             with self._listener.held():
                 self._channel.close()
@@ -213,6 +222,9 @@ class MemoryChannel(TransportChannel):
             else:
                 mailbox.post(partial(arrive, delivery))
 
+        if listener.consumer_timeout is not None:
+            on_delivery = partial(self._deliver_in_time, on_delivery)
+
         def arrive(delivery: Delivery) -> None:
             if channel is not None and channel.is_open:  # else it was requeued meanwhile
                 on_delivery(delivery)
@@ -232,10 +244,40 @@ class MemoryChannel(TransportChannel):
     async def get(self, queue_name: str) -> Delivery | None:
         return self._ask(Channel.get, queue_name)
 
+    def _deliver_in_time(self, on_delivery: Callable[[Delivery], None], delivery: Delivery) -> None:
+        seconds = self._listener.consumer_timeout
+        assert seconds is not None
+        loop = self._link.loop
+        self._timers[delivery.receipt] = loop.call_later(seconds, self._time_out, self._channel)
+        on_delivery(delivery)
+
+    def _time_out(self, channel: Channel | None) -> None:
+        """Close the channel as RabbitMQ does whose delivery was not acknowledged in time."""
+        if channel is None or channel is not self._channel or not channel.is_open:
+            return
+        seconds = self._listener.consumer_timeout
+        assert seconds is not None
+        self._closed_by = Refused(
+            Refused.PRECONDITION_FAILED,
+            "PRECONDITION_FAILED - delivery acknowledgement on channel 2 timed out. Timeout value "
+            f"used: {seconds * 1000:.0f} ms. This timeout value can be configured, see consumers "
+            "doc guide to learn more",
+        )
+        with self._listener.held():
+            channel.close()
+        self._transport.on_lost()
+
+    def _forget_timers(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         channel = self._channel
         if channel is None:
             return
+        if self._timers and (timer := self._timers.pop(delivery.receipt, None)):
+            timer.cancel()
         listener = self._listener
         try:
             listener.is_busy = True

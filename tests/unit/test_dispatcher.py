@@ -18,6 +18,7 @@ from mooq.consumer import Consumer
 from mooq.dispatcher import Dispatcher, finished
 from mooq.memory_broker.broker import Broker, Channel
 from mooq.message import IncomingMessage, Message
+from mooq.timed_out import TimedOutCallbacks
 from mooq.topology import Queue
 from mooq.transports.base import Receiver
 from mooq.transports.mailbox import Listener
@@ -47,7 +48,7 @@ class Line:
         return self.link, self.link.connection.channel()
 
     def new_consumer(self) -> Consumer:
-        return Consumer(self.callback, self.channel, None)
+        return Consumer(self.callback, self.channel, None, TimedOutCallbacks())
 
     async def callback(self, message: IncomingMessage) -> None:
         self.began.append(message["msg"])
@@ -266,7 +267,7 @@ async def test_a_callback_does_not_wait_for_itself(
         one.began.append("finished after " + " ".join(two.done))
 
     await one.stop_consuming()
-    await one.consume(Consumer(finish, one.channel, None))
+    await one.consume(Consumer(finish, one.channel, None, TimedOutCallbacks()))
     await one.publish("a")
     await two.publish("b")
     async with asyncio.timeout(TIMEOUT / 2):

@@ -101,7 +101,9 @@ SIGNATURES = {
         "(*, host, port, launcher=None, username='guest', password='guest', virtual_host='/', "
         "image=None, unit='rabbitmq.service', timeout=60.0)"
     ),
-    "InMemoryBroker": "(*, host, port, users=None, virtual_hosts=('/',), channel_max=2047)",
+    "InMemoryBroker": (
+        "(*, host, port, users=None, virtual_hosts=('/',), channel_max=2047, consumer_timeout=None)"
+    ),
 } | {
     f"{kind}{noun}.{method}": signature
     for kind in ("RabbitMQ", "InMemory")

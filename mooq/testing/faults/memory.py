@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from mooq.address import Address
-from mooq.errors import BrokerConnectionError, Lost, Unconfirmed
+from mooq.errors import BrokerConnectionError, Lost, Refused, Unconfirmed
 from mooq.message import Delivery, Message, Outcome
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults.network import Faults, Kind, Route
@@ -69,9 +69,17 @@ class MemoryRoute(Route):
         """Have the broker carry out a request once it arrives, and ``answered`` called."""
 
         def arrive() -> None:
-            asyncio.ensure_future(verb()).add_done_callback(answered)
+            asking = asyncio.ensure_future(verb())
+            asking.add_done_callback(answered)
+            asking.add_done_callback(_seen)
 
         self.to_broker.send(arrive, size)
+
+
+def _seen(done: asyncio.Future[Any]) -> None:
+    """Take an error for seen whose answer was lost on its way."""
+    if not done.cancelled():
+        done.exception()
 
 
 class Network(NamedTuple):
@@ -164,6 +172,10 @@ class MemoryNetworkChannel(TransportChannel):
     @property
     def is_lost(self) -> bool:
         return self._inner.is_lost
+
+    @property
+    def closed_by(self) -> Refused | None:
+        return None
 
     async def _ask(self, verb: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return await self._network.route.ask(verb)

@@ -31,6 +31,10 @@ class RabbitChannel(TransportChannel):
     def is_lost(self) -> bool:
         return self._consumers.are_lost
 
+    @property
+    def closed_by(self) -> Refused | None:
+        return self._consumers.closed_by
+
     async def open(self) -> None:
         self._consumers.reset()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
@@ -12,7 +13,7 @@ from pamqp.commands import Basic
 from mooq.errors import Lost, Refused
 from mooq.message import Delivery, Message
 from mooq.transports.base import Receiver
-from mooq.transports.rabbit.answers import answered
+from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.settling import SettlingChannel
 from mooq.transports.rabbit.wires import Wires, in_time
@@ -27,6 +28,8 @@ class Consumers:
         self._channel: SettlingChannel | None = None
         self._lock = asyncio.Lock()
         self._is_closed = False
+        self.closed_by: Refused | None = None
+        """Why RabbitMQ closed the channel of the consumers, if it did."""
         self._on_cancel: dict[str, Callable[[], None]] = {}
         self._deleted: set[str | None] = set()  # tags of consumers whose queue was deleted
 
@@ -38,6 +41,7 @@ class Consumers:
     def reset(self) -> None:
         """Forget the consumers of a lost channel."""
         self._channel = None
+        self.closed_by = None
         self._on_cancel.clear()
         self._deleted.clear()
 
@@ -77,9 +81,11 @@ class Consumers:
         channel = await self._wires.consuming_channel()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
-        def closed(_: object) -> None:
+        def closed(closing: asyncio.Future[Any]) -> None:
             # With the whole connection gone, the connection tells.
             if self._channel is channel and not self._wires.is_lost:
+                error = None if closing.cancelled() else closing.exception()
+                self.closed_by = refusal(error) if isinstance(error, REFUSED) else None
                 self._on_lost()
 
         channel.closing.add_done_callback(closed)

@@ -1,0 +1,84 @@
+"""Callbacks that take longer than the broker's consumer_timeout: the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mooq
+from tests.conftest import BrokerAddress
+from tests.integration.inbox import LONGEST_WAIT, HeldInbox
+from tests.integration.restarting import own_rabbitmq
+from tests.integration.steps import consume, processing, publish_each
+from tests.log_lines import LogLines
+from tests.managed_docker import ManagedDockerLauncher
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
+IN_MEMORY: BrokerAddress = {
+    "broker": "in_memory",
+    "host": "impatient",
+    "port": 1,
+    "username": "guest",
+    "password": "guest",
+    "virtual_host": "/",
+}
+CONFIGURATION = b"[{rabbit, [{consumer_timeout, 1000}, {channel_tick_interval, 300}]}]."
+
+
+class ImpatientLauncher(ManagedDockerLauncher):
+    """A RabbitMQ that waits one second for an acknowledgement."""
+
+    def _to_be_thrown_away(self, container: DockerContainer) -> DockerContainer:
+        return (
+            super()
+            ._to_be_thrown_away(container)
+            .with_copy_into_container(CONFIGURATION, "/etc/rabbitmq/advanced.config")
+        )
+
+
+@pytest.fixture(params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+async def impatient(request: pytest.FixtureRequest) -> AsyncIterator[BrokerAddress]:
+    """Run a broker that closes a channel soon after a delivery that is not acknowledged."""
+    if request.param == "rabbit":
+        async with own_rabbitmq(ImpatientLauncher) as (address, _, _):
+            yield address
+    else:
+        async with mooq.InMemoryBroker(host="impatient", port=1, consumer_timeout=0.2):
+            yield IN_MEMORY
+
+
+@pytest.fixture
+def recovery_log() -> Iterator[LogLines]:
+    """Return the log lines about recovery."""
+    handler, logger = LogLines(), logging.getLogger("mooq.recovery")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+async def test_slow_callback_is_begun_once_and_others_get_their_turn(
+    impatient: BrokerAddress, recovery_log: LogLines
+) -> None:
+    async with await mooq.connect(**impatient) as conn:
+        chan, inbox = await conn.create_channel(), HeldInbox()
+        await consume(chan, inbox, prefetch_count=1)
+        async with processing(conn), asyncio.timeout(LONGEST_WAIT):
+            await publish_each(chan, ["slow", "next"])
+            await inbox.has(1)
+            lines = [await recovery_log.lines.get() for _ in range(2)]
+            inbox.open()
+            assert await inbox.has(2) == ["slow", "next"]
+            await chan.publish(exchange_name="log", msg="last")
+            assert await inbox.has(3) == ["slow", "next", "last"]
+    for line in lines:
+        assert line.startswith("callback <tests.integration.inbox.HeldInbox object")
+        assert "has held a message of queue 'q'" in line
+        assert "consumer_timeout" in line
+        assert "[PRECONDITION_FAILED - delivery acknowledgement on channel" in line
+    assert recovery_log.lines.empty()

@@ -1,0 +1,81 @@
+"""The end of a test that left something under way: it takes no time and says what was cut off."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.integration.inner_run import Run, named, run
+
+__all__ = ["run"]
+
+SOON = 3.0
+"""Seconds that no teardown takes on a busy machine; a callback that is awaited takes 10."""
+
+HANGING = """
+    import asyncio
+
+    async def test_hanging(mooq_broker, mooq_channel):
+        async def hang(message):
+            await asyncio.Event().wait()
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="log", exchange_type="fanout", callback=hang
+        )
+        await mooq_channel.publish(exchange_name="log", msg=1)
+        await mooq_broker.idle(timeout=0.1)
+"""
+RECOVERING = """
+    import asyncio
+
+    async def test_recovering(mooq_faults, mooq_connection, mooq_channel):
+        async def ignore(message):
+            pass
+
+        await mooq_channel.register_consumer(
+            "q", exchange_name="log", exchange_type="fanout", callback=ignore
+        )
+        processing = asyncio.create_task(mooq_connection.process_events())
+        await mooq_channel.publish(exchange_name="log", msg=1)
+        mooq_faults.vanish()
+        await asyncio.wait([processing], timeout=0.05)
+        assert not processing.done()
+        {last_line}
+"""
+
+
+@pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+def test_hanging_callback_of_failed_test_is_cut_off_at_once(
+    run: Run, request: pytest.FixtureRequest, backend: str
+) -> None:
+    status, printed = run(HANGING, *options(request, backend), "--durations=0", "-vv")
+    assert status == pytest.ExitCode.TESTS_FAILED, printed
+    assert "last seen: 1 callback not done: mooq callback" in printed
+    assert re.search(r"mooq callback \S*hang was cut off: it did not end within", printed), printed
+    assert teardown_seconds(printed) < SOON
+    assert "ERROR at teardown" not in printed
+
+
+@pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+def test_recovery_that_outlasts_the_test_is_given_up_at_once(
+    run: Run, request: pytest.FixtureRequest, backend: str
+) -> None:
+    tests = RECOVERING.format(last_line='assert False, "on purpose"')
+    status, printed = run(tests, *options(request, backend), "--durations=0", "-vv")
+    assert status == pytest.ExitCode.TESTS_FAILED, printed
+    assert "was closed while it was recovering" in printed
+    assert teardown_seconds(printed) < SOON
+    status, printed = run(RECOVERING.format(last_line=""), *options(request, backend))
+    assert status == pytest.ExitCode.OK, printed
+
+
+def options(request: pytest.FixtureRequest, backend: str) -> list[str]:
+    """Return the options for an inner run on one broker, RabbitMQ being the run's own."""
+    rabbitmq = named(request.getfixturevalue("mooq_rabbitmq")) if backend == "rabbit" else []
+    return [f"--mooq-backend={backend}", *rabbitmq]
+
+
+def teardown_seconds(printed: str) -> float:
+    """Return how long the teardown took."""
+    return sum(float(seconds) for seconds in re.findall(r"([\d.]+)s teardown", printed))
