@@ -21,6 +21,7 @@ async def add_worker(conn: mooq.Connection, name: str, report: Report) -> None:
         number = job["msg"]
         report(f"{name}: 60 / {number} = {60 / number:g}")
 
+    await chan.register_producer(exchange_name="failed work", exchange_type="fanout")
     await chan.register_consumer(
         "jobs",
         exchange_name="work",

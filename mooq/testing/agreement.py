@@ -1,25 +1,22 @@
 """``--mooq-parity``: whether each test comes to the same on both brokers.
 
 Compared are how the test ended; what was published; and what each consumer of each queue was given
-and did with it, in order. What arrived and was never begun does not count: how much of that is
-there when a connection closes is a matter of time.
+and did with it, in order.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Generator
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from mooq.testing.harness import BROKER
+from mooq.testing.harness import BROKER, Harness
 from mooq.testing.settings import BACKENDS
 
 if TYPE_CHECKING:
     from mooq.parity.trace import Words
     from mooq.testing.broker import Broker
-    from mooq.testing.recorder import Record
 
 Lines: TypeAlias = list[str]
 ENDED: pytest.StashKey[Lines] = pytest.StashKey()
@@ -63,7 +60,10 @@ class Agreement:
             why = f": {crash.message.partition(chr(10))[0]}" if crash is not None else ""
             ended.append(words.of(f"{report.outcome} in {report.when}{why}"))
         if report.when == "teardown":
-            lines = [*(ended or ["passed"]), *lines_of(broker.recorded.all, words)]
+            from mooq.testing.comparison import lines_of
+
+            masks = Harness.of(item.config).settings.masks
+            lines = lines_of(ended or ["passed"], broker.recorded.all, words, masks)
             setattr(
                 report, ATTRIBUTE, [test_of(item.nodeid, broker.backend), broker.backend, lines]
             )
@@ -106,53 +106,13 @@ def test_of(nodeid: str, backend: str) -> str:
     """Return the name that a test has whichever broker it runs on."""
     name, _, parameters = nodeid.rpartition("[")
     others = parameters.removesuffix("]").split("-")
+    if not name or backend not in others:  # the project's own mooq_backend names no broker
+        return nodeid
     others.remove(backend)
     return f"{name}[{'-'.join(others)}]" if others else name
 
 
 test_of.__test__ = False  # type: ignore[attr-defined]
-
-
-def lines_of(records: tuple[Record, ...], words: Words) -> Lines:
-    """Return what happened, as far as brokers that agree must agree on it."""
-    from mooq.testing.recorder import Event
-
-    fates: dict[object, deque[str]] = {}
-    for record in records:
-        if record.event in (Event.ACKNOWLEDGED, Event.REQUEUED, Event.REJECTED):
-            fates.setdefault(_delivery_of(record), deque()).append(record.event.value)
-    published: Lines = []
-    given: dict[tuple[str, int | None], Lines] = {}
-    for record in records:
-        text = words.of_message(
-            {
-                "msg": record.msg,
-                "routing_key": record.routing_key,
-                "exchange_name": record.exchange_name,
-                "redelivered": record.redelivered,
-                "headers": dict(record.headers),
-                "message_id": record.message_id,
-            }
-        )
-        if record.event in (Event.PUBLISHED, Event.UNROUTABLE):
-            published.append(f"{record.event.value}: {text}")
-        elif record.event is Event.DELIVERED and (fate := fates.get(_delivery_of(record))):
-            lines = given.setdefault((record.queue_name or "", record.consumer), [])
-            lines.append(f"{text}: {fate.popleft()}")
-    # Publishes end in any order; which own queue is which only its messages tell.
-    return sorted(published) + [
-        line for lines in sorted(map(_titled, given.items())) for line in lines
-    ]
-
-
-def _titled(given: tuple[tuple[str, int | None], Lines]) -> Lines:
-    (queue, consumer), lines = given
-    name = "a queue that the broker named" if queue.startswith("amq.gen-") else f"queue {queue!r}"
-    return [f"{name}, {'got' if consumer is None else f'consumer {consumer}'}", *lines]
-
-
-def _delivery_of(record: Record) -> tuple[str | None, int, bool]:
-    return record.queue_name, id(record.message), record.redelivered
 
 
 def _words_of(broker: Broker) -> Words:

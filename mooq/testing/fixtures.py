@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mooq.testing.backends import check_backend, is_marked
 from mooq.testing.harness import BROKER, Harness
 
 try:
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
 _serial = itertools.count(1)
 
 
-@pytest.fixture(params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
+@pytest.fixture(
+    scope="session", params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)]
+)
 def mooq_backend(request: pytest.FixtureRequest) -> Backend:
     """Which broker the test runs on: both in turn, as far as ``--mooq-backend`` wants.
 
-    ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test.
+    ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test. With brokers
+    of a wider scope than a test that takes ``scope="session"`` as well.
     """
     backend: Backend = request.param
     return backend
@@ -47,10 +52,10 @@ def mooq_rabbitmq(pytestconfig: pytest.Config) -> Answer:
     return Harness.of(pytestconfig).rabbitmq()
 
 
-@pytest.fixture
-def mooq_virtual_host(mooq_rabbitmq: Answer, pytestconfig: pytest.Config) -> Iterator[str]:
-    """A virtual host of the run's RabbitMQ that nobody has used, deleted after the test."""
-    lease = Harness.of(pytestconfig).ask()
+@contextmanager
+def leased_virtual_host(config: pytest.Config) -> Iterator[str]:
+    """Have a virtual host of the run's RabbitMQ within the block."""
+    lease = Harness.of(config).ask()
     answer = lease.virtual_host()
     if failed := answer.get("failed"):
         pytest.fail(failed, pytrace=False)
@@ -59,20 +64,37 @@ def mooq_virtual_host(mooq_rabbitmq: Answer, pytestconfig: pytest.Config) -> Ite
 
 
 @pytest.fixture
+def mooq_virtual_host(mooq_rabbitmq: Answer, pytestconfig: pytest.Config) -> Iterator[str]:
+    """A virtual host of the run's RabbitMQ that nobody has used, deleted after the test."""
+    with leased_virtual_host(pytestconfig) as virtual_host:
+        yield virtual_host
+
+
+@pytest.fixture
 def mooq_address(mooq_backend: Backend, request: pytest.FixtureRequest) -> Address:
     """Where the test's broker is to be, or is: on RabbitMQ, a virtual host of its own."""
+    check_backend(mooq_backend, request)
+    if mooq_backend == "in_memory":
+        return address_in_memory()
+    return address_on(
+        request.getfixturevalue("mooq_rabbitmq"), request.getfixturevalue("mooq_virtual_host")
+    )
+
+
+def address_in_memory() -> Address:
+    """Return the address of another broker in memory."""
     from mooq.address import Address
 
-    if mooq_backend == "in_memory":
-        serial = next(_serial)
-        return Address(f"in-memory-{serial}", virtual_host=f"mooq-{serial}")
-    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    serial = next(_serial)
+    return Address(f"in-memory-{serial}", virtual_host=f"mooq-{serial}")
+
+
+def address_on(answer: Answer, virtual_host: str) -> Address:
+    """Return the address of a virtual host of the run's RabbitMQ."""
+    from mooq.address import Address
+
     return Address(
-        answer["host"],
-        answer["port"],
-        answer["username"],
-        answer["password"],
-        request.getfixturevalue("mooq_virtual_host"),
+        answer["host"], answer["port"], answer["username"], answer["password"], virtual_host
     )
 
 
@@ -82,26 +104,30 @@ async def mooq_broker(
 ) -> AsyncIterator[Broker]:
     """The broker that the test has to itself: :class:`mooq.testing.broker.Broker`."""
     from mooq.testing.broker import Broker
-    from mooq.testing.leftovers import Leftovers
-
-    def is_marked(name: str, *, otherwise: bool = False) -> bool:
-        mark = request.node.get_closest_marker(name)
-        return otherwise if mark is None else mark.args != (False,)
 
     settings = Harness.of(request.config).settings
-    is_strict = settings.is_strict
     broker = Broker(
         mooq_backend,
         mooq_address,
-        allows_failures=is_marked("mooq_allow_failures"),
+        allows_failures=is_marked(request.node, "mooq_allow_failures"),
         has_faults="mooq_faults" in request.fixturenames,
-        redelivers=is_marked("mooq_redeliver", otherwise=settings.redelivers),
+        redelivers=is_marked(request.node, "mooq_redeliver", otherwise=settings.redelivers),
     )
     request.node.stash[BROKER] = broker
+    is_strict = settings.is_strict and not is_marked(request.node, "mooq_allow_leftovers")
+    async with running(broker, is_strict=is_strict):
+        yield broker
+
+
+@asynccontextmanager
+async def running(broker: Broker, *, is_strict: bool) -> AsyncIterator[None]:
+    """Run a broker within the block; fail the test for what it left behind."""
+    from mooq.testing.leftovers import Leftovers
+
     left_behind = ""
     try:
-        async with broker.running(is_strict=is_strict and not is_marked("mooq_allow_leftovers")):
-            yield broker
+        async with broker.running(is_strict=is_strict):
+            yield
     except Leftovers as error:
         left_behind = str(error)
     if left_behind:  # without a traceback: it would show pytest and mooq, not the test

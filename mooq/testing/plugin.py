@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mooq.testing.harness import BROKER, Harness
+from mooq.testing.backends import backend_of, is_marked
+from mooq.testing.harness import Harness
 from mooq.testing.settings import BACKENDS, add_options
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from mooq.testing.broker import Broker
 
 MARKERS = (
     "rabbit: takes a real RabbitMQ; -m 'not rabbit' leaves these out and starts none",
@@ -36,8 +40,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     Harness(config)
     from mooq.testing import fixtures
+    from mooq.testing.wide_fixtures import wide_fixtures
 
     config.pluginmanager.register(fixtures, "mooq fixtures")
+    config.pluginmanager.register(wide_fixtures(config), "mooq fixtures of wider scopes")
     if Harness.of(config).settings.compares:
         from mooq.testing.agreement import Agreement
 
@@ -65,7 +71,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if _takes_rabbitmq(item):
             item.add_marker(pytest.mark.rabbit)
-        backend = "rabbit" if item.get_closest_marker("rabbit") else _backend_of(item)
+        backend = "rabbit" if item.get_closest_marker("rabbit") else backend_of(item)
         kept[backend].append(item)
     unwanted = [kept.pop(backend) for backend in BACKENDS["all"] if backend not in backends]
     if any(unwanted):
@@ -87,8 +93,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Fail the test that forgot an ``await``, or caused a callback to fail without allowing it."""
     __tracebackhide__ = True
-    broker = item.stash.get(BROKER, None)
-    if broker is None:
+    brokers = _brokers_of(item)
+    if not brokers:
         yield
         return
     from mooq.testing.forgotten import noticing_forgotten_awaits
@@ -96,9 +102,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     try:
         with noticing_forgotten_awaits():
             yield
-            broker.raise_failures("callbacks failed")
+            for broker in brokers:
+                broker.allows_failures = is_marked(item, "mooq_allow_failures")
+                broker.raise_failures("callbacks failed")
     except BaseException:
-        broker.has_failed = True
+        for broker in brokers:
+            broker.has_failed = True
         raise
 
 
@@ -149,6 +158,18 @@ def pytest_terminal_summary(
         )
 
 
+def _brokers_of(item: pytest.Item) -> list[Broker]:
+    """Return the brokers among a test's fixtures, of whatever scope."""
+    module = sys.modules.get("mooq.testing.broker")
+    if module is None:  # no test has used one, and loading it takes time
+        return []
+    return [
+        value
+        for value in getattr(item, "funcargs", {}).values()
+        if isinstance(value, module.Broker)
+    ]
+
+
 def _ask_for(items: list[pytest.Item], config: pytest.Config) -> None:
     harness = Harness.of(config)
     if "rabbit" in harness.settings.backends and any(map(_takes_rabbitmq, items)):
@@ -156,11 +177,4 @@ def _ask_for(items: list[pytest.Item], config: pytest.Config) -> None:
 
 
 def _takes_rabbitmq(item: pytest.Item) -> bool:
-    return _backend_of(item) == "rabbit" or "mooq_rabbitmq" in getattr(item, "fixturenames", ())
-
-
-def _backend_of(item: pytest.Item) -> str | None:
-    """Return the broker that the test was parametrized with, if any."""
-    callspec = getattr(item, "callspec", None)
-    backend = callspec.params.get("mooq_backend") if callspec is not None else None
-    return backend if backend in BACKENDS["all"] else None
+    return backend_of(item) == "rabbit" or "mooq_rabbitmq" in getattr(item, "fixturenames", ())

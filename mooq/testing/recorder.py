@@ -37,6 +37,8 @@ class Record:
     """What its callback raised, for what was requeued or rejected."""
     consumer: int | None = None
     """For what was delivered: to which of the queue's consumers, counted from 1; None for a get."""
+    channel: int | None = None
+    """For what was published: by which of the test's channels, counted from 1."""
 
     @property
     def msg(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pytest
@@ -46,6 +47,9 @@ SWITCHES = {
 }
 
 
+MASK_HELP = "regular expression of text that mooq_parity does not compare; may be repeated"
+
+
 class Settings(NamedTuple):
     """How to have a RabbitMQ, and whether a test may be left out for want of it."""
 
@@ -61,6 +65,8 @@ class Settings(NamedTuple):
     is_strict: bool = False
     compares: bool = False
     redelivers: bool = False
+    masks: tuple[re.Pattern[str], ...] = ()
+    """Regular expressions; what matches is not compared by ``--mooq-parity``."""
 
     def __str__(self) -> str:
         if self.address is not None:
@@ -76,6 +82,10 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in OPTIONS.items():
         group.addoption(f"--{name.replace('_', '-')}", dest=name, default=None, help=text)
         parser.addini(name, text, type="string", default="")
+    group.addoption(
+        "--mooq-parity-mask", action="append", default=[], metavar="REGEX", help=MASK_HELP
+    )
+    parser.addini("mooq_parity_mask", MASK_HELP, type="linelist", default=[])
     for name, text in SWITCHES.items():
         group.addoption(f"--{name.replace('_', '-')}", dest=name, action="store_true", help=text)
         parser.addini(name, text, type="bool", default=False)
@@ -121,6 +131,13 @@ def settings_of(config: pytest.Config) -> Settings:
         is_required=os.environ.get("MOOQ_REQUIRE_RABBITMQ", "") not in ("", "0"),
         is_strict=_is_on(config, "mooq_strict"),
         redelivers=_is_on(config, "mooq_redeliver"),
+        masks=tuple(
+            _meant("mooq_parity_mask", _regular_expression, mask)
+            for mask in [
+                *config.getini("mooq_parity_mask"),
+                *config.getoption("mooq_parity_mask"),
+            ]
+        ),
     )
 
 
@@ -143,8 +160,15 @@ def _from_environment() -> dict[str, str]:
 
 def _one_of(name: str, value: str, choices: dict[str, T]) -> T:
     if value not in choices:
-        raise pytest.UsageError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+        raise pytest.UsageError(f"{name} must be one of {', '.join(choices)}, not {_shown(value)}")
     return choices[value]
+
+
+def _shown(value: str) -> str:
+    """Return a value for an error, without the password that it may hold."""
+    from mooq.address import mask  # waits, since pytest loads this file in every run
+
+    return repr(mask(value))
 
 
 def _meant(name: str, read: Callable[[str], T], value: str) -> T:
@@ -169,8 +193,15 @@ def _seconds(value: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"{value!r} is no number of seconds above 0")
+        raise ValueError(f"{_shown(value)} is not a number of seconds above 0")
     return seconds
+
+
+def _regular_expression(value: str) -> re.Pattern[str]:
+    try:
+        return re.compile(value)
+    except re.error:
+        raise ValueError(f"{value!r} is not a regular expression") from None
 
 
 def _host_and_port(value: str) -> tuple[str, int]:
@@ -178,5 +209,5 @@ def _host_and_port(value: str) -> tuple[str, int]:
 
     host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
     if not host or not port.isdecimal():
-        raise ValueError(f"{value!r} is no host:port")
+        raise ValueError(f"{_shown(value)} is not host:port")
     return host, check_port(int(port))

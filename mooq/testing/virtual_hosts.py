@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from mooq.errors import BrokerConnectionError
 
+MANAGEMENT_PORT = 15672
 ANSWER_TIMEOUT = 30.0  # seconds for one answer
 AHEAD = 3  # virtual hosts, for each worker
 AT_ONCE = 2  # requests

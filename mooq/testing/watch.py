@@ -47,9 +47,16 @@ class Watch(Watcher):
         """What a broker was asked about and has not answered."""
         self._publishing: set[asyncio.Future[None]] = set()
         self._counting = Lock()
+        self._channel_count = 0
         self._told: set[Callable[[], None]] = set()
         self._transports: list[WatchedTransport] = []
         self._failures: dict[tuple[str | None, str | None], Exception] = {}
+
+    def next_channel(self) -> int:
+        """Return the number of another channel, counted from 1."""
+        with self._counting:
+            self._channel_count += 1
+            return self._channel_count
 
     def watch(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
         """Return a transport that tells what happens on it."""

@@ -88,6 +88,7 @@ class WatchedChannel(TransportChannel):
         self._watched = transport
         self._channel = channel
         self._dispatcher = transport.dispatcher
+        self._number = watch.next_channel()
         self._open_ones = open_ones
         self._watch = watch
         self._consumed: dict[str, str] = {}
@@ -157,7 +158,7 @@ class WatchedChannel(TransportChannel):
                 self._watch.happen(Record(Event.UNROUTABLE, message))
                 if mandatory:
                     raise
-            self._watch.happen(Record(Event.PUBLISHED, message))
+            self._watch.happen(Record(Event.PUBLISHED, message, channel=self._number))
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         tag = ""

@@ -16,7 +16,7 @@ from tests.managed_docker import image_at_hand
 
 WORKER = re.compile(r"^(first|second) worker: ")
 LONGEST_PROGRAM = 200.0  # seconds
-IS_TEST = re.compile(r"^(async )?def test_", re.MULTILINE)
+IS_TEST = re.compile(r"^ *(async )?def test_", re.MULTILINE)
 TESTS = [
     pytest.param(block.code, id=block.name)
     for block in blocks_in("python")
@@ -89,7 +89,10 @@ def test_a_program_of_the_documentation_runs(
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A project whose only test is one of the documentation's."""
     (tmp_path / "test_documented.py").write_text(request.param)
-    (settings,) = {block.code for block in blocks_in("ini")}
+    own_loop, shared_loop = sorted(
+        {block.code for block in blocks_in("ini")}, key=lambda code: "= session" in code
+    )
+    settings = shared_loop if 'scope="session"' in request.param else own_loop
     (tmp_path / "pytest.ini").write_text(settings)
     return tmp_path
 

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, run
+from mooq.testing.lease import Answer
+from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, named, run
 
 __all__ = ["run"]  # a fixture
 
@@ -152,7 +153,7 @@ def test_a_project_that_does_not_use_it_loads_next_to_nothing_of_mooq(run: Run) 
     )
 
     assert status == 0, printed
-    loaded = ("fixtures", "harness", "plugin", "settings")
+    loaded = ("backends", "fixtures", "harness", "plugin", "settings", "wide_fixtures")
     modules = [f"mooq.testing{room}" for room in ("", *(f".{room}" for room in loaded))]
     assert str(modules) in printed
 
@@ -208,11 +209,11 @@ def test_the_header_says_which_brokers_tests_get(
     [
         ("--mooq-backend=kafka", "mooq_backend must be one of in_memory, rabbit, all, not 'kafka'"),
         ("--mooq-launcher=podman", "mooq_launcher must be one of docker, process, systemctl, serv"),
-        ("--mooq-timeout=soon", "mooq_timeout: 'soon' is no number of seconds above 0"),
-        ("--mooq-timeout=-1", "mooq_timeout: '-1' is no number of seconds above 0"),
+        ("--mooq-timeout=soon", "mooq_timeout: 'soon' is not a number of seconds above 0"),
+        ("--mooq-timeout=-1", "mooq_timeout: '-1' is not a number of seconds above 0"),
         ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
         ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://, since the harness"),
-        ("--mooq-management=host:port", "mooq_management: 'host:port' is no host:port"),
+        ("--mooq-management=host:port", "mooq_management: 'host:port' is not host:port"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_before_anything_runs(
@@ -353,3 +354,99 @@ def test_several_failing_callbacks_are_all_shown(run: Run) -> None:
     assert "ExceptionGroup: 2 callbacks failed (2 sub-exceptions)" in printed
     assert "ValueError: no to tea" in printed
     assert "ValueError: no to milk" in printed
+
+
+OWN_BACKEND = """
+    import pytest
+
+    @pytest.fixture
+    def mooq_backend():
+        return {backend!r}
+
+    async def test_it(mooq_channel):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (IN_MEMORY, "mooq_backend is 'rabbit', and --mooq-backend wants 'in_memory'"),
+        ("-mnot rabbit", "mooq_backend is 'rabbit', which -m 'not rabbit' leaves out"),
+    ],
+)
+def test_own_backend_fixture_cannot_overrule_the_run(run: Run, option: str, reason: str) -> None:
+    status, printed = run(OWN_BACKEND.format(backend="rabbit"), option, "-rs", DOCKER_HOST=NOWHERE)
+
+    assert status == 0, printed
+    assert "1 skipped" in printed
+    assert reason in printed
+
+
+def test_own_backend_fixture_must_name_a_broker(run: Run) -> None:
+    status, printed = run(OWN_BACKEND.format(backend="redis"))
+
+    assert status == 1, printed
+    assert "mooq_backend must be 'in_memory' or 'rabbit', not 'redis'" in printed
+
+
+SCOPES = """
+    import pytest
+
+    @pytest.fixture(scope="session")
+    async def application(mooq_session_broker):
+        heard = []
+
+        async def hear(message):
+            heard.append(message["msg"])
+
+        connection = await mooq_session_broker.connect()
+        channel = await connection.create_channel()
+        await channel.register_consumer(
+            "q", exchange_name="log", exchange_type="fanout", callback=hear
+        )
+        return channel, heard
+
+    @pytest.mark.parametrize("number", range(3))
+    async def test_shared(application, mooq_session_broker, number):
+        channel, heard = application
+        await channel.publish(exchange_name="log", msg=number)
+        await mooq_session_broker.idle()
+        assert heard == list(range(number + 1))
+
+    class TestScopes:
+        async def test_each_has_its_own(
+            self, mooq_broker, mooq_class_broker, mooq_module_broker, mooq_package_broker,
+            mooq_session_broker,
+        ):
+            brokers = [mooq_broker, mooq_class_broker, mooq_module_broker, mooq_package_broker,
+                       mooq_session_broker]
+            assert len({broker.virtual_host for broker in brokers}) == len(brokers)
+            for broker in brokers:
+                await broker.connect()
+
+    async def test_failure_is_reported(mooq_module_broker):
+        async def fail(message):
+            raise ValueError("on purpose")
+
+        channel = await (await mooq_module_broker.connect()).create_channel()
+        await channel.register_consumer(
+            "bad", exchange_name="bad", exchange_type="fanout", callback=fail
+        )
+        await channel.publish(exchange_name="bad", msg=1)
+        with pytest.raises(ValueError):
+            await mooq_module_broker.idle()
+"""
+
+
+def test_brokers_of_wider_scopes_share_what_they_have(run: Run, mooq_rabbitmq: Answer) -> None:
+    run.ini(
+        "asyncio_mode = auto",
+        "asyncio_default_fixture_loop_scope = session",
+        "asyncio_default_test_loop_scope = session",
+    )
+
+    status, printed = run(SCOPES, *named(mooq_rabbitmq))
+
+    assert status == 0, printed
+    assert "10 passed" in printed

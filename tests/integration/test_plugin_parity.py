@@ -6,7 +6,7 @@ import pytest
 
 from mooq.testing.agreement import test_of as name_of
 from mooq.testing.lease import Answer
-from tests.integration.inner_run import Run, named, run
+from tests.integration.inner_run import AUTO, Run, named, run
 
 __all__ = ["run"]  # a fixture
 
@@ -125,3 +125,120 @@ def test_one_broker_alone_cannot_be_compared(run: Run) -> None:
 )
 def test_a_test_has_one_name_for_both_brokers(nodeid: str, name: str) -> None:
     assert name_of(nodeid, "rabbit") == name
+
+
+GENERATED = """
+    import asyncio, secrets, uuid
+
+    async def test_ids(mooq_broker, mooq_channel):
+        replies = uuid.uuid4().hex
+        async def answer(message):
+            await mooq_channel.publish(
+                exchange_name="log", msg=message["msg"], routing_key=replies,
+                headers={"to": message["headers"]["request"]},
+            )
+        await mooq_channel.register_consumer(
+            "requests", "request", exchange_name="log", exchange_type="direct", callback=answer
+        )
+        await asyncio.gather(*(
+            mooq_channel.publish(
+                exchange_name="log", msg=number, routing_key="request",
+                headers={"request": str(uuid.uuid4()), "token": secrets.token_hex(16)},
+            )
+            for number in (1, 1, 2)
+        ))
+        await mooq_broker.idle()
+"""
+SWAPPED = """
+    import uuid
+
+    async def test_ids(mooq_backend, mooq_channel):
+        first, second = str(uuid.uuid4()), str(uuid.uuid4())
+        await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
+        for number, request in enumerate((first, second, first)):
+            if mooq_backend == "rabbit" and number == 2:
+                request = second
+            await mooq_channel.publish(exchange_name="log", msg=number, headers={"id": request})
+"""
+COMPETING = """
+    import asyncio
+
+    async def test_workers(mooq_broker, mooq_connect):
+        async def work(message):
+            pass
+        for _ in range(2):
+            chan = await (await mooq_connect()).create_channel()
+            await chan.register_consumer(
+                "jobs", exchange_name="jobs", exchange_type="fanout", callback=work
+            )
+        publishers = [await (await mooq_connect()).create_channel() for _ in range(3)]
+        await asyncio.gather(*(
+            chan.publish(exchange_name="jobs", msg=[number, job])
+            for number, chan in enumerate(publishers) for job in range(10)
+        ))
+        await mooq_broker.idle()
+"""
+TIMED = """
+    import time
+
+    async def test_time(mooq_channel):
+        await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
+        await mooq_channel.publish(exchange_name="log", msg=f"at {time.time_ns()} ns")
+"""
+
+
+@pytest.mark.parametrize("tests", [GENERATED, COMPETING], ids=["ids", "order"])
+def test_generated_ids_and_open_orders_do_not_differ(
+    run: Run, mooq_rabbitmq: Answer, tests: str
+) -> None:
+    status, printed = run(tests, "--mooq-parity", *named(mooq_rabbitmq))
+
+    assert status == 0, printed
+    assert "mooq: 1 test compared on both brokers, none differs" in printed
+
+
+def test_generated_ids_must_correspond(run: Run, mooq_rabbitmq: Answer) -> None:
+    status, printed = run(SWAPPED, "--mooq-parity", *named(mooq_rabbitmq))
+
+    assert status == 1, printed
+    assert "mooq: 1 test compared on both brokers, 1 differs" in printed
+
+
+def test_masked_text_is_not_compared(run: Run, mooq_rabbitmq: Answer) -> None:
+    options = ["--mooq-parity", *named(mooq_rabbitmq)]
+    status, printed = run(TIMED, *options)
+    assert status == 1, printed
+
+    status, printed = run(TIMED, *options, r"--mooq-parity-mask=at \d+ ns")
+    assert status == 0, printed
+    run.ini(*AUTO, r"mooq_parity_mask = \d{10,}")
+    status, printed = run(TIMED, *options)
+    assert status == 0, printed
+
+
+def test_mask_that_is_not_a_regular_expression_is_refused(run: Run) -> None:
+    status, printed = run("def test_it(): pass", "--mooq-parity-mask=(")
+
+    assert status == 4
+    assert "mooq_parity_mask: '(' is not a regular expression" in printed
+
+
+def test_own_backend_fixture_is_not_compared(run: Run, mooq_rabbitmq: Answer) -> None:
+    status, printed = run(
+        """
+        import pytest
+
+        @pytest.fixture
+        def mooq_backend():
+            return "in_memory"
+
+        async def test_it(mooq_channel):
+            pass
+        """,
+        "--mooq-parity",
+        *named(mooq_rabbitmq),
+    )
+
+    assert status == 1, printed
+    assert "INTERNALERROR" not in printed
+    assert "mooq: 0 tests compared on both brokers" in printed

@@ -1,0 +1,58 @@
+"""What a test is marked and parametrized with, and the brokers that the run was asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mooq.testing.harness import Harness
+from mooq.testing.settings import BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def backend_of(item: pytest.Item) -> str | None:
+    """Return the broker that a test was parametrized with, if any."""
+    callspec = getattr(item, "callspec", None)
+    backend = callspec.params.get("mooq_backend") if callspec is not None else None
+    return backend if backend in BACKENDS["all"] else None
+
+
+def is_marked(node: pytest.Item, name: str, *, otherwise: bool = False) -> bool:
+    """Return whether a test has a mark, and not with the argument False."""
+    mark = node.get_closest_marker(name)
+    return otherwise if mark is None else mark.args != (False,)
+
+
+def check_backend(backend: object, request: pytest.FixtureRequest) -> None:
+    """Skip what the run was not asked for; fail what is no broker.
+
+    A project may have a ``mooq_backend`` fixture of its own, whose value is known only now: after
+    ``--mooq-backend`` and ``-m`` have chosen the tests.
+    """
+    if backend not in BACKENDS["all"]:
+        pytest.fail(
+            f"mooq_backend must be 'in_memory' or 'rabbit', not {backend!r}: see the fixture of "
+            "that name",
+            pytrace=False,
+        )
+    wanted = Harness.of(request.config).settings.backends
+    if backend not in wanted:
+        pytest.skip(f"mooq_backend is {backend!r}, and --mooq-backend wants {wanted[0]!r}")
+    expression = request.config.option.markexpr
+    if backend == "rabbit" and expression and not _selects_rabbit(request.node, expression):
+        pytest.skip(f"mooq_backend is 'rabbit', which -m {expression!r} leaves out")
+
+
+def _selects_rabbit(node: pytest.Item | pytest.Collector, expression: str) -> bool:
+    from _pytest.mark.expression import Expression  # pytest has no public way to ask
+
+    names = {mark.name for mark in node.iter_markers()} | {"rabbit"}
+
+    def has(name: str, /, **_: object) -> bool:
+        return name in names
+
+    matcher: Callable[..., bool] = has
+    return bool(Expression.compile(expression).evaluate(matcher))
