@@ -30,7 +30,7 @@ from mooq.rabbitmq_broker import RabbitMQBroker
 from mooq.rabbitmq_broker.docker import DockerLauncher
 from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
 from mooq.testing.lease import Lease
-from mooq.testing.nodes import DATA_FOLDER, with_management
+from mooq.testing.nodes import DATA_FOLDER
 from mooq.testing.run_owner import RunOwner
 from mooq.testing.settings import Settings
 
@@ -64,7 +64,10 @@ AS_THE_IMAGE_IS = {
     "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
 }
 IN_MEMORY = {"RABBITMQ_MNESIA_BASE": DATA_FOLDER}
-MANAGEMENT = with_management(f"{DATA_FOLDER}/enabled_plugins")
+MANAGEMENT = {
+    "RABBITMQ_ENABLED_PLUGINS_FILE": f"{DATA_FOLDER}/enabled_plugins",
+    "RABBITMQ_ENABLED_PLUGINS": "rabbitmq_management",
+}
 NO_PLUGINS = {**MANAGEMENT, "RABBITMQ_ENABLED_PLUGINS": ""}
 ONE_THREAD = {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +SDcpu 1:1 +SDio 1"}
 

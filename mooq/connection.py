@@ -327,7 +327,7 @@ class Connection(Lifetime):
                 f"{self._recovery.attempts}; last seen: {error}",
                 transient=False,
             ) from error
-        log.info("the connection to %s is back, with all its channels", self._address)
+        log.info("the connection to %s is back", self._address)
 
     def _report_loss(self) -> None:
         if self._connected().is_lost:

@@ -85,3 +85,11 @@ def as_workflow(code: str) -> str:
     job = f"steps:\n{code}" if code.startswith("-") else code
     head = "on: push\npermissions: {}\njobs:\n  tests:\n    runs-on: ubuntu-24.04\n"
     return head + textwrap.indent(job, "    ")
+
+
+def settings_for(program: str) -> str:
+    """Return the documented pytest.ini for a test: with one event loop if fixtures outlast it."""
+    own_loop, shared_loop = sorted(
+        {block.code for block in blocks_in("ini")}, key=lambda code: "= session" in code
+    )
+    return shared_loop if 'scope="session"' in program else own_loop

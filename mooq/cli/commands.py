@@ -6,7 +6,9 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("up", "wait", "down", "demo", "parity")
+from mooq.address import mask
+
+COMMANDS = ("up", "wait", "status", "down", "demo", "parity")
 """Names of modules beside this one; each has the command under the same name."""
 
 
@@ -23,6 +25,13 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(f"mooq.cli.{name}"), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; an error about an argument does not repeat a password in it."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise click.UsageError(mask(error.format_message()), error.ctx) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Callable
 from contextlib import AsyncExitStack
+from typing import TypeAlias
 
 import click
 
 import mooq
 from mooq.address import Address
 from mooq.cli import parameters
+from mooq.cli.parameters import json_option
 from mooq.cli.running import run
 from mooq.wording import in_seconds
 
@@ -18,21 +22,32 @@ GREETINGS = "mooq.demo.greetings"
 ANSWERS = "mooq.demo.answers"
 LONGEST_TALK = 30.0  # seconds
 
+Say: TypeAlias = Callable[[str], None]
 
-@click.command
+
+@click.command(short_help="Let two services talk.")
 @click.option(
     "--address", type=parameters.address, help="Talk over this RabbitMQ, and not in memory."
 )
-def demo(address: Address | None) -> None:
+@json_option
+def demo(address: Address | None, as_json: bool) -> None:
     """Let two services talk: one greets, one answers in capitals.
 
     They talk in memory, unless --address names a RabbitMQ. There the exchanges mooq.demo.greetings
     and mooq.demo.answers remain; the queues go.
     """
-    run(_demo(address))
+    heard = run(_demo(address, quiet if as_json else click.echo))
+    if as_json:
+        place = "memory" if address is None else str(address)
+        click.echo(json.dumps({"over": place, "heard": heard}))
 
 
-async def _demo(address: Address | None) -> None:
+def quiet(_: str) -> None:
+    """Print nothing."""
+
+
+async def _demo(address: Address | None, say: Say) -> list[dict[str, str]]:
+    """Let them talk; return what was heard, in order."""
     async with AsyncExitStack() as at_the_end:
         if address is None:
             memory = mooq.InMemoryBroker(host="localhost", port=5672)
@@ -40,10 +55,10 @@ async def _demo(address: Address | None) -> None:
         greeter, capitals = [
             await at_the_end.enter_async_context(await _connect(address)) for _ in range(2)
         ]
-        click.echo(f"Two services, over {'a broker in memory' if address is None else address}:")
+        say(f"Two services, over {'a broker in memory' if address is None else address}:")
         try:
             async with asyncio.timeout(LONGEST_TALK):
-                await _talk(greeter, capitals)
+                return await _talk(greeter, capitals, say)
         except TimeoutError as error:
             raise mooq.MooqError(
                 f"waited {in_seconds(LONGEST_TALK)} for every answer; the last line above is "
@@ -57,11 +72,14 @@ async def _connect(address: Address | None) -> mooq.Connection:
     return await mooq.connect(**address.where, ssl=address.ssl)
 
 
-async def _talk(greeter: mooq.Connection, capitals: mooq.Connection) -> None:
-    """Return when everyone was answered."""
-    await _serve_capitals(capitals)
+async def _talk(
+    greeter: mooq.Connection, capitals: mooq.Connection, say: Say
+) -> list[dict[str, str]]:
+    """Return what was heard when everyone was answered."""
+    heard: list[dict[str, str]] = []
+    await _serve_capitals(capitals, heard, say)
     answered = asyncio.Event()
-    await _greet(greeter, answered)
+    await _greet(greeter, answered, heard, say)
     tasks = [
         asyncio.create_task(answered.wait()),
         asyncio.create_task(greeter.process_events()),
@@ -75,14 +93,16 @@ async def _talk(greeter: mooq.Connection, capitals: mooq.Connection) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+    return heard
 
 
-async def _serve_capitals(conn: mooq.Connection) -> None:
+async def _serve_capitals(conn: mooq.Connection, heard: list[dict[str, str]], say: Say) -> None:
     chan = await conn.create_channel()
     await chan.register_producer(exchange_name=ANSWERS, exchange_type="fanout")
 
     async def answer(resp: mooq.IncomingMessage) -> None:
-        click.echo(f"  capitals heard {resp['msg']!r} by {resp['routing_key']}")
+        say(f"  capitals heard {resp['msg']!r} by {resp['routing_key']}")
+        heard.append({"service": "capitals", "msg": resp["msg"]})
         await chan.publish(exchange_name=ANSWERS, msg=resp["msg"].upper())
 
     await chan.register_consumer(
@@ -90,13 +110,16 @@ async def _serve_capitals(conn: mooq.Connection) -> None:
     )
 
 
-async def _greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
+async def _greet(
+    conn: mooq.Connection, answered: asyncio.Event, heard: list[dict[str, str]], say: Say
+) -> None:
     chan = await conn.create_channel()
     await chan.register_producer(exchange_name=GREETINGS, exchange_type="topic")
     waiting = {f"hello, {name}".upper() for name in NAMES}
 
     async def hear(resp: mooq.IncomingMessage) -> None:
-        click.echo(f"  greeter heard {resp['msg']!r}")
+        say(f"  greeter heard {resp['msg']!r}")
+        heard.append({"service": "greeter", "msg": resp["msg"]})
         waiting.discard(resp["msg"])
         if not waiting:
             answered.set()
@@ -104,5 +127,5 @@ async def _greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
     await chan.register_consumer(exchange_name=ANSWERS, exchange_type="fanout", callback=hear)
     for name in NAMES:
         key = f"hello.{name.lower()}"
-        click.echo(f"  greeter says 'hello, {name}' to {key}")
+        say(f"  greeter says 'hello, {name}' to {key}")
         await chan.publish(exchange_name=GREETINGS, msg=f"hello, {name}", routing_key=key)

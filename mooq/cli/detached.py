@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mooq.address import Address
-from mooq.cli.records import Record, records
 from mooq.errors import BrokerConnectionError
 from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE, DockerLauncher
@@ -27,6 +26,7 @@ from mooq.rabbitmq_broker.engine import explained
 from mooq.rabbitmq_broker.launcher import Launcher
 from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.process import ProcessLauncher
+from mooq.rabbitmq_broker.records import Record, records
 from mooq.wording import in_seconds
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 USER_LABEL = "mooq.up"
 ADDRESS_LABEL = "mooq.up.address"
+MANAGEMENT_LABEL = "mooq.up.management"
 LONGEST_END = 10.0  # seconds until a killed node is gone
 BETWEEN_LOOKS = 0.02  # seconds
 
@@ -43,17 +44,45 @@ BETWEEN_LOOKS = 0.02  # seconds
 class DetachedDockerLauncher(DockerLauncher):
     """A container that runs until `mooq down`."""
 
+    has_ryuk: ClassVar[bool] = False
     image_option: ClassVar[str] = f"--image or {IMAGE_VARIABLE}"
 
     def _describe(self) -> DockerContainer:
-        container = super()._describe()
-        from testcontainers.core.config import testcontainers_config
-
-        testcontainers_config.ryuk_disabled = True  # of this process, which does nothing else
-        return container
+        # RabbitMQ's images have the management plugin, and most do not enable it.
+        return (
+            super()
+            ._describe()
+            .with_copy_into_container(
+                b"[rabbitmq_management].", "/etc/rabbitmq/enabled_plugins", mode=0o644
+            )
+        )
 
     def _labels(self) -> dict[str, str]:
-        return {USER_LABEL: _user(), ADDRESS_LABEL: str(self._address)}
+        return {
+            USER_LABEL: _user(),
+            ADDRESS_LABEL: str(self._address),
+            MANAGEMENT_LABEL: str(self._management_port),
+        }
+
+    async def start(self) -> None:
+        """Start it, and write it down."""
+        await super().start()
+        self.record.save()
+
+    async def stop(self) -> None:
+        """End it."""
+        await super().stop()
+        self.record.forget()
+
+    @property
+    def record(self) -> Record:
+        """What is written down of it."""
+        return Record(
+            "docker",
+            self._address.host,
+            self._address.port,
+            management_port=self._management_port,
+        )
 
 
 class DetachedProcessLauncher(ProcessLauncher):
@@ -72,6 +101,7 @@ class DetachedProcessLauncher(ProcessLauncher):
             pid=pid,
             began=beginning_of(pid) or "",
             folder=str(folder),
+            management_port=self._management_port,
         )
         self._record.save()
 
@@ -94,17 +124,33 @@ class Detached:
     host: str
     port: int
     end: Callable[[], Awaitable[None]]
+    management_port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Its address, with the user that RabbitMQ makes."""
+        return f"amqp://guest:guest@{self.host}:{self.port}"
+
+    @property
+    def management(self) -> str:
+        """``host:port`` of its management API; empty if that is not known."""
+        return f"{self.host}:{self.management_port}" if self.management_port else ""
 
 
 def detached_launcher(
-    name: str, address: Address, image: str | None, unit: str, timeout: float
+    name: str,
+    address: Address,
+    image: str | None,
+    unit: str,
+    timeout: float,
+    management_port: int,
 ) -> Launcher:
     """Return the launcher of this name whose node outlives this process."""
     match name:
         case "docker":
-            return DetachedDockerLauncher(address, image)
+            return DetachedDockerLauncher(address, image, management_port)
         case "process":
-            return DetachedProcessLauncher(address)
+            return DetachedProcessLauncher(address, management_port)
         case _:  # services of the machine, which do so anyway
             return choose_launcher(name, address=address, image=None, unit=unit, timeout=timeout)
 
@@ -122,8 +168,10 @@ def recorded(timeout: float) -> list[Detached]:
             partial(_end_process, record)
             if record.launcher == "process"
             else partial(_end_service, record, timeout),
+            record.management_port,
         )
         for record in records()
+        if record.launcher != "docker"  # which the engine knows better
     ]
 
 
@@ -145,14 +193,17 @@ def _containers() -> list[Detached]:
     nodes = []
     for container in found:
         host, _, port = container.labels[ADDRESS_LABEL].rpartition(":")
-        end = partial(asyncio.to_thread, _remove, container.id)
-        nodes.append(Detached("docker", host, int(port), end))
+        management_port = int(container.labels.get(MANAGEMENT_LABEL, 0))
+        record = Record("docker", host, int(port), management_port=management_port)
+        end = partial(asyncio.to_thread, _remove, container.id, record)
+        nodes.append(Detached("docker", host, int(port), end, management_port))
     return nodes
 
 
-def _remove(container: str) -> None:
+def _remove(container: str, record: Record) -> None:
     from docker.errors import NotFound
 
+    record.forget()
     with _engine(f"remove the container {container}") as engine, contextlib.suppress(NotFound):
         engine.containers.get(container).remove(force=True, v=True)
 

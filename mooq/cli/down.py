@@ -10,13 +10,13 @@ from mooq.address import Address
 from mooq.cli import parameters
 from mooq.cli.detached import Detached, containers, recorded
 from mooq.cli.parameters import json_option, timeout_option
-from mooq.cli.running import run
+from mooq.cli.running import Failed, run
 from mooq.errors import BrokerConnectionError
 
 NOTHING_TO_END = 3
 
 
-@click.command
+@click.command(short_help="End what `mooq up` started.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1, type=parameters.address)
 @timeout_option
 @json_option
@@ -24,9 +24,10 @@ def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
     """End the RabbitMQ that `mooq up` started at each ADDRESS; without one, all of them.
 
     A port is enough of an address. What docker or process started is removed with its data.
-    Exit status 3 says that there was nothing to end, or not at every ADDRESS.
+    Exit status 3 says that there was nothing to end, or not at every ADDRESS; 1 that Docker's
+    engine could not be asked.
     """
-    ended, remarks = run(_down({address.port for address in addresses}, timeout))
+    ended, unknown = run(_down({address.port for address in addresses}, timeout))
     if as_json:
         click.echo(
             json.dumps(
@@ -43,21 +44,26 @@ def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
             click.echo(f"ended RabbitMQ at {node.host}:{node.port} ({node.launcher})")
     ports = {node.port for node in ended}
     missing = [str(address) for address in addresses if address.port not in ports]
+    if unknown and (missing or not addresses):
+        where = f" at {', '.join(missing)}" if missing else ""
+        said = f"cannot tell whether a container runs{where}: {unknown}"
+        if missing or not ended:
+            raise Failed(said)
+        click.echo(f"Warning: {said}", err=True)
     if missing or not ended:
         where = f"at {', '.join(missing)}" if missing else "here"
-        said = "; ".join([f"nothing that `mooq up` started runs {where}", *remarks])
-        click.echo(f"Error: {said}", err=True)
+        click.echo(f"Error: nothing that `mooq up` started runs {where}", err=True)
         raise click.exceptions.Exit(NOTHING_TO_END)
 
 
-async def _down(ports: set[int], timeout: float) -> tuple[list[Detached], list[str]]:
+async def _down(ports: set[int], timeout: float) -> tuple[list[Detached], str]:
     """End the nodes at these ports, or all; return them, and why others may not have been seen."""
-    found, remarks = recorded(timeout), []
+    found, unknown = recorded(timeout), ""
     try:
         found += await containers()
     except BrokerConnectionError as error:
-        remarks.append(str(error))
+        unknown = str(error)
     ended = [node for node in found if not ports or node.port in ports]
     for node in ended:
         await node.end()
-    return ended, remarks
+    return ended, unknown

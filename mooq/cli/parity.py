@@ -27,7 +27,7 @@ DIFFERENT = 1
 PARTS = 10  # in which progress is told where there is no terminal
 
 
-@click.command
+@click.command(short_help="Compare the broker in memory with a RabbitMQ.")
 @click.option(
     "--against",
     type=parameters.address,
@@ -105,10 +105,23 @@ def parity(
         click.echo(json.dumps(asdict(result.entry)))
     else:
         rate = result.entry.operations / max(result.entry.seconds, 0.1)
-        click.echo(table([result.entry]))
+        click.echo(_summary(result.entry) if sys.stdout.isatty() else table([result.entry]))
         click.echo(f"{in_seconds(result.entry.seconds)}, {rate:,.0f} operations a second")
     if result.divergences:
         sys.exit(DIFFERENT)
+
+
+def _summary(entry: Entry) -> str:
+    """Return the result for a person who looks; a file gets a table in Markdown."""
+    lines = {
+        "RabbitMQ": entry.rabbitmq,
+        "operations": f"{entry.operations:,}",
+        "programs": f"{entry.programs:,}",
+        "divergences": f"{entry.divergences:,}",
+        "seen once": f"{entry.unrepeated:,}",
+        "seed": str(entry.seed),
+    }
+    return "\n".join(f"{name:<12} {value}" for name, value in lines.items())
 
 
 def _runs_in(ledger: Path) -> list[Entry]:

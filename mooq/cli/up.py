@@ -11,17 +11,18 @@ from mooq.address import HIGHEST_PORT, Address
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
-from mooq.cli.records import Record
-from mooq.cli.running import run
+from mooq.cli.running import Failed, run
 from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.ports import free_port
+from mooq.rabbitmq_broker.ports import free_port, is_taken
+from mooq.rabbitmq_broker.records import Record, records
 
 LAUNCHERS = ("docker", "process", "systemctl", "service")
 SERVICES = ("systemctl", "service")
 DEFAULT_UNIT = "rabbitmq.service"
+DEFAULT_PORT, DEFAULT_MANAGEMENT_PORT = 5672, 15672
 
 
-@click.command
+@click.command(short_help="Start a RabbitMQ and print its address.")
 @click.option(
     "--launcher",
     type=click.Choice(LAUNCHERS),
@@ -31,7 +32,10 @@ DEFAULT_UNIT = "rabbitmq.service"
 )
 @click.option("--image", help="With docker: MOOQ_RABBITMQ_IMAGE, else rabbitmq:4, unless given.")
 @click.option("--unit", help=f"With systemctl: the unit's name.  [default: {DEFAULT_UNIT}]")
-@click.option("--host", default=LOOPBACK, show_default=True, help="Where it listens.")
+@click.option(
+    "--host",
+    help=f"Where it listens.  [default: {LOOPBACK}, or where Docker's engine is]",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, HIGHEST_PORT),
@@ -39,14 +43,21 @@ DEFAULT_UNIT = "rabbitmq.service"
     show_default=True,
     help="0 for one that is free.",
 )
+@click.option(
+    "--management-port",
+    type=click.IntRange(0, HIGHEST_PORT),
+    help="Of the management API; 0 for one that is free.  [default: 15672 beside port 5672 if it "
+    "is free, else 0]",
+)
 @timeout_option
 @json_option
 def up(
     launcher: str,
     image: str | None,
     unit: str | None,
-    host: str,
+    host: str | None,
     port: int,
+    management_port: int | None,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -62,9 +73,16 @@ def up(
             f"{launcher} starts RabbitMQ at a port that its configuration sets; name that one",
             param_hint="--port",
         )
-    address = _address(host, port or free_port())
+    if management_port is not None and launcher in SERVICES:
+        raise click.BadParameter(
+            f"{launcher} has the management API where its configuration says",
+            param_hint="--management-port",
+        )
+    address = _address(_host(host, launcher), port or free_port())
+    _refuse_a_second_one(address)
+    management_port = 0 if launcher in SERVICES else _management_port(address, management_port)
     began = time.monotonic()
-    run(_up(launcher, address, image, unit or DEFAULT_UNIT, timeout))
+    run(_up(launcher, address, image, unit or DEFAULT_UNIT, timeout, management_port))
     seconds = round(time.monotonic() - began, 2)
     click.echo(f"Ready after {seconds} s; to end it: mooq down {address.port}", err=True)
     result = {
@@ -72,15 +90,21 @@ def up(
         "host": address.host,
         "port": address.port,
         "launcher": launcher,
+        "management": f"{address.host}:{management_port}" if management_port else "",
         "seconds": seconds,
     }
     click.echo(json.dumps(result) if as_json else result["address"])
 
 
 async def _up(
-    launcher: str, address: Address, image: str | None, unit: str, timeout: float
+    launcher: str,
+    address: Address,
+    image: str | None,
+    unit: str,
+    timeout: float,
+    management_port: int,
 ) -> None:
-    node = detached_launcher(launcher, address, image, unit, timeout)
+    node = detached_launcher(launcher, address, image, unit, timeout, management_port)
     broker = RabbitMQBroker(host=address.host, port=address.port, launcher=node, timeout=timeout)
     with live_line(f"starting RabbitMQ at {address} by {launcher}"):
         try:
@@ -91,6 +115,41 @@ async def _up(
         node.let_go()
     elif launcher in SERVICES:
         Record(launcher, address.host, address.port, unit=unit).save()
+
+
+def _host(host: str | None, launcher: str) -> str:
+    """Return where it is to listen: here, or where Docker's engine is."""
+    if host is not None or launcher != "docker":
+        return LOOPBACK if host is None else host
+    from mooq.rabbitmq_broker.placing import place_of_ports
+
+    async def found() -> str:
+        return place_of_ports("start RabbitMQ").host
+
+    return run(found())
+
+
+def _management_port(address: Address, wanted: int | None) -> int:
+    """Return the port of the management API. Raises :class:`Failed` for one that is taken."""
+    if wanted and is_taken(Address(LOOPBACK, wanted)):
+        raise Failed(
+            f"port {wanted} is taken; end what listens there, or choose another --management-port"
+        )
+    usual = DEFAULT_MANAGEMENT_PORT
+    if wanted is None and address.port == DEFAULT_PORT and not is_taken(Address(LOOPBACK, usual)):
+        return usual
+    return wanted or free_port()
+
+
+def _refuse_a_second_one(address: Address) -> None:
+    """Say so where `mooq up` has started a RabbitMQ at the port already."""
+    for record in records():
+        if (record.host, record.port) == (address.host, address.port) and is_taken(address):
+            raise Failed(
+                f"the RabbitMQ that `mooq up` started by {record.launcher} has port {address.port} "
+                f"already: use it at amqp://guest:guest@{address}, end it by `mooq down "
+                f"{address.port}`, or choose another --port"
+            )
 
 
 def _refuse(value: str | None, option: str, its_launcher: str, launcher: str) -> None:

@@ -17,7 +17,7 @@ from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
 from mooq.wording import in_seconds
 
 
-@click.command
+@click.command(short_help="Wait until a RabbitMQ answers.")
 @click.argument("address", type=parameters.address, envvar="MOOQ_RABBITMQ_URL")
 @timeout_option
 @json_option

@@ -8,6 +8,7 @@ username, which RabbitMQ makes its first user.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -20,33 +21,60 @@ from mooq.rabbitmq_broker.engine import explained, fetch_image, fetch_reaper_ima
 from mooq.rabbitmq_broker.finishing import finish
 from mooq.rabbitmq_broker.launcher import LOG_LINES, Launcher, node_settings
 from mooq.rabbitmq_broker.owner import LABEL, Owner
-from mooq.rabbitmq_broker.ports import LOOPBACK, check_free
+from mooq.rabbitmq_broker.placing import EVERYWHERE, Place, place_of_ports
+from mooq.rabbitmq_broker.ports import check_free
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
 T = TypeVar("T")
 
+log: logging.Logger = logging.getLogger("mooq")
+
 IMAGE_VARIABLE = "MOOQ_RABBITMQ_IMAGE"
 DEFAULT_IMAGE = "rabbitmq:4"
 AMQP_PORT = "5672/tcp"
+MANAGEMENT_PORT = "15672/tcp"
 OPEN_FILES = 65536  # enough; with no limit RabbitMQ spins for minutes (docker-library/rabbitmq#545)
 LONGEST_SHUTDOWN = 10  # seconds
 
 
 class DockerLauncher(Launcher):
-    """One container, its AMQP port bound to the broker's on 127.0.0.1 for as long as it lives."""
+    """One container, its AMQP port published at the broker's for as long as it lives.
+
+    Published on 127.0.0.1, or where Docker's engine is on another machine, on that.
+    """
+
+    has_ryuk: ClassVar[bool] = True
+    """Whether Ryuk of testcontainers removes the container of a program that was killed."""
 
     image_option: ClassVar[str] = f"image= or {IMAGE_VARIABLE}"
     """How a user names the image."""
 
-    def __init__(self, address: Address, image: str | None) -> None:
+    def __init__(self, address: Address, image: str | None, management_port: int = 0) -> None:
         self._address = address
+        self._management_port = management_port
         self._image = image or os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
         self._container: DockerContainer | None = None
+        self._place = Place()
 
     async def prepare(self) -> None:
-        await check_free(self._address)
+        self._place = await asyncio.to_thread(place_of_ports, f"start RabbitMQ at {self._address}")
+        if self._place.is_here:
+            await check_free(self._address)
+        elif self._address.host != self._place.host:
+            raise ValueError(
+                f"host must be {self._place.host!r}, not {self._address.host!r}: Docker's engine "
+                "is there and not on this machine"
+            )
+        else:
+            log.warning(
+                "Docker's engine is at %s and not on this machine: port %d of RabbitMQ is "
+                "published on %s there, where others may reach it too",
+                self._place.host,
+                self._address.port,
+                "every interface" if self._place.interface == EVERYWHERE else "that address",
+            )
         # Given up at once when cancelled: a download may take minutes, and there is nothing to
         # undo.
         self._container = await asyncio.to_thread(self._prepare)
@@ -56,7 +84,8 @@ class DockerLauncher(Launcher):
         client = container.get_docker_client().client
         try:
             fetch_image(client, container.image, f"name another by {self.image_option}")
-            fetch_reaper_image(client)
+            if self.has_ryuk:
+                fetch_reaper_image(client)
         except BaseException:
             client.close()
             raise
@@ -64,22 +93,18 @@ class DockerLauncher(Launcher):
 
     def _describe(self) -> DockerContainer:
         """Return the container to start; its client has spoken to the engine."""
-        try:
-            # Two threads that import different parts of a package before the package itself, as
-            # another may right now to look for leftovers, would wait for each other.
-            import docker
-            from testcontainers.core.container import DockerContainer
-        except ImportError as error:
-            raise BrokerConnectionError(
-                f"cannot start RabbitMQ at {self._address}: the docker launcher needs "
-                f"testcontainers ({error}); pip install 'mooq[docker]'",
-                transient=False,
-            ) from error
+        import docker
+        from testcontainers.core.container import DockerContainer
 
+        from mooq.rabbitmq_broker.unreaped import UnreapedContainer
+
+        kind = DockerContainer if self.has_ryuk else UnreapedContainer
         with explained(f"start RabbitMQ at {self._address} in Docker"):
-            container = DockerContainer(self._image)
+            container = kind(self._image)
         ports: dict[str, Any] = container.ports  # with_bind_ports() cannot name an interface
-        ports[AMQP_PORT] = (LOOPBACK, self._address.port)
+        ports[AMQP_PORT] = (self._place.interface, self._address.port)
+        if self._management_port:
+            ports[MANAGEMENT_PORT] = (self._place.interface, self._management_port)
         container.with_envs(**node_settings(self._address))
         files = _open_files()
         return container.with_kwargs(
@@ -125,8 +150,8 @@ class DockerLauncher(Launcher):
     async def log(self) -> str:
         node = self._prepared().get_wrapped_container()
         with suppress(BrokerConnectionError):
-            log: bytes = await self._ask("read the log of", lambda: node.logs(tail=LOG_LINES))
-            return log.decode(errors="replace").rstrip()
+            said: bytes = await self._ask("read the log of", lambda: node.logs(tail=LOG_LINES))
+            return said.decode(errors="replace").rstrip()
         return ""
 
     def _prepared(self) -> DockerContainer:

@@ -32,18 +32,24 @@ async def check_free(address: Address) -> None:
             f"host must be 'localhost' or {LOOPBACK!r}, not {address.host!r}: this launcher "
             "starts a broker that only this machine can reach"
         )
+    if is_taken(address):
+        raise BrokerConnectionError(
+            f"cannot start RabbitMQ at {address}: port {address.port} is taken; end what "
+            "listens there, or choose another port",
+            transient=False,
+        )
+
+
+def is_taken(address: Address) -> bool:
+    """Return whether something listens at a port of the loopback interface."""
     with socket.socket() as probe:
         if os.name == "posix":  # elsewhere the option lets two listeners share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, address.port))
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise BrokerConnectionError(
-                    f"cannot start RabbitMQ at {address}: port {address.port} is taken; end what "
-                    "listens there, or choose another port",
-                    transient=False,
-                ) from error
+            return error.errno == errno.EADDRINUSE
+    return False
 
 
 def free_port() -> int:

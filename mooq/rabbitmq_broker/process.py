@@ -32,8 +32,9 @@ LONGEST_SHUTDOWN = 10.0  # seconds
 class ProcessLauncher(Launcher):
     """A node of a locally installed rabbitmq-server, with one folder that holds all it owns."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, management_port: int = 0) -> None:
         self._address = address
+        self._management_port = management_port
         self._server = "rabbitmq-server"
         self._distribution_port = 0
         self._folder: Path | None = None
@@ -61,10 +62,14 @@ class ProcessLauncher(Launcher):
         cookie = self._folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex())
         cookie.chmod(0o400)  # or Erlang refuses it
-        (self._folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = {LOOPBACK}:{self._address.port}\n"
-        )
-        (self._folder / "enabled_plugins").write_text("[].\n")
+        settings = f"listeners.tcp.1 = {LOOPBACK}:{self._address.port}\n"
+        if self._management_port:
+            settings += (
+                f"management.tcp.ip = {LOOPBACK}\nmanagement.tcp.port = {self._management_port}\n"
+            )
+        (self._folder / "rabbitmq.conf").write_text(settings)
+        plugins = "rabbitmq_management" if self._management_port else ""
+        (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         self._launch(self._folder)
 
     def _launch(self, folder: Path) -> None:

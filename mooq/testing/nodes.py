@@ -11,7 +11,7 @@ import json
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_before_delay
 
@@ -22,9 +22,11 @@ from mooq.rabbitmq_broker.choosing import choose_launcher
 from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE, DockerLauncher
 from mooq.rabbitmq_broker.launcher import Launcher
 from mooq.rabbitmq_broker.owner import Owner, beginning_of
+from mooq.rabbitmq_broker.placing import place_of_ports
 from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
 from mooq.rabbitmq_broker.process import ProcessLauncher
 from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
+from mooq.rabbitmq_broker.records import management_port_of
 from mooq.retrying import jittered, worth_waiting
 from mooq.testing.orphans import OWNER_FILE
 from mooq.testing.settings import MANAGEMENT_PORT, Settings
@@ -55,13 +57,16 @@ class Node(NamedTuple):
 
 
 class HarnessDockerLauncher(DockerLauncher):
-    """A container whose management API, too, has a port of 127.0.0.1."""
+    """A container whose management API, too, has a port.
 
+    The run's owner and its reaper remove it, which needs no Ryuk.
+    """
+
+    has_ryuk: ClassVar[bool] = False
     image_option: ClassVar[str] = f"--mooq-image or {IMAGE_VARIABLE}"
 
     def __init__(self, address: Address, management_port: int, images: tuple[str, ...]) -> None:
-        super().__init__(address, images[-1])
-        self._management_port = management_port
+        super().__init__(address, images[-1], management_port)
         self._images = images
 
     @property
@@ -77,42 +82,27 @@ class HarnessDockerLauncher(DockerLauncher):
             raise Missing(str(error)) from error
 
     def _describe(self) -> DockerContainer:
-        from testcontainers.core.config import testcontainers_config
-
         container = super()._describe()
         images = container.get_docker_client().client.images
         for image in self._images:
             if images.list(image):
                 container.image = self._image = image
                 break
-        # Ryuk is for an owner that was killed, whom the reaper is there for as well: a machine
-        # without its image need not fetch it.
-        if not images.list(testcontainers_config.ryuk_image):
-            testcontainers_config.ryuk_disabled = True
-        ports: dict[str, Any] = container.ports
-        ports[f"{MANAGEMENT_PORT}/tcp"] = (LOOPBACK, self._management_port)
         return self._to_be_thrown_away(container)
 
     def _to_be_thrown_away(self, container: DockerContainer) -> DockerContainer:
         container.with_tmpfs_mount(DATA_FOLDER, "mode=1777")
         return container.with_envs(
             RABBITMQ_MNESIA_BASE=DATA_FOLDER,
-            **with_management(f"{DATA_FOLDER}/enabled_plugins"),
+            RABBITMQ_ENABLED_PLUGINS_FILE=f"{DATA_FOLDER}/enabled_plugins",
+            RABBITMQ_ENABLED_PLUGINS="rabbitmq_management",
         )
 
 
 class HarnessProcessLauncher(ProcessLauncher):
-    """A node with the management API at a port of its own."""
-
-    def __init__(self, address: Address, management_port: int) -> None:
-        super().__init__(address)
-        self._management_port = management_port
+    """A node that carries its owner's name."""
 
     def _launch(self, folder: Path) -> None:
-        with (folder / "rabbitmq.conf").open("a") as settings:
-            settings.write(
-                f"management.tcp.ip = {LOOPBACK}\nmanagement.tcp.port = {self._management_port}\n"
-            )
         self._write_owner(folder, 0)
         super()._launch(folder)
         assert self._process is not None
@@ -123,17 +113,6 @@ class HarnessProcessLauncher(ProcessLauncher):
         new = folder / f"{OWNER_FILE}.new"
         new.write_text(json.dumps([str(Owner.this_process()), pid, began]))
         new.replace(folder / OWNER_FILE)
-
-    def _environment(self, folder: Path) -> dict[str, str]:
-        return super()._environment(folder) | with_management(str(folder / "enabled_plugins"))
-
-
-def with_management(plugins_file: str) -> dict[str, str]:
-    """Return the environment of a node that has the management plugin, which all come with."""
-    return {
-        "RABBITMQ_ENABLED_PLUGINS_FILE": plugins_file,
-        "RABBITMQ_ENABLED_PLUGINS": "rabbitmq_management",
-    }
 
 
 async def running_node(settings: Settings, address: Address) -> Node:
@@ -151,13 +130,22 @@ async def started_node(settings: Settings, at_the_end: AsyncExitStack) -> Node:
     """Start a RabbitMQ, removed ``at_the_end``. Raises also :class:`Missing`."""
     if settings.launcher in ("systemctl", "service"):
         return await _service(settings, at_the_end)
+    host = LOOPBACK
+    if settings.launcher == "docker":
+        try:
+            host = (await asyncio.to_thread(place_of_ports, "start RabbitMQ")).host
+        except BrokerConnectionError as error:
+            raise Missing(str(error)) from error
     for left in reversed(range(FREE_PORTS_TRIED)):
-        address, management_port = Address(LOOPBACK, free_port()), free_port()
+        address, management_port = Address(host, free_port()), free_port()
         try:
             return await _throw_away(settings, at_the_end, address, management_port)
         except BrokerConnectionError:
             # Between being found free and being used, a port may be taken by anybody.
-            if not left or (await _is_free(address.port) and await _is_free(management_port)):
+            is_here = host == LOOPBACK
+            if not left or (
+                is_here and await _is_free(address.port) and await _is_free(management_port)
+            ):
                 raise
     raise AssertionError("unreachable: the last attempt raises")
 
@@ -174,7 +162,7 @@ async def _throw_away(
     how = f"by {settings.launcher}"
     if isinstance(launcher, HarnessDockerLauncher):
         how += f" of {launcher.image}"
-    management = Management(LOOPBACK, management_port, address.username, address.password)
+    management = Management(address.host, management_port, address.username, address.password)
     return await _managed(address, management, settings.timeout, how)
 
 
@@ -199,7 +187,10 @@ async def _run(
 
 
 def _management_of(settings: Settings, address: Address) -> Management:
-    host, port = settings.management or (address.host, MANAGEMENT_PORT)
+    host, port = settings.management or (
+        address.host,
+        management_port_of(address.host, address.port) or MANAGEMENT_PORT,
+    )
     return Management(host, port, address.username, address.password)
 
 

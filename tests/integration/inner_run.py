@@ -45,6 +45,8 @@ class Run:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.before: tuple[str, ...] = ()
+        """A command that runs the one behind it."""
         self.ini(*AUTO)
 
     def ini(self, *lines: str) -> None:
@@ -59,7 +61,11 @@ class Run:
         return textwrap.dedent(tests)
 
     def start(
-        self, tests: str, *options: str, output: int = subprocess.PIPE, **environment: str
+        self,
+        tests: str,
+        *options: str,
+        output: int = subprocess.PIPE,
+        **environment: str,
     ) -> subprocess.Popen[str]:
         """Start pytest, in a session of its own, with these tests."""
         (self.folder / "test_inner.py").write_text(self.dedented(tests))
@@ -71,7 +77,16 @@ class Run:
             )
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *options],
+            [
+                *self.before,
+                sys.executable,
+                "-m",
+                "pytest",
+                "-v",
+                "-p",
+                "no:cacheprovider",
+                *options,
+            ],
             cwd=self.folder,
             env={**mine, "COLUMNS": "400", **environment},
             stdin=subprocess.DEVNULL,

@@ -87,7 +87,7 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
 
     again = command_line.mooq("up", "--port", port, "--image", image)
     assert again.returncode == 1
-    assert f"port {port} is taken" in again.stderr
+    assert f"the RabbitMQ that `mooq up` started by docker has port {port} already" in again.stderr
 
     down = command_line.mooq("down", f"amqp://{LOOPBACK}:{port}")
     assert (down.returncode, down.stderr) == (0, "")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from mooq.testing.lease import Answer
-from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in
+from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in, settings_for
 from tests.managed_docker import image_at_hand
 
 WORKER = re.compile(r"^(first|second) worker: ")
@@ -89,11 +89,7 @@ def test_a_program_of_the_documentation_runs(
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A project whose only test is one of the documentation's."""
     (tmp_path / "test_documented.py").write_text(request.param)
-    own_loop, shared_loop = sorted(
-        {block.code for block in blocks_in("ini")}, key=lambda code: "= session" in code
-    )
-    settings = shared_loop if 'scope="session"' in request.param else own_loop
-    (tmp_path / "pytest.ini").write_text(settings)
+    (tmp_path / "pytest.ini").write_text(settings_for(request.param))
     return tmp_path
 
 

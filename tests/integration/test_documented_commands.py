@@ -77,8 +77,7 @@ def project(tmp_path: Path) -> Path:
     """The tutorial's project: an example, its tests, and the settings that the pages show."""
     for name in ("in2com.py", "running.py", "tests/test_in2com.py"):
         shutil.copy(ROOT / "examples" / name, tmp_path)
-    (settings,) = {block.code for block in blocks_in("ini")}
-    (tmp_path / "pytest.ini").write_text(settings)
+    (tmp_path / "pytest.ini").write_text(documentation.settings_for(""))
     return tmp_path
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from typing import Any, Literal
 
 import pytest
@@ -294,3 +296,29 @@ async def test_the_plugin_puts_a_network_before_the_tests_broker(
 async def test_a_broker_without_a_network_says_how_to_have_one(mooq_broker: Broker) -> None:
     with pytest.raises(RuntimeError, match="take mooq_faults as an argument"):
         mooq_broker.faults  # noqa: B018
+
+
+PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+
+
+@pytest.mark.parametrize(
+    "mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)], scope="session"
+)
+def test_faults_work_before_a_client_that_blocks(mooq_faults: Faults) -> None:
+    where = mooq_faults.arguments["host"], mooq_faults.arguments["port"]
+    with socket.create_connection(where, LONGEST_WAIT) as client:
+        client.sendall(PROTOCOL_HEADER)
+        assert client.recv(1) == b"\x01"  # the frame of connection.start
+        mooq_faults.cut()
+        with suppress(ConnectionResetError):
+            while client.recv(2**16):
+                pass
+    mooq_faults.vanish()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(where, LONGEST_WAIT)
+    mooq_faults.heal()
+    with socket.create_connection(where, LONGEST_WAIT) as client:
+        client.sendall(PROTOCOL_HEADER)
+        assert client.recv(1) == b"\x01"
+    with pytest.raises(ValueError, match="before must be one of"):
+        mooq_faults.cut(before="noon")  # type: ignore[arg-type]

@@ -18,9 +18,9 @@ import pytest
 
 from mooq.cli.commands import COMMANDS
 from mooq.cli.live_line import live_line
-from mooq.cli.records import Record, records
 from mooq.rabbitmq_broker.owner import beginning_of
 from mooq.rabbitmq_broker.ports import LOOPBACK
+from mooq.rabbitmq_broker.records import Record, records
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment, mooq, running
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
@@ -70,6 +70,10 @@ def silent_port() -> Iterator[int]:
         (["up", "--unit", "a.service"], "--unit goes with --launcher systemctl, not docker"),
         (["up", "--port", "0", "--launcher", "service"], "a port that its configuration sets"),
         (["up", "5672"], "unexpected extra argument (5672)"),
+        (
+            ["up", "--management-port", "15672", "--launcher", "service", "--port", "5672"],
+            "service has the management API where its configuration says",
+        ),
         (["down", "amqp://host:port"], "port"),
         (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
     ],
@@ -305,21 +309,64 @@ def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
     assert f"port {silent_port} is taken" in result.stderr
 
 
-def test_with_nothing_to_end_down_is_exit_status_3_and_says_why_docker_was_not_asked() -> None:
+def test_down_does_not_claim_that_nothing_runs_when_docker_cannot_be_asked() -> None:
     ended = mooq("down", **NO_DOCKER)
-    assert ended.returncode == 3
+    assert ended.returncode == 1
     assert ended.stdout == ""
     assert (
-        "Error: nothing that `mooq up` started runs here; cannot look for containers of `mooq up`: "
+        "Error: cannot tell whether a container runs: cannot look for containers of `mooq up`: "
         "Docker's engine does not answer"
     ) in ended.stderr
 
 
 def test_with_nothing_to_end_down_still_prints_json_and_names_each_address() -> None:
     ended = mooq("down", "5001", "localhost:5002", "--json", **NO_DOCKER)
-    assert ended.returncode == 3
+    assert ended.returncode == 1
     assert json.loads(ended.stdout) == {"ended": []}
-    assert "runs at 127.0.0.1:5001, localhost:5002" in ended.stderr
+    assert "a container runs at 127.0.0.1:5001, localhost:5002" in ended.stderr
+
+
+def test_status_lists_what_is_on_record() -> None:
+    Record("process", LOOPBACK, 5001, pid=1, began="2", management_port=15001).save()
+    Record("service", LOOPBACK, 5002).save()
+    listed = mooq("status", **NO_DOCKER)
+    assert listed.returncode == 1
+    assert listed.stdout == (
+        "amqp://guest:guest@127.0.0.1:5001 (process, management at 127.0.0.1:15001)\n"
+        "amqp://guest:guest@127.0.0.1:5002 (service)\n"
+    )
+    assert "cannot tell which containers run" in listed.stderr
+    found = json.loads(mooq("status", "--json", **NO_DOCKER).stdout)["running"]
+    assert found[0] == {
+        "address": "amqp://guest:guest@127.0.0.1:5001",
+        "host": LOOPBACK,
+        "port": 5001,
+        "launcher": "process",
+        "management": "127.0.0.1:15001",
+    }
+
+
+def test_port_of_a_broker_of_mooq_is_named_as_such(silent_port: int) -> None:
+    Record("process", LOOPBACK, silent_port, pid=1, began="2").save()
+    result = ask("up", "--port", str(silent_port))
+    assert result.exit_code == 1
+    assert f"the RabbitMQ that `mooq up` started by process has port {silent_port}" in result.stderr
+    assert f"amqp://guest:guest@{LOOPBACK}:{silent_port}" in result.stderr
+
+
+def test_management_port_that_is_taken_is_named(silent_port: int, closed_port: int) -> None:
+    result = ask("up", "--port", str(closed_port), "--management-port", str(silent_port))
+    assert result.exit_code == 1
+    assert f"port {silent_port} is taken" in result.stderr
+    assert "--management-port" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--launcher", "--port", "--timeout"])
+def test_wrong_argument_does_not_repeat_a_password(option: str) -> None:
+    result = ask("up", option, "amqp://svc:S3cret@mq.example")
+    assert result.exit_code == 2
+    assert "S3cret" not in result.stderr
+    assert "***@mq.example" in result.stderr
 
 
 def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None:
@@ -369,6 +416,14 @@ def test_the_demo_lets_two_services_talk_in_memory() -> None:
     assert result.exit_code == 0
     assert "capitals heard 'hello, Grace' by hello.grace" in result.stdout
     assert result.stdout.count("greeter heard") == 3
+
+
+def test_demo_prints_what_was_heard_as_json() -> None:
+    result = ask("demo", "--json")
+    said = json.loads(result.stdout)
+    assert said["over"] == "memory"
+    assert {"service": "greeter", "msg": "HELLO, ADA"} in said["heard"]
+    assert len(said["heard"]) == 6
 
 
 def test_the_demo_says_when_there_is_no_broker(closed_port: int) -> None:

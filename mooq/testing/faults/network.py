@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, Self, get_args
+from functools import wraps
+from typing import Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
 from mooq.testing.arguments import Arguments
+from mooq.testing.faults.shared_event import SharedEvent
 
 MOST_WAITING = 2**16  # bytes, before who sends must wait as well
 PIECES_A_SECOND = 20  # that a trickle comes in
@@ -28,6 +30,22 @@ class Kind(Enum):
     """Of what began before it."""
 
 
+F = TypeVar("F", bound="Faults")
+P = ParamSpec("P")
+
+
+def carried_out(
+    verb: Callable[Concatenate[F, P], None],
+) -> Callable[Concatenate[F, P], None]:
+    """Let a verb be called in any thread; it is done when it returns."""
+
+    @wraps(verb)
+    def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        self._carry_out(lambda: verb(self, *args, **kwargs))
+
+    return call
+
+
 class Faults:
     """A network before one broker, and what goes wrong with it. Nothing does at first.
 
@@ -38,7 +56,7 @@ class Faults:
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
-        self.is_holding: asyncio.Event = asyncio.Event()
+        self.is_holding: SharedEvent = SharedEvent()
         """Set while :meth:`hold_answers` holds one back."""
         self.has_vanished: bool = False
         self.routes: set[Route] = set()
@@ -55,6 +73,7 @@ class Faults:
     def __exit__(self, *_: object) -> None:
         self.heal()
 
+    @carried_out
     def cut(self, *, before: Moment | None = None) -> None:
         """End every connection without a word, as a broken network does; new ones are taken.
 
@@ -69,15 +88,18 @@ class Faults:
             for route in list(self.routes):
                 route.cut()
 
+    @carried_out
     def vanish(self) -> None:
         """Cut every connection, and let nobody connect: nothing listens there any more."""
         self.has_vanished = True
         self.cut()
 
+    @carried_out
     def stall(self) -> None:
         """Let nothing pass in either direction; connections stay open, and nobody is told."""
         self._is_stalled = True
 
+    @carried_out
     def hold_answers(self, after: int = 0) -> None:
         """Hold back what the broker says, once it has said so many things; it is heard itself.
 
@@ -87,6 +109,7 @@ class Faults:
         self._answers_left = after
         self.is_holding.clear()
 
+    @carried_out
     def delay(self, seconds: float) -> None:
         """Let everything arrive so many seconds later, in each direction.
 
@@ -94,6 +117,7 @@ class Faults:
         """
         self._delay = positive("seconds", seconds)
 
+    @carried_out
     def trickle(self, bytes_a_second: float) -> None:
         """Let so few bytes through in a second, in each direction of each connection.
 
@@ -101,6 +125,7 @@ class Faults:
         """
         self._rate = positive("bytes_a_second", bytes_a_second)
 
+    @carried_out
     def half_close(self) -> None:
         """End every connection in the broker's direction to the client alone.
 
@@ -109,6 +134,7 @@ class Faults:
         for route in list(self.routes):
             route.half_close()
 
+    @carried_out
     def heal(self) -> None:
         """End every fault: what was held back arrives now, and the broker can be reached."""
         self.has_vanished = self._is_stalled = False
@@ -117,6 +143,10 @@ class Faults:
         self.is_holding.clear()
         for route in list(self.routes):
             route.hurry()
+
+    def _carry_out(self, verb: Callable[[], None]) -> None:
+        """Do something to the network, which may be in the event loop of another thread."""
+        verb()
 
     def due(self, now: float, free: float, size: int) -> float:
         """Return when something sent now arrives, if all before it has by ``free``."""

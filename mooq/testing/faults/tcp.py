@@ -10,13 +10,15 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from threading import Thread
 from typing import TypeAlias
 
+from mooq.event_loops import running_loop
 from mooq.testing.arguments import Arguments
-from mooq.testing.faults.network import Faults, Kind, Link, Route
+from mooq.testing.faults.network import Faults, Kind, Link, Route, carried_out
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 2**16
@@ -113,6 +115,7 @@ class Proxy(Faults):
     def __init__(self, target: Arguments, route: type[TCPRoute] = TCPRoute) -> None:
         self._target = target
         self._route = route
+        self._loop = asyncio.get_running_loop()
         self._listener = bound(0)
         self._listener.listen()
         self._port: int = self._listener.getsockname()[1]
@@ -121,6 +124,17 @@ class Proxy(Faults):
         self._passing: set[asyncio.Task[None]] = set()
         self._serve()
 
+    def _carry_out(self, verb: Callable[[], None]) -> None:
+        if running_loop() is self._loop:
+            verb()
+            return
+
+        async def carry_out() -> None:
+            verb()
+
+        asyncio.run_coroutine_threadsafe(carry_out(), self._loop).result()
+
+    @carried_out
     def vanish(self) -> None:
         if not self.has_vanished:
             self._stop_listening()
@@ -128,6 +142,7 @@ class Proxy(Faults):
             self._listener = bound(self._port)
         super().vanish()
 
+    @carried_out
     def heal(self) -> None:
         if self.has_vanished:
             self._listener.listen()
@@ -143,8 +158,9 @@ class Proxy(Faults):
         self.cut()
         for passing in self._passing:
             passing.cancel()
-        if self._passing:
-            await asyncio.wait(self._passing)
+        under_way = [*self._passing, *([self._serving] if self._serving is not None else [])]
+        if under_way:
+            await asyncio.wait(under_way)
 
     def _serve(self) -> None:
         self._listener.setblocking(False)
@@ -212,9 +228,24 @@ def end(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def network_before(target: Arguments) -> AsyncIterator[Faults]:
-    """Put a proxy before a RabbitMQ."""
-    proxy = Proxy(target)
+    """Put a proxy before a RabbitMQ, in a thread of its own.
+
+    So it passes on what a client sends that blocks the test's event loop, or has none.
+    """
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, name="mooq network", daemon=True)
+    thread.start()
+
+    async def begin() -> Proxy:
+        return Proxy(target)
+
     try:
-        yield proxy
+        proxy = asyncio.run_coroutine_threadsafe(begin(), loop).result()
+        try:
+            yield proxy
+        finally:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(proxy.close(), loop))
     finally:
-        await proxy.close()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -1,4 +1,4 @@
-"""What `mooq up` writes down of a node that Docker does not know, for `mooq down` to find it."""
+"""Records of what `mooq up` left running: for `mooq down`, and for whoever is given its address."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class Record:
     """When the process began: its number alone may be another's by now."""
     folder: str = ""
     """What the node has on disk."""
+    management_port: int = 0
+    """Where the management API listens; 0 if that is not known."""
 
     def save(self) -> None:
         """Write the record, whole or not at all. Raises :class:`~mooq.MooqError`."""
@@ -59,6 +61,17 @@ def records() -> Iterator[Record]:
                 f"{path} does not say what `mooq up` started; end that by hand, then delete "
                 "the file"
             ) from error
+
+
+def management_port_of(host: str, port: int) -> int | None:
+    """Return where the management API of a node on record listens; None for any other node.
+
+    Raises :class:`~mooq.MooqError` for a damaged record.
+    """
+    for record in records():
+        if (record.host, record.port) == (host, port) and record.management_port:
+            return record.management_port
+    return None
 
 
 def _folder() -> Path:

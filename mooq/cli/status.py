@@ -1,0 +1,54 @@
+"""`mooq status`: what `mooq up` started and still runs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from mooq.cli.detached import Detached, containers, recorded
+from mooq.cli.parameters import json_option
+from mooq.cli.running import Failed, run
+from mooq.errors import BrokerConnectionError
+
+NOTHING_RUNS = 3
+
+
+@click.command(short_help="List what `mooq up` started.")
+@json_option
+def status(as_json: bool) -> None:
+    """List each RabbitMQ that `mooq up` started and that has not been ended.
+
+    Exit status 3 says that there is none, 1 that Docker's engine could not be asked.
+    """
+    found, unknown = run(_status())
+    if as_json:
+        click.echo(json.dumps({"running": [_described(node) for node in found]}))
+    else:
+        for node in found:
+            management = f", management at {node.management}" if node.management else ""
+            click.echo(f"{node.url} ({node.launcher}{management})")
+    if unknown:
+        raise Failed(f"cannot tell which containers run: {unknown}")
+    if not found:
+        click.echo("Nothing that `mooq up` started runs here.", err=True)
+        raise click.exceptions.Exit(NOTHING_RUNS)
+
+
+async def _status() -> tuple[list[Detached], str]:
+    """Return what runs, and why containers may not have been seen."""
+    found = recorded(timeout=1.0)
+    try:
+        return [*found, *await containers()], ""
+    except BrokerConnectionError as error:
+        return found, str(error)
+
+
+def _described(node: Detached) -> dict[str, object]:
+    return {
+        "address": node.url,
+        "host": node.host,
+        "port": node.port,
+        "launcher": node.launcher,
+        "management": node.management,
+    }
