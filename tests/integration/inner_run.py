@@ -23,6 +23,7 @@ from tests.shared_broker import leave_out
 if TYPE_CHECKING:
     from docker import DockerClient
 
+PYTEST = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider")
 NOWHERE = "tcp://127.0.0.1:1"
 LONGEST = 200.0  # seconds for an inner run
 
