@@ -22,8 +22,8 @@ from uuid import UUID
 from benchmarks.in_memory import MESSAGE, through_mooq
 from benchmarks.measuring import Measure, compare
 from benchmarks.on_rabbitmq import consuming, mooq_consumer, mooq_publisher, publishing
-from mooq import codec
-from mooq.message import Delivery, Message
+from mooq.client import codec
+from mooq.transports.message import Delivery, Message
 
 MODULES = {
     "orjson": "orjson",

@@ -20,7 +20,7 @@ from random import Random
 from typing import Any
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults.tcp import Proxy, TCPRoute
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import faults_before
 

@@ -25,13 +25,13 @@ import aiormq
 import aiormq.exceptions
 
 import mooq
-from mooq.address import Address
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.docker import DockerLauncher
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.basics.address import Address
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.docker import DockerLauncher
+from mooq.launchers.ports import LOOPBACK, free_port
 from mooq.testing.lease import Lease
-from mooq.testing.nodes import DATA_FOLDER
 from mooq.testing.run_owner import RunOwner
+from mooq.testing.server import DATA_FOLDER
 from mooq.testing.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from time import perf_counter
 
 import mooq
 from benchmarks.measuring import Measure, Ratio, compare, run
-from mooq.codec import encode
+from mooq.client.codec import encode
 from mooq.transports.memory import PUBLISHES_A_TURN
 
 MESSAGE = {"id": 17, "name": "a message like many", "tags": ["a", "b"], "price": 1.5}

@@ -1,6 +1,6 @@
 """The proof of the proof: how many faults in the in-memory broker parity notices.
 
-``python benchmarks/mutants.py --against amqp://127.0.0.1:5672`` changes ``mooq/memory_broker`` in
+``python benchmarks/mutants.py --against amqp://127.0.0.1:5672`` changes ``mooq/broker`` in
 one small way after the other: a statement left out, a comparison turned, a constant changed. Each
 mutant has to face the recorded truth, and programs that hypothesis wrote, with what the RabbitMQ
 at the address made of them. A mutant that does as RabbitMQ in all of that survives, and is listed.
@@ -26,7 +26,7 @@ import aio_pika  # noqa: F401 - so that each mutant's process has it already
 import hypothesis  # noqa: F401
 import tenacity  # noqa: F401
 
-ROOT = Path(__file__).parent.parent / "mooq" / "memory_broker"
+ROOT = Path(__file__).parent.parent / "mooq" / "broker"
 MODULES = ("routing", "queue", "virtual_host", "broker")
 TIMEOUT = 60  # seconds for one mutant: a loop without an end is a fault that shows
 TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -193,7 +193,7 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports a mutant in place of its module."""
 
     def __init__(self, mutant: Mutant) -> None:
-        self._name = f"mooq.memory_broker.{mutant.module}"
+        self._name = f"mooq.broker.{mutant.module}"
         self._source = mutant.source
 
     def find_spec(self, name: str, path: object, target: object = None) -> Any:
@@ -247,7 +247,7 @@ def collect(against: str, count: int, corpus: Path) -> None:
     """Keep what a RabbitMQ 4.0 makes of programs that hypothesis writes."""
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
-    from mooq.address import Address
+    from mooq.basics.address import Address
     from mooq.parity.programs import Program
     from mooq.parity.run import run
     from mooq.parity.strategies import programs

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from time import perf_counter
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.parity.ledger import measure
 from mooq.parity.searching import Search
 from mooq.parity.targets import InMemory

@@ -14,10 +14,10 @@ from unittest.mock import patch
 import mooq
 from benchmarks.in_memory import MESSAGE, floor, through_mooq
 from benchmarks.measuring import Measure, Ratio, compare, run
-from mooq.codec import decode, encode
-from mooq.consumer import Consumer
-from mooq.dispatcher import CallbackTask, Dispatcher
-from mooq.message import Delivery, Message, Outcome, new_message_id
+from mooq.client.codec import decode, encode
+from mooq.client.consumer import Consumer
+from mooq.client.dispatcher import CallbackTask, Dispatcher
+from mooq.transports.message import Delivery, Message, Outcome, new_message_id
 
 MESSAGES = 20_000
 

@@ -18,7 +18,7 @@ from statistics import median
 
 import mooq
 from benchmarks.load import Load
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import faults_before
 

@@ -22,11 +22,11 @@ from typing import Any
 
 import mooq
 from benchmarks.load import Load
-from mooq.address import Address
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.docker import DockerLauncher
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
-from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
+from mooq.basics.address import Address
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.docker import DockerLauncher
+from mooq.launchers.ports import LOOPBACK, free_port
+from mooq.launchers.readiness import handshake, wait_until_ready
 from mooq.testing.faults import Faults, faults_before
 
 SEED = 20171123

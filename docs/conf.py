@@ -25,11 +25,11 @@ nitpick_ignore_regex = [
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
     (
         r"py:.*",
-        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(message\.HeaderValue|address\.(Where|URL|Secret))",
+        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(transports\.message\.HeaderValue|basics\.address\.(Where|URL|Secret))",
     ),
     (
         r"py:.*",
-        r"mooq\.(transports|dispatcher|registry|testing\.(arguments|broker|redelivering))(\..*)?",
+        r"mooq\.(transports|client\.dispatcher|testing\.(arguments|broker|redelivering))(\..*)?",
     ),
 ]
 

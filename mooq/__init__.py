@@ -3,9 +3,12 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooq.channel import Channel
-    from mooq.connecting import connect
-    from mooq.connection import Connection
+    from mooq.client.channel import Channel
+    from mooq.client.connect import connect
+    from mooq.client.connection import Connection
+    from mooq.client.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
+    from mooq.client.rabbitmq import RabbitMQChannel, RabbitMQConnection
+    from mooq.client.recovery import Recovery
     from mooq.errors import (
         BadExchange,
         BadQueue,
@@ -19,11 +22,8 @@ if TYPE_CHECKING:
         NothingToConsume,
         PublishUnconfirmed,
     )
-    from mooq.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
-    from mooq.message import IncomingMessage
-    from mooq.rabbitmq import RabbitMQChannel, RabbitMQConnection
-    from mooq.rabbitmq_broker import RabbitMQBroker
-    from mooq.retrying import Recovery
+    from mooq.launchers import RabbitMQBroker
+    from mooq.transports.message import IncomingMessage
 
     __version__: str
 
@@ -53,17 +53,17 @@ __all__ = [
 ]
 
 _homes = {
-    "Channel": "channel",
-    "Connection": "connection",
-    "InMemoryBroker": "in_memory",
-    "InMemoryChannel": "in_memory",
-    "InMemoryConnection": "in_memory",
-    "IncomingMessage": "message",
-    "RabbitMQBroker": "rabbitmq_broker",
-    "RabbitMQChannel": "rabbitmq",
-    "RabbitMQConnection": "rabbitmq",
-    "Recovery": "retrying",
-    "connect": "connecting",
+    "Channel": "client.channel",
+    "Connection": "client.connection",
+    "InMemoryBroker": "client.in_memory",
+    "InMemoryChannel": "client.in_memory",
+    "InMemoryConnection": "client.in_memory",
+    "IncomingMessage": "transports.message",
+    "RabbitMQBroker": "launchers",
+    "RabbitMQChannel": "client.rabbitmq",
+    "RabbitMQConnection": "client.rabbitmq",
+    "Recovery": "client.recovery",
+    "connect": "client.connect",
 }
 
 

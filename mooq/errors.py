@@ -19,8 +19,8 @@ Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is 
 
 from __future__ import annotations
 
-from mooq.address import Address
-from mooq.wording import in_seconds
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
 
 
 class MooqError(Exception):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import mooq
-from mooq.rabbitmq_broker.ports import LOOPBACK
+from mooq.launchers.ports import LOOPBACK
 from mooq.testing.arguments import Arguments
 from mooq.testing.broker import Broker
 from mooq.testing.lease import Answer

@@ -6,9 +6,9 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from mooq.address import Address
-from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE
-from mooq.testing.nodes import HarnessDockerLauncher
+from mooq.basics.address import Address
+from mooq.launchers.docker import IMAGE_VARIABLE
+from mooq.testing.server import HarnessDockerLauncher
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer

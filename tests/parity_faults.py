@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mooq.broker import broker, queue, routing, virtual_host
 from mooq.errors import Refused
-from mooq.memory_broker import broker, queue, routing, virtual_host
-from mooq.message import Outcome
+from mooq.transports.message import Outcome
 
 Fault = Callable[[pytest.MonkeyPatch], None]
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from mooq.testing.nodes import Missing as MissingError
+from mooq.testing.server import Missing as MissingError
 
 __all__ = ["READY_TIMEOUT", "MissingError", "leave_out"]
 

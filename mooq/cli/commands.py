@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-from mooq.address import mask
+from mooq.basics.address import mask
 
 COMMANDS = ("up", "wait", "status", "down", "demo", "parity")
 """Names of modules beside this one; each has the command under the same name."""

@@ -11,11 +11,11 @@ from typing import TypeAlias
 import click
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
 from mooq.cli.running import run
-from mooq.wording import in_seconds
 
 NAMES = ("Ada", "Grace", "Edsger")
 GREETINGS = "mooq.demo.greetings"

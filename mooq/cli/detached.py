@@ -18,16 +18,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker.choosing import choose_launcher
-from mooq.rabbitmq_broker.docker import IMAGE_VARIABLE, DockerLauncher
-from mooq.rabbitmq_broker.engine import explained
-from mooq.rabbitmq_broker.launcher import Launcher
-from mooq.rabbitmq_broker.owner import beginning_of
-from mooq.rabbitmq_broker.process import ProcessLauncher
-from mooq.rabbitmq_broker.records import Record, records
-from mooq.wording import in_seconds
+from mooq.launchers.choosing import choose_launcher
+from mooq.launchers.docker import IMAGE_VARIABLE, DockerLauncher
+from mooq.launchers.engine import explained
+from mooq.launchers.launcher import Launcher
+from mooq.launchers.owner import beginning_of
+from mooq.launchers.process import ProcessLauncher
+from mooq.launchers.records import Record, records
 
 if TYPE_CHECKING:
     import docker

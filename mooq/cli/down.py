@@ -6,7 +6,7 @@ import json
 
 import click
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.cli import parameters
 from mooq.cli.detached import Detached, containers, recorded
 from mooq.cli.parameters import json_option, timeout_option

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import click
 
-from mooq.address import Address
-from mooq.retrying import check_timeout
+from mooq.basics.address import Address
+from mooq.client.recovery import check_timeout
 
 LOOPBACK = "127.0.0.1"
 

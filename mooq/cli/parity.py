@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import counted, in_seconds
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
 from mooq.cli.running import Failed, run
-from mooq.wording import counted, in_seconds
 
 if TYPE_CHECKING:
     from mooq.parity.ledger import Entry, Progress, Result

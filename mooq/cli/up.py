@@ -7,14 +7,14 @@ import time
 
 import click
 
-from mooq.address import HIGHEST_PORT, Address
+from mooq.basics.address import HIGHEST_PORT, Address
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
 from mooq.cli.running import Failed, run
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.ports import free_port, is_taken
-from mooq.rabbitmq_broker.records import Record, records
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.ports import free_port, is_taken
+from mooq.launchers.records import Record, records
 
 LAUNCHERS = ("docker", "process", "systemctl", "service")
 SERVICES = ("systemctl", "service")
@@ -121,7 +121,7 @@ def _host(host: str | None, launcher: str) -> str:
     """Return where it is to listen: here, or where Docker's engine is."""
     if host is not None or launcher != "docker":
         return LOOPBACK if host is None else host
-    from mooq.rabbitmq_broker.placing import place_of_ports
+    from mooq.launchers.placing import place_of_ports
 
     async def found() -> str:
         return place_of_ports("start RabbitMQ").host

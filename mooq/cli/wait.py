@@ -8,13 +8,13 @@ from functools import partial
 
 import click
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
 from mooq.cli import parameters
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import json_option, timeout_option
 from mooq.cli.running import run
-from mooq.rabbitmq_broker.readiness import handshake, wait_until_ready
-from mooq.wording import in_seconds
+from mooq.launchers.readiness import handshake, wait_until_ready
 
 
 @click.command(short_help="Wait until a RabbitMQ answers.")

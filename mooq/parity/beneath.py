@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from mooq.channel import Channel
-from mooq.connection import Connection
-from mooq.consumer import Consumer
+from mooq.broker.virtual_host import VirtualHost
+from mooq.client.channel import Channel
+from mooq.client.connection import Connection
+from mooq.client.consumer import Consumer
+from mooq.client.in_memory import InMemoryBroker
+from mooq.client.subscription import Subscription
 from mooq.errors import MooqError, Refused
-from mooq.in_memory import InMemoryBroker
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Delivery, Outcome
-from mooq.subscription import Subscription
 from mooq.transports.memory import MemoryChannel, MemoryTransport
+from mooq.transports.message import Delivery, Outcome
 
 if TYPE_CHECKING:
     from mooq.transports.rabbit.channel import RabbitChannel
+    from mooq.transports.rabbit.connection_pair import Wires
     from mooq.transports.rabbit.transport import RabbitTransport
-    from mooq.transports.rabbit.wires import Wires
 
 
 def arrived(connection: Connection) -> list[tuple[Consumer, Delivery]]:

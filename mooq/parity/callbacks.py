@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mooq.consumer import Callback
-from mooq.message import IncomingMessage
+from mooq.client.consumer import Callback
 from mooq.parity.programs import Consume, Fail, FailOnce, Send, Wait
+from mooq.transports.message import IncomingMessage
 
 Sending = Callable[[Consume, Send, Any], Awaitable[None]]
 

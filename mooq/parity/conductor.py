@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
-from mooq.connection import Connection
+from mooq.client.connection import Connection
 from mooq.errors import MooqError
-from mooq.message import Delivery
 from mooq.parity import beneath
 from mooq.parity.callbacks import Begun, Callbacks
 from mooq.parity.programs import (
@@ -23,6 +22,7 @@ from mooq.parity.programs import (
 from mooq.parity.stage import Member, Stage
 from mooq.parity.targets import InMemory
 from mooq.parity.waiting import until
+from mooq.transports.message import Delivery
 
 Started = tuple[str, str, Delivery]
 """A consumer, the text of a message, and the delivery that brought it."""

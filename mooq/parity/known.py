@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mooq.memory_broker.queue import Entry, Queue
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Delivery, Message
-from mooq.topology import Queue as Declaration
+from mooq.broker.queue import Entry, Queue
+from mooq.broker.virtual_host import VirtualHost
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery, Message
 
 
 def is_dead_letter(delivery: Delivery) -> bool:

@@ -17,11 +17,11 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import counted
 from mooq.parity.both import Divergence
 from mooq.parity.searching import Findings, Search
 from mooq.parity.targets import RabbitMQ
-from mooq.wording import counted
 
 CHUNK = 1000  # operations that a process does at a time
 

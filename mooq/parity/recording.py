@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import counted
 from mooq.errors import BrokerConnectionError
 from mooq.parity import trace as traces
 from mooq.parity.compare import Difference, differences
@@ -27,7 +28,6 @@ from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
 from mooq.parity.waiting import until
-from mooq.wording import counted
 
 RECORDED = Path(__file__).parent / "recorded"
 

@@ -78,7 +78,7 @@ def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_progr
     used = "".join(f"    {kind},\n" for kind in sorted(_kinds(program)))
     lines = ",\n".join(f"    {step!r}" for step in program)
     return (
-        "from mooq.address import Address\n"
+        "from mooq.basics.address import Address\n"
         "from mooq.parity.both import compared\n"
         f"from mooq.parity.programs import (\n{used})\n"
         "from mooq.parity.report import explained\n"

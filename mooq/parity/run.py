@@ -15,9 +15,9 @@ from functools import partial
 
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from mooq.connection import Connection
+from mooq.basics.wording import in_seconds
+from mooq.client.connection import Connection
 from mooq.errors import MooqError
-from mooq.message import Delivery
 from mooq.parity import beneath
 from mooq.parity.calls import SHORT, Calls
 from mooq.parity.conductor import Conductor
@@ -38,7 +38,7 @@ from mooq.parity.stage import Stage
 from mooq.parity.targets import Target
 from mooq.parity.trace import Delivered, Step, Trace
 from mooq.parity.waiting import until
-from mooq.wording import in_seconds
+from mooq.transports.message import Delivery
 
 Choices = Mapping[int, tuple[int, ...]]
 """By the number of a step: which of its calls are made, and in which order, one after the other."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from mooq.channel import Channel
-from mooq.connection import Connection
-from mooq.consumer import Callback
+from mooq.client.channel import Channel
+from mooq.client.connection import Connection
+from mooq.client.consumer import Callback
+from mooq.client.subscription import Subscription
 from mooq.errors import BadExchange, BadQueue
 from mooq.parity import beneath
 from mooq.parity.programs import Consume, connection_of
 from mooq.parity.targets import Target
 from mooq.parity.trace import Words
-from mooq.subscription import Subscription
-from mooq.topology import check_exchange_name, check_queue_name
+from mooq.transports.declarations import check_exchange_name, check_queue_name
 
 
 @dataclass(frozen=True)

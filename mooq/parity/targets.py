@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 from secrets import token_hex
 
-from mooq.address import Address
-from mooq.channel import Channel
-from mooq.connection import Connection
+from mooq.basics.address import Address
+from mooq.client.channel import Channel
+from mooq.client.connection import Connection
+from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
+from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
-from mooq.in_memory import InMemoryBroker, InMemoryConnection
-from mooq.message import Delivery, IncomingMessage
 from mooq.parity import beneath
 from mooq.parity.known import as_seen_on, virtual_host_as_on
 from mooq.parity.waiting import until
-from mooq.rabbitmq import RabbitMQConnection
 from mooq.transports.base import Receiver, Transport
 from mooq.transports.memory import MemoryChannel, MemoryTransport
+from mooq.transports.message import Delivery, IncomingMessage
 
 NEWEST_FOLLOWED = "4.0"
 

@@ -15,11 +15,11 @@ from functools import cache
 from itertools import product
 from typing import NamedTuple
 
-from mooq.address import Address
-from mooq.consumer import Callback
-from mooq.message import IncomingMessage
+from mooq.basics.address import Address
+from mooq.client.consumer import Callback
 from mooq.parity.targets import InMemory, RabbitMQ, Target
-from mooq.topology import MOST_HASHES
+from mooq.transports.declarations import MOST_HASHES
+from mooq.transports.message import IncomingMessage
 
 WORDS = ("a", "b", "", "*", "#")
 LONGEST = 4

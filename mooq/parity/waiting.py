@@ -11,9 +11,9 @@ from tenacity import (
     stop_after_delay,
 )
 
+from mooq.basics.wording import in_seconds
+from mooq.client.recovery import jittered
 from mooq.errors import MooqError
-from mooq.retrying import jittered
-from mooq.wording import in_seconds
 
 LONGEST = 60.0  # seconds
 

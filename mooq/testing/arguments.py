@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mooq.address import Address, Where
+from mooq.basics.address import Address, Where
 
 
 class Arguments(Where):

@@ -8,19 +8,19 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
-from mooq.address import URL, Address
-from mooq.channel import CLOSE_TIMEOUT
-from mooq.connecting import connect
-from mooq.connection import Connection
-from mooq.event_loops import in_another_loop
-from mooq.in_memory import InMemoryBroker
+from mooq.basics.address import URL, Address
+from mooq.client.channel import CLOSE_TIMEOUT
+from mooq.client.connect import connect
+from mooq.client.connection import Connection
+from mooq.client.in_memory import InMemoryBroker
+from mooq.client.watching import watching
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults import Faults, faults_before
 from mooq.testing.idling import wait_until_idle
 from mooq.testing.leftovers import Leaving
 from mooq.testing.recorder import Recorder
 from mooq.testing.watch import Watch
-from mooq.watching import watching
+from mooq.transports.event_loops import in_another_loop
 
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
 

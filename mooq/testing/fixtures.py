@@ -18,9 +18,9 @@ except ImportError:  # another plugin may run asynchronous fixtures, which takes
     async_fixture = pytest.fixture  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from mooq.address import Address
-    from mooq.channel import Channel
-    from mooq.connection import Connection
+    from mooq.basics.address import Address
+    from mooq.client.channel import Channel
+    from mooq.client.connection import Connection
     from mooq.testing.broker import Backend, Broker
     from mooq.testing.faults import Faults
     from mooq.testing.lease import Answer
@@ -83,7 +83,7 @@ def mooq_address(mooq_backend: Backend, request: pytest.FixtureRequest) -> Addre
 
 def address_in_memory() -> Address:
     """Return the address of another broker in memory."""
-    from mooq.address import Address
+    from mooq.basics.address import Address
 
     serial = next(_serial)
     return Address(f"in-memory-{serial}", virtual_host=f"mooq-{serial}")
@@ -91,7 +91,7 @@ def address_in_memory() -> Address:
 
 def address_on(answer: Answer, virtual_host: str) -> Address:
     """Return the address of a virtual host of the run's RabbitMQ."""
-    from mooq.address import Address
+    from mooq.basics.address import Address
 
     return Address(
         answer["host"], answer["port"], answer["username"], answer["password"], virtual_host

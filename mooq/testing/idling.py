@@ -16,11 +16,11 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from mooq.basics.wording import counted, in_seconds
 from mooq.errors import Lost, MooqError
-from mooq.event_loops import in_loop
 from mooq.testing.watch import Watch
 from mooq.testing.watched_transport import WatchedChannel
-from mooq.wording import counted, in_seconds
+from mooq.transports.event_loops import in_loop
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import json
 import socket
 from typing import NamedTuple, TypedDict
 
-from mooq.address import Secret
+from mooq.basics.address import Secret
 
 LOOPBACK = "127.0.0.1"
 ANSWER_TIMEOUT = 900.0  # seconds for RabbitMQ, a download of its image included

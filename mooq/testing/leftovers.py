@@ -8,12 +8,12 @@ from collections import Counter
 from contextlib import suppress
 from typing import Any
 
+from mooq.basics.wording import counted
 from mooq.errors import MooqError, Refused
-from mooq.message import Outcome
 from mooq.testing.idling import deliver_all
 from mooq.testing.watch import Watch
 from mooq.testing.watched_transport import WatchedChannel
-from mooq.wording import counted
+from mooq.transports.message import Outcome
 
 LONGEST_DELIVERY = 10.0  # seconds
 REMEDY = "consume and await them, or mark the test with mooq_allow_leftovers"

@@ -13,7 +13,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
+from mooq.launchers.owner import LABEL, Owner, beginning_of
 from mooq.testing.virtual_hosts import Management
 
 OWNER_FILE = "owner.json"

@@ -149,7 +149,7 @@ def pytest_terminal_summary(
     elif missing := answer.get("missing"):
         terminalreporter.write_line(f"mooq: no RabbitMQ: {missing}", yellow=True)
     elif config.get_verbosity() >= 0:
-        from mooq.wording import counted
+        from mooq.basics.wording import counted
 
         tests = counted(story.virtual_hosts, "test")
         terminalreporter.write_line(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooq.rabbitmq_broker.owner import Owner
+    from mooq.launchers.owner import Owner
     from mooq.testing.virtual_hosts import Management
 
 ALL_IS_WELL = "all is well"
@@ -69,7 +69,7 @@ def main() -> None:
     # Imported here because nothing of it is wanted after a run that ends well.
     from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-    from mooq.rabbitmq_broker.owner import Owner
+    from mooq.launchers.owner import Owner
     from mooq.testing import orphans
     from mooq.testing.virtual_hosts import Management
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, SupportsIndex, overload
 
-from mooq.codec import decode
-from mooq.message import Delivery, Message
+from mooq.client.codec import decode
+from mooq.transports.message import Delivery, Message
 
 
 class Event(Enum):

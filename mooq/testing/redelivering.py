@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mooq.client.watching import watching
 from mooq.testing.recorder import Recorder
 from mooq.testing.watch import Watch
-from mooq.watching import watching
 
 
 @contextmanager

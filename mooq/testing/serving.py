@@ -12,11 +12,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, closing, suppress
 
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker.owner import Owner
+from mooq.launchers.owner import Owner
 from mooq.testing import orphans
 from mooq.testing.lease import ANOTHER, DONE, Answer
-from mooq.testing.nodes import Missing, Node, running_node, started_node
 from mooq.testing.reaper import Reaper
+from mooq.testing.server import Missing, Node, running_node, started_node
 from mooq.testing.settings import Settings
 from mooq.testing.story import Story
 from mooq.testing.virtual_hosts import AHEAD, Management, VirtualHosts

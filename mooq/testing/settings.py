@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mooq.address import Address
+    from mooq.basics.address import Address
 
 T = TypeVar("T")
 
@@ -166,7 +166,7 @@ def _one_of(name: str, value: str, choices: dict[str, T]) -> T:
 
 def _shown(value: str) -> str:
     """Return a value for an error, without the password that it may hold."""
-    from mooq.address import mask  # waits, since pytest loads this file in every run
+    from mooq.basics.address import mask  # waits, since pytest loads this file in every run
 
     return repr(mask(value))
 
@@ -179,7 +179,7 @@ def _meant(name: str, read: Callable[[str], T], value: str) -> T:
 
 
 def _address(value: str) -> Address:
-    from mooq.address import Address  # waits, since pytest loads this file in every run
+    from mooq.basics.address import Address  # waits, since pytest loads this file in every run
 
     address = Address.from_url(value)
     if address.ssl:
@@ -205,7 +205,7 @@ def _regular_expression(value: str) -> re.Pattern[str]:
 
 
 def _host_and_port(value: str) -> tuple[str, int]:
-    from mooq.address import check_port
+    from mooq.basics.address import check_port
 
     host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
     if not host or not port.isdecimal():

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from mooq.address import Address, check_port
+from mooq.basics.address import Address, check_port
 from mooq.testing.broker import Broker
 from mooq.testing.virtual_hosts import MANAGEMENT_PORT, Management
 

@@ -13,13 +13,13 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
 
-from mooq.dispatcher import CallbackTask, Dispatcher
-from mooq.event_loops import running_loop
-from mooq.message import Message
+from mooq.client.dispatcher import CallbackTask, Dispatcher
+from mooq.client.watching import Watcher
 from mooq.testing.recorder import Record, Recorder
 from mooq.testing.watched_transport import WatchedChannel, WatchedTransport
 from mooq.transports.base import Transport
-from mooq.watching import Watcher
+from mooq.transports.event_loops import running_loop
+from mooq.transports.message import Message
 
 
 class Watch(Watcher):

@@ -7,13 +7,13 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mooq.address import Address
-from mooq.dispatcher import Dispatcher
+from mooq.basics.address import Address
+from mooq.client.dispatcher import Dispatcher
 from mooq.errors import Lost, Refused
-from mooq.message import Delivery, Message, Outcome
 from mooq.testing.recorder import Event, Record
-from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, Transport, TransportChannel
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Delivery, Message, Outcome
 
 if TYPE_CHECKING:
     from mooq.testing.watch import Watch

@@ -12,10 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import Refused
-from mooq.message import Delivery, Message, Outcome
-from mooq.topology import Exchange, Queue
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Delivery, Message, Outcome
 
 GOODBYE_TIMEOUT = 3.0  # seconds for an answer that only says that an end was understood
 

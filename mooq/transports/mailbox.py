@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from threading import RLock
 from time import sleep
 
-from mooq.event_loops import running_loop
-from mooq.memory_broker.broker import Broker
+from mooq.broker.broker import Broker
+from mooq.transports.event_loops import running_loop
 
 
 class Listener:

@@ -16,14 +16,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.broker.broker import Channel, Connection
 from mooq.errors import BrokerConnectionError, Lost, Refused
-from mooq.memory_broker.broker import Channel, Connection
-from mooq.message import Delivery, Message, Outcome
-from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, Transport, TransportChannel
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.failover import NodesTransport
 from mooq.transports.mailbox import Listener, Mailbox
-from mooq.transports.nodes import NodesTransport
+from mooq.transports.message import Delivery, Message, Outcome
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,11 +11,11 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from mooq.address import broker_name
-from mooq.memory_broker.broker import Channel
-from mooq.message import Message
-from mooq.topology import Queue
+from mooq.basics.address import broker_name
+from mooq.broker.broker import Channel
+from mooq.transports.declarations import Queue
 from mooq.transports.memory import listening
+from mooq.transports.message import Message
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
+from mooq.launchers.owner import LABEL, Owner, beginning_of
 from mooq.testing.lease import Answer
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out

@@ -12,9 +12,9 @@ import os
 import subprocess
 import sys
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.launchers import RabbitMQBroker
 from mooq.transports.rabbit import RabbitTransport
 
 RABBITMQ = "rabbitmq-server.service"  # Debian's name for it

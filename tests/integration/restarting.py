@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 import mooq
-from mooq.address import Address
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.basics.address import Address
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.ports import LOOPBACK, free_port
 from mooq.testing.faults import Faults
 from mooq.transports.rabbit import RabbitTransport
 from tests.conftest import BrokerAddress

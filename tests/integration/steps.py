@@ -16,7 +16,7 @@ from tenacity import (
 )
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from tests.integration.inbox import LONGEST_WAIT, Inbox
 from tests.waiting import patience
 

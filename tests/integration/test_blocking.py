@@ -131,8 +131,8 @@ async def test_one_that_waits_however_long_is_not(
     conn: mooq.Connection, chan: mooq.Channel, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    for room in ("consumer", "blocking"):
-        monkeypatch.setattr(f"mooq.{room}.monotonic", clock)
+    for module in ("consumer", "slow_callbacks"):
+        monkeypatch.setattr(f"mooq.client.{module}.monotonic", clock)
 
     async def waits(message: mooq.IncomingMessage) -> None:
         for _ in range(2):

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 import mooq
-from mooq.address import Address
-from mooq.rabbitmq_broker.readiness import handshake
+from mooq.basics.address import Address
+from mooq.launchers.readiness import handshake
 from mooq.testing.lease import Answer
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.restarting import ControlledLauncher, own_rabbitmq

@@ -77,8 +77,8 @@ async def test_messages_pass_a_network_that_trickles(
 async def test_closing_ends_though_the_network_has_stalled(
     mooq_faults: Faults, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for room in ("asking", "transports.rabbit.wire"):
-        monkeypatch.setattr(f"mooq.{room}.GOODBYE_TIMEOUT", 0.2)
+    for module in ("client.requests", "transports.rabbit.connection"):
+        monkeypatch.setattr(f"mooq.{module}.GOODBYE_TIMEOUT", 0.2)
     async with no_task_left():
         other = await mooq.connect(**mooq_faults.arguments)
         channel, inbox = await other.create_channel(), HeldInbox()
@@ -99,7 +99,7 @@ async def test_closing_ends_though_the_network_has_stalled(
 async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
     mooq_faults: Faults, mooq_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mooq.transports.rabbit.wires.HEARTBEAT", 1)
+    monkeypatch.setattr("mooq.transports.rabbit.connection_pair.HEARTBEAT", 1)
     conn = await mooq_broker.connect()
     chan, inbox = await conn.create_channel(), Inbox()
     await consume(chan, inbox)

@@ -12,8 +12,8 @@ import pytest
 import pytest_asyncio
 
 import mooq
-from mooq.address import Address
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.basics.address import Address
+from mooq.launchers.ports import LOOPBACK, free_port
 from mooq.testing.faults import Faults
 from tests.conftest import Connect
 from tests.integration.inbox import LONGEST_WAIT, Inbox

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mooq
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.launchers.ports import LOOPBACK, free_port
 from tests import command_line
 from tests.command_line import LONGEST_COMMAND, running
 from tests.managed_docker import image_at_hand

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import mooq
-from mooq.rabbitmq_broker.owner import beginning_of
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
-from mooq.rabbitmq_broker.process import SERVER_FOLDERS
-from mooq.rabbitmq_broker.records import Record
+from mooq.launchers.owner import beginning_of
+from mooq.launchers.ports import LOOPBACK, free_port
+from mooq.launchers.process import SERVER_FOLDERS
+from mooq.launchers.records import Record
 from tests import command_line
 from tests.command_line import LONGEST_COMMAND, running
 from tests.shared_broker import leave_out

@@ -14,7 +14,7 @@ import pytest
 
 import mooq
 from benchmarks.load import Load
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.launchers.ports import LOOPBACK, free_port
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
 
@@ -99,7 +99,7 @@ async def running() -> AsyncIterator[Cluster]:
 async def test_nothing_confirmed_is_lost_when_nodes_are_stopped_and_cut_off_under_load(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mooq.transports.rabbit.wires.HEARTBEAT", 1)  # noticed after 6 s
+    monkeypatch.setattr("mooq.transports.rabbit.connection_pair.HEARTBEAT", 1)  # noticed after 6 s
     load = Load()
     async with (
         running() as cluster,

@@ -14,8 +14,8 @@ import pytest
 
 import mooq
 from mooq.cli.parameters import address as read_address
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
-from mooq.rabbitmq_broker.readiness import handshake
+from mooq.launchers.ports import LOOPBACK, free_port
+from mooq.launchers.readiness import handshake
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import mooq
-from mooq.rabbitmq_broker.placing import EVERYWHERE, Place, place_of_ports
+from mooq.launchers.placing import EVERYWHERE, Place, place_of_ports
 from tests.integration.inner_run import ONE_TEST, Run, run
 from tests.managed_docker import image_at_hand
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults, faults_before

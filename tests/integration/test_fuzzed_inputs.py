@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.fuzz_inputs import compare, damage
-from mooq.address import Address
+from mooq.basics.address import Address
 from tests.conftest import BrokerAddress
 
 SEED = 20

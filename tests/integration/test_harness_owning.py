@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker.errors import NotFound
 
-from mooq.rabbitmq_broker.owner import LABEL, Owner, beginning_of
+from mooq.launchers.owner import LABEL, Owner, beginning_of
 from mooq.testing.orphans import OWNER_FILE
 from mooq.testing.reaper import Reaper
 from tests.integration.inner_run import (

@@ -6,7 +6,7 @@ import pytest
 
 import mooq
 from benchmarks.fuzz_publishing import TRAVEL, fuzz
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import Faults
 

@@ -15,14 +15,14 @@ from uuid import uuid4
 import pytest
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.docker import DockerLauncher
-from mooq.rabbitmq_broker.engine import fetch_reaper_image
-from mooq.rabbitmq_broker.owner import Owner
-from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
-from mooq.rabbitmq_broker.readiness import prove_restart
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.docker import DockerLauncher
+from mooq.launchers.engine import fetch_reaper_image
+from mooq.launchers.owner import Owner
+from mooq.launchers.ports import LOOPBACK, check_free, free_port
+from mooq.launchers.readiness import prove_restart
 from mooq.testing.lease import Answer
 from mooq.transports.rabbit import RabbitTransport
 from tests.integration.inbox import LONGEST_WAIT
@@ -265,7 +265,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(
 
 ATTEMPT = f"""
 import asyncio, os
-from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.launchers import RabbitMQBroker
 
 def attempt():
     broker = RabbitMQBroker(host="localhost", port={free_port()}, launcher="docker")

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
-from mooq.rabbitmq_broker.process import SERVER_FOLDERS, ProcessLauncher
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.ports import LOOPBACK, check_free, free_port
+from mooq.launchers.process import SERVER_FOLDERS, ProcessLauncher
 from mooq.transports.rabbit import RabbitTransport
 from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out
@@ -157,7 +157,7 @@ def test_no_root_is_needed(temporary_folder: Path) -> None:
     os.chown(temporary_folder, NOBODY, NOBODY)
     script = f"""
 import asyncio, os, tempfile
-from mooq.rabbitmq_broker import RabbitMQBroker
+from mooq.launchers import RabbitMQBroker
 
 async def attempt(timeout):
     port = {free_port()}

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.commands import SYSTEM_FOLDERS
-from mooq.rabbitmq_broker.ports import check_free
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.commands import SYSTEM_FOLDERS
+from mooq.launchers.ports import check_free
 from mooq.transports.rabbit import RabbitTransport
 from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out

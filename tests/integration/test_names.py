@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.broker import Backend
 from mooq.testing.lease import Answer
 from mooq.testing.virtual_hosts import Management

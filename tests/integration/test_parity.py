@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.parity import beneath
 from mooq.parity.both import compared
 from mooq.parity.compare import differences

@@ -164,7 +164,7 @@ async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
     await let_queue_answer_questions_only(
         mooq_rabbitmq, mooq_broker.virtual_host, "q", longest=3, is_ended_by_get=False
     )
-    monkeypatch.setattr("mooq.transports.rabbit.wires.CONTROL_TIMEOUT", 0.3)
+    monkeypatch.setattr("mooq.transports.rabbit.connection_pair.CONTROL_TIMEOUT", 0.3)
 
     with pytest.raises(NotIdle, match=r"last seen: no answer about queue 'q'"):
         await mooq_broker.idle(timeout=0.2)

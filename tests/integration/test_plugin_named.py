@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from mooq.rabbitmq_broker.owner import Owner
+from mooq.launchers.owner import Owner
 from mooq.testing.lease import Answer
 from mooq.testing.virtual_hosts import Management
 from tests.integration.inner_run import (

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from mooq.rabbitmq_broker.owner import Owner, beginning_of
+from mooq.launchers.owner import Owner, beginning_of
 from mooq.testing.orphans import OWNER_FILE
 from tests.integration.inner_run import (
     LONGEST,

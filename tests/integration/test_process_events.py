@@ -70,7 +70,7 @@ async def test_a_cycle_without_a_message_ends_after_a_tenth_of_a_second_or_so(
 async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
     conn: mooq.Connection, chan: mooq.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mooq.connection.CYCLE", LONGEST_WAIT)
+    monkeypatch.setattr("mooq.client.connection.CYCLE", LONGEST_WAIT)
     inbox = await consume(chan, Inbox())
     publisher = await conn.create_channel()
     await publisher.publish(exchange_name="log", msg="warm")
@@ -228,7 +228,7 @@ async def test_who_forgets_to_process_events_is_told_in_the_log(
     callback_log: LogLines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.01)
+    monkeypatch.setattr("mooq.client.dispatcher.REMIND_AFTER", 0.01)
     await chan.register_consumer(
         "q", exchange_name="log", exchange_type="direct", callback=(inbox := Inbox())
     )
@@ -251,7 +251,7 @@ async def test_who_processes_events_is_not_reminded(
     callback_log: LogLines,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mooq.dispatcher.REMIND_AFTER", 0.0)
+    monkeypatch.setattr("mooq.client.dispatcher.REMIND_AFTER", 0.0)
     inbox = await consume(chan, HeldInbox())
     async with processing(conn):
         await publish_each(chan, range(3))

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 import mooq
-from mooq.address import Secret
+from mooq.basics.address import Secret
 from mooq.testing.broker import Backend
 from mooq.testing.lease import Answer
 from mooq.testing.virtual_hosts import Management

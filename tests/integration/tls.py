@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import trustme
 
-from mooq.address import Address
-from mooq.rabbitmq_broker import RabbitMQBroker
-from mooq.rabbitmq_broker.ports import LOOPBACK, free_port
+from mooq.basics.address import Address
+from mooq.launchers import RabbitMQBroker
+from mooq.launchers.ports import LOOPBACK, free_port
 from tests.managed_docker import ManagedDockerLauncher
 from tests.shared_broker import READY_TIMEOUT, MissingError, leave_out
 

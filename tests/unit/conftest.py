@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mooq.memory_broker.broker import Broker, Channel, Connection
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.topology import Exchange
-from mooq.topology import Queue as Declaration
+from mooq.broker.broker import Broker, Channel, Connection
+from mooq.broker.virtual_host import VirtualHost
+from mooq.transports.declarations import Exchange
+from mooq.transports.declarations import Queue as Declaration
 from tests.unit.driving import OWNER, Clock, Log, connect
 
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from mooq.broker.broker import Broker, Channel, Connection
+from mooq.broker.queue import Queue
+from mooq.broker.virtual_host import VirtualHost
 from mooq.errors import Refused
-from mooq.memory_broker.broker import Broker, Channel, Connection
-from mooq.memory_broker.queue import Queue
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Delivery, Message, Outcome
+from mooq.transports.message import Delivery, Message, Outcome
 
 OWNER, STRANGER = "the owner's connection", "another connection"
 TAKER = "the channel that takes messages"

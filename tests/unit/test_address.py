@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooq.address import Address, broker_name, check_port
+from mooq.basics.address import Address, broker_name, check_port
 
 SECRET = "sesame"
 SCHEMES = ["amqp://", "amqps://", "AMQP://", "amqp:", "http://", ""]

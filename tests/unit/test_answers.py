@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import Lost
 from mooq.transports.rabbit.answers import GONE, answered, explain
 

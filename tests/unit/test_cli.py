@@ -18,9 +18,9 @@ import pytest
 
 from mooq.cli.commands import COMMANDS
 from mooq.cli.live_line import live_line
-from mooq.rabbitmq_broker.owner import beginning_of
-from mooq.rabbitmq_broker.ports import LOOPBACK
-from mooq.rabbitmq_broker.records import Record, records
+from mooq.launchers.owner import beginning_of
+from mooq.launchers.ports import LOOPBACK
+from mooq.launchers.records import Record, records
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment, mooq, running
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}

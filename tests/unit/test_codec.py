@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooq import json_text
-from mooq.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
-from mooq.message import Delivery, Message
+from mooq.client import json_text
+from mooq.client.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
+from mooq.transports.message import Delivery, Message
 
 HALF = "\ud800"  # a lone surrogate, as a wrongly decoded file name may hold
 DEEP = 100_000

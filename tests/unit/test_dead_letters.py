@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mooq.memory_broker.queue import Consumer, Queue
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Delivery, Message
-from mooq.topology import Exchange
-from mooq.topology import Queue as Declaration
+from mooq.broker.queue import Consumer, Queue
+from mooq.broker.virtual_host import VirtualHost
+from mooq.transports.declarations import Exchange
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery, Message
 from tests.unit.driving import FIRST, OWNER, TAKER, bodies, publish, take
 
 

@@ -13,16 +13,16 @@ from functools import partial
 
 import pytest
 
-from mooq.address import Address
-from mooq.consumer import Consumer
-from mooq.dispatcher import Dispatcher, finished
-from mooq.memory_broker.broker import Broker, Channel
-from mooq.message import IncomingMessage, Message
-from mooq.timed_out import TimedOutCallbacks
-from mooq.topology import Queue
+from mooq.basics.address import Address
+from mooq.broker.broker import Broker, Channel
+from mooq.client.consumer import Consumer
+from mooq.client.dispatcher import Dispatcher, finished
+from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import Receiver
+from mooq.transports.declarations import Queue
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import Link, MemoryChannel, MemoryTransport
+from mooq.transports.message import IncomingMessage, Message
 
 TIMEOUT = 60.0
 

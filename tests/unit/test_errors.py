@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
 
 ADDRESS = Address("h", 7, "ann", "secret", "tests")

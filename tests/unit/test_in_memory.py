@@ -11,7 +11,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 import mooq
-from mooq.address import Address
+from mooq.basics.address import Address
 
 
 @pytest.fixture

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from mooq import registry
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker import RabbitMQBroker, commands
-from mooq.rabbitmq_broker.choosing import choose_launcher
-from mooq.rabbitmq_broker.docker import DockerLauncher
-from mooq.rabbitmq_broker.finishing import finish
-from mooq.rabbitmq_broker.launcher import Launcher, last_lines
-from mooq.rabbitmq_broker.ports import LOOPBACK, check_free, free_port
-from mooq.rabbitmq_broker.process import ProcessLauncher
-from mooq.rabbitmq_broker.service import ServiceLauncher
-from mooq.rabbitmq_broker.systemctl import SystemctlLauncher
+from mooq.launchers import RabbitMQBroker, commands
+from mooq.launchers.choosing import choose_launcher
+from mooq.launchers.docker import DockerLauncher
+from mooq.launchers.finishing import finish
+from mooq.launchers.launcher import Launcher, last_lines
+from mooq.launchers.ports import LOOPBACK, check_free, free_port
+from mooq.launchers.process import ProcessLauncher
+from mooq.launchers.service import ServiceLauncher
+from mooq.launchers.systemctl import SystemctlLauncher
+from mooq.transports import registry
 from tests.waiting import until
 
 KINDS = [
@@ -130,8 +130,8 @@ async def test_a_missing_command_is_an_error_that_names_it(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
-    monkeypatch.setattr("mooq.rabbitmq_broker.process.SERVER_FOLDERS", "/nowhere")
+    monkeypatch.setattr("mooq.launchers.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr("mooq.launchers.process.SERVER_FOLDERS", "/nowhere")
     broker = RabbitMQBroker(
         host="localhost",
         port=free_port(),
@@ -172,7 +172,7 @@ async def test_a_unit_that_cannot_be_started_is_an_error_with_the_words_of_syste
 
 
 async def test_sudo_is_missed_only_by_who_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr("mooq.launchers.commands.SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setattr("shutil.which", lambda name, path: None if name == "sudo" else "/bin/x")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     commands.check_installed("service")
@@ -182,7 +182,7 @@ async def test_sudo_is_missed_only_by_who_is_not_root(monkeypatch: pytest.Monkey
 
 
 async def test_an_already_done_future_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mooq.rabbitmq_broker.commands.SYSTEM_FOLDERS", "/nowhere")
+    monkeypatch.setattr("mooq.launchers.commands.SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     broker = RabbitMQBroker(host="localhost", port=3, launcher="service")
     is_running: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -308,7 +308,7 @@ def test_the_end_of_a_log_is_its_last_twenty_lines() -> None:
 
 def test_choosing_a_launcher_imports_nothing_that_only_its_use_needs() -> None:
     script = (
-        "import sys; from mooq.rabbitmq_broker import RabbitMQBroker;"
+        "import sys; from mooq.launchers import RabbitMQBroker;"
         "[RabbitMQBroker(host='localhost', port=1, launcher=name)"
         " for name in ('docker', 'process', 'systemctl', 'service')];"
         "print({'tenacity', 'testcontainers', 'docker', 'aio_pika'} & set(sys.modules))"

@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 
 import mooq
-from mooq.rabbitmq_broker.ports import LOOPBACK
+from mooq.launchers.ports import LOOPBACK
 from mooq.testing.virtual_hosts import Management
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mooq.broker.broker import Broker, Channel
 from mooq.errors import Refused
-from mooq.memory_broker.broker import Broker, Channel
-from mooq.message import Outcome
-from mooq.topology import Exchange, Queue
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
 # Users and virtual hosts

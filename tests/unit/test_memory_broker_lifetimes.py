@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
+from mooq.broker.broker import Broker, Channel, Connection
 from mooq.errors import Refused
-from mooq.memory_broker.broker import Broker, Channel, Connection
-from mooq.message import Message, Outcome
-from mooq.topology import Exchange, Queue
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Message, Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
 # Queues that end by themselves

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from mooq.message import Delivery, IncomingMessage, Message, check_message_id, new_message_id
+from mooq.transports.message import (
+    Delivery,
+    IncomingMessage,
+    Message,
+    check_message_id,
+    new_message_id,
+)
 
 
 def test_a_message_is_persistent_json_unless_told_otherwise() -> None:
@@ -43,7 +49,7 @@ def test_no_two_messages_have_the_same_id() -> None:
 
 
 def test_no_two_processes_make_the_same_ids() -> None:
-    make = "from mooq.message import new_message_id; print(new_message_id())"
+    make = "from mooq.transports.message import new_message_id; print(new_message_id())"
     others = {
         subprocess.run(
             [sys.executable, "-c", make], capture_output=True, text=True, check=True

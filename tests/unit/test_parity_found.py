@@ -1,8 +1,8 @@
 """What parity programs found in the in-memory broker, as RabbitMQ 3.10, 4.0 and 4.3 answer."""
 
-from mooq.memory_broker.queue import Consumer, Queue
-from mooq.message import Delivery, Message
-from mooq.topology import Queue as Declaration
+from mooq.broker.queue import Consumer, Queue
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery, Message
 
 
 def test_a_full_consumer_that_has_room_again_before_its_turn_keeps_its_place() -> None:

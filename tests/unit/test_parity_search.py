@@ -8,11 +8,10 @@ from functools import partial
 
 import pytest
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.broker import virtual_host
+from mooq.broker.queue import Entry, Queue
 from mooq.errors import BrokerConnectionError
-from mooq.memory_broker import virtual_host
-from mooq.memory_broker.queue import Entry, Queue
-from mooq.message import Delivery
 from mooq.parity import beneath, searching
 from mooq.parity.programs import size
 from mooq.parity.report import explained
@@ -20,7 +19,8 @@ from mooq.parity.searching import Search
 from mooq.parity.strategies import programs
 from mooq.parity.targets import InMemory, RabbitMQ
 from mooq.parity.topics import keys, matches, patterns, prove
-from mooq.topology import Queue as Declaration
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery
 from tests.topic_pairs import TOPIC_PAIRS
 
 

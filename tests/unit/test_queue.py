@@ -11,9 +11,9 @@ from itertools import cycle, islice
 
 import pytest
 
-from mooq.memory_broker.queue import Consumer, Queue
-from mooq.message import Delivery, Message
-from mooq.topology import Queue as Declaration
+from mooq.broker.queue import Consumer, Queue
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery, Message
 
 NO_LIMIT = 65535
 

@@ -15,9 +15,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mooq.memory_broker.queue import Consumer, Queue
-from mooq.message import Delivery, Message
-from mooq.topology import Queue as Declaration
+from mooq.broker.queue import Consumer, Queue
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Delivery, Message
 
 
 class NaiveQueue(RuleBasedStateMachine):

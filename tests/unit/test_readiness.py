@@ -10,8 +10,8 @@ from itertools import pairwise
 import pytest
 
 from mooq.errors import BrokerConnectionError
-from mooq.rabbitmq_broker.launcher import Launcher
-from mooq.rabbitmq_broker.readiness import FIRST_WAIT, LONGEST_PROBE, Probe, wait_until_ready
+from mooq.launchers.launcher import Launcher
+from mooq.launchers.readiness import FIRST_WAIT, LONGEST_PROBE, Probe, wait_until_ready
 
 
 class Node(Launcher):

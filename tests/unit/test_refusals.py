@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mooq import errors, refusals
-from mooq.address import Address
+from mooq import errors
+from mooq.basics.address import Address
+from mooq.client import refusals
 from mooq.errors import MooqError, Refused
 
 ADDRESS = Address("h", 7, virtual_host="tests")

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from tenacity import RetryCallState
 
-from mooq.address import Address
-from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
-from mooq.retrying import (
+from mooq.basics.address import Address
+from mooq.client.recovery import (
     Recovery,
     ask_again,
     backing_off,
@@ -22,6 +21,7 @@ from mooq.retrying import (
     jittered,
     worth_waiting,
 )
+from mooq.errors import BrokerConnectionError, Lost, MooqError, Refused, Unconfirmed
 
 NEVER_BACK = (
     r"^the connection to broker\.example:5672 was lost and did not come back within 0\.2 s; is the "

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooq.memory_broker.routing import (
+from mooq.broker.routing import (
     BINDINGS,
     Bindings,
     DirectBindings,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mooq import topology
 from mooq.errors import BadExchange, BadQueue
-from mooq.topology import Exchange, Queue
+from mooq.transports import declarations as topology
+from mooq.transports.declarations import Exchange, Queue
 
 HALF = "\ud800"  # a lone surrogate, as a wrongly decoded file name may hold
 ALLOWED = "only ASCII letters, digits, space and -_.:@#,/+ are allowed"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from mooq.broker.queue import Queue
+from mooq.broker.virtual_host import VirtualHost
 from mooq.errors import Refused
-from mooq.memory_broker.queue import Queue
-from mooq.memory_broker.virtual_host import VirtualHost
-from mooq.message import Message
-from mooq.topology import Exchange
-from mooq.topology import Queue as Declaration
+from mooq.transports.declarations import Exchange
+from mooq.transports.declarations import Queue as Declaration
+from mooq.transports.message import Message
 from tests.unit.driving import OWNER, STRANGER, Clock, bodies, locked, publish
 
 

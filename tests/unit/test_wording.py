@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mooq.wording import counted, in_seconds
+from mooq.basics.wording import counted, in_seconds
 
 
 @pytest.mark.parametrize(

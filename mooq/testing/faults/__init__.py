@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults.network import Faults
 

@@ -9,16 +9,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from mooq.address import Address
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError, Lost, Refused, Unconfirmed
-from mooq.message import Delivery, Message, Outcome
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults.network import Faults, Kind, Route
-from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, TransportChannel
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.failover import NodesTransport
 from mooq.transports.memory import MemoryTransport, ways
-from mooq.transports.nodes import NodesTransport
-from mooq.wording import in_seconds
+from mooq.transports.message import Delivery, Message, Outcome
 
 T = TypeVar("T")
 

@@ -16,9 +16,9 @@ from functools import partial
 from threading import Thread
 from typing import TypeAlias
 
-from mooq.event_loops import running_loop
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, Route, carried_out
+from mooq.transports.event_loops import running_loop
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 2**16

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import aiormq
 from aiormq.abc import AbstractChannel, AbstractConnection
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.transports.rabbit.tls import tls_trouble
 

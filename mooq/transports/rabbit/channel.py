@@ -9,13 +9,13 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.errors import Refused
-from mooq.message import Delivery, Message, Outcome
-from mooq.topology import Exchange, Queue
 from mooq.transports.base import Receiver, Transport, TransportChannel
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.rabbit.answers import to_the_end
+from mooq.transports.rabbit.connection_pair import Wires
 from mooq.transports.rabbit.consuming import Consumers, delivery_of
 from mooq.transports.rabbit.publishing import Publisher
-from mooq.transports.rabbit.wires import Wires
 
 
 class RabbitChannel(TransportChannel):

@@ -15,7 +15,7 @@ from pamqp import frame as amqp
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from mooq.message import Message
+from mooq.transports.message import Message
 from mooq.transports.rabbit.writing import WritingChannel
 
 PERSISTENT, TRANSIENT = 2, 1

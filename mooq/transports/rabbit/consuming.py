@@ -11,12 +11,12 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused
-from mooq.message import Delivery, Message
 from mooq.transports.base import Receiver
+from mooq.transports.message import Delivery, Message
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.confirming import PERSISTENT
+from mooq.transports.rabbit.connection_pair import Wires, in_time
 from mooq.transports.rabbit.settling import SettlingChannel
-from mooq.transports.rabbit.wires import Wires, in_time
 
 
 class Consumers:

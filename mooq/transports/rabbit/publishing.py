@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import aiormq
 
+from mooq.basics.wording import in_seconds
 from mooq.errors import Blocked, Lost, Refused, Unconfirmed
-from mooq.message import Message
+from mooq.transports.message import Message
 from mooq.transports.rabbit.answers import (
     GONE,
     REFUSED,
@@ -20,8 +21,7 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.wires import Wires
-from mooq.wording import in_seconds
+from mooq.transports.rabbit.connection_pair import Wires
 
 
 class Publisher:

@@ -11,7 +11,7 @@ from aiormq.exceptions import InvalidFrameError
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from mooq.message import Outcome
+from mooq.transports.message import Outcome
 from mooq.transports.rabbit.writing import WritingChannel
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mooq.address import Address
+from mooq.basics.address import Address
 from mooq.errors import Refused
-from mooq.transports.nodes import NodesTransport
+from mooq.transports.failover import NodesTransport
 from mooq.transports.rabbit.channel import RabbitChannel
-from mooq.transports.rabbit.wires import Wires
+from mooq.transports.rabbit.connection_pair import Wires
 
 
 class RabbitTransport(NodesTransport):

@@ -1,0 +1,246 @@
+"""Where a broker listens and who is asking; checked once for every transport."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
+from urllib.parse import SplitResult, quote, unquote_to_bytes, urlsplit
+
+from mooq.basics.utf8 import utf8
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+HIGHEST_PORT = 65535
+LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
+DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
+ARGUMENTS = {
+    "timeout": "timeout=",
+    "connection_timeout": "timeout=",
+    "cafile": "ssl=",
+    "capath": "ssl=",
+    "cadata": "ssl=",
+    "cacertfile": "ssl=",
+    "certfile": "ssl=",
+    "keyfile": "ssl=",
+    "no_verify_ssl": "ssl=",
+    "ssl_options": "ssl=",
+    "verify": "ssl=",
+}
+"""Options of other clients' URLs, and the argument of :func:`mooq.connect` that does the same."""
+
+
+class Secret(str):
+    """A password that :func:`repr` does not show, also inside of other objects."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class URL(str):
+    """A URL whose password :func:`repr` does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(mask(str(self)))
+
+
+def mask(text: str) -> str:
+    """Return a text without the user and password of any URL in it."""
+    return re.sub(r"(\w+://).*@", r"\1***@", text)
+
+
+class Where(TypedDict):
+    """The arguments that lead to an address, of all that takes them one by one."""
+
+    host: str
+    port: int
+    username: str
+    password: str
+    virtual_host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Host, port, virtual host and credentials of one broker.
+
+    Raises ``ValueError`` or ``TypeError``, naming the part that is wrong.
+    """
+
+    host: str = "localhost"
+    port: int = 5672
+    username: str = "guest"
+    password: str = field(default="guest", repr=False)
+    virtual_host: str = "/"
+    ssl: bool | SSLContext | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what no broker could be reached by."""
+        for name in ("host", "username", "password", "virtual_host"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+            utf8(name, value)
+        for name in ("username", "password"):
+            # In a URL without one the client would put guest, who may well be let in.
+            if not getattr(self, name):
+                raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
+            if "\0" in getattr(self, name):  # it ends both in SASL PLAIN (RFC 4616)
+                raise ValueError(f"{name} holds a NUL, which no login can carry; leave it out")
+        if not self.virtual_host:
+            raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
+        if len(self.virtual_host) > LONGEST_VIRTUAL_HOST:
+            raise ValueError(
+                f"virtual_host {self.virtual_host[:30]!r}… has {len(self.virtual_host)} "
+                f"characters; at most {LONGEST_VIRTUAL_HOST} are allowed"
+            )
+        check_host(self.host)
+        check_port(self.port)
+        check_ssl(self.ssl)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def where(self) -> Where:
+        """The address as arguments; ``ssl`` says how to speak there, and is not among them."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "username": self.username,
+            "password": Secret(self.password),
+            "virtual_host": self.virtual_host,
+        }
+
+    @property
+    def url(self) -> URL:
+        """The address as :meth:`from_url` reads it, without ``ssl``."""
+        user, password, virtual_host = (
+            quote(part, safe="") for part in (self.username, self.password, self.virtual_host)
+        )
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return URL(f"amqp://{user}:{password}@{host}:{self.port}/{virtual_host}")
+
+    @property
+    def name(self) -> str:
+        """The name under which a broker at this address is registered: ``host_port``."""
+        return broker_name(self.host, self.port)
+
+    @classmethod
+    def from_url(cls, url: str, ssl: bool | SSLContext | None = None) -> Address:
+        """Read ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
+
+        ``amqps`` asks for TLS. Raises ``TypeError`` for what is no str, ``ValueError`` for any
+        other scheme, for a bad port, for ``amqps`` with ``ssl=False``, and for a query: options
+        are arguments of :func:`mooq.connect`.
+        """
+        if not isinstance(url, str):
+            raise TypeError(f"url must be a str, not {type(url).__name__}")
+        scheme, found, _ = url.partition("://")
+        if not found or scheme.lower() not in DEFAULT_PORTS:
+            said = f", not {scheme!r}" if found and scheme.isalnum() else ""
+            raise ValueError(f"url must begin with amqp:// or amqps://{said}")
+        parts = _split(url)
+        if parts is None or "@" in parts.path:
+            # Not shown, nor chained: where a password holds a '/', what stands for the port, or
+            # for the virtual host, is a part of it.
+            raise ValueError(
+                f"url has a bad host or port: the port must be a number between 1 and "
+                f"{HIGHEST_PORT}; in user, password and virtual host write '/' as %2F, ':' as %3A "
+                "and '@' as %40"
+            )
+        if parts.fragment:
+            raise ValueError("url holds '#'; in user, password and virtual host write it as %23")
+        if parts.query:
+            raise ValueError(_options(parts.query))
+        if ssl is False and parts.scheme == "amqps":
+            raise ValueError("url asks for TLS (amqps) and ssl=False for none: choose one")
+        path = parts.path[1:]
+        return cls(
+            host=parts.hostname or "localhost",
+            port=DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port,
+            username=_unquoted("user", "guest" if parts.username is None else parts.username),
+            password=_unquoted("password", "guest" if parts.password is None else parts.password),
+            virtual_host=_unquoted("virtual host", path) if path else "/",
+            ssl=ssl if ssl is not None else parts.scheme == "amqps",
+        )
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it has no host or port that could be meant."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - which is read, and refused, only when it is asked for
+    except ValueError:
+        return None
+    return parts
+
+
+def _unquoted(part: str, quoted: str) -> str:
+    """Return a part of a URL as it is meant."""
+    try:
+        return unquote_to_bytes(quoted).decode()
+    except UnicodeDecodeError:
+        pass  # not chained: that error holds the part, which may be the password
+    raise ValueError(f"the {part} in url is not UTF-8; escape it as UTF-8, 'é' as %C3%A9, say")
+
+
+def _options(query: str) -> str:
+    """Return what to do with the options of a URL. Values are not shown: one may be a password."""
+    names = list(dict.fromkeys(one.partition("=")[0] for one in query.split("&") if one))
+    named = [
+        f"{name!r}: pass {ARGUMENTS[name]} instead"
+        if name in ARGUMENTS
+        else f"{name!r}: leave it out"
+        for name in names
+    ]
+    return f"url holds options, which mooq does not read from it ({'; '.join(named) or 'empty'})"
+
+
+def check_host(host: str) -> str:
+    """Return the name or IP address of a machine; ``ValueError``, with no password in it."""
+    if not host:
+        raise ValueError("host is empty; name a host, such as 'localhost'")
+    if "://" in host:
+        place = re.search(r"@([\w.-]+(?::\d+)?)(?=[/?#]|$)", host)
+        scheme = host.partition("://")[0]
+        shown = f"{scheme}://***@{place[1]}" if place else f"{scheme}://***"
+        raise ValueError(f"host is a URL, {shown}; pass it as url=")
+    if "@" in host:
+        raise ValueError(
+            "host holds '@'; pass username= and password= apart from host=, or a URL as url="
+        )
+    if re.fullmatch(r"[^:]+:\d+", host):
+        name, _, port = host.partition(":")
+        raise ValueError(f"host {host!r} holds a port; pass host={name!r} and port={port}")
+    if wrong := re.search(r"[/?#\\]", host):
+        raise ValueError(f"host holds {wrong[0]!r}; give the name or IP address of a machine alone")
+    return host
+
+
+def check_port(port: int) -> int:
+    """Return the port, or raise ``TypeError`` or ``ValueError`` when it is none."""
+    if not isinstance(port, int) or isinstance(port, bool):
+        raise TypeError(f"port must be an int, not {type(port).__name__}")
+    if not 1 <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be between 1 and {HIGHEST_PORT}, not {port}")
+    return port
+
+
+def check_ssl(ssl: object) -> None:
+    """Raise ``TypeError`` unless it says whether, or how, to speak TLS."""
+    if ssl is None or isinstance(ssl, bool):
+        return
+    from ssl import SSLContext  # costs milliseconds, and most have no use for it
+
+    if not isinstance(ssl, SSLContext):
+        raise TypeError(f"ssl must be True, False or an ssl.SSLContext, not {type(ssl).__name__}")
+
+
+def broker_name(host: str, port: int) -> str:
+    """Return the name under which a broker is registered."""
+    return f"{host}_{port}"

@@ -1,0 +1,331 @@
+"""One channel: publish, register producers and consumers, get. Written once for every broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Never, TypeVar
+
+from mooq.client import refusals
+from mooq.client.codec import check_headers, encode
+from mooq.client.consumer import Callback, Consumer
+from mooq.client.dispatcher import Dispatcher
+from mooq.client.get import Getter
+from mooq.client.lifetime import Lifetime
+from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
+from mooq.client.requests import ANSWER_TIMEOUT, Asker, goodbye
+from mooq.client.subscription import Subscription, declare_exchange
+from mooq.errors import (
+    Lost,
+    PublishUnconfirmed,
+    Refused,
+    Unconfirmed,
+)
+from mooq.transports.base import TransportChannel
+from mooq.transports.declarations import (
+    Exchange,
+    Queue,
+    check_exchange_name,
+    check_prefetch_count,
+    check_queue_name,
+    check_routing_key,
+    check_routing_keys,
+)
+from mooq.transports.message import (
+    JSON_TYPE,
+    Headers,
+    IncomingMessage,
+    Message,
+    check_message_id,
+)
+
+T = TypeVar("T")
+
+CLOSE_TIMEOUT = 10.0
+_DEFAULT_ROUTING_KEYS = [""]
+
+
+class Channel(Lifetime):
+    """A channel of a connection, made by ``connection.create_channel()``.
+
+    Its methods may be called concurrently. After :meth:`close`, also by leaving ``async with``,
+    they raise :class:`~mooq.BrokerConnectionError`. While the connection is lost they wait for
+    it to come back, at most 30 seconds, and raise the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        internal_chan: TransportChannel,
+        loop: asyncio.AbstractEventLoop,
+        dispatcher: Dispatcher | None = None,
+        recover: Callable[[], Awaitable[None]] | None = None,
+        recovery: Recovery = DEFAULT_RECOVERY,
+        enter: Callable[[], None] | None = None,
+    ) -> None:
+        self._internal = internal_chan
+        self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
+        self._asker = Asker(internal_chan, loop, recover, recovery, enter)
+        self._getter = Getter(internal_chan, self._asker)
+        self._producers: dict[Exchange, None] = {}
+        self._subscriptions: list[Subscription] = []
+        self._is_restoring = False
+        self._is_closing = False
+        self.has_ended: bool = False
+        """Whether it has ended at the broker too, and takes none of the connection's channels."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether :meth:`close` has been called, on the channel or on its connection."""
+        return self._is_closing
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the broker has ended the channel's consumers, and they must be made anew."""
+        return self._internal.is_lost or self._is_restoring
+
+    @keyword_only
+    async def register_producer(
+        self, *positional: Never, exchange_name: str, exchange_type: str
+    ) -> None:
+        """Declare a durable exchange to publish to; one that exists like this is left as it is.
+
+        ``exchange_type`` is ``"direct"``, ``"fanout"`` or ``"topic"``. Raises
+        :class:`~mooq.BadExchange` for a name or type that cannot be used, and for an exchange
+        that exists with another type (AMQP 0-9-1 §1.7.2.1).
+        """
+        refuse_positional(positional, "register_producer(exchange_name=…, exchange_type=…)")
+        self._asker.check_open()
+        exchange = Exchange(exchange_name, exchange_type)
+        await self._asker.ask(lambda _: declare_exchange(self._internal, exchange))
+        self._producers[exchange] = None
+
+    async def register_consumer(
+        self,
+        queue_name: str | None = None,
+        routing_keys: str | Iterable[str] = _DEFAULT_ROUTING_KEYS,
+        *,
+        exchange_name: str,
+        exchange_type: str,
+        callback: Callback,
+        prefetch_count: int = 100,
+        dead_letter_exchange: str | None = None,
+    ) -> str:
+        """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
+
+        Declares the exchange and the queue and binds them by each of ``routing_keys``. A fanout
+        needs none, a direct exchange uses ``""`` unless told otherwise, a topic needs one. A
+        ``queue_name`` makes a durable queue, whose consumers take turns; ``None`` makes one that
+        is exclusive to this channel and gone with it. Returns the queue's name.
+
+        ``callback`` is an async function of one argument, :class:`~mooq.IncomingMessage`. The
+        message is acknowledged when it returns. When it raises, the message is delivered once
+        more; when it raises again, the message goes to ``dead_letter_exchange``, or is discarded
+        and logged. At most ``prefetch_count`` (1 … 65535) messages are unacknowledged at a time.
+
+        Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
+        properties that cannot be used or differ from what exists,
+        :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
+        ``TypeError`` and ``ValueError`` for other arguments. Nothing is registered then; the
+        exchange, which others may use as well by now, stays declared.
+        """
+        self._asker.check_open()
+        exchange = Exchange(exchange_name, exchange_type)
+        subscription = Subscription(
+            exchange,
+            Queue.for_consumer(queue_name, dead_letter_exchange),
+            check_routing_keys(
+                routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
+            ),
+            check_prefetch_count(prefetch_count),
+            Consumer(callback, self._internal, dead_letter_exchange, self._dispatcher.timed_out),
+        )
+        beginning = asyncio.ensure_future(
+            self._asker.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+        )
+        try:
+            name = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            # A consumer that nobody knows of would take messages: let it begin, and end it.
+            self._asker.undo(self._end_once_begun(beginning, subscription))
+            raise
+        self._subscriptions.append(subscription)
+        return name
+
+    @keyword_only
+    async def publish(
+        self,
+        *positional: Never,
+        exchange_name: str,
+        msg: object,
+        routing_key: str = "",
+        mandatory: bool = False,
+        headers: Headers | None = None,
+        message_id: str | None = None,
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> None:
+        """Publish a message, and return when the broker has confirmed that it has it.
+
+        ``msg`` is anything that JSON can hold, up to 16 MiB; ``headers`` are described at
+        :func:`mooq.client.codec.check_headers`. Concurrent calls share the channel and keep their
+        order. ``mandatory`` makes it an error that no queue is bound for the message. A message
+        gets a ``message_id`` of its own unless one is given (up to 255 bytes).
+
+        Ends in one of three ways: confirmed; refused, by :class:`~mooq.ExchangeNotFound`,
+        :class:`~mooq.BadExchange`, :class:`~mooq.MessageUnroutable`,
+        :class:`~mooq.BrokerInternalError` or :class:`~mooq.BrokerConnectionError`; unknown,
+        :class:`~mooq.PublishUnconfirmed`, when ``timeout`` seconds or the connection ended first.
+        ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
+        """
+        if positional:
+            refuse_positional(positional, "publish(exchange_name=…, msg=…)")
+        if self._asker.is_closed:
+            self._asker.check_open()
+        message = Message(
+            encode(msg),
+            check_exchange_name(exchange_name),
+            check_routing_key(routing_key),
+            check_message_id(message_id),
+            JSON_TYPE,
+            check_headers(headers),
+        )
+        if timeout is not ANSWER_TIMEOUT:  # the usual one costs no check
+            check_timeout(timeout)
+        if mandatory is not False and not isinstance(mandatory, bool):
+            raise TypeError(f"mandatory must be a bool, not {type(mandatory).__name__}")
+        try:
+            await self._asker.ask(
+                lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
+            )
+        except Refused as refused:
+            raise refusals.of_exchange(refused, exchange_name, self._internal.address) from refused
+        except Unconfirmed as unconfirmed:
+            raise PublishUnconfirmed(
+                f"message {message.message_id} to exchange {exchange_name!r} at "
+                f"{self._internal.address} was sent but not confirmed ({unconfirmed}); it may have "
+                "arrived: publish it again with the same message_id, so that a receiver can tell"
+            ) from unconfirmed
+
+    async def get(self, queue_name: str, timeout: float | None = None) -> IncomingMessage:
+        """Take one message off a queue, acknowledged, and return it as a callback would get it.
+
+        An empty queue raises :class:`~mooq.NothingToConsume`; with a ``timeout`` in seconds it is
+        waited for, and :class:`~mooq.ConsumeTimeout` raised when none came. Raises
+        :class:`~mooq.ConsumerQueueNotFound` for a queue that does not exist.
+        """
+        self._asker.check_open()
+        check_queue_name(queue_name)
+        if timeout is not None:
+            check_timeout(timeout)
+        return await self._getter.get(queue_name, timeout)
+
+    async def delete_queue(self, queue_name: str) -> None:
+        """Delete a queue with its messages; its consumers end. Nothing happens without one.
+
+        Raises :class:`~mooq.BadQueue` for a queue that is exclusive to another connection.
+        """
+        self._asker.check_open()
+        check_queue_name(queue_name)
+        await self._asker.ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
+
+    async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
+        """End the channel's consumers and the channel; closing again does nothing.
+
+        Running callbacks may take up to ``timeout`` seconds to finish, and are acknowledged;
+        those cut off then, and messages whose callback has not begun, are given back.
+        """
+        check_timeout(timeout)
+        if self._is_closing:
+            return
+        self._asker.check_loop()
+        self._is_closing = True
+        try:
+            await self.stop_consuming()
+            # Until they are done callbacks may use the channel: to publish a reply, say.
+            await self._dispatcher.finish(timeout, self._internal)
+        finally:
+            self._dispatcher.cut_off(self._internal)
+            await self.end()
+
+    async def end(self) -> None:
+        """End the channel at once; what its callbacks hold goes back to its queue."""
+        self._is_closing = True
+        self._asker.is_closed = True
+        try:
+            await self.stop_consuming()
+        finally:
+            self._getter.begin_anew()
+            try:
+                async with goodbye():
+                    await self._internal.close()
+            finally:
+                self.has_ended = True
+
+    async def stop_consuming(self) -> None:
+        """End the consumers and give back what has arrived for them; running callbacks go on."""
+        async with goodbye():
+            for subscription in self._subscriptions:
+                await subscription.end(self._internal)
+        await self._dispatcher.give_back(self._internal)
+
+    @property
+    def closed_by(self) -> Refused | None:
+        """The reason for which the broker closed the channel of the consumers, if it did."""
+        return self._internal.closed_by
+
+    def report_of_loss(self) -> str:
+        """Return why the broker closed the channel of the consumers, for the log."""
+        reason, address = self._internal.closed_by, self._internal.address
+        text = "" if reason is None else f" [{reason.text}]"
+        if not refusals.is_consumer_timeout(reason):
+            return f"the broker closed a channel to {address}; its consumers begin again{text}"
+        running = self._dispatcher.running_on(self._internal)
+        if not running:
+            return (
+                f"messages of a channel to {address} waited for process_events() longer than the "
+                f"broker's consumer_timeout, so it closed the channel and requeued them{text}"
+            )
+        return (
+            f"callback {running[0].name} has held a message of queue {running[0].queue_name!r} at "
+            f"{address} for longer than the broker's consumer_timeout, so the broker closed the "
+            "channel and requeued the message; it is not begun again while the callback runs. "
+            f"Make the callback shorter, or raise consumer_timeout{text}"
+        )
+
+    def wake(self) -> None:
+        """Let whoever waits on the channel look again: its consumers were lost."""
+        if self.is_lost:
+            self._getter.begin_anew()
+
+    def move(self, internal: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on by another channel of the transport's, in another event loop, once restored."""
+        self._internal = internal
+        self._asker.move(internal, loop)
+        self._getter.move(internal)
+        for subscription in self._subscriptions:
+            subscription.consumer.channel = internal
+
+    async def restore(self) -> None:
+        """Open again after a loss, and register anew what was registered."""
+        self._is_restoring = True  # until all of it is: an attempt may be lost half-way
+        await self._internal.open()
+        for exchange in self._producers:
+            await declare_exchange(self._internal, exchange)
+        for subscription in self._subscriptions:
+            if subscription.tag is not None:
+                await subscription.begin_again(self._internal, self._dispatcher)
+        self._is_restoring = False
+
+    async def flush(self) -> None:
+        """Return when all that the broker had sent to the channel's consumers has arrived."""
+        with contextlib.suppress(Lost):
+            await self._internal.flush()
+
+    async def _end_once_begun(
+        self, beginning: asyncio.Future[str], subscription: Subscription
+    ) -> None:
+        await beginning
+        await subscription.end(self._internal)
+        await self._dispatcher.give_back(subscription.consumer)

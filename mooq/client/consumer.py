@@ -1,0 +1,140 @@
+"""A delivery's way through a callback: decode, await, acknowledge or give back.
+
+The same for every transport, so that callback failures cannot differ between them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable, signature
+from time import monotonic
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+from mooq.client.codec import decode
+from mooq.client.failures import outcome_of_failure
+from mooq.client.slow_callbacks import NEGLIGIBLE, report_block, rest
+from mooq.client.timed_out import TimedOutCallbacks
+from mooq.transports.base import TransportChannel
+from mooq.transports.message import Delivery, IncomingMessage, Outcome
+
+Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
+
+
+class Consumer:
+    """One registered callback and the channel on which its deliveries are settled.
+
+    Raises ``TypeError`` for a callback that cannot be called with a message.
+    """
+
+    def __init__(
+        self,
+        callback: Callback,
+        channel: TransportChannel,
+        dead_letter_exchange: str | None,
+        timed_out: TimedOutCallbacks,
+    ) -> None:
+        check_callback(callback)
+        self.channel = channel
+        self.queue_name = ""
+        self.task_name: str = f"mooq callback {callback_name(callback)}"
+        self._callback = callback
+        self._dead_letter_exchange = dead_letter_exchange
+        self._timed_out = timed_out
+
+    async def handle(self, delivery: Delivery) -> Exception | None:
+        """Run the callback for a delivery and settle it; return what the callback raised.
+
+        A failure is tried once more; the next time the message is rejected, which dead-letters
+        it if its queue says where. A callback that is cut off leaves its message to be delivered
+        again.
+        """
+        try:
+            await self._run(delivery)
+        except asyncio.CancelledError:
+            await self._settle(delivery, Outcome.GIVE_BACK)
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a callback raises is its failure
+            outcome = await outcome_of_failure(
+                self.channel,
+                delivery,
+                f"callback {self.name}",
+                self.queue_name,
+                self._dead_letter_exchange,
+                error,
+            )
+            await self._settle(delivery, outcome)
+            return error
+        await self._settle(delivery, Outcome.ACKNOWLEDGE)
+        return None
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        if self._timed_out.entries:
+            await self._timed_out.settle(self.channel, delivery, outcome)
+        else:
+            await self.channel.settle(delivery, outcome)
+
+    async def _run(self, delivery: Delivery) -> None:
+        """Decode and await the callback; raise its failure, CancelledError only when cut off."""
+        try:
+            began = monotonic()
+            result = self._callback(decode(delivery))
+            steps = result if type(result) is CoroutineType else self._awaiting(result)
+            try:
+                awaited = steps.send(None)
+            except StopIteration:
+                return
+            finally:
+                if (took := monotonic() - began) > NEGLIGIBLE:
+                    self._report_block(took)
+            await rest(steps, awaited, self._report_block)
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # Given back as if cut off, the message would come again at once, without end.
+            raise RuntimeError(
+                f"callback {self.name} awaited something that was cancelled"
+            ) from cancelled
+
+    def _report_block(self, took: float) -> None:
+        report_block(self.name, self.queue_name, took)
+
+    async def _awaiting(self, result: object) -> None:
+        if not isawaitable(result):
+            raise TypeError(
+                f"callback {self.name} returned {type(result).__name__}, which cannot be "
+                "awaited: define it with async def"
+            )
+        await result
+
+    @property
+    def name(self) -> str:
+        """The callback's name in logs and errors."""
+        return callback_name(self._callback)
+
+
+def check_callback(callback: Callback) -> None:
+    """Raise ``TypeError`` for what cannot be called with one argument, the message."""
+    if not callable(callback):
+        raise TypeError(
+            f"callback must be callable, not {type(callback).__name__}: pass an async function "
+            "that takes one argument"
+        )
+    try:
+        parameters = signature(callback)
+    except ValueError:  # of some that are written in C
+        return
+    try:
+        parameters.bind({})
+    except TypeError:
+        raise TypeError(
+            f"callback {callback_name(callback)} is called with one argument, the message, but "
+            f"takes {parameters}"
+        ) from None
+
+
+def callback_name(callback: Callback) -> str:
+    """Return what a callback is called in logs and errors."""
+    return getattr(callback, "__qualname__", None) or repr(callback)

@@ -1,0 +1,178 @@
+"""What has arrived on one connection and waits for process_events(), and the callbacks that run."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable
+
+from mooq.basics.wording import in_seconds
+from mooq.client import refusals
+from mooq.client.consumer import Consumer
+from mooq.client.timed_out import TimedOutCallbacks
+from mooq.transports.base import TransportChannel
+from mooq.transports.message import Delivery, Outcome
+
+CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
+REMIND_AFTER = 5.0  # seconds that the first message may wait before somebody is told why
+
+log: logging.Logger = logging.getLogger("mooq.callbacks")
+
+CallbackTask = asyncio.Task[Exception | None]
+
+
+class Dispatcher:
+    """The deliveries of one connection, in order of arrival, and the tasks started for them."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[tuple[Consumer, Delivery]] = deque()
+        self._running: dict[CallbackTask, tuple[Consumer, Delivery]] = {}
+        self.timed_out = TimedOutCallbacks()
+        self._something = asyncio.Event()
+        self._is_processed = False
+        self._reminder: asyncio.TimerHandle | None = None
+
+    @property
+    def waiting(self) -> list[Delivery]:
+        """What has arrived and whose callback has not begun, in order."""
+        return [delivery for _, delivery in tuple(self._arrived)]
+
+    @property
+    def running(self) -> list[CallbackTask]:
+        """The callbacks that have begun and are not done."""
+        return list(self._running)
+
+    def put(self, consumer: Consumer, delivery: Delivery) -> None:
+        """Add a delivery for a consumer."""
+        if not self._arrived:  # else wait() does not wait, and who did has been told
+            self._something.set()
+            if self._reminder is None and not self._is_processed:
+                self._reminder = asyncio.get_running_loop().call_later(REMIND_AFTER, self._remind)
+        self._arrived.append((consumer, delivery))
+
+    def _remind(self) -> None:
+        """Say what is missing where messages arrive and nobody has ever started a callback."""
+        if self._arrived and not self._is_processed:
+            log.warning(
+                "%s waiting but process_events() is not running; start it as a background task: "
+                "asyncio.create_task(connection.process_events())",
+                "1 message is" if len(self._arrived) == 1 else f"{len(self._arrived)} messages are",
+            )
+
+    def wake(self) -> None:
+        """Let whoever waits look again: the connection was lost or closed."""
+        self._something.set()
+
+    async def wait(self) -> None:
+        """Return when there is a delivery, or :meth:`wake` was called since the last time."""
+        if not self._arrived:
+            await self._something.wait()
+        self._something.clear()
+
+    def start_all(self) -> list[CallbackTask]:
+        """Start a callback for everything that has arrived, in order; return their tasks."""
+        self._is_processed = True
+        started = []
+        create_task = asyncio.get_running_loop().create_task
+        while self._arrived:
+            pair = self._arrived.popleft()
+            task = create_task(self._run(*pair), name=pair[0].task_name)
+            self._running[task] = pair
+            started.append(task)
+        return started
+
+    async def _run(self, consumer: Consumer, delivery: Delivery) -> Exception | None:
+        try:
+            if (
+                delivery.redelivered
+                and self.timed_out.entries
+                and await self.timed_out.take_up(consumer.queue_name, consumer.channel, delivery)
+            ):
+                return None
+            return await consumer.handle(delivery)
+        finally:
+            # Cheaper than a done callback, which the event loop would call in a turn of its own.
+            self._running.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
+
+    def begin_anew(self) -> None:
+        """Forget everything: the event loop that it belonged to is closed."""
+        self._arrived.clear()
+        self._running.clear()
+        self.timed_out.entries.clear()
+        self._something = asyncio.Event()
+        self._reminder = None
+
+    def forget_lost(self) -> None:
+        """Drop what arrived on channels that are lost: the broker will deliver it again.
+
+        Callbacks that run go on. Those that took longer than the broker's ``consumer_timeout`` are
+        not begun again beside themselves.
+        """
+        self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
+        for consumer, delivery in self._running.values():
+            channel = consumer.channel
+            if channel.is_lost and refusals.is_consumer_timeout(channel.closed_by):
+                self.timed_out.add(consumer.queue_name, delivery)
+
+    def running_on(self, channel: TransportChannel) -> list[Consumer]:
+        """Return the consumers whose callbacks run on a channel, the longest first."""
+        return [consumer for consumer, _ in self._running.values() if consumer.channel is channel]
+
+    async def give_back(self, owner: TransportChannel | Consumer) -> None:
+        """Return what arrived on a channel or for a consumer, and was not begun, to its queue."""
+        arrived, self._arrived = self._arrived, deque()
+        mine = []
+        for consumer, delivery in arrived:
+            if owner in (consumer, consumer.channel):
+                mine.append((consumer, delivery))
+            else:
+                self._arrived.append((consumer, delivery))
+        for consumer, delivery in mine:
+            await consumer.channel.settle(delivery, Outcome.GIVE_BACK)
+
+    async def finish(self, timeout: float, channel: TransportChannel | None = None) -> None:
+        """Let running callbacks, of one channel or all, end within ``timeout`` seconds.
+
+        Those that have not are cut off then. A callback that closes its own channel is not waited
+        for: it is the one waiting.
+        """
+        await finished(self._others(channel), timeout)
+
+    def cut_off(self, channel: TransportChannel | None = None) -> None:
+        """Cancel what still runs, of one channel or all."""
+        for task in self._others(channel):
+            task.cancel()
+
+    def _others(self, channel: TransportChannel | None) -> list[CallbackTask]:
+        current = asyncio.current_task()
+        return [
+            task
+            for task, (consumer, _) in self._running.items()
+            if task is not current and channel in (None, consumer.channel)
+        ]
+
+
+async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
+    """Return when all tasks are done; those that are not within ``timeout`` seconds are cut off."""
+    tasks = list(tasks)
+    if not tasks:
+        return
+    try:
+        _, late = await asyncio.wait(tasks, timeout=timeout)
+    except asyncio.CancelledError:
+        for task in tasks:
+            task.cancel()
+        raise
+    for task in late:
+        log.warning(
+            "%s was cut off: it did not end within %s", task.get_name(), in_seconds(timeout)
+        )
+        task.cancel()
+    if late:
+        _, stubborn = await asyncio.wait(late, timeout=CUT_OFF_TIMEOUT)
+        for task in stubborn:
+            log.warning(
+                "%s is still running after being cancelled; it must not swallow CancelledError",
+                task.get_name(),
+            )

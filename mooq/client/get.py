@@ -1,0 +1,125 @@
+"""Taking one message off a queue: at once, or as soon as there is one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NoReturn
+
+from mooq.basics.wording import in_seconds
+from mooq.client.codec import decode
+from mooq.client.failures import outcome_of_failure
+from mooq.client.requests import Asker, goodbye
+from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
+from mooq.transports.base import Receiver, TransportChannel
+from mooq.transports.message import Delivery, IncomingMessage, Outcome
+
+
+class Getter:
+    """Gets messages one by one on one channel."""
+
+    def __init__(self, channel: TransportChannel, asker: Asker) -> None:
+        self._channel = channel
+        self._asker = asker
+        self._waiting: set[asyncio.Future[Delivery | None]] = set()
+
+    def move(self, channel: TransportChannel) -> None:
+        """Get by another channel: the event loop of the one before is closed."""
+        self._channel = channel
+        self._waiting.clear()
+
+    def begin_anew(self) -> None:
+        """Let those who wait for a message wait anew: their consumers are gone."""
+        for arrived in self._waiting:
+            arrived.cancel()
+
+    async def get(self, queue_name: str, timeout: float | None) -> IncomingMessage:
+        """Return the first message that can be decoded; see :meth:`mooq.Channel.get`."""
+        while True:
+            delivery = await self._take(queue_name)
+            if delivery is None and timeout is not None:
+                delivery = await self._wait_for_one(queue_name, timeout)
+            if delivery is None:
+                place = f"queue {queue_name!r} at {self._channel.address}"
+                if timeout is None:
+                    raise NothingToConsume(f"{place} is empty; give a timeout to wait")
+                raise ConsumeTimeout(f"{place} stayed empty for {in_seconds(timeout)}")
+            message = await self._accept(delivery, queue_name)
+            if message is not None:
+                return message
+
+    async def _take(self, queue_name: str) -> Delivery | None:
+        return await self._asker.ask_of_queue(queue_name, lambda: self._channel.get(queue_name))
+
+    async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
+        """Return the first message that comes within the timeout; None when none does."""
+        given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(self._consume_one(queue_name, timeout, given_up))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            # A message that nobody waits for any more would stay with its consumer.
+            given_up.set_result(None)
+            self._asker.undo(self._return_once_here(waiting))
+            raise
+
+    async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
+        delivery = await waiting
+        if delivery is not None:
+            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+
+    async def _consume_one(
+        self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
+    ) -> Delivery | None:
+        """Return a message by a consumer for just one, begun anew when it is lost."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while not given_up.done() and (left := deadline - loop.time()) > 0:
+            tag, arrived = await self._asker.ask_of_queue(
+                queue_name, lambda: self._begin(queue_name)
+            )
+            either: list[asyncio.Future[Any]] = [arrived, given_up]
+            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            async with goodbye():
+                await self._channel.cancel(tag)
+            self._waiting.discard(arrived)
+            if not arrived.done():
+                return None
+            if not arrived.cancelled():
+                return arrived.result() or self._complain_of_deletion(queue_name)
+        return None
+
+    async def _begin(self, queue_name: str) -> tuple[str, asyncio.Future[Delivery | None]]:
+        """Begin a consumer; return its tag, and what will have its first delivery, if any."""
+        arrived: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
+
+        def resolve(delivery: Delivery | None = None) -> None:
+            if not arrived.done():
+                arrived.set_result(delivery)
+
+        self._waiting.add(arrived)
+        try:
+            return await self._channel.consume(queue_name, 1, Receiver(resolve, resolve)), arrived
+        except BaseException:
+            self._waiting.discard(arrived)
+            raise
+
+    def _complain_of_deletion(self, queue_name: str) -> NoReturn:
+        raise ConsumerQueueNotFound(
+            f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited on"
+        )
+
+    async def _accept(self, delivery: Delivery, queue_name: str) -> IncomingMessage | None:
+        """Return a message, acknowledged; None for one that cannot be decoded."""
+        try:
+            message = decode(delivery)
+            await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)
+        except ValueError as error:
+            outcome = await outcome_of_failure(
+                self._channel, delivery, "get", queue_name, None, error, is_queue_known=False
+            )
+            await self._channel.settle(delivery, outcome)
+            return None
+        except asyncio.CancelledError:
+            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+            raise
+        return message

@@ -1,0 +1,146 @@
+"""The names of 2017 for the broker in memory, and that broker as a thing to run and close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import ClassVar, Never
+
+from mooq.basics.address import Address
+from mooq.broker.broker import Broker
+from mooq.client.channel import Channel
+from mooq.client.connection import Connection
+from mooq.client.lifetime import Lifetime
+from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.recovery import check_timeout
+from mooq.errors import BrokerConnectionError
+from mooq.transports import registry
+from mooq.transports.base import Transport
+from mooq.transports.mailbox import Listener
+from mooq.transports.memory import MemoryTransport, listening, ways
+
+CHANNEL_MAX = 2047  # RabbitMQ's own default
+MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number on a connection
+
+
+class InMemoryChannel(Channel):
+    """A channel of an :class:`InMemoryConnection`."""
+
+
+class InMemoryConnection(Connection):
+    """A connection to an :class:`InMemoryBroker` of this process."""
+
+    channel_class: ClassVar[type[Channel]] = InMemoryChannel
+
+    def _new_transport(self, *nodes: Address) -> Transport:
+        way = next((ways[node.name] for node in nodes if node.name in ways), MemoryTransport)
+        return way(*nodes)
+
+
+class InMemoryBroker(Lifetime):
+    """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
+
+    No port is opened: host and port are but its name. ``users`` maps user names to passwords,
+    ``virtual_hosts`` are the names to connect to. ``channel_max`` is the most AMQP channels that a
+    connection may have, 0 for no limit but that of AMQP, as in RabbitMQ's configuration; mooq uses
+    one of them itself. ``consumer_timeout`` is the most seconds that a callback may take before the
+    broker closes its channel, as in RabbitMQ's configuration; None, the default, sets no limit,
+    where RabbitMQ's own is 30 minutes. Raises ``TypeError`` and ``ValueError``.
+    """
+
+    @keyword_only
+    def __init__(
+        self,
+        *positional: Never,
+        host: str,
+        port: int,
+        users: Mapping[str, str] | None = None,
+        virtual_hosts: Iterable[str] = ("/",),
+        channel_max: int = CHANNEL_MAX,
+        consumer_timeout: float | None = None,
+    ) -> None:
+        refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
+        self._address = Address(host, port)
+        self.host = host
+        self.port = port
+        self.name: str = self._address.name
+        self._users = {"guest": "guest"} if users is None else dict(users)
+        self._virtual_hosts = tuple(virtual_hosts)
+        self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
+        self._consumer_timeout = (
+            None
+            if consumer_timeout is None
+            else check_timeout(consumer_timeout, "consumer_timeout")
+        )
+        self._listener: Listener | None = None
+        if self.name not in listening:  # the broker that runs there keeps its name
+            registry.register(self)
+
+    async def _begin(self) -> None:
+        await self.run()
+
+    async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
+        """Start the broker; restart it if it runs: connections drop, what is durable stays.
+
+        ``is_running`` is resolved when connections are taken, which is at once. Raises
+        :class:`~mooq.BrokerConnectionError`, here and there, when another broker has the address.
+        """
+        try:
+            self._start()
+        except BrokerConnectionError as error:
+            if is_running is not None and not is_running.done():
+                is_running.set_exception(error)
+            raise
+        if is_running is not None and not is_running.done():
+            is_running.set_result(None)
+
+    def _start(self) -> None:
+        if self._listener is not None:
+            with self._listener.held() as broker:
+                broker.restart()
+            return
+        if self.name in listening:
+            raise BrokerConnectionError(
+                f"another in-memory broker runs at {self._address}; close it, or choose another "
+                "port",
+                transient=False,
+            )
+        broker = Broker(self._users, self._virtual_hosts, _now)
+        self._listener = listening[self.name] = Listener(
+            broker, self._channel_max, self._consumer_timeout
+        )
+        registry.register(self)
+
+    def drop_connections(self) -> None:
+        """End every connection without a word, as a broken network does; the broker goes on.
+
+        Exclusive queues go with their connections, what was delivered and not acknowledged is
+        requeued, and connections come back by themselves. Nothing happens to a broker that does
+        not run.
+        """
+        if self._listener is not None:
+            with self._listener.held() as broker:
+                broker.drop_connections()
+
+    async def close(self) -> None:
+        """End the broker and every connection to it; its queues and messages are gone."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            del listening[self.name]
+            with listener.held() as broker:
+                broker.drop_connections()
+        registry.unregister(self)
+
+
+def _now() -> datetime:
+    """Return the time of day in whole seconds, as an AMQP timestamp holds it."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def _check_channel_max(channel_max: int) -> int:
+    if not isinstance(channel_max, int) or isinstance(channel_max, bool):
+        raise TypeError(f"channel_max must be an int, not {type(channel_max).__name__}")
+    if not 0 <= channel_max <= MOST_CHANNELS:
+        raise ValueError(f"channel_max must be between 0 and {MOST_CHANNELS}, not {channel_max}")
+    return channel_max

@@ -1,0 +1,145 @@
+"""A broker's refusal, as the error that a user meets: named, placed, and with what to do."""
+
+from __future__ import annotations
+
+from mooq.basics.address import Address
+from mooq.errors import (
+    BadExchange,
+    BadQueue,
+    BrokerConnectionError,
+    BrokerInternalError,
+    ConsumerQueueNotFound,
+    ExchangeNotFound,
+    MessageUnroutable,
+    MooqError,
+    Refused,
+)
+
+OWN_CHANNELS = 1  # of a connection: on RabbitMQ, the one to declare and ask on
+
+
+def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError:
+    """Return why an exchange could not be declared or published to."""
+    place = _place(f"exchange {exchange_name!r}", address)
+    if refused.code == Refused.NOT_FOUND:
+        return ExchangeNotFound(
+            f"{place} does not exist: register a producer or a consumer for it first "
+            f"[{refused.text}]"
+        )
+    if refused.code == Refused.NO_ROUTE:
+        return MessageUnroutable(
+            f"{place} has no queue bound for this message: register a consumer with a matching "
+            "routing key first, or publish without mandatory"
+        )
+    if refused.code == Refused.PRECONDITION_FAILED:
+        return BadExchange(
+            f"{place} exists already, but not like this: {_mend_exchange(refused)} [{refused.text}]"
+        )
+    return _of_any(refused, place, BadExchange)
+
+
+def missing_dead_letter_exchange(exchange_name: str, address: Address) -> ExchangeNotFound:
+    """Return the error for a dead-letter exchange that would lose every message sent to it."""
+    place = _place(f"dead-letter exchange {exchange_name!r}", address)
+    return ExchangeNotFound(
+        f"{place} does not exist, so RabbitMQ would drop messages that fail: check its name, or "
+        "declare it first, by register_producer() or by the consumer of its messages"
+    )
+
+
+def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
+    """Return why a queue could not be declared, bound, consumed from, read or deleted."""
+    place = _place(f"queue {queue_name!r}", address)
+    if refused.code == Refused.NOT_FOUND:
+        return ConsumerQueueNotFound(
+            f"{place} does not exist: register a consumer with this queue_name first "
+            f"[{refused.text}]"
+        )
+    if refused.code == Refused.RESOURCE_LOCKED:
+        return BadQueue(
+            f"{place} is exclusive to another connection: use another name [{refused.text}]"
+        )
+    if refused.code == Refused.PRECONDITION_FAILED:
+        return BadQueue(
+            f"{place} exists already, but not like this: {_mend_queue(refused)} [{refused.text}]"
+        )
+    return _of_any(refused, place, BadQueue)
+
+
+def is_consumer_timeout(refused: Refused | None) -> bool:
+    """Return whether a channel was closed because an acknowledgement took too long."""
+    return (
+        refused is not None
+        and refused.code == Refused.PRECONDITION_FAILED
+        and refused.text.startswith("PRECONDITION_FAILED - delivery acknowledgement on channel")
+    )
+
+
+def _mend_exchange(refused: Refused) -> str:
+    """Return what helps where an exchange exists with other properties."""
+    if "inequivalent arg 'type'" in refused.text:
+        return "use the type it has, or another name"
+    if "inequivalent arg 'durable'" in refused.text:
+        return (
+            "mooq's exchanges are durable and this one is not; delete it and let mooq declare it, "
+            "or use another name"
+        )
+    return "it has properties that mooq does not declare; delete it, or use another name"
+
+
+def _mend_queue(refused: Refused) -> str:
+    """Return what helps where a queue exists with other properties."""
+    if "inequivalent arg 'x-dead-letter-exchange'" in refused.text:
+        return (
+            "register the consumer with the dead_letter_exchange it has, or delete it, or use "
+            "another name"
+        )
+    return (
+        "it has properties that register_consumer() does not declare; delete it and let mooq "
+        "declare it, or use another name"
+    )
+
+
+def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionError:
+    """Return why a connection, which has all the channels it may have, gets no other."""
+    return BrokerConnectionError(
+        f"the connection to {address} has {_channels(channel_max)}: close channels that are done "
+        "with, open another connection with mooq.connect(), or raise channel_max in the broker's "
+        "configuration",
+        transient=False,
+    )
+
+
+def of_channels_to_restore(count: int, channel_max: int, address: Address) -> BrokerConnectionError:
+    """Return why a connection that was lost cannot come back with all its channels."""
+    return BrokerConnectionError(
+        f"the connection to {address} had {count} channels when it was lost, and may now have "
+        f"{_channels(channel_max)}: close some, or raise channel_max in the broker's configuration",
+        transient=False,
+    )
+
+
+def _channels(channel_max: int) -> str:
+    return (
+        f"{channel_max - OWN_CHANNELS} channels, as many as the broker allows (channel_max is "
+        f"{channel_max}, and mooq uses {OWN_CHANNELS} itself)"
+    )
+
+
+def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:
+    """Return what a refusal comes to that is no matter of exchanges or queues."""
+    if refused.code == Refused.ACCESS_REFUSED:
+        return bad(f"{place} may not be used like this [{refused.text}]")
+    if refused.code == Refused.NOT_ALLOWED:  # it has closed the connection, too
+        return BrokerConnectionError(
+            f"{place} could not be used: the broker allows no more channels; close channels that "
+            f"are done with, or raise the limit [{refused.text}]",
+            transient=False,
+        )
+    return BrokerInternalError(
+        f"{place} could not be used: the broker failed; see its log [{refused.text}]"
+    )
+
+
+def _place(what: str, address: Address) -> str:
+    return f"{what} at {address}, virtual host {address.virtual_host!r},"

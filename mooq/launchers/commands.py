@@ -1,0 +1,101 @@
+"""Running a command as root, without a shell, under a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+from mooq.basics.wording import in_seconds
+from mooq.errors import BrokerConnectionError
+from mooq.launchers.launcher import last_lines
+
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not everybody's PATH has them
+
+
+def check_installed(command: str) -> None:
+    """Make sure that :func:`run_as_root` can run a command.
+
+    Raises :class:`~mooq.BrokerConnectionError`, naming the command that is missing.
+    """
+    for needed in (command, *_become_root()[:1]):
+        if _find(needed) is None:
+            raise BrokerConnectionError(
+                f"cannot start RabbitMQ: this machine has no command {needed!r}; install it, or "
+                "choose another launcher",
+                transient=False,
+            )
+
+
+async def run_as_root(*arguments: str, timeout: float) -> str:
+    """Run a command, by ``sudo -n`` unless already root, and return what it printed.
+
+    Raises :class:`~mooq.BrokerConnectionError` when the command fails, and when it takes longer
+    than ``timeout`` seconds; then, as when cancelled, it is ended.
+    """
+    command = [*_become_root(), *arguments]
+    said = shlex.join(command)
+    # A file, for a daemon that the command leaves behind may hold a pipe open for ever.
+    with tempfile.TemporaryFile() as output:
+        process = await asyncio.create_subprocess_exec(
+            _find(command[0]) or command[0],
+            *command[1:],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,  # a session of its own would lose sudo's memory of a password
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                status = await process.wait()
+        except TimeoutError as error:
+            raise BrokerConnectionError(
+                f"{said!r} did not end within {in_seconds(timeout)}"
+            ) from error
+        finally:
+            await _end(process)
+        output.seek(0)
+        printed = last_lines(output.read().decode(errors="replace"))
+    if status != 0:
+        raise BrokerConnectionError(
+            f"{said!r} failed with exit status {status}:\n{printed}", transient=False
+        )
+    return printed
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # What sudo runs belongs to root, who alone may end it; it ends by itself.
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            for pid in _with_descendants(process.pid):
+                os.kill(pid, signal.SIGKILL)
+            await process.wait()
+
+
+def _with_descendants(pid: int) -> list[int]:
+    """Return a process and all below it, by Linux's /proc.
+
+    Not its process group, which init scripts leave: `su` begins a session of its own.
+    """
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:  # which grows meanwhile
+        found += children.get(one, ())
+    return found
+
+
+def _become_root() -> tuple[str, ...]:
+    return () if os.geteuid() == 0 else ("sudo", "-n")
+
+
+def _find(command: str) -> str | None:
+    return shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_FOLDERS}")

@@ -1,0 +1,190 @@
+"""RabbitMQ in a container, through testcontainers.
+
+The official images let guest log in from outside the container (`loopback_users.guest = false`
+in their conf.d/10-defaults.conf); another image must do the same, or be used with another
+username, which RabbitMQ makes its first user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from mooq.basics.address import Address
+from mooq.errors import BrokerConnectionError
+from mooq.launchers.engine import explained, fetch_image, fetch_reaper_image
+from mooq.launchers.finishing import finish
+from mooq.launchers.launcher import LOG_LINES, Launcher, node_settings
+from mooq.launchers.owner import LABEL, Owner
+from mooq.launchers.placing import EVERYWHERE, Place, place_of_ports
+from mooq.launchers.ports import check_free
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
+
+T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger("mooq")
+
+IMAGE_VARIABLE = "MOOQ_RABBITMQ_IMAGE"
+DEFAULT_IMAGE = "rabbitmq:4"
+AMQP_PORT = "5672/tcp"
+MANAGEMENT_PORT = "15672/tcp"
+OPEN_FILES = 65536  # enough; with no limit RabbitMQ spins for minutes (docker-library/rabbitmq#545)
+LONGEST_SHUTDOWN = 10  # seconds
+
+
+class DockerLauncher(Launcher):
+    """One container, its AMQP port published at the broker's for as long as it lives.
+
+    Published on 127.0.0.1, or where Docker's engine is on another machine, on that.
+    """
+
+    has_ryuk: ClassVar[bool] = True
+    """Whether Ryuk of testcontainers removes the container of a program that was killed."""
+
+    image_option: ClassVar[str] = f"image= or {IMAGE_VARIABLE}"
+    """How a user names the image."""
+
+    def __init__(self, address: Address, image: str | None, management_port: int = 0) -> None:
+        self._address = address
+        self._management_port = management_port
+        self._image = image or os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
+        self._container: DockerContainer | None = None
+        self._place = Place()
+
+    async def prepare(self) -> None:
+        self._place = await asyncio.to_thread(place_of_ports, f"start RabbitMQ at {self._address}")
+        if self._place.is_here:
+            await check_free(self._address)
+        elif self._address.host != self._place.host:
+            raise ValueError(
+                f"host must be {self._place.host!r}, not {self._address.host!r}: Docker's engine "
+                "is there and not on this machine"
+            )
+        else:
+            log.warning(
+                "Docker's engine is at %s and not on this machine: port %d of RabbitMQ is "
+                "published on %s there, where others may reach it too",
+                self._place.host,
+                self._address.port,
+                "every interface" if self._place.interface == EVERYWHERE else "that address",
+            )
+        # Given up at once when cancelled: a download may take minutes, and there is nothing to
+        # undo.
+        self._container = await asyncio.to_thread(self._prepare)
+
+    def _prepare(self) -> DockerContainer:
+        container = self._describe()
+        client = container.get_docker_client().client
+        try:
+            fetch_image(client, container.image, f"name another by {self.image_option}")
+            if self.has_ryuk:
+                fetch_reaper_image(client)
+        except BaseException:
+            client.close()
+            raise
+        return container
+
+    def _describe(self) -> DockerContainer:
+        """Return the container to start; its client has spoken to the engine."""
+        import docker
+        from testcontainers.core.container import DockerContainer
+
+        from mooq.launchers.unreaped import UnreapedContainer
+
+        kind = DockerContainer if self.has_ryuk else UnreapedContainer
+        with explained(f"start RabbitMQ at {self._address} in Docker"):
+            container = kind(self._image)
+        ports: dict[str, Any] = container.ports  # with_bind_ports() cannot name an interface
+        ports[AMQP_PORT] = (self._place.interface, self._address.port)
+        if self._management_port:
+            ports[MANAGEMENT_PORT] = (self._place.interface, self._management_port)
+        container.with_envs(**node_settings(self._address))
+        files = _open_files()
+        return container.with_kwargs(
+            ulimits=[docker.types.Ulimit(name="nofile", soft=files, hard=files)],
+            labels=self._labels(),
+        )
+
+    def _labels(self) -> dict[str, str]:
+        """Return what tells whose the container is."""
+        return {"mooq": self._address.name, LABEL: str(Owner.this_process())}
+
+    async def start(self) -> None:
+        await self._ask("start", self._prepared().start)
+
+    async def restart(self) -> None:
+        node = self._prepared().get_wrapped_container()
+        await self._ask("restart", lambda: node.restart(timeout=LONGEST_SHUTDOWN))
+
+    async def stop(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            await self._ask("remove", lambda: _remove(container))
+
+    async def death(self) -> str | None:
+        return await self._ask("inspect", self._death)
+
+    def _death(self) -> str | None:
+        from docker.errors import NotFound
+
+        node = self._prepared().get_wrapped_container()
+        try:
+            node.reload()
+        except NotFound:
+            return f"somebody removed the container of {self._image!r}"
+        state = node.attrs["State"]
+        if state["Running"]:
+            return None
+        status = f"exit status {state['ExitCode']}" + (
+            ", out of memory" if state["OOMKilled"] else ""
+        )
+        return f"the container of {self._image!r} ended with {status}"
+
+    async def log(self) -> str:
+        node = self._prepared().get_wrapped_container()
+        with suppress(BrokerConnectionError):
+            said: bytes = await self._ask("read the log of", lambda: node.logs(tail=LOG_LINES))
+            return said.decode(errors="replace").rstrip()
+        return ""
+
+    def _prepared(self) -> DockerContainer:
+        assert self._container is not None
+        return self._container
+
+    async def _ask(self, verb: str, question: Callable[[], T]) -> T:
+        """Ask the engine in a thread, to the end: what it begins must be known to ``stop``."""
+
+        def ask() -> T:
+            with explained(
+                f"{verb} the container of {self._image!r} for RabbitMQ at {self._address}"
+            ):
+                return question()
+
+        return await finish(asyncio.to_thread(ask))
+
+
+def _open_files() -> int:
+    """Return a limit that the engine, too, may set: one without privileges cannot raise its own."""
+    if sys.platform == "win32":
+        return OPEN_FILES
+    import resource
+
+    return min(OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def _remove(container: DockerContainer) -> None:
+    from docker.errors import NotFound
+
+    try:
+        container.stop()
+    except NotFound:
+        pass  # somebody else removed it
+    finally:
+        container.get_docker_client().client.close()

@@ -1,0 +1,128 @@
+"""When a RabbitMQ is up: when it completes an AMQP handshake and knows its own queues.
+
+An open port proves nothing, for Docker's proxy opens it before RabbitMQ has begun to boot.
+RabbitMQ opens its AMQP listeners after users and virtual hosts are in place, so a refused login
+never mends itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeAlias
+
+from mooq.basics.address import Address
+from mooq.basics.wording import in_seconds
+from mooq.client.recovery import jittered, worth_waiting
+from mooq.errors import BrokerConnectionError, Lost, Refused
+from mooq.launchers.launcher import Launcher, log_of
+from mooq.transports.base import Transport
+
+Probe: TypeAlias = Callable[[float], Awaitable[None]]
+"""Returns when the broker answered, within the given seconds; else BrokerConnectionError."""
+
+FIRST_WAIT = 0.02  # seconds between two probes, at random up to a bound that doubles …
+LONGEST_WAIT = 0.1  # … to this
+LONGEST_PROBE = 5.0  # seconds; a probe that hangs must not hide that the node has died
+
+
+async def handshake(address: Address, timeout: float) -> None:
+    """Complete an AMQP handshake, once, and wait for the node's boot to end: a :data:`Probe`."""
+    # Imported here because `import mooq` does without aio-pika and tenacity.
+    from tenacity import AsyncRetrying, retry_if_result, stop_never, wait_fixed
+
+    from mooq.transports.rabbit import RabbitTransport
+
+    deadline = asyncio.get_running_loop().time() + timeout
+    transport = RabbitTransport(address)
+    await transport.open(timeout)
+    try:
+        async with asyncio.timeout_at(deadline):
+            await AsyncRetrying(
+                retry=retry_if_result(operator.not_), wait=wait_fixed(FIRST_WAIT), stop=stop_never
+            )(transport.has_booted)
+    except Refused:
+        pass  # the user may not declare a queue, so how far the boot is cannot be seen
+    except TimeoutError:
+        raise BrokerConnectionError(
+            f"cannot connect to {address}: it answers, but after {in_seconds(timeout)} it "
+            "still boots"
+        ) from None
+    except Lost as error:
+        raise BrokerConnectionError(f"cannot connect to {address}: {error}") from error
+    finally:
+        await transport.close()
+
+
+async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: float) -> None:
+    """Return when ``probe`` succeeds, tried again and again for ``timeout`` seconds.
+
+    ``launcher`` is what started the node, None for a node that somebody else started. Raises
+    :class:`~mooq.BrokerConnectionError`, with the end of the node's log, when time is up or the
+    node has died; and the probe's own at once when it says that waiting cannot help.
+    """
+    # Imported here because `import mooq` does without.
+    from tenacity import (
+        AsyncRetrying,
+        retry_if_exception,
+        stop_before_delay,
+    )
+
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + timeout
+
+    async def attempt() -> None:
+        try:
+            await probe(max(min(deadline - clock(), LONGEST_PROBE), FIRST_WAIT))
+        except BrokerConnectionError as error:
+            death = await launcher.death() if error.transient and launcher else None
+            if death is not None:
+                raise BrokerConnectionError(
+                    f"{death}, before it answered{await log_of(launcher)}", transient=False
+                ) from error
+            raise
+
+    try:
+        await AsyncRetrying(
+            retry=retry_if_exception(worth_waiting),
+            wait=jittered(FIRST_WAIT, LONGEST_WAIT, least=FIRST_WAIT),
+            stop=stop_before_delay(timeout),
+            reraise=True,
+        )(attempt)
+    except BrokerConnectionError as error:
+        if not error.transient:
+            raise
+        raise BrokerConnectionError(
+            f"waited {in_seconds(timeout)} for RabbitMQ to complete an AMQP handshake; last seen: "
+            f"{error}{await log_of(launcher)}"
+        ) from error
+
+
+@asynccontextmanager
+async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None]:
+    """End only when a connection opened before the block has ended: the broker was restarted.
+
+    A broker that does not answer before needs no proof: it cannot be taken for the new one.
+    Raises :class:`~mooq.BrokerConnectionError` when the connection lives on after ``timeout``
+    seconds.
+    """
+    ended = asyncio.Event()
+    canary.on_lost = ended.set
+    try:
+        await canary.open(min(timeout, LONGEST_PROBE))
+    except BrokerConnectionError:
+        ended.set()
+    try:
+        yield
+        try:
+            async with asyncio.timeout(timeout):
+                await ended.wait()
+        except TimeoutError as error:
+            raise BrokerConnectionError(
+                f"waited {in_seconds(timeout)} for a restart to end the connections of RabbitMQ at "
+                f"{canary.address}; one from before is still open"
+            ) from error
+    finally:
+        await canary.close()

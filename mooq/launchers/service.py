@@ -1,0 +1,53 @@
+"""RabbitMQ as a service of the machine, as Debian and Ubuntu install it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from mooq.errors import BrokerConnectionError
+from mooq.launchers.commands import check_installed, run_as_root
+from mooq.launchers.launcher import Launcher, last_lines, log_of
+
+SERVICE = "rabbitmq-server"
+LOGS = Path("/var/log/rabbitmq")
+
+
+class ServiceLauncher(Launcher):
+    """The service ``rabbitmq-server``, whose init script ends when RabbitMQ is up.
+
+    It does not end when RabbitMQ dies instead, so a failed start takes the whole timeout.
+    """
+
+    waits_until_ready = True
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+
+    async def prepare(self) -> None:
+        check_installed("service")
+
+    async def start(self) -> None:
+        await self.restart()  # starts what is stopped, too
+
+    async def restart(self) -> None:
+        try:
+            await run_as_root("service", SERVICE, "restart", timeout=self._timeout)
+        except BrokerConnectionError as error:
+            raise BrokerConnectionError(
+                f"{error}{await log_of(self)}", transient=error.transient
+            ) from error
+
+    async def stop(self) -> None:
+        await run_as_root("service", SERVICE, "stop", timeout=self._timeout)
+
+    async def log(self) -> str:
+        return await asyncio.to_thread(self._log)
+
+    def _log(self) -> str:
+        try:
+            logs = [log for log in LOGS.iterdir() if log.is_file() and log.stat().st_size]
+            newest = max(logs, key=lambda log: log.stat().st_mtime, default=None)
+            return "" if newest is None else last_lines(newest.read_text(errors="replace"))
+        except OSError:  # not everybody may read it
+            return f"(in {LOGS})"

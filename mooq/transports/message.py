@@ -1,0 +1,89 @@
+"""What travels: a message going in, a delivery coming out, and what a callback is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from itertools import count
+from os import urandom
+from typing import Any, NamedTuple, TypeAlias, TypedDict
+
+from mooq.basics.utf8 import utf8
+
+JSON_TYPE = "application/json"
+LONGEST_ID = 255
+
+HeaderValue: TypeAlias = (
+    "bool | int | str | Sequence[HeaderValue] | Mapping[str, HeaderValue] | None"
+)
+Headers: TypeAlias = Mapping[str, HeaderValue]
+
+
+class Message(NamedTuple):
+    """A message as a broker holds it: bytes and the properties that mooq uses."""
+
+    body: bytes
+    exchange: str
+    routing_key: str
+    message_id: str | None = None
+    content_type: str | None = JSON_TYPE
+    headers: Mapping[str, Any] | None = None
+    persistent: bool = True
+    content_encoding: str | None = None
+
+
+class Delivery(NamedTuple):
+    """A message handed to one consumer; ``receipt`` is the transport's own, to settle it by."""
+
+    message: Message
+    redelivered: bool
+    receipt: Any
+
+
+class Outcome(Enum):
+    """How a delivery ends (AMQP 0-9-1 §1.8.3.13 ack, §1.8.3.14 reject; RabbitMQ's nack)."""
+
+    ACKNOWLEDGE = "done with"
+    REQUEUE = "failed, to be tried again: basic.reject, which counts towards a delivery limit"
+    REJECT = "failed for good: to the dead-letter exchange if there is one, else dropped"
+    GIVE_BACK = "never tried: basic.nack with requeue, which does not count as a failure"
+
+
+class IncomingMessage(TypedDict):
+    """The one argument of a callback, and the result of ``channel.get()``: a plain dict.
+
+    - ``msg``: what was published, decoded from JSON; from foreign publishers ``str`` for
+      ``text/*`` and ``bytes`` for any other content type
+    - ``routing_key``: the key it was published with
+    - ``exchange_name``: the exchange it was published to
+    - ``redelivered``: True when it may have been delivered before
+    - ``headers``: as published, with those RabbitMQ adds, such as ``x-death``
+    - ``message_id``: the same in every repeat of one message; None only from foreign publishers
+    """
+
+    msg: Any
+    routing_key: str
+    exchange_name: str
+    redelivered: bool
+    headers: dict[str, Any]
+    message_id: str | None
+
+
+_process = urandom(10).hex()
+_numbers = count(1)
+
+
+def new_message_id() -> str:
+    """Return an id no other message has: 80 random bits a process, and a number."""
+    return f"{_process}-{next(_numbers)}"
+
+
+def check_message_id(message_id: str | None) -> str:
+    """Return the id, a new one for None; ``TypeError``, or ``ValueError`` unless 1 … 255 bytes."""
+    if message_id is None:
+        return new_message_id()
+    if not isinstance(message_id, str):
+        raise TypeError(f"message_id must be a str, not {type(message_id).__name__}")
+    if not 1 <= len(utf8("message_id", message_id)) <= LONGEST_ID:
+        raise ValueError(f"message_id must have 1 to {LONGEST_ID} bytes")
+    return message_id

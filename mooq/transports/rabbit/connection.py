@@ -1,0 +1,161 @@
+"""One TCP connection: aiormq's, and what aiormq does not tell or bound."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from asyncio import StreamReader, StreamWriter
+from typing import Any
+from urllib.parse import urlencode
+
+import aiormq
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+from yarl import URL
+
+from mooq.basics.address import Address
+from mooq.errors import Lost
+from mooq.transports.base import GOODBYE_TIMEOUT
+from mooq.transports.rabbit.answers import answered, while_open
+from mooq.transports.rabbit.writing import MOST_CHANNELS
+
+MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
+
+SAID_BY_MOOQ = (
+    "error when creating transport: %r",  # once for each attempt while a broker boots
+    "Connection %r was blocked by: %r",
+    "Connection %r was unblocked",
+)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether aiormq says what mooq does not: not that a peer has hung up."""
+    broke_off = record.exc_info and isinstance(record.exc_info[1], aiormq.AMQPConnectionError)
+    return not broke_off and record.msg not in SAID_BY_MOOQ
+
+
+logging.getLogger("aiormq.connection").addFilter(_is_news)
+
+
+class Wire:
+    """A connection to RabbitMQ, whose socket can be looked at, and ended.
+
+    aiormq writes without waiting for the network, and goes on while RabbitMQ has blocked the
+    connection: what a stalled peer does not read would pile up. So publishers ask first.
+    """
+
+    def __init__(self, address: Address, name: str, heartbeat: int) -> None:
+        factory = TLSTransportFactory() if address.ssl else TCPTransportFactory()
+        self._sockets = _Sockets(factory)
+        self.amqp: aiormq.Connection = aiormq.Connection(
+            _url(address, name, heartbeat),
+            context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
+            transport_factory=self._sockets,
+        )
+        # aiormq takes "%2F" in a name for "/", also where the name holds these three characters.
+        self.amqp.vhost = address.virtual_host
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has ended, or not begun."""
+        return self.amqp.is_closed
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has begun, and not ended."""
+        return self.amqp.is_opened
+
+    @property
+    def channel_max(self) -> int:
+        """The most AMQP channels that it may have, as RabbitMQ said."""
+        return self.amqp.connection_tune.channel_max or MOST_CHANNELS
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether RabbitMQ has said that it reads nothing (its extension connection.blocked)."""
+        if self.is_closed:
+            return False
+        ready = self.amqp.ready()  # the only one to know, and it tells by returning at once
+        try:
+            ready.send(None)
+        except StopIteration:
+            return False
+        ready.close()
+        return True
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the network that no more should be written."""
+        writer = self._sockets.writer
+        return (
+            not self.is_closed
+            and writer is not None
+            and writer.transport.get_write_buffer_size() > MOST_UNSENT
+        )
+
+    async def drain(self) -> None:
+        """Return when RabbitMQ reads, and the network has taken most of what was written.
+
+        Or when the connection has ended.
+        """
+        await answered(while_open(self.amqp, self.amqp.ready()))
+        if self.is_full and self._sockets.writer is not None:
+            await answered(self._sockets.writer.drain())
+
+    async def open(self) -> None:
+        """Connect; leave nothing behind when cancelled, at whichever instant."""
+        try:
+            await self.amqp.connect()
+            await self.amqp.ready()
+        except BaseException:
+            await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
+            await self.amqp.close()
+            raise
+
+    def abandon(self) -> None:
+        """Hang up without the event loop, which is closed."""
+        if self._sockets.writer is not None:
+            sock = self._sockets.writer.get_extra_info("socket")
+            # It may be closed by now, and uvloop's cannot be shut down.
+            with contextlib.suppress(OSError, AttributeError, TypeError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+    def abort(self) -> None:
+        """Hang up."""
+        if self._sockets.writer is not None:
+            self._sockets.writer.transport.abort()
+
+    async def close(self) -> None:
+        """Say goodbye; hang up when a silent peer does not answer."""
+        closing = asyncio.ensure_future(answered(self.amqp.close()))
+        done, _ = await asyncio.wait([closing], timeout=GOODBYE_TIMEOUT)
+        if not done:
+            self.abort()  # it would wait until all is sent
+        with contextlib.suppress(Lost):
+            await closing
+
+
+class _Sockets(aiormq.TransportFactory):
+    """Opens a socket as aiormq does, and keeps its end to write to."""
+
+    def __init__(self, factory: aiormq.TransportFactory) -> None:
+        self.writer: StreamWriter | None = None
+        self._factory = factory
+
+    async def create(self, url: URL, **options: Any) -> tuple[StreamReader, StreamWriter]:
+        reader, self.writer = await self._factory.create(url, **options)
+        return reader, self.writer
+
+
+def _url(address: Address, name: str, heartbeat: int) -> URL:
+    """Return the URL that aiormq reads. Every part is escaped here: yarl leaves "%2F" as it is."""
+    options = urlencode({"name": name, "heartbeat": heartbeat})
+    url = f"{address.url}?{options}"
+    return URL(url.replace("amqp:", "amqps:", 1) if address.ssl else url, encoded=True)
+
+
+async def close_all(*wires: Wire | None) -> None:
+    """Close connections, side by side."""
+    await asyncio.gather(*(wire.close() for wire in wires if wire is not None))
