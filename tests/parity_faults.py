@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mooq.broker import broker, queue, routing, virtual_host
+from mooq.broker.direct import broker, queue, routing, virtual_host
 from mooq.errors import Refused
 from mooq.transports.message import Outcome
 

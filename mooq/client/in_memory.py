@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import ClassVar, Never
 
 from mooq.basics.address import Address
-from mooq.broker.broker import Broker
+from mooq.broker.direct.broker import Broker
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.consumer import Consumer

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mooq.broker.queue import Entry, Queue
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.queue import Entry, Queue
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.transports.declarations import Queue as Declaration
 from mooq.transports.message import Delivery, Message
 

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mooq.basics.address import Address
-from mooq.broker.broker import Channel, Connection
+from mooq.broker.direct.broker import Channel, Connection
 from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue

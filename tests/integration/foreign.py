@@ -12,7 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from mooq.basics.address import broker_name
-from mooq.broker.broker import Channel
+from mooq.broker.direct.broker import Channel
 from mooq.transports.declarations import Queue
 from mooq.transports.memory import listening
 from mooq.transports.message import Message

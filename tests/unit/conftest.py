@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mooq.broker.broker import Broker, Channel, Connection
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.broker import Broker, Channel, Connection
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration
 from tests.unit.driving import OWNER, Clock, Log, connect

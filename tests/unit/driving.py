@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from mooq.broker.broker import Broker, Channel, Connection
-from mooq.broker.queue import Queue
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.broker import Broker, Channel, Connection
+from mooq.broker.direct.queue import Queue
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.errors import Refused
 from mooq.transports.message import Delivery, Message, Outcome
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mooq.broker.queue import Consumer, Queue
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.queue import Consumer, Queue
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration
 from mooq.transports.message import Delivery, Message

@@ -14,7 +14,7 @@ from functools import partial
 import pytest
 
 from mooq.basics.address import Address
-from mooq.broker.broker import Broker, Channel
+from mooq.broker.direct.broker import Broker, Channel
 from mooq.client.consumer import Consumer
 from mooq.client.dispatcher import Dispatcher, finished
 from mooq.client.timed_out import TimedOutCallbacks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.broker.broker import Broker, Channel
+from mooq.broker.direct.broker import Broker, Channel
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Outcome

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from mooq.broker.broker import Broker, Channel, Connection
+from mooq.broker.direct.broker import Broker, Channel, Connection
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Message, Outcome

@@ -1,6 +1,6 @@
 """What parity programs found in the in-memory broker, as RabbitMQ 3.10, 4.0 and 4.3 answer."""
 
-from mooq.broker.queue import Consumer, Queue
+from mooq.broker.direct.queue import Consumer, Queue
 from mooq.transports.declarations import Queue as Declaration
 from mooq.transports.message import Delivery, Message
 

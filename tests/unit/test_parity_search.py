@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from mooq.basics.address import Address
-from mooq.broker import virtual_host
-from mooq.broker.queue import Entry, Queue
+from mooq.broker.direct import virtual_host
+from mooq.broker.direct.queue import Entry, Queue
 from mooq.errors import BrokerConnectionError
 from mooq.parity import beneath, searching
 from mooq.parity.programs import size

@@ -11,7 +11,7 @@ from itertools import cycle, islice
 
 import pytest
 
-from mooq.broker.queue import Consumer, Queue
+from mooq.broker.direct.queue import Consumer, Queue
 from mooq.transports.declarations import Queue as Declaration
 from mooq.transports.message import Delivery, Message
 

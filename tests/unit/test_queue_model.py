@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from mooq.broker.queue import Consumer, Queue
+from mooq.broker.direct.queue import Consumer, Queue
 from mooq.transports.declarations import Queue as Declaration
 from mooq.transports.message import Delivery, Message
 

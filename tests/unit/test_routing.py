@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooq.broker.routing import (
+from mooq.broker.direct.routing import (
     BINDINGS,
     Bindings,
     DirectBindings,

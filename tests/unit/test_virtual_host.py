@@ -7,8 +7,8 @@ from functools import partial
 
 import pytest
 
-from mooq.broker.queue import Consumer
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.queue import Consumer
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mooq.broker.queue import Queue
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.queue import Queue
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration

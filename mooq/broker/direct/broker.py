@@ -7,8 +7,8 @@ from datetime import datetime
 from secrets import token_hex
 from weakref import WeakKeyDictionary
 
-from mooq.broker.queue import Consumer, Entry, Queue
-from mooq.broker.virtual_host import VirtualHost
+from mooq.broker.direct.queue import Consumer, Entry, Queue
+from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration

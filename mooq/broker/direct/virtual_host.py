@@ -11,8 +11,8 @@ from datetime import datetime
 from os import urandom
 from typing import Any
 
-from mooq.broker.queue import Entry, Queue
-from mooq.broker.routing import BINDINGS, Bindings, FanoutBindings
+from mooq.broker.direct.queue import Entry, Queue
+from mooq.broker.direct.routing import BINDINGS, Bindings, FanoutBindings
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration
