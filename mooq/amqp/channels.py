@@ -140,13 +140,29 @@ class Channels:
         if not method.has_content:
             self._fulfil(channel, method, values)
             return
-        if method is methods.BASIC_PUBLISH:
-            values = values[1:]
-            if len(payload) <= _LONGEST_REMEMBERED:
-                if len(self.publishes) >= _REMEMBERED:
-                    self.publishes.clear()
-                self.publishes[payload] = values
-        channel.begin(method, values)
+        channel.begin(method, values[1:] if method is methods.BASIC_PUBLISH else values)
+
+    def read_publish(self, payload: bytes) -> Publish | None:
+        """Return what a method frame of basic.publish says, remembered; None if it is damaged."""
+        try:
+            key_at = 8 + payload[6]
+            end = key_at + payload[key_at - 1]
+            bits = payload[end]
+        except IndexError:
+            return None
+        if end + 1 != len(payload):
+            return None
+        publish = (
+            payload[7 : key_at - 1].decode("utf-8", "surrogateescape"),
+            payload[key_at:end].decode("utf-8", "surrogateescape"),
+            bits & 1 == 1,
+            bits & 2 == 2,
+        )
+        if len(payload) <= _LONGEST_REMEMBERED:
+            if len(self.publishes) >= _REMEMBERED:
+                self.publishes.clear()
+            self.publishes[payload] = publish
+        return publish
 
     def read_properties(self, raw: bytes) -> WireProperties:
         """Return the properties that these bytes are, remembered if they are few.

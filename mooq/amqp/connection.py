@@ -60,6 +60,7 @@ SILENCE = 3.0
 _SETTLED = Struct(">IQB")
 _ACK_SIZE = _SETTLED.size
 _ACK = methods.BASIC_ACK.key
+_PUBLISH = methods.BASIC_PUBLISH.ids
 _CONTENT_START = CONTENT_FRAME.size
 _START = FRAME.size
 _BASIC = 60
@@ -271,6 +272,8 @@ class ServerConnection:
                     and not channel.is_closing
                 ):
                     publish = publishes.get(payload)
+                    if publish is None and payload.startswith(_PUBLISH):
+                        publish = self.channels.read_publish(payload)
                     if publish is not None:
                         # Mostly the whole message is there: one frame of header, one of body.
                         if length - at > _CONTENT_START:
