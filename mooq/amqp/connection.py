@@ -73,7 +73,8 @@ class ServerConnection:
     """One connection, from the protocol header to the last close-ok.
 
     ``largest_message`` in bytes is what is kept of a body, ``now`` seconds of a monotonic clock.
-    ``is_over`` tells to hang up once everything is sent. While ``is_held``, requests wait.
+    ``is_over`` tells to hang up once everything is sent. While ``is_held``, requests wait;
+    ``has_input`` then says that some do, for :meth:`receive` to go on with.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class ServerConnection:
         self.channels = Channels(handler, self.output, version, largest_message)
         self.is_over = False
         self.is_held = False
+        self.has_input = False
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -112,11 +114,6 @@ class ServerConnection:
     def is_running(self) -> bool:
         """Whether the handshake is done and nothing has closed the connection."""
         return self._state == "running"
-
-    @property
-    def has_input(self) -> bool:
-        """Whether there are bytes that :meth:`receive` has not gone through."""
-        return bool(self._buffer) and not self._is_deaf
 
     def data_to_send(self) -> bytes:
         """Return what is to be sent, and forget it."""
@@ -177,6 +174,7 @@ class ServerConnection:
         """End the connection without a word."""
         self._handler.close()
         self._is_deaf = self.is_over = True
+        self.has_input = False
         self._deadline = None
         self._buffer = b""
 
@@ -222,6 +220,7 @@ class ServerConnection:
                 at = end
         if not self._is_deaf:
             self._buffer = data[at:]
+            self.has_input = self.is_held or self.channels.is_blocked
 
     def _read_header(self, data: bytes) -> int:
         """Read the protocol header; return the offset behind it, 0 while it is not there."""
