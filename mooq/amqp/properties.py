@@ -27,6 +27,16 @@ def _present(flags: int) -> tuple[tuple[str, str], ...]:
     return tuple((name, _KINDS.get(name, "text")) for name in PROPERTY_NAMES if flags & FLAGS[name])
 
 
+_TEXT, _TABLE = 0, -1
+
+
+@lru_cache(maxsize=1024)
+def _steps(flags: int) -> tuple[int, ...]:
+    """Return how to get over each property: its size, or that its length is before it."""
+    sizes = {"text": _TEXT, "table": _TABLE, "octet": 1, "long": 8}
+    return tuple(sizes[kind] for _, kind in _present(flags))
+
+
 class WireProperties(Properties):
     """Properties as they came: ``raw`` is everything in the content header from the flags on.
 
@@ -44,18 +54,16 @@ class WireProperties(Properties):
             raise PropertiesError("property flags that go on")
         at = 2
         try:
-            for name, kind in _present(self.flags):
-                if kind == "text":
+            for step in _steps(self.flags):
+                if step == _TEXT:
                     at += 1 + raw[at]
-                elif kind == "octet":
-                    at += 1
-                elif kind == "long":
-                    at += 8
+                elif step != _TABLE:
+                    at += step
                 else:
                     begin = at + 4
                     at = begin + int.from_bytes(raw[at:begin], "big")
                     if at <= len(raw):
-                        setattr(self, name, decode_table(raw[begin:at]))
+                        self.headers = decode_table(raw[begin:at])
         except (IndexError, TableError) as damage:
             raise PropertiesError(str(damage)) from None
         if at != len(raw):
