@@ -6,6 +6,7 @@
     up.py           start a broker that outlives the command
     wait.py         wait until one answers
     down.py         end what `up` started
+    serve.py        the in-memory broker, for any AMQP client
     demo.py         two services that talk
     parity.py       whether the broker in memory does as a RabbitMQ
     parameters.py   addresses and seconds, as arguments

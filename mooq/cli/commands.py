@@ -6,7 +6,7 @@ from importlib import import_module
 
 import click
 
-COMMANDS = ("up", "wait", "down", "demo", "parity")
+COMMANDS = ("up", "wait", "down", "serve", "demo", "parity")
 """Names of modules beside this one; each has the command under the same name."""
 
 
