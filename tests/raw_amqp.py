@@ -87,6 +87,10 @@ READY = (PROTOCOL_HEADER, start_ok(), tune_ok() + open_connection(), open_channe
 """What opens a connection and channel 1."""
 
 
+def ready(*steps: bytes) -> tuple[bytes, ...]:
+    return (*READY, *steps)
+
+
 def answers(data: bytes) -> Iterator[str]:
     """Yield what a server sent, a line for each frame."""
     if data.startswith(b"AMQP"):
