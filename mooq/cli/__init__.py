@@ -7,6 +7,7 @@
     wait.py         wait until one answers
     status.py       list what `up` started
     down.py         end what `up` started
+    serve.py        the in-memory broker, for any AMQP client
     demo.py         two services that talk
     parity.py       whether the broker in memory does as a RabbitMQ
     parameters.py   addresses and seconds, as arguments

@@ -8,7 +8,7 @@ import click
 
 from mooq.basics.address import mask
 
-COMMANDS = ("up", "wait", "status", "down", "demo", "parity")
+COMMANDS = ("up", "wait", "status", "down", "serve", "demo", "parity")
 """Names of modules beside this one; each has the command under the same name."""
 
 

@@ -1,0 +1,59 @@
+"""Heartbeats as RabbitMQ sends and enforces them.
+
+Half an interval without a byte sent, and it sends one. It looks for bytes received once every
+interval, and gives the peer up when it saw none twice: after two to three intervals.
+"""
+
+from __future__ import annotations
+
+
+class Heartbeats:
+    """The timers of one connection. Times are seconds of a monotonic clock.
+
+    ``interval`` 0 turns both off. Whoever sends or receives sets ``has_sent``, ``has_received``.
+    """
+
+    __slots__ = (
+        "_checks",
+        "_interval",
+        "_is_first",
+        "_next_check",
+        "_next_send",
+        "has_received",
+        "has_sent",
+    )
+
+    def __init__(self, interval: int, now: float) -> None:
+        self._interval = interval
+        self._next_send = now + interval / 2
+        self._next_check = now + interval
+        self._checks = 0
+        self._is_first = True
+        self.has_sent = False
+        self.has_received = True
+
+    def next_deadline(self) -> float | None:
+        """Return when :meth:`advance` has something to do; None for never."""
+        return min(self._next_send, self._next_check) if self._interval else None
+
+    def is_due(self, now: float) -> bool:
+        """Return whether a heartbeat is to be sent now."""
+        if not self._interval or now < self._next_send:
+            return False
+        is_idle = self._is_first or not self.has_sent  # the first one is sent in any case
+        self.has_sent = self._is_first = False
+        self._next_send = now + self._interval / 2
+        return is_idle
+
+    def is_missed(self, now: float) -> bool:
+        """Return whether the peer has been silent for too long."""
+        if not self._interval or now < self._next_check:
+            return False
+        self._next_check = now + self._interval
+        has_received, self.has_received = self.has_received, False
+        self._checks = 0 if has_received else self._checks + 1
+        return self._checks > 1
+
+    def forgive(self) -> None:
+        """Count the peer as heard: it is not read, so its silence says nothing."""
+        self.has_received = True

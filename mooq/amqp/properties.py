@@ -1,0 +1,121 @@
+"""The basic properties of a content header, both ways.
+
+What a client published is re-sent as it came, byte for byte, and read only where a rule asks.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from mooq.amqp.tables import TableError, decode_table, encode_short_string, encode_table
+from mooq.broker.message import FLAGS, PROPERTY_NAMES, Properties
+from mooq.broker.values import Timestamp
+
+_KINDS = {"headers": "table", "delivery_mode": "octet", "priority": "octet", "timestamp": "long"}
+_CONTINUED = 1  # another 16 flags follow: there are no such properties, so nothing can be read
+_UNUSED = 2  # ignored, as RabbitMQ does
+
+
+class PropertiesError(ValueError):
+    """Bytes that are no basic properties."""
+
+
+@lru_cache(maxsize=1024)
+def _present(flags: int) -> tuple[tuple[str, str], ...]:
+    """Return name and kind of each property that these flags announce."""
+    return tuple((name, _KINDS.get(name, "text")) for name in PROPERTY_NAMES if flags & FLAGS[name])
+
+
+_TEXT, _TABLE = 0, -1
+
+
+@lru_cache(maxsize=1024)
+def _steps(flags: int) -> tuple[int, ...]:
+    """Return how to get over each property: its size, or that its length is before it."""
+    sizes = {"text": _TEXT, "table": _TABLE, "octet": 1, "long": 8}
+    return tuple(sizes[kind] for _, kind in _present(flags))
+
+
+class WireProperties(Properties):
+    """Properties as they came: ``raw`` is everything in the content header from the flags on.
+
+    The headers are read when the message arrives, since they may be damaged; everything else when
+    it is first asked for. Raises :class:`PropertiesError`.
+    """
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        flags = (raw[0] << 8 | raw[1]) if len(raw) > 1 else _CONTINUED
+        self.flags = flags & ~_UNUSED
+        if flags & _CONTINUED:
+            raise PropertiesError("property flags that go on")
+        at = 2
+        try:
+            for step in _steps(self.flags):
+                if step == _TEXT:
+                    at += 1 + raw[at]
+                elif step != _TABLE:
+                    at += step
+                else:
+                    begin = at + 4
+                    at = begin + int.from_bytes(raw[at:begin], "big")
+                    if at <= len(raw):
+                        self.headers = decode_table(raw[begin:at])
+        except (IndexError, TableError) as damage:
+            raise PropertiesError(str(damage)) from None
+        if at != len(raw):
+            raise PropertiesError(f"{len(raw)} bytes of properties, of which {at} are announced")
+
+    def __getattr__(self, name: str) -> Any:
+        """Read every property, at the first use of one."""
+        if name not in FLAGS:
+            raise AttributeError(name)
+        for absent in PROPERTY_NAMES:
+            if not self.flags & FLAGS[absent]:
+                setattr(self, absent, None)
+        raw, at = self.raw, 2
+        for present, kind in _present(self.flags):
+            if kind == "text":
+                end = at + 1 + raw[at]
+                setattr(self, present, raw[at + 1 : end].decode("utf-8", "surrogateescape"))
+                at = end
+            elif kind == "octet":
+                setattr(self, present, raw[at])
+                at += 1
+            elif kind == "long":
+                setattr(self, present, Timestamp(int.from_bytes(raw[at : at + 8], "big")))
+                at += 8
+            else:
+                at += 4 + int.from_bytes(raw[at : at + 4], "big")
+        return object.__getattribute__(self, name)
+
+
+def encode_properties(properties: Properties) -> bytes:
+    """Return properties as bytes, from the flags on: as they came, or encoded.
+
+    Raises ValueError for a text over 255 bytes and what
+    :func:`~mooq.amqp.tables.encode_table` raises.
+    """
+    if type(properties) is WireProperties:
+        return properties.raw
+    parts = [b""]
+    flags = 0
+    for name, flag in FLAGS.items():
+        value = getattr(properties, name)
+        if value is None:
+            continue
+        flags |= flag
+        kind = _KINDS.get(name, "text")
+        if kind == "text":
+            parts.append(encode_short_string(value))
+        elif kind == "octet":
+            parts.append(bytes((value,)))
+        elif kind == "long":
+            parts.append(int(value).to_bytes(8, "big"))
+        else:
+            parts.append(encode_table(value))
+    parts[0] = flags.to_bytes(2, "big")
+    return b"".join(parts)

@@ -1,0 +1,189 @@
+"""Arguments of queues and exchanges: type, range, which queue type takes them, equivalence.
+
+A refusal names the value with its type on the wire, as RabbitMQ's does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mooq.broker import refusals
+from mooq.broker.refusals import Refusal
+from mooq.broker.values import INTEGER_TYPES, Table, type_name
+
+LONGEST_TIME = 4_294_967_295  # milliseconds
+MOST_PRIORITIES = 255
+OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
+QUEUE_TYPES = ("classic", "quorum", "stream")
+
+Check = Callable[[Any, Table], str | None]
+"""Returns why a value is invalid, in RabbitMQ's words; None if it is not."""
+
+
+def _integer(value: Any, _: Table) -> str | None:
+    kind = type_name(value)
+    return None if kind in INTEGER_TYPES else f'"expected integer, got {kind}"'
+
+
+def _count(value: Any, arguments: Table) -> str | None:
+    why = _integer(value, arguments)
+    return why or (f"{{value_negative,{value}}}" if value < 0 else None)
+
+
+def _milliseconds(value: Any, arguments: Table) -> str | None:
+    why = _count(value, arguments)
+    return why or (f"{{value_too_big,{value}}}" if value > LONGEST_TIME else None)
+
+
+def _expires(value: Any, arguments: Table) -> str | None:
+    why = _integer(value, arguments)
+    return why or ("{value_zero,0}" if value == 0 else _milliseconds(value, arguments))
+
+
+def _priorities(value: Any, arguments: Table) -> str | None:
+    why = _count(value, arguments)
+    return why or (f"{{max_value_exceeded,{value}}}" if value > MOST_PRIORITIES else None)
+
+
+def _string(value: Any, _: Table) -> str | None:
+    kind = type_name(value)
+    return None if kind == "longstr" else f'"expected string, got {kind}"'
+
+
+def _boolean(value: Any, _: Table) -> str | None:
+    kind = type_name(value)
+    return None if kind == "bool" else f'"expected boolean, got {kind}"'
+
+
+def _dead_letter_key(value: Any, arguments: Table) -> str | None:
+    why = _string(value, arguments)
+    if why is None and "x-dead-letter-exchange" not in arguments:
+        return "routing_key_but_no_dlx_defined"
+    return why
+
+
+def _one_of(choices: tuple[str, ...], otherwise: str) -> Check:
+    def check(value: Any, arguments: Table) -> str | None:
+        why = _string(value, arguments)
+        return why or (None if value in choices else otherwise)
+
+    return check
+
+
+def _queue_type(value: Any, arguments: Table) -> str | None:
+    why = _string(value, arguments)
+    return why or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
+
+
+CHECKS: dict[str, Check] = {
+    "x-expires": _expires,
+    "x-message-ttl": _milliseconds,
+    "x-dead-letter-exchange": _string,
+    "x-dead-letter-routing-key": _dead_letter_key,
+    "x-max-length": _count,
+    "x-max-length-bytes": _count,
+    "x-max-in-memory-length": _count,
+    "x-max-in-memory-bytes": _count,
+    "x-max-priority": _priorities,
+    "x-overflow": _one_of(OVERFLOWS, "invalid_overflow"),
+    "x-queue-mode": _one_of(("default", "lazy"), "invalid_queue_mode"),
+    "x-single-active-consumer": _boolean,
+    "x-queue-type": _queue_type,
+    "x-quorum-initial-group-size": _count,
+    "x-delivery-limit": _integer,
+}
+"""The arguments that RabbitMQ checks when a queue is declared, in its order."""
+
+COMPARED = (
+    "x-expires",
+    "x-message-ttl",
+    "x-dead-letter-exchange",
+    "x-dead-letter-routing-key",
+    "x-max-length",
+    "x-max-length-bytes",
+    "x-max-priority",
+    "x-overflow",
+    "x-queue-mode",
+    "x-single-active-consumer",
+    "x-queue-type",
+)
+"""The arguments that must be the same when a queue is declared again."""
+
+NOT_OF_QUORUM = ("x-max-priority", "x-queue-mode")
+NOT_OF_CLASSIC = ("x-delivery-limit", "x-quorum-initial-group-size", "x-dead-letter-strategy")
+
+
+def check_queue_arguments(arguments: Table, name: str, virtual_host: str) -> None:
+    """Raise the refusal of the first argument whose value is invalid."""
+    if not arguments:
+        return
+    for argument, check in CHECKS.items():
+        if argument in arguments:
+            why = check(arguments[argument], arguments)
+            if why is not None:
+                raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
+
+
+def check_queue_type(
+    arguments: Table, name: str, virtual_host: str, *, durable: bool, exclusive: bool
+) -> str:
+    """Return the type of a queue. Raise the refusal of what that type does not take."""
+    queue_type = str(arguments.get("x-queue-type", "classic"))
+    if queue_type == "stream":
+        raise refusals.no_streams(name, virtual_host)
+    unwanted = NOT_OF_QUORUM if queue_type == "quorum" else NOT_OF_CLASSIC
+    for argument in unwanted:
+        if argument in arguments:
+            raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
+    if queue_type == "quorum":
+        if arguments.get("x-overflow") == "reject-publish-dlx":
+            raise refusals.argument_of_another_type("x-overflow", name, virtual_host, queue_type)
+        if not durable:
+            raise refusals.invalid_property("non-durable", name, virtual_host)
+        if exclusive:
+            raise refusals.invalid_property("exclusive-owner", name, virtual_host)
+    return queue_type
+
+
+def check_equivalent(
+    current: Table,
+    received: Table,
+    compared: tuple[str, ...],
+    kind: str,
+    name: str,
+    virtual_host: str,
+) -> None:
+    """Raise the refusal of the first argument that differs from what exists."""
+    for argument in compared:
+        one, other = received.get(argument), current.get(argument)
+        if argument not in received and argument not in current:
+            continue
+        if not _is_equivalent(one, other):
+            raise _inequivalent(argument, kind, name, virtual_host, received, current)
+
+
+def _is_equivalent(one: Any, other: Any) -> bool:
+    if type_name(one) in INTEGER_TYPES and type_name(other) in INTEGER_TYPES:
+        return bool(one == other)
+    return type_name(one) == type_name(other) and bool(one == other)
+
+
+def _inequivalent(
+    argument: str, kind: str, name: str, virtual_host: str, received: Table, current: Table
+) -> Refusal:
+    def shown(arguments: Table) -> str:
+        if argument not in arguments:
+            return "none"
+        value = arguments[argument]
+        return f"the value '{_text(value)}' of type '{type_name(value)}'"
+
+    return refusals.inequivalent(
+        argument, kind, name, virtual_host, shown(received), shown(current)
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,227 @@
+"""The broker: users and virtual hosts, connections to them, time, alarms and restarts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Protocol
+
+from mooq.broker import refusals
+from mooq.broker.channel import Channel
+from mooq.broker.effects import Blocked, ConnectionClosed, Effect, Unblocked
+from mooq.broker.permissions import Permissions
+from mooq.broker.queue import Queue
+from mooq.broker.versions import NEWEST, VERSIONS
+from mooq.broker.virtual_host import VirtualHost
+
+CONSUMER_TIMEOUT = 1800.0  # seconds, RabbitMQ's default
+ALARMS = {"memory": "low on memory", "disk": "low on disk"}
+
+PermissionsByUser = Mapping[tuple[str, str], tuple[str, str, str] | None]
+"""By user and virtual host: patterns for configure, write and read; None for all."""
+
+
+class Timed(Protocol):
+    """Something that wants to be told when a time has come."""
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+
+
+class Broker:
+    """One broker.
+
+    ``version`` is the RabbitMQ that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``. ``now`` is
+    the time in seconds of a clock that never goes back, and :meth:`advance` gives it the time.
+    ``time_of_day`` returns seconds since 1970. ``permissions`` limit users; a user and virtual host
+    that it does not name has all, unless it names the user for other virtual hosts only. Each
+    request's effects are in ``outbox``, in order. Raises ``ValueError`` for an unknown version.
+    """
+
+    def __init__(
+        self,
+        users: Mapping[str, str],
+        virtual_hosts: Iterable[str],
+        *,
+        version: str = NEWEST,
+        now: float = 0.0,
+        time_of_day: Callable[[], int] = lambda: 0,
+        consumer_timeout: float | None = CONSUMER_TIMEOUT,
+        permissions: PermissionsByUser | None = None,
+    ) -> None:
+        if version not in VERSIONS:
+            raise ValueError(f"version must be one of {', '.join(VERSIONS)}, not {version!r}")
+        self.version = version
+        self.version_rules = VERSIONS[version]
+        self.users = dict(users)
+        self.now = now
+        self.time_of_day = time_of_day
+        self.consumer_timeout = consumer_timeout
+        self.max_message_size = self.version_rules.max_message_size
+        self.cluster_name = "rabbit@localhost"
+        self.outbox: deque[Effect] = deque()
+        self._permissions = dict(permissions or {})
+        self._hosts = {name: VirtualHost(name, self) for name in virtual_hosts}
+        self._connections: dict[Connection, None] = {}
+        self._alarms: dict[str, None] = {}
+        self._due: list[tuple[float, int, Timed]] = []
+        self._serial = count()
+
+    # Connections
+
+    def authenticate(self, username: str, password: str) -> None:
+        """Raise the refusal of a user or password."""
+        if username not in self.users or self.users[username] != password:
+            raise refusals.login_refused()
+
+    def open(self, user: str, virtual_host: str) -> Connection:
+        """Return a connection to a virtual host, or raise the refusal."""
+        host = self._hosts.get(virtual_host)
+        if host is None:
+            raise refusals.no_virtual_host(virtual_host)
+        if (user, virtual_host) in self._permissions:
+            patterns = self._permissions[user, virtual_host]
+        elif any(name == user for name, _ in self._permissions):
+            raise refusals.virtual_host_not_permitted(virtual_host, user)
+        else:
+            patterns = None
+        connection = Connection(self, host, user, Permissions(user, virtual_host, patterns))
+        self._connections[connection] = None
+        return connection
+
+    def connect(self, virtual_host: str, username: str, password: str) -> Connection:
+        """Return a connection for a user with a password, or raise the refusal."""
+        self.authenticate(username, password)
+        return self.open(username, virtual_host)
+
+    def forget(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._connections.pop(connection, None)
+
+    def add_virtual_host(self, name: str) -> None:
+        """Have another virtual host; nothing happens if there is one of this name."""
+        if name not in self._hosts:
+            self._hosts[name] = VirtualHost(name, self)
+
+    # Faults
+
+    def drop_connections(self) -> None:
+        """Cut every connection, as a broken network does."""
+        self._end_connections(None)
+
+    def restart(self) -> None:
+        """Close every connection, and keep what is durable."""
+        self._end_connections(refusals.shutdown())
+        for host in self._hosts.values():
+            host.restart()
+
+    def _end_connections(self, refusal: refusals.Refusal | None) -> None:
+        for connection in list(self._connections):
+            self.outbox.append(ConnectionClosed(connection, refusal))
+            connection.close()
+
+    @property
+    def has_alarm(self) -> bool:
+        """Whether publishers are held back."""
+        return bool(self._alarms)
+
+    @property
+    def alarm_reason(self) -> str:
+        """The reason that blocked clients are told."""
+        return " & ".join(ALARMS[alarm] for alarm in self._alarms)
+
+    def set_alarm(self, alarm: str, is_on: bool) -> None:
+        """Raise or clear the alarm ``"memory"`` or ``"disk"``. Raises ``ValueError``."""
+        if alarm not in ALARMS:
+            raise ValueError(f"alarm must be one of {', '.join(ALARMS)}, not {alarm!r}")
+        if is_on:
+            self._alarms[alarm] = None
+        else:
+            self._alarms.pop(alarm, None)
+        if not self._alarms:
+            for connection in self._connections:
+                connection.unblock()
+
+    # Time
+
+    def schedule(self, when: float, timed: Timed) -> None:
+        """Have something told when a time has come."""
+        heappush(self._due, (when, next(self._serial), timed))
+
+    def next_deadline(self) -> float | None:
+        """Return when :meth:`advance` must be called next; None if nothing is to come."""
+        return self._due[0][0] if self._due else None
+
+    def advance(self, now: float) -> None:
+        """Give the broker the time; it does what is due, in order."""
+        due = self._due
+        while due and due[0][0] <= now:
+            when, _, timed = heappop(due)
+            self.now = max(self.now, when)
+            timed.advance(self.now)
+        self.now = max(self.now, now)
+
+
+class Connection:
+    """One connection: it owns channels and exclusive queues, and both end with it."""
+
+    def __init__(
+        self, broker: Broker, host: VirtualHost, user: str, permissions: Permissions
+    ) -> None:
+        self.broker = broker
+        self.host = host
+        self.user = user
+        self.permissions = permissions
+        self.door: Any = None
+        self.is_paused = False
+        self.is_open = True
+        self.exclusive_queues: dict[Queue, None] = {}
+        self._channels: dict[int, Channel] = {}
+        self._is_blocked = False
+
+    def channel(self, number: int) -> Channel:
+        """Open a channel."""
+        channel = self._channels[number] = Channel(self, number)
+        return channel
+
+    def forget(self, channel: Channel) -> None:
+        """Forget a channel that is closed."""
+        self._channels.pop(channel.number, None)
+
+    def pause(self) -> None:
+        """Give its consumers nothing more: the client does not read."""
+        self.is_paused = True
+
+    def resume(self) -> None:
+        """Go on giving its consumers messages."""
+        self.is_paused = False
+        for channel in list(self._channels.values()):
+            channel.wake_consumers()
+
+    def content_header_arrived(self) -> bool:
+        """Return whether the connection is held back now, since it publishes under an alarm."""
+        if not self.broker.has_alarm:
+            return False
+        if not self._is_blocked:
+            self._is_blocked = True
+            self.broker.outbox.append(Blocked(self, self.broker.alarm_reason))
+        return True
+
+    def unblock(self) -> None:
+        """Let it publish again."""
+        if self._is_blocked:
+            self._is_blocked = False
+            self.broker.outbox.append(Unblocked(self))
+
+    def close(self) -> None:
+        """Close all channels, then delete its exclusive queues."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self.broker.forget(self)
+        for channel in list(self._channels.values()):
+            channel.close()
+        for queue in list(self.exclusive_queues):
+            self.host.delete_queue(queue)

@@ -1,0 +1,126 @@
+"""Consumers of a queue and whose turn it is: round robin, priorities, single active consumer.
+
+Consumers stand in a ring for each priority: the first is served and goes to the end. One that is
+full when its turn comes leaves, and joins at the end when it has room again. (Measured on RabbitMQ
+3.10, 4.0 and 4.3.)
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mooq.broker.channel import Channel
+
+
+class Consumer:
+    """One consumer; ``limit`` is its own prefetch count, 0 for none."""
+
+    __slots__ = (
+        "channel",
+        "exclusive",
+        "is_active",
+        "is_waiting",
+        "limit",
+        "no_ack",
+        "priority",
+        "tag",
+        "unsettled",
+    )
+
+    def __init__(
+        self,
+        channel: Channel,
+        tag: str,
+        *,
+        no_ack: bool,
+        exclusive: bool,
+        limit: int,
+        priority: int,
+    ) -> None:
+        self.channel = channel
+        self.tag = tag
+        self.no_ack = no_ack
+        self.exclusive = exclusive
+        self.limit = limit
+        self.priority = priority
+        self.unsettled = 0
+        self.is_active = True  # until it ends
+        self.is_waiting = False  # out of the ring until it has room
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may be given another message."""
+        channel = self.channel
+        if channel.is_paused:
+            return False
+        if self.no_ack:
+            return True
+        if self.limit and self.unsettled >= self.limit:
+            return False
+        return not channel.global_limit or channel.global_unsettled < channel.global_limit
+
+
+class Consumers:
+    """The consumers of one queue."""
+
+    def __init__(self, is_single_active: bool) -> None:
+        self.all: list[Consumer] = []
+        self._is_single_active = is_single_active
+        self._rings: dict[int, deque[Consumer]] = {}
+        self._priorities: list[int] = []  # the highest first
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether one of them is exclusive."""
+        return any(consumer.exclusive for consumer in self.all)
+
+    def add(self, consumer: Consumer) -> None:
+        """Let a consumer join at the end."""
+        self.all.append(consumer)
+        self._join(consumer)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Let a consumer leave."""
+        consumer.is_active = False
+        self.all.remove(consumer)
+        ring = self._rings[consumer.priority]
+        if consumer in ring:
+            ring.remove(consumer)
+
+    def rejoin(self, consumer: Consumer) -> None:
+        """Let one that has room again join at the end, unless it never left."""
+        if consumer.is_waiting and consumer.is_active:
+            consumer.is_waiting = False
+            self._rings[consumer.priority].append(consumer)
+
+    def next(self) -> Consumer | None:
+        """Return whose turn it is; None when all are full."""
+        if self._is_single_active:
+            first = self._active()
+            return first if first is not None and first.has_room else None
+        for priority in self._priorities:
+            ring = self._rings[priority]
+            while ring:
+                consumer = ring.popleft()
+                if consumer.has_room:
+                    ring.append(consumer)
+                    return consumer
+                consumer.is_waiting = True
+        return None
+
+    def _active(self) -> Consumer | None:
+        """Return the single active consumer: the first of the highest priority."""
+        if not self.all:
+            return None
+        return min(self.all, key=lambda one: -one.priority)
+
+    def _join(self, consumer: Consumer) -> None:
+        if consumer.priority not in self._rings:
+            self._rings[consumer.priority] = deque()
+            self._priorities = sorted(self._rings, reverse=True)
+        self._rings[consumer.priority].append(consumer)

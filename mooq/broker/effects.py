@@ -1,0 +1,120 @@
+"""Effects: what the broker sends to its clients on its own account, in order, by one outbox.
+
+A request returns its answer. All else that it causes is appended to ``broker.outbox``. Whoever
+made the request sends the answer first and then drains the outbox.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from mooq.broker.broker import Connection
+    from mooq.broker.channel import Channel
+    from mooq.broker.message import Message
+    from mooq.broker.refusals import Refusal
+
+
+class Delivered:
+    """A message for a consumer (basic.deliver)."""
+
+    __slots__ = ("channel", "consumer_tag", "delivery_tag", "message", "redelivered")
+
+    def __init__(
+        self,
+        channel: Channel,
+        consumer_tag: str,
+        delivery_tag: int,
+        redelivered: bool,
+        message: Message,
+    ) -> None:
+        self.channel = channel
+        self.consumer_tag = consumer_tag
+        self.delivery_tag = delivery_tag
+        self.redelivered = redelivered
+        self.message = message
+
+
+class Returned:
+    """A mandatory message that no queue took (basic.return)."""
+
+    __slots__ = ("channel", "code", "message", "text")
+
+    def __init__(self, channel: Channel, code: int, text: str, message: Message) -> None:
+        self.channel = channel
+        self.code = code
+        self.text = text
+        self.message = message
+
+
+class Confirmed:
+    """Publishes that the broker is done with (basic.ack, or basic.nack where it refused one)."""
+
+    __slots__ = ("channel", "delivery_tag", "is_ack", "multiple")
+
+    def __init__(self, channel: Channel, delivery_tag: int, multiple: bool, is_ack: bool) -> None:
+        self.channel = channel
+        self.delivery_tag = delivery_tag
+        self.multiple = multiple
+        self.is_ack = is_ack
+
+
+class ConsumerCancelled:
+    """A consumer that the broker ended (basic.cancel, for clients with that capability)."""
+
+    __slots__ = ("channel", "consumer_tag")
+
+    def __init__(self, channel: Channel, consumer_tag: str) -> None:
+        self.channel = channel
+        self.consumer_tag = consumer_tag
+
+
+class ChannelClosed:
+    """A channel that the broker closed, not as the answer to a method (channel.close)."""
+
+    __slots__ = ("channel", "refusal")
+
+    def __init__(self, channel: Channel, refusal: Refusal) -> None:
+        self.channel = channel
+        self.refusal = refusal
+
+
+class ConnectionClosed:
+    """A connection that the broker closed (connection.close); without a refusal it was cut."""
+
+    __slots__ = ("connection", "refusal")
+
+    def __init__(self, connection: Connection, refusal: Refusal | None) -> None:
+        self.connection = connection
+        self.refusal = refusal
+
+
+class Blocked:
+    """A publishing connection that is held back by an alarm (connection.blocked)."""
+
+    __slots__ = ("connection", "reason")
+
+    def __init__(self, connection: Connection, reason: str) -> None:
+        self.connection = connection
+        self.reason = reason
+
+
+class Unblocked:
+    """A connection that is no longer held back (connection.unblocked)."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+
+Effect: TypeAlias = (
+    Delivered
+    | Returned
+    | Confirmed
+    | ConsumerCancelled
+    | ChannelClosed
+    | ConnectionClosed
+    | Blocked
+    | Unblocked
+)

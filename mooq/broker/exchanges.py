@@ -1,0 +1,197 @@
+"""Exchanges by type: the queues and exchanges that a message goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mooq.broker.topics import TopicTrie
+from mooq.broker.values import Table
+
+if TYPE_CHECKING:
+    from mooq.broker.message import Message
+    from mooq.broker.queue import Queue
+
+Destination: TypeAlias = "Queue | Exchange"
+Binding: TypeAlias = "tuple[str, tuple[tuple[str, Any], ...]]"
+"""A routing key and arguments."""
+
+
+class Exchange:
+    """One exchange of a virtual host, and the bindings from it."""
+
+    kind = "exchange"
+
+    def __init__(
+        self,
+        name: str,
+        type_: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        internal: bool,
+        arguments: Table,
+    ) -> None:
+        self.name = name
+        self.type = type_
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.internal = internal
+        self.arguments = arguments
+        alternate = arguments.get("alternate-exchange")
+        self.alternate: str | None = alternate if isinstance(alternate, str) else None
+        self.bindings: dict[Destination, dict[Binding, Table]] = {}
+        self.sources: set[Exchange] = set()  # exchanges that are bound to this one
+
+    def bind(self, destination: Destination, key: str, arguments: Table) -> None:
+        """Add a binding; one that exists already stays one."""
+        known = self.bindings.setdefault(destination, {})
+        binding = key, _frozen(arguments)
+        if binding not in known:
+            known[binding] = arguments
+            self._add(destination, key, arguments)
+        destination.sources.add(self)
+
+    def unbind(self, destination: Destination, key: str, arguments: Table) -> bool:
+        """Remove a binding; return whether there was one."""
+        known = self.bindings.get(destination)
+        binding = key, _frozen(arguments)
+        if known is None or binding not in known:
+            return False
+        self._remove(destination, key, known.pop(binding))
+        if not known:
+            del self.bindings[destination]
+            destination.sources.discard(self)
+        return True
+
+    def unbind_all(self, destination: Destination) -> bool:
+        """Remove every binding to a destination; return whether there was one."""
+        known = self.bindings.pop(destination, None)
+        if known is None:
+            return False
+        destination.sources.discard(self)
+        for (key, _), arguments in known.items():
+            self._remove(destination, key, arguments)
+        return True
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return the destinations of a message by one of its keys."""
+        raise NotImplementedError
+
+    def _add(self, destination: Destination, key: str, arguments: Table) -> None:
+        """Index a binding for :meth:`route`."""
+
+    def _remove(self, destination: Destination, key: str, arguments: Table) -> None:
+        """Take a binding from the index."""
+
+
+class DirectExchange(Exchange):
+    """Compares keys."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._by_key: dict[str, dict[Destination, int]] = {}
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return what is bound by just this key."""
+        return self._by_key.get(key, ())
+
+    def _add(self, destination: Destination, key: str, arguments: Table) -> None:
+        counts = self._by_key.setdefault(key, {})
+        counts[destination] = counts.get(destination, 0) + 1
+
+    def _remove(self, destination: Destination, key: str, arguments: Table) -> None:
+        counts = self._by_key[key]
+        counts[destination] -= 1
+        if not counts[destination]:
+            del counts[destination]
+            if not counts:
+                del self._by_key[key]
+
+
+class FanoutExchange(Exchange):
+    """Sends to everything that is bound."""
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return everything that is bound."""
+        return self.bindings
+
+
+class TopicExchange(Exchange):
+    """Matches keys with patterns."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._trie: TopicTrie[Destination] = TopicTrie()
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return what is bound by a pattern that the key matches."""
+        return self._trie.match(key)
+
+    def _add(self, destination: Destination, key: str, arguments: Table) -> None:
+        self._trie.add(key, destination)
+
+    def _remove(self, destination: Destination, key: str, arguments: Table) -> None:
+        self._trie.remove(key, destination)
+
+
+class HeadersExchange(Exchange):
+    """Compares headers with the arguments of bindings."""
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return what is bound by arguments that the headers match."""
+        headers = message.properties.headers or {}
+        return [
+            destination
+            for destination, bindings in self.bindings.items()
+            if any(_matches(arguments, headers) for arguments in bindings.values())
+        ]
+
+
+class LocalRandomExchange(Exchange):
+    """Sends to one of what is bound."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._chance = Random()  # noqa: S311 - nobody gains by guessing it
+
+    def route(self, message: Message, key: str) -> Iterable[Destination]:
+        """Return one of the destinations."""
+        return [self._chance.choice(list(self.bindings))] if self.bindings else ()
+
+
+EXCHANGES: dict[str, type[Exchange]] = {
+    "direct": DirectExchange,
+    "fanout": FanoutExchange,
+    "topic": TopicExchange,
+    "headers": HeadersExchange,
+    "x-local-random": LocalRandomExchange,
+}
+
+
+def _matches(arguments: Table, headers: Table) -> bool:
+    """Return whether headers match a binding's arguments, by its ``x-match``.
+
+    Arguments that begin with ``x-`` count only for the modes ``all-with-x`` and ``any-with-x``. A
+    void argument asks only for the header to be there.
+    """
+    mode = arguments.get("x-match", "all")
+    with_x = isinstance(mode, str) and mode.endswith("-with-x")
+    wanted = [
+        (name, value)
+        for name, value in arguments.items()
+        if name != "x-match" and (with_x or not name.startswith("x-"))
+    ]
+    found = (
+        name in headers and (value is None or headers[name] == value) for name, value in wanted
+    )
+    if mode in ("any", "any-with-x"):
+        return any(found)
+    return all(found)
+
+
+def _frozen(arguments: Table) -> tuple[tuple[str, Any], ...]:
+    if not arguments:
+        return ()
+    return tuple(sorted((name, repr(value)) for name, value in arguments.items()))

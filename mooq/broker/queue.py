@@ -1,0 +1,329 @@
+"""One queue: what is ready, who consumes it, and what its arguments ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mooq.broker import dead_letters
+from mooq.broker.consumers import Consumer, Consumers
+from mooq.broker.message import HAS_EXPIRATION, HAS_PRIORITY, Message
+from mooq.broker.ready import PriorityMessages, QueuedMessage, QuorumMessages, ReadyMessages
+from mooq.broker.values import Long, Table
+
+if TYPE_CHECKING:
+    from mooq.broker.broker import Connection
+    from mooq.broker.exchanges import Exchange
+    from mooq.broker.virtual_host import VirtualHost
+
+
+class Queue:
+    """One queue of a virtual host; ``owner`` is the connection it is exclusive to, if any."""
+
+    kind = "queue"
+
+    def __init__(
+        self,
+        host: VirtualHost,
+        name: str,
+        queue_type: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        owner: Connection | None,
+        arguments: Table,
+    ) -> None:
+        self.name = name
+        self.type = queue_type
+        self.durable = durable
+        self.auto_delete = auto_delete
+        self.owner = owner
+        self.arguments = arguments
+        self.sources: set[Exchange] = set()
+        self._host = host
+        self._now = host.broker
+        self._version = host.broker.version_rules
+        self._next_position = 0
+        self._read_arguments(arguments)
+        self.ready: ReadyMessages = self._new_ready()
+        self.consumers = Consumers(arguments.get("x-single-active-consumer") is True)
+        self.unsettled: dict[QueuedMessage, None] = {}
+        self.is_deleted = False
+        self._ready_bytes = 0
+        self._used = host.broker.now
+        self._is_simple = (
+            self.ttl is None
+            and self.max_length is None
+            and self.max_bytes is None
+            and self.max_priority is None
+            and queue_type == "classic"
+        )
+
+    def _read_arguments(self, arguments: Table) -> None:
+        def integer(name: str) -> int | None:
+            value = arguments.get(name)
+            return None if value is None else int(value)
+
+        self.ttl = integer("x-message-ttl")
+        self.expires = integer("x-expires")
+        self.max_length = integer("x-max-length")
+        self.max_bytes = integer("x-max-length-bytes")
+        self.max_priority = integer("x-max-priority")
+        self.overflow: str = arguments.get("x-overflow", "drop-head")
+        self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
+        self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")
+        limit = integer("x-delivery-limit")
+        self.delivery_limit = self._version.delivery_limit if limit is None else limit
+        if limit is not None and limit < 0:
+            self.delivery_limit = None
+
+    def _new_ready(self) -> ReadyMessages:
+        if self.type == "quorum":
+            return QuorumMessages(self._version.requeues_to_tail)
+        return ReadyMessages() if self.max_priority is None else PriorityMessages()
+
+    def __len__(self) -> int:
+        return len(self.ready)
+
+    # Messages in
+
+    def publish(self, message: Message, redelivered: bool = False) -> bool:
+        """Add a message and hand it on if a consumer has room; False if it is refused."""
+        if self._is_simple and not message.properties.flags & HAS_EXPIRATION:
+            self.ready.push(QueuedMessage(message, self._next_position, 0, redelivered))
+            self._next_position += 1
+            if self.consumers.all:
+                self.drain()
+            return True
+        if self.overflow != "drop-head" and self._is_full():
+            if self.overflow == "reject-publish-dlx":
+                self._host.dead_letter(message, self, dead_letters.MAXLEN, redelivered)
+            return False
+        self._drop_expired()
+        queued = QueuedMessage(
+            message, self._next_position, self._priority_of(message), redelivered
+        )
+        self._next_position += 1
+        self._set_expiry(queued)
+        self.ready.push(queued)
+        self._ready_bytes += len(message.body)
+        self.drain()
+        self._drop_expired()
+        self._drop_what_is_too_much()
+        self.schedule()
+        return True
+
+    def _priority_of(self, message: Message) -> int:
+        if self.max_priority is None or not message.properties.flags & HAS_PRIORITY:
+            return 0
+        return min(message.properties.priority or 0, self.max_priority)
+
+    def _set_expiry(self, queued: QueuedMessage) -> None:
+        ttl = self.ttl
+        properties = queued.message.properties
+        if properties.flags & HAS_EXPIRATION and properties.expiration is not None:
+            own = int(properties.expiration)
+            ttl = own if ttl is None else min(own, ttl)
+        if ttl is not None:
+            queued.expires = self._now.now + ttl / 1000
+
+    def _is_full(self) -> bool:
+        if self.max_length is not None and len(self.ready) >= self.max_length:
+            return True
+        return self.max_bytes is not None and self._ready_bytes >= self.max_bytes
+
+    def _drop_what_is_too_much(self) -> None:
+        if self.overflow != "drop-head":
+            return
+        while len(self.ready) and (
+            (self.max_length is not None and len(self.ready) > self.max_length)
+            or (self.max_bytes is not None and self._ready_bytes > self.max_bytes)
+        ):
+            queued = self.ready.pop_oldest()
+            self._ready_bytes -= len(queued.message.body)
+            self._host.dead_letter(queued.message, self, dead_letters.MAXLEN, queued.redelivered)
+
+    def _drop_expired(self) -> None:
+        now = self._now.now
+        ready = self.ready
+        while len(ready):
+            expires = ready.first().expires
+            if expires is None or expires > now:
+                return
+            queued = ready.pop()
+            self._ready_bytes -= len(queued.message.body)
+            self._host.dead_letter(queued.message, self, dead_letters.EXPIRED, queued.redelivered)
+
+    # Messages out
+
+    def drain(self) -> None:
+        """Hand on what is ready to consumers that have room."""
+        ready, consumers = self.ready, self.consumers
+        while len(ready):
+            consumer = consumers.next()
+            if consumer is None:
+                return
+            queued = self._pop()
+            if consumer.no_ack:
+                consumer.channel.deliver(self, queued, consumer)
+            else:
+                consumer.unsettled += 1
+                self.unsettled[queued] = None
+                consumer.channel.deliver(self, queued, consumer)
+
+    def take(self) -> QueuedMessage | None:
+        """Take the next message for a get; None when there is none."""
+        self._used = self._now.now
+        self._drop_expired()
+        if not len(self.ready):
+            return None
+        queued = self._pop()
+        self.unsettled[queued] = None
+        return queued
+
+    def _pop(self) -> QueuedMessage:
+        queued = self.ready.pop()
+        self._ready_bytes -= len(queued.message.body)
+        if self.type == "quorum":
+            queued.acquired_count += 1
+        return queued
+
+    def as_delivered(self, queued: QueuedMessage) -> Message:
+        """Return the message as a consumer gets it: of a quorum queue, with counts."""
+        if self.type != "quorum":
+            return queued.message
+        counts: Table = {}
+        if self._version.has_acquired_count and queued.acquired_count > 1:
+            counts["x-acquired-count"] = Long(queued.acquired_count - 1)
+        if queued.delivery_count or self._version.counts_first_delivery:
+            counts["x-delivery-count"] = Long(queued.delivery_count)
+        if not counts:
+            return queued.message
+        return queued.message.with_headers({**(queued.message.properties.headers or {}), **counts})
+
+    # Settlement
+
+    def acknowledge(self, queued: QueuedMessage) -> None:
+        """End a message."""
+        self.unsettled.pop(queued, None)
+
+    def reject(self, queued: QueuedMessage) -> None:
+        """End a message as a dead letter."""
+        if queued in self.unsettled:
+            del self.unsettled[queued]
+            self._host.dead_letter(queued.message, self, dead_letters.REJECTED, redelivered=True)
+
+    def requeue(self, messages: Iterable[QueuedMessage], *, counts: bool = True) -> None:
+        """Put messages back, to be delivered again; ``counts`` towards the delivery limit."""
+        for queued in messages:
+            if queued not in self.unsettled:
+                continue
+            del self.unsettled[queued]
+            queued.redelivered = True
+            if self.type == "quorum":
+                queued.delivery_count += counts
+                limit = self.delivery_limit
+                if limit is not None and queued.delivery_count > limit:
+                    reason = dead_letters.DELIVERY_LIMIT
+                    self._host.dead_letter(queued.message, self, reason, redelivered=True)
+                    continue
+            self.ready.put_back(queued)
+            self._ready_bytes += len(queued.message.body)
+
+    def settle_down(self) -> None:
+        """Go on after messages were settled or consumers have room."""
+        if self.is_deleted:
+            return
+        if not self._is_simple:
+            self._drop_expired()
+        if len(self.ready):
+            self.drain()
+        if not self._is_simple:
+            self._drop_what_is_too_much()
+            self.schedule()
+
+    # Consumers
+
+    def add_consumer(self, consumer: Consumer) -> None:
+        """Begin a consumer."""
+        self.consumers.add(consumer)
+        self.settle_down()
+
+    def remove_consumer(self, consumer: Consumer) -> None:
+        """End a consumer; with the last one an auto-delete queue goes."""
+        self.consumers.remove(consumer)
+        self._used = self._now.now
+        if self.auto_delete and not self.consumers.all:
+            self._host.delete_queue(self)
+            return
+        self.schedule()
+        if len(self.ready):
+            self.drain()  # another one may be active now
+
+    # Time
+
+    def use(self) -> None:
+        """Begin anew the time after which an unused queue is deleted."""
+        self._used = self._now.now
+        self.schedule()
+
+    def next_deadline(self) -> float | None:
+        """Return when something is due: a message or the queue itself expires."""
+        deadline: float | None = None
+        if not self.consumers.all and self.expires is not None:
+            deadline = self._used + self.expires / 1000
+        if len(self.ready):
+            expires = self.ready.first().expires
+            if expires is not None and (deadline is None or expires < deadline):
+                deadline = expires
+        return deadline
+
+    def schedule(self) -> None:
+        """Have :meth:`advance` called when something is due."""
+        deadline = self.next_deadline()
+        if deadline is not None:
+            self._now.schedule(deadline, self)
+
+    def advance(self, now: float) -> None:
+        """Do what is due."""
+        if self.is_deleted:
+            return
+        if (
+            self.expires is not None
+            and not self.consumers.all
+            and self._used + self.expires / 1000 <= now
+        ):
+            self._host.delete_queue(self)
+            return
+        self._drop_expired()
+        self.schedule()
+
+    # The end
+
+    def purge(self) -> int:
+        """Drop what is ready; return how much it was."""
+        count = len(self.ready)
+        self.ready.clear()
+        self._ready_bytes = 0
+        return count
+
+    def clear(self) -> None:
+        """Drop everything: the queue is deleted."""
+        self.is_deleted = True
+        self.ready.clear()
+        self.unsettled.clear()
+
+    def restart(self) -> None:
+        """Keep what survives a restart."""
+        for queued in list(self.unsettled):
+            self.requeue([queued], counts=False)
+        kept = [
+            queued for queued in self.ready if self.type == "quorum" or queued.message.is_persistent
+        ]
+        if isinstance(self.ready, PriorityMessages):
+            self.ready.clear()
+            for queued in kept:
+                self.ready.push(queued)
+        else:
+            self.ready.keep(kept)
+        self._ready_bytes = sum(len(queued.message.body) for queued in kept)

@@ -1,0 +1,264 @@
+"""Refusals: every sentence that RabbitMQ refuses a request with, its reply code and its scope.
+
+Measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6. The AMQP layer adds class and method.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+CODES = {
+    "CONNECTION_FORCED": 320,
+    "INVALID_PATH": 402,
+    "ACCESS_REFUSED": 403,
+    "NOT_FOUND": 404,
+    "RESOURCE_LOCKED": 405,
+    "PRECONDITION_FAILED": 406,
+    "FRAME_ERROR": 501,
+    "SYNTAX_ERROR": 502,
+    "COMMAND_INVALID": 503,
+    "CHANNEL_ERROR": 504,
+    "UNEXPECTED_FRAME": 505,
+    "RESOURCE_ERROR": 506,
+    "NOT_ALLOWED": 530,
+    "NOT_IMPLEMENTED": 540,
+    "INTERNAL_ERROR": 541,
+}
+"""AMQP's reply codes by RabbitMQ's names."""
+
+
+class Scope(Enum):
+    """The extent of a refusal: it closes the channel, or the connection."""
+
+    CHANNEL = "channel"
+    CONNECTION = "connection"
+
+
+class Refusal(Exception):
+    """A request that the broker refuses; the one who asked closes what ``scope`` names."""
+
+    def __init__(self, name: str, text: str, scope: Scope = Scope.CHANNEL) -> None:
+        self.code = CODES[name]
+        self.text = f"{name} - {text}"
+        self.scope = scope
+        super().__init__(self.text)
+
+
+def _connection(name: str, text: str) -> Refusal:
+    return Refusal(name, text, Scope.CONNECTION)
+
+
+def login_refused(mechanism: str = "PLAIN") -> Refusal:
+    """Return the refusal of a user or password."""
+    return _connection(
+        "ACCESS_REFUSED",
+        f"Login was refused using authentication mechanism {mechanism}. For details see the "
+        "broker logfile.",
+    )
+
+
+def no_virtual_host(name: str) -> Refusal:
+    """Return the refusal of a virtual host that does not exist."""
+    return _connection("NOT_ALLOWED", f"vhost {name} not found")
+
+
+def virtual_host_not_permitted(name: str, user: str) -> Refusal:
+    """Return the refusal of a virtual host that the user has no permissions in."""
+    return _connection("NOT_ALLOWED", f"access to vhost '{name}' refused for user '{user}'")
+
+
+def too_many_channels(limit: int) -> Refusal:
+    """Return the refusal of a channel beyond the number that was negotiated."""
+    return _connection(
+        "NOT_ALLOWED",
+        f"number of channels opened ({limit}) has reached the negotiated channel_max ({limit})",
+    )
+
+
+def second_channel_open() -> Refusal:
+    """Return the refusal to open a channel that is open."""
+    return _connection("CHANNEL_ERROR", "second 'channel.open' seen")
+
+
+def shutdown() -> Refusal:
+    """Return the reason that clients are given when the broker stops."""
+    return _connection(
+        "CONNECTION_FORCED", "broker forced connection closure with reason 'shutdown'"
+    )
+
+
+def no_exchange(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of an exchange that does not exist."""
+    return Refusal("NOT_FOUND", f"no exchange '{name}' in vhost '{virtual_host}'")
+
+
+def no_queue(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of a queue that does not exist."""
+    return Refusal("NOT_FOUND", f"no queue '{name}' in vhost '{virtual_host}'")
+
+
+def no_declared_queue() -> Refusal:
+    """Return the refusal of an empty queue name on a channel that declared no queue."""
+    return Refusal("NOT_FOUND", "no previously declared queue")
+
+
+def message_too_large(size: int, limit: int) -> Refusal:
+    """Return the refusal of a body above the limit."""
+    return Refusal(
+        "PRECONDITION_FAILED",
+        f"message size {size} is larger than configured max size {limit}",
+    )
+
+
+def default_exchange() -> Refusal:
+    """Return the refusal of what cannot be done with the default exchange."""
+    return Refusal("ACCESS_REFUSED", "operation not permitted on the default exchange")
+
+
+def reserved_name(what: str, name: str) -> Refusal:
+    """Return the refusal of a name that begins with ``amq.``."""
+    return Refusal("ACCESS_REFUSED", f"{what} name '{name}' contains reserved prefix 'amq.*'")
+
+
+def system_exchange(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal to delete an exchange of the broker's."""
+    return Refusal(
+        "ACCESS_REFUSED",
+        f"deletion of system exchange '{name}' in vhost '{virtual_host}' not allowed",
+    )
+
+
+def internal_exchange(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal to publish to an internal exchange."""
+    return Refusal(
+        "ACCESS_REFUSED",
+        f"cannot publish to internal exchange '{name}' in vhost '{virtual_host}'",
+    )
+
+
+def bad_exchange_type(name: str, *, closes_connection: bool) -> Refusal:
+    """Return the refusal of a type of exchange that does not exist."""
+    text = f"unknown exchange type '{name}'" if name else "invalid exchange type ''"
+    if closes_connection:
+        return _connection("COMMAND_INVALID", text)
+    return Refusal("PRECONDITION_FAILED", text)
+
+
+def inequivalent(
+    argument: str, kind: str, name: str, virtual_host: str, received: str, current: str
+) -> Refusal:
+    """Return the refusal to declare what exists with another property."""
+    return Refusal(
+        "PRECONDITION_FAILED",
+        f"inequivalent arg '{argument}' for {kind} '{name}' in vhost '{virtual_host}': received "
+        f"{received} but current is {current}",
+    )
+
+
+def invalid_argument(argument: str, kind: str, name: str, virtual_host: str, why: str) -> Refusal:
+    """Return the refusal of an argument's value."""
+    return Refusal(
+        "PRECONDITION_FAILED",
+        f"invalid arg '{argument}' for {kind} '{name}' in vhost '{virtual_host}': {why}",
+    )
+
+
+def argument_of_another_type(
+    argument: str, name: str, virtual_host: str, queue_type: str
+) -> Refusal:
+    """Return the refusal of an argument that a type of queue does not take."""
+    return Refusal(
+        "PRECONDITION_FAILED",
+        f"invalid arg '{argument}' for queue '{name}' in vhost '{virtual_host}' of queue type "
+        f"rabbit_{queue_type}_queue",
+    )
+
+
+def invalid_property(what: str, name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of a flag that a type of queue does not take."""
+    return Refusal(
+        "PRECONDITION_FAILED",
+        f"invalid property '{what}' for queue '{name}' in vhost '{virtual_host}'",
+    )
+
+
+def no_streams(name: str, virtual_host: str) -> Refusal:
+    """Return mooq's own refusal of a stream."""
+    return Refusal(
+        "NOT_IMPLEMENTED",
+        f"queue '{name}' in vhost '{virtual_host}' cannot be a stream: mooq's in-memory broker "
+        "has none; use RabbitMQ",
+        Scope.CONNECTION,
+    )
+
+
+def locked(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of a queue that is exclusive to another connection."""
+    return Refusal(
+        "RESOURCE_LOCKED",
+        f"cannot obtain exclusive access to locked queue '{name}' in vhost '{virtual_host}'. It "
+        "could be originally declared on another connection or the exclusive property value does "
+        "not match that of the original declaration.",
+    )
+
+
+def in_use(kind: str, name: str, virtual_host: str) -> Refusal:
+    """Return the refusal to delete what is in use."""
+    return Refusal("PRECONDITION_FAILED", f"{kind} '{name}' in vhost '{virtual_host}' in use")
+
+
+def not_empty(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal to delete a queue with messages."""
+    return Refusal("PRECONDITION_FAILED", f"queue '{name}' in vhost '{virtual_host}' not empty")
+
+
+def exclusive_use(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of a consumer beside an exclusive one, or of an exclusive one."""
+    return Refusal("ACCESS_REFUSED", f"queue '{name}' in vhost '{virtual_host}' in exclusive use")
+
+
+def tag_in_use(tag: str) -> Refusal:
+    """Return the refusal of a consumer tag that the channel has already."""
+    return _connection("NOT_ALLOWED", f"attempt to reuse consumer tag '{tag}'")
+
+
+def unknown_delivery_tag(tag: int) -> Refusal:
+    """Return the refusal to settle what is not unacknowledged."""
+    return Refusal("PRECONDITION_FAILED", f"unknown delivery tag {tag}")
+
+
+def not_implemented(what: str) -> Refusal:
+    """Return the refusal of what RabbitMQ does not implement."""
+    return _connection("NOT_IMPLEMENTED", what)
+
+
+def failed(text: str) -> Refusal:
+    """Return the refusal of a request that breaks a rule of the channel."""
+    return Refusal("PRECONDITION_FAILED", text)
+
+
+def permission_missing(
+    permission: str, kind: str, name: str, virtual_host: str, user: str
+) -> Refusal:
+    """Return the refusal of what a user has no permission for."""
+    return Refusal(
+        "ACCESS_REFUSED",
+        f"{permission} access to {kind} '{name}' in vhost '{virtual_host}' refused for user "
+        f"'{user}'",
+    )
+
+
+def consumer_timeout(channel: int, seconds: float) -> Refusal:
+    """Return why a channel is closed that was too late to acknowledge."""
+    return failed(
+        f"delivery acknowledgement on channel {channel} timed out. Timeout value used: "
+        f"{seconds * 1000:.0f} ms. This timeout value can be configured, see consumers doc guide "
+        "to learn more"
+    )
+
+
+def too_many_hashes(key: str, count: int, most: int) -> Refusal:
+    """Return the refusal of a topic pattern with too many ``#``."""
+    return failed(
+        f"Topic binding key '{key}' uses {count} '#' wildcards, at most {most} are allowed"
+    )

@@ -1,0 +1,56 @@
+"""Direct reply-to: replies to a channel without a queue, by the name amq.rabbitmq.reply-to."""
+
+from __future__ import annotations
+
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+from mooq.broker import refusals
+from mooq.broker.message import Message
+
+if TYPE_CHECKING:
+    from mooq.broker.channel import Channel
+
+NAME = "amq.rabbitmq.reply-to"
+
+
+class DirectReplies:
+    """The channels of a virtual host that consume replies, by the names replies are sent to."""
+
+    def __init__(self) -> None:
+        self._channels: dict[str, Channel] = {}
+
+    def begin(self, channel: Channel) -> str:
+        """Let a channel consume replies; return the name that stands for it."""
+        name = f"{NAME}.{token_urlsafe(32)}"
+        self._channels[name] = channel
+        return name
+
+    def end(self, name: str) -> None:
+        """End that."""
+        self._channels.pop(name, None)
+
+    def knows(self, name: str) -> bool:
+        """Return whether replies can be sent to a name, or the general one is meant."""
+        return name == NAME or name in self._channels
+
+    def deliver(self, message: Message) -> bool:
+        """Send a reply; False if nobody consumes there any more."""
+        channel = self._channels.get(message.routing_key)
+        if channel is None:
+            return False
+        channel.deliver_reply(message)
+        return True
+
+
+def is_name(queue_name: str) -> bool:
+    """Return whether a queue's name is one of direct reply-to."""
+    return queue_name.startswith(NAME)
+
+
+def check_consumer(no_ack: bool, has_one: bool) -> None:
+    """Raise the refusal of a consumer of replies that cannot be."""
+    if has_one:
+        raise refusals.failed("reply consumer already set")
+    if not no_ack:
+        raise refusals.failed("reply consumer cannot acknowledge")

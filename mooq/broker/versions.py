@@ -1,0 +1,70 @@
+"""Versions of RabbitMQ: where 3.10, 4.0 and 4.3 were seen to differ, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Version:
+    """The rules in which one version differs from another.
+
+    - ``max_message_size``: bytes of the largest body
+    - ``most_hashes``: how many ``#`` words a topic binding may have; None for any number
+    - ``has_global_prefetch``: whether ``basic.qos`` with ``global`` limits a whole channel
+    - ``unknown_type_closes_connection``: as an unknown exchange type did in 3.10
+    - ``keeps_transient_exchanges``: whether these survive a restart
+    - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
+    - ``dead_letters_are_redelivered``: whether one that was delivered before is flagged so
+    - ``delivery_limit``: of quorum queues that declare none
+    - ``counts_first_delivery``: whether a quorum queue's first delivery has ``x-delivery-count``
+    - ``has_acquired_count``: whether its redeliveries have ``x-acquired-count``
+    - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
+    - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
+    - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
+    - ``names_permission``: whether a refusal says which permission was missing
+    """
+
+    name: str
+    max_message_size: int = 16_777_216
+    most_hashes: int | None = None
+    has_global_prefetch: bool = True
+    unknown_type_closes_connection: bool = False
+    keeps_transient_exchanges: bool = False
+    has_last_death: bool = True
+    dead_letters_are_redelivered: bool = False
+    delivery_limit: int | None = 20
+    counts_first_delivery: bool = False
+    has_acquired_count: bool = False
+    requeues_to_tail: bool = False
+    names_default_queue_type: bool = True
+    times_out_classic: bool = True
+    exchange_types: frozenset[str] = frozenset(
+        {"direct", "fanout", "topic", "headers", "x-local-random"}
+    )
+
+
+VERSIONS = {
+    "3.10": Version(
+        "3.10",
+        max_message_size=134_217_728,
+        unknown_type_closes_connection=True,
+        has_last_death=False,
+        delivery_limit=None,
+        counts_first_delivery=True,
+        requeues_to_tail=True,
+        names_default_queue_type=False,
+        exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
+    ),
+    "4.0": Version("4.0"),
+    "4.3": Version(
+        "4.3",
+        most_hashes=2,
+        has_global_prefetch=False,
+        keeps_transient_exchanges=True,
+        dead_letters_are_redelivered=True,
+        has_acquired_count=True,
+        times_out_classic=False,
+    ),
+}
+NEWEST = "4.3"

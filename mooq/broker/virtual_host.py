@@ -1,0 +1,327 @@
+"""One virtual host: its exchanges and queues by name, and what is between them."""
+
+from __future__ import annotations
+
+from collections import deque
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING
+
+from mooq.broker import arguments as argument_rules
+from mooq.broker import dead_letters, refusals
+from mooq.broker.effects import ConsumerCancelled
+from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
+from mooq.broker.message import Message
+from mooq.broker.queue import Queue
+from mooq.broker.reply_to import DirectReplies
+from mooq.broker.routing import queues_of
+from mooq.broker.topics import words_of
+from mooq.broker.values import Table
+
+if TYPE_CHECKING:
+    from mooq.broker.broker import Broker, Connection
+
+PREDECLARED = {
+    "amq.direct": "direct",
+    "amq.fanout": "fanout",
+    "amq.topic": "topic",
+    "amq.headers": "headers",
+    "amq.match": "headers",
+}
+
+
+class VirtualHost:
+    """Exchanges, queues, and the bindings and dead letters between them."""
+
+    def __init__(self, name: str, broker: Broker) -> None:
+        self.name = name
+        self.broker = broker
+        self.queues: dict[str, Queue] = {}
+        self.exchanges: dict[str, Exchange] = {
+            name: _exchange(name, kind, durable=True) for name, kind in PREDECLARED.items()
+        }
+        self.exchanges["amq.rabbitmq.trace"] = _exchange(
+            "amq.rabbitmq.trace", "topic", durable=True, internal=True
+        )
+        self.replies = DirectReplies()
+        self._dead: deque[tuple[Message, Queue, str, bool]] = deque()
+        self._is_burying = False
+
+    # Exchanges
+
+    def exchange(self, name: str) -> Exchange:
+        """Return an exchange, or raise the refusal of one that does not exist."""
+        try:
+            return self.exchanges[name]
+        except KeyError:
+            raise refusals.no_exchange(name, self.name) from None
+
+    def declare_exchange(
+        self,
+        name: str,
+        type_: str,
+        *,
+        durable: bool,
+        auto_delete: bool,
+        internal: bool,
+        arguments: Table,
+    ) -> None:
+        """Make sure that an exchange exists, or raise the refusal."""
+        version = self.broker.version_rules
+        if type_ not in version.exchange_types:
+            raise refusals.bad_exchange_type(
+                type_, closes_connection=version.unknown_type_closes_connection
+            )
+        current = self.exchanges.get(name)
+        if current is not None:
+            self._check_same_exchange(current, type_, durable, auto_delete, internal, arguments)
+            return
+        if name.startswith("amq."):
+            raise refusals.reserved_name("exchange", name)
+        self.exchanges[name] = EXCHANGES[type_](
+            name,
+            type_,
+            durable=durable,
+            auto_delete=auto_delete,
+            internal=internal,
+            arguments=arguments,
+        )
+
+    def _check_same_exchange(
+        self,
+        current: Exchange,
+        type_: str,
+        durable: bool,
+        auto_delete: bool,
+        internal: bool,
+        arguments: Table,
+    ) -> None:
+        for argument, received, has in (
+            ("type", type_, current.type),
+            ("durable", _text(durable), _text(current.durable)),
+            ("auto_delete", _text(auto_delete), _text(current.auto_delete)),
+            ("internal", _text(internal), _text(current.internal)),
+        ):
+            if received != has:
+                raise refusals.inequivalent(
+                    argument, "exchange", current.name, self.name, f"'{received}'", f"'{has}'"
+                )
+        argument_rules.check_equivalent(
+            current.arguments,
+            arguments,
+            ("alternate-exchange",),
+            "exchange",
+            current.name,
+            self.name,
+        )
+
+    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+        """Delete an exchange; nothing happens if there is none."""
+        if name.startswith("amq."):
+            raise refusals.system_exchange(name, self.name)
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            return
+        if if_unused and exchange.bindings:
+            raise refusals.in_use("exchange", name, self.name)
+        self._remove_exchange(exchange)
+
+    def _remove_exchange(self, exchange: Exchange) -> None:
+        del self.exchanges[exchange.name]
+        for destination in list(exchange.bindings):
+            exchange.unbind_all(destination)
+        self._unbind_everywhere(exchange)
+
+    def _unbind_everywhere(self, destination: Destination) -> None:
+        """Remove the bindings to a destination; auto-delete exchanges go with their last one."""
+        waiting: list[Destination] = [destination]
+        while waiting:
+            gone = waiting.pop()
+            for source in list(gone.sources):
+                source.unbind_all(gone)
+                if self._is_unused(source):
+                    del self.exchanges[source.name]
+                    waiting.append(source)
+
+    def _is_unused(self, exchange: Exchange) -> bool:
+        return exchange.auto_delete and not exchange.bindings and exchange.name in self.exchanges
+
+    # Bindings
+
+    def bind(self, source_name: str, destination: Destination, key: str, arguments: Table) -> None:
+        """Bind a queue or an exchange to an exchange."""
+        source = self.exchange(source_name)
+        most = self.broker.version_rules.most_hashes
+        if source.type == "topic" and most is not None:
+            count = words_of(key).count("#")
+            if count > most:
+                raise refusals.too_many_hashes(key, count, most)
+        source.bind(destination, key, arguments)
+
+    def unbind(
+        self, source_name: str, destination: Destination, key: str, arguments: Table
+    ) -> None:
+        """Remove one binding; nothing happens if there is none."""
+        source = self.exchange(source_name)
+        if source.unbind(destination, key, arguments) and self._is_unused(source):
+            del self.exchanges[source.name]
+            self._unbind_everywhere(source)
+
+    # Queues
+
+    def queue(self, name: str, connection: Connection) -> Queue:
+        """Return a queue that the connection may use, or raise the refusal."""
+        queue = self.queues.get(name)
+        if queue is None:
+            raise refusals.no_queue(name, self.name)
+        if queue.owner is not None and queue.owner is not connection:
+            raise refusals.locked(name, self.name)
+        return queue
+
+    def declare_queue(
+        self,
+        name: str,
+        connection: Connection,
+        *,
+        durable: bool,
+        exclusive: bool,
+        auto_delete: bool,
+        arguments: Table,
+    ) -> Queue:
+        """Make sure that a queue exists, or raise the refusal; ``""`` has the broker name it."""
+        current = self.queues.get(name)
+        argument_rules.check_queue_arguments(arguments, name, self.name)
+        if current is not None:
+            owner = connection if exclusive else None
+            if current.owner is not owner:
+                raise refusals.locked(name, self.name)
+            self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
+            current.use()
+            return current
+        if not name:
+            name = f"amq.gen-{token_urlsafe(16)}"
+        queue_type = argument_rules.check_queue_type(
+            arguments, name, self.name, durable=durable, exclusive=exclusive
+        )
+        queue = Queue(
+            self,
+            name,
+            queue_type,
+            durable=durable and not exclusive,
+            auto_delete=auto_delete,
+            owner=connection if exclusive else None,
+            arguments=arguments,
+        )
+        self.queues[name] = queue
+        if queue.owner is not None:
+            connection.exclusive_queues[queue] = None
+        queue.schedule()
+        return queue
+
+    def _check_same_queue(
+        self, current: Queue, durable: bool, auto_delete: bool, arguments: Table
+    ) -> None:
+        for argument, received, has in (
+            ("durable", durable, current.durable),
+            ("auto_delete", auto_delete, current.auto_delete),
+        ):
+            if received != has:
+                raise refusals.inequivalent(
+                    argument,
+                    "queue",
+                    current.name,
+                    self.name,
+                    f"'{_text(received)}'",
+                    f"'{_text(has)}'",
+                )
+        received_type = str(arguments.get("x-queue-type", "classic"))
+        if self.broker.version_rules.names_default_queue_type and received_type != current.type:
+            raise refusals.inequivalent(
+                "x-queue-type",
+                "queue",
+                current.name,
+                self.name,
+                f"'{received_type}'",
+                f"'{current.type}'",
+            )
+        compared = tuple(
+            one
+            for one in argument_rules.COMPARED
+            if one != "x-queue-type" or not self.broker.version_rules.names_default_queue_type
+        )
+        argument_rules.check_equivalent(
+            current.arguments, arguments, compared, "queue", current.name, self.name
+        )
+
+    def delete_queue(self, queue: Queue) -> int:
+        """Delete a queue; its consumers are told. Return how many messages were ready."""
+        count = len(queue)
+        if self.queues.get(queue.name) is not queue:
+            return count
+        del self.queues[queue.name]
+        if queue.owner is not None:
+            queue.owner.exclusive_queues.pop(queue, None)
+        self._unbind_everywhere(queue)
+        queue.clear()
+        for consumer in list(queue.consumers.all):
+            consumer.is_active = False
+            queue.consumers.all.remove(consumer)
+            consumer.channel.forget_consumer(consumer)
+            self.broker.outbox.append(ConsumerCancelled(consumer.channel, consumer.tag))
+        return count
+
+    # Messages
+
+    def route(self, message: Message) -> list[Queue]:
+        """Return the queues that a message goes to."""
+        return queues_of(self, message)
+
+    def dead_letter(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
+        """Publish a message of a queue as a dead letter, if its queue says where.
+
+        What that causes is done one after the other, however long a chain of queues is.
+        """
+        if queue.dead_letter_exchange is None:
+            return
+        self._dead.append((message, queue, reason, redelivered))
+        if self._is_burying:
+            return
+        self._is_burying = True
+        try:
+            while self._dead:
+                self._bury(*self._dead.popleft())
+        finally:
+            self._is_burying = False
+
+    def _bury(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
+        version = self.broker.version_rules
+        letter = dead_letters.dead_letter(
+            message, queue, reason, self.broker.time_of_day(), version
+        )
+        if letter.exchange and letter.exchange not in self.exchanges:
+            return
+        targets = dead_letters.without_cycles(letter, self.route(letter), reason)
+        is_flagged = redelivered and version.dead_letters_are_redelivered
+        for target in targets:
+            target.publish(letter, is_flagged)
+
+    def restart(self) -> None:
+        """Keep what is durable."""
+        for queue in list(self.queues.values()):
+            if queue.durable:
+                queue.restart()
+            else:
+                self.delete_queue(queue)
+        if not self.broker.version_rules.keeps_transient_exchanges:
+            for exchange in list(self.exchanges.values()):
+                if not exchange.durable and exchange.name in self.exchanges:
+                    self._remove_exchange(exchange)
+
+
+def _exchange(name: str, kind: str, *, durable: bool, internal: bool = False) -> Exchange:
+    return EXCHANGES[kind](
+        name, kind, durable=durable, auto_delete=False, internal=internal, arguments={}
+    )
+
+
+def _text(flag: object) -> str:
+    return str(flag).lower() if isinstance(flag, bool) else str(flag)

@@ -1,0 +1,159 @@
+"""`mooq serve`: the in-memory broker, for any AMQP client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import ssl
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from mooq.basics.address import HIGHEST_PORT
+from mooq.cli.parameters import LOOPBACK, json_option
+from mooq.cli.running import Failed, run
+
+VERSIONS = ("3.10", "4.0", "4.3")
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def user(text: str) -> tuple[str, str]:
+    """Read NAME:PASSWORD; the password may contain colons."""
+    name, colon, password = text.partition(":")
+    if not name or not colon:
+        raise click.BadParameter("a user is NAME:PASSWORD")
+    return name, password
+
+
+@click.command
+@click.option("--host", default=LOOPBACK, show_default=True, help="Where to listen.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, HIGHEST_PORT),
+    default=5672,
+    show_default=True,
+    help="0 for one that is free.",
+)
+@click.option(
+    "--virtual-host", "virtual_hosts", multiple=True, default=("/",), help="May be repeated. [/]"
+)
+@click.option(
+    "--user",
+    "users",
+    type=user,
+    multiple=True,
+    default=("guest:guest",),
+    help="NAME:PASSWORD, may be repeated. [guest:guest]",
+)
+@click.option(
+    "--version",
+    type=click.Choice(VERSIONS),
+    default=VERSIONS[-1],
+    show_default=True,
+    help="The version of RabbitMQ to behave as.",
+)
+@click.option("--certificate", type=FILE, help="Listen for amqps with this certificate (PEM).")
+@click.option("--key", type=FILE, help="The certificate's private key (PEM), if not in it.")
+@click.option(
+    "--keep-silent-clients",
+    is_flag=True,
+    help="Keep clients that send no heartbeats, such as one at a breakpoint.",
+)
+@json_option
+def serve(
+    host: str,
+    port: int,
+    virtual_hosts: tuple[str, ...],
+    users: tuple[tuple[str, str], ...],
+    version: str,
+    certificate: Path | None,
+    key: Path | None,
+    keep_silent_clients: bool,
+    as_json: bool,
+) -> None:
+    """Run an in-memory broker that AMQP clients cannot tell from RabbitMQ.
+
+    It prints its URL once it answers, and runs until Ctrl-C or SIGTERM. Everything is in memory
+    and gone afterwards.
+    """
+    if key is not None and certificate is None:
+        raise click.UsageError("--key goes with --certificate")
+    options = {
+        "host": host,
+        "port": port,
+        "ssl": None if certificate is None else _tls(certificate, key),
+        "enforces_heartbeats": not keep_silent_clients,
+    }
+    run(_serve(dict(users), virtual_hosts, version, as_json, options))
+
+
+def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise click.BadParameter(f"cannot be used: {error}", param_hint="--certificate") from error
+    return context
+
+
+async def _serve(
+    users: dict[str, str],
+    virtual_hosts: tuple[str, ...],
+    version: str,
+    as_json: bool,
+    options: dict[str, Any],
+) -> None:
+    from mooq.broker.broker import Broker  # not needed for --help
+    from mooq.server.listening import Listener
+
+    stopped = _signalled()
+    broker = Broker(
+        users, virtual_hosts, version=version, now=time.monotonic(), time_of_day=_time_of_day
+    )
+    listener = Listener(broker, **options)
+    try:
+        await listener.start()
+    except OSError as error:
+        raise Failed(
+            f"cannot listen on {listener.host}, port {listener.port}: {error.strerror or error}; "
+            "choose another --port, or 0 for one that is free"
+        ) from error
+    _print(listener, users, virtual_hosts, version, as_json, options["ssl"] is not None)
+    await stopped.wait()
+    await listener.close()
+
+
+def _signalled() -> asyncio.Event:
+    """Return an event that the signals that end the command set: ending is what is asked for."""
+    stopped = asyncio.Event()
+    if sys.platform != "win32":  # there Ctrl-C cancels the command
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def _print(
+    listener: Any,
+    users: dict[str, str],
+    virtual_hosts: tuple[str, ...],
+    version: str,
+    as_json: bool,
+    is_tls: bool,
+) -> None:
+    username, password = next(iter(users.items()))
+    login = f"{quote(username, safe='')}:{quote(password, safe='')}"
+    host = f"[{listener.host}]" if ":" in listener.host else listener.host
+    path = quote(virtual_hosts[0], safe="")
+    url = f"amqp{'s' if is_tls else ''}://{login}@{host}:{listener.port}/{path}"
+    result = {"url": url, "host": listener.host, "port": listener.port, "version": version}
+    click.echo(json.dumps(result) if as_json else url)
+    click.echo(f"An in-memory broker that behaves as RabbitMQ {version}; Ctrl-C ends it", err=True)
+
+
+def _time_of_day() -> int:
+    return int(time.time())

@@ -1,0 +1,183 @@
+"""Listening for AMQP clients: in the running loop, or in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from ssl import SSLContext
+from typing import TYPE_CHECKING, TypeVar
+
+from mooq.server import forks
+from mooq.server.outlet import Outlet
+from mooq.server.protocol import ClientProtocol
+
+if TYPE_CHECKING:
+    from mooq.broker.broker import Broker
+
+T = TypeVar("T")
+
+LOGGER = logging.getLogger("mooq.server")
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+_GRACE = 0.5  # seconds for what is left to send, when the server closes
+_SSL_GRACE = 1.0
+
+
+class Listener:
+    """A socket of the running loop that lets AMQP clients in to a broker.
+
+    The broker belongs to that loop's thread from then on. ``ssl`` makes it ``amqps``.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        ssl: SSLContext | None = None,
+        enforces_heartbeats: bool = True,
+    ) -> None:
+        self._broker = broker
+        self._ssl = ssl
+        self._enforces_heartbeats = enforces_heartbeats
+        self._server: asyncio.Server | None = None
+        self.host = host
+        self.port = port
+        self.outlet: Outlet
+
+    async def start(self) -> None:
+        """Listen; ``port`` is then the real one. Raises OSError when that cannot be."""
+        loop = asyncio.get_running_loop()
+        self.outlet = Outlet(self._broker, loop)
+        self.outlet.advance()
+        self._server = await loop.create_server(
+            lambda: ClientProtocol(self.outlet, self._enforces_heartbeats),
+            self.host,
+            self.port,
+            ssl=self._ssl,
+            ssl_shutdown_timeout=_SSL_GRACE if self._ssl else None,
+            backlog=BACKLOG,
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        forks.release_in_children(self)
+        if not is_loopback(self.host):
+            LOGGER.warning(
+                "the in-memory broker listens on %s, for everyone who can reach it", self.host
+            )
+
+    def descriptors(self) -> Iterable[int]:
+        """Return the descriptors of the sockets that are open."""
+        if self._server is not None:
+            yield from (one.fileno() for one in self._server.sockets)
+            yield from (protocol.fileno() for protocol in self.outlet.protocols.values())
+
+    async def close(self) -> None:
+        """Stop listening and close every connection, as RabbitMQ does when it stops."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        for one in server.sockets:
+            with contextlib.suppress(OSError):  # so that no forked child goes on accepting
+                one.shutdown(socket.SHUT_RDWR)
+        server.close()
+        forks.keep(self)
+        protocols = list(self.outlet.protocols.values())
+        for protocol in protocols:
+            protocol.end()
+        if protocols:
+            closed = [protocol.closed for protocol in protocols]
+            await asyncio.wait(closed, timeout=_GRACE)
+            for protocol in protocols:
+                protocol.abort()
+            await asyncio.wait(closed)
+        self.outlet.close()
+
+
+class ListenerThread:
+    """A :class:`Listener` in a thread of its own, for clients that block theirs.
+
+    The thread owns the broker: others reach it with :meth:`call`.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._loop = asyncio.new_event_loop()
+        self._stop: asyncio.Event
+        self._thread = threading.Thread(target=self._run, name="mooq server", daemon=True)
+        self._started: Future[None] = Future()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._listener.port
+
+    def start(self) -> None:
+        """Listen; return when it does. Raises OSError when that cannot be."""
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self._thread.join()
+            raise
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        try:
+            await self._listener.start()
+        except OSError as error:
+            self._started.set_exception(error)
+            return
+        self._started.set_result(None)
+        await self._stop.wait()
+        await self._listener.close()
+
+    def call(self, function: Callable[[Broker], T]) -> T:
+        """Have the thread call a function with the broker, and return what it returned.
+
+        What it caused is sent to clients before. Raises what the function raised.
+        """
+        answer: Future[T] = Future()
+
+        def work() -> None:
+            outlet = self._listener.outlet
+            outlet.advance()
+            try:
+                result = function(outlet.broker)
+            except Exception as error:  # noqa: BLE001 - raised where it was called
+                answer.set_exception(error)
+            else:
+                outlet.settle()
+                answer.set_result(result)
+
+        self._loop.call_soon_threadsafe(work)
+        return answer.result()
+
+    def close(self) -> None:
+        """Stop listening and end the thread. Closing twice is safe."""
+        if self._thread.is_alive():
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed
+                self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches that host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

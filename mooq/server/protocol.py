@@ -1,0 +1,144 @@
+"""One TCP connection: bytes in, one write a turn, and a client that does not read held back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+from asyncio.trsock import TransportSocket
+from typing import cast
+
+from mooq.broker import refusals
+from mooq.server.outlet import Outlet
+from mooq.server.session import Session
+
+LOGGER = logging.getLogger("mooq.server")
+
+WRITE_BUFFER = 1 << 18
+"""Bytes that wait for a client to read before its deliveries are held back."""
+
+
+class ClientProtocol(asyncio.Protocol):
+    """A client's TCP connection to the broker behind an outlet."""
+
+    def __init__(self, outlet: Outlet, enforces_heartbeats: bool) -> None:
+        self._outlet = outlet
+        self._loop = asyncio.get_running_loop()
+        self._enforces_heartbeats = enforces_heartbeats
+        self._timer: asyncio.TimerHandle | None = None
+        self._session: Session
+        self._transport: asyncio.Transport
+        self._is_reading = True
+        self.closed = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin a session."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._socket: TransportSocket = transport.get_extra_info("socket")
+        self._transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._session = Session(
+            self._outlet, self._transport.abort, self._loop.time(), self._enforces_heartbeats
+        )
+        self._outlet.protocols[self._session] = self
+        self._set_timer()
+
+    def data_received(self, data: bytes) -> None:
+        """Fulfil the requests in these bytes."""
+        self._receive(data)
+        self._outlet.settle()
+
+    def _receive(self, data: bytes) -> None:
+        wire = self._session.wire
+        try:
+            wire.receive(data, self._outlet.advance())
+        except Exception:
+            LOGGER.exception("the in-memory broker failed; it closes the connection")
+            wire.fail()
+        self._outlet.changed(self._session)
+
+    def flush(self) -> None:
+        """Send what the session has to send, and read on or not."""
+        session, transport = self._session, self._transport
+        wire = session.wire
+        data = session.data_to_send()
+        if data:
+            transport.write(data)
+        if wire.is_over:
+            transport.close()
+        elif session.is_waiting or wire.is_held:
+            self._read(False)
+            if not session.is_congested:
+                self._loop.call_soon(self._proceed)
+        else:
+            self._read(not wire.channels.is_blocked)
+            if wire.has_input and not wire.channels.is_blocked:
+                self._loop.call_soon(self._proceed)
+        self._set_timer()
+
+    def _read(self, is_reading: bool) -> None:
+        if is_reading != self._is_reading and not self._transport.is_closing():
+            self._is_reading = is_reading
+            if is_reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _proceed(self) -> None:
+        if not self._session.is_congested and not self._transport.is_closing():
+            self._session.proceed()
+            self._receive(b"")
+            self._outlet.settle()
+
+    def pause_writing(self) -> None:
+        """Count the client as one that does not read."""
+        self._session.congest()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        self._session.is_congested = False
+        self._proceed()
+
+    def _set_timer(self) -> None:
+        deadline = self._session.wire.next_deadline()
+        timer = self._timer
+        if timer is not None:
+            if deadline is not None and timer.when() <= deadline:
+                return
+            timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            self._timer = self._loop.call_at(deadline, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self._session.wire.advance(self._loop.time())
+        self._outlet.changed(self._session)
+        self._outlet.settle()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Close the session; also in the eyes of a forked child that still has the socket."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._session.wire.hang_up()
+        self._outlet.protocols.pop(self._session, None)
+        self._outlet.settle()
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def fileno(self) -> int:
+        """Return the socket's file descriptor."""
+        return self._socket.fileno()
+
+    def end(self) -> None:
+        """Tell the client that the broker stops, and close."""
+        self._session.wire.close(refusals.shutdown())
+        self._transport.write(self._session.data_to_send())
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once, whatever is left to send."""
+        self._transport.abort()

@@ -1,0 +1,246 @@
+"""Connections as a state machine: what RabbitMQ answered to conversations, and time."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooq.amqp.handshake import Limits
+from mooq.amqp.versions import VERSIONS
+from mooq.broker.refusals import Refusal, Scope
+from tests.conversations import CONVERSATIONS, recorded
+from tests.raw_amqp import (
+    PROTOCOL_HEADER,
+    READY,
+    answers,
+    body,
+    close,
+    frame,
+    header,
+    method,
+    open_channel,
+    open_connection,
+    publish,
+    start_ok,
+    tune_ok,
+)
+from tests.unit.amqp.echo import EchoHandler
+
+# RabbitMQ's credit flow of old, and a method of the server's on which 4.3 stumbles.
+DIFFERENT = {("3.10", "credit"), ("4.3", "cancel-ok from client")}
+
+
+def converse(handler: EchoHandler, *steps: bytes) -> list[str]:
+    """The answers to these steps, and "end" if the server hung up in the seconds after."""
+    connection = handler.connection
+    sent = b""
+    for step in steps:
+        connection.receive(step, 0.0)
+        sent += connection.data_to_send()
+    connection.advance(3.5)
+    sent += connection.data_to_send()
+    return [*answers(sent), *(["end"] if connection.is_over else [])]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", CONVERSATIONS)
+def test_conversation_goes_as_on_rabbitmq(name: str, version: str) -> None:
+    if (version, name) in DIFFERENT:
+        pytest.skip("known to differ")
+    assert converse(EchoHandler(version), *CONVERSATIONS[name]) == recorded(version)[name]
+
+
+def ready(handler: EchoHandler) -> EchoHandler:
+    for step in READY:
+        handler.connection.receive(step, 0.0)
+    handler.connection.data_to_send()
+    handler.calls.clear()
+    return handler
+
+
+def test_bytes_one_by_one_are_understood() -> None:
+    handler = EchoHandler()
+    message = publish("k") + header(6, b"\x08\0\5") + body(b"abc") + body(b"def")
+    for octet in b"".join(READY) + message:
+        handler.connection.receive(bytes((octet,)), 0.0)
+    *_, (_, routing_key, _, properties, content) = handler.calls
+    assert (routing_key, properties.priority, content) == ("k", 5, b"abcdef")
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+def test_message_is_whole_however_it_is_split(pieces: int) -> None:
+    handler = ready(EchoHandler())
+    data = (publish("k") + header(3) + body(b"abc")) * 5
+    step = len(data) // pieces + 1
+    for at in range(0, len(data), step):
+        handler.connection.receive(data[at : at + step], 0.0)
+    assert [call[4] for call in handler.calls] == [b"abc"] * 5
+    assert handler.calls[0][3] is handler.calls[4][3]  # read once
+
+
+def test_delivery_resends_properties_untouched() -> None:
+    handler = ready(EchoHandler())
+    raw = b"\x20\x02" + b"\0\0\0\x08\1at\1\1at\0"
+    handler.connection.receive(publish("k") + header(1, raw) + body(b"x"), 0.0)
+    assert header(1, raw) + body(b"x") in handler.connection.data_to_send()
+
+
+def test_large_body_is_sent_in_frames_of_frame_max() -> None:
+    handler = ready(EchoHandler())
+    whole = b"x" * 131_064 * 2 + b"y"
+    handler.connection.receive(publish("k") + header(len(whole)), 0.0)
+    for at in range(0, len(whole), 131_064):
+        handler.connection.receive(body(whole[at : at + 131_064]), 0.0)
+    sent = handler.connection.data_to_send()
+    assert sent.endswith(body(b"x" * 131_064) * 2 + body(b"y"))
+
+
+def test_body_over_the_limit_is_not_kept() -> None:
+    handler = ready(EchoHandler(largest_message=1000))
+    handler.connection.receive(publish("k") + header(4000), 0.0)
+    for _ in range(4):
+        handler.connection.receive(body(b"x" * 1000), 0.0)
+        channel = handler.connection.channels.by_number[1]
+        assert not channel.parts
+    assert list(answers(handler.connection.data_to_send())) == [
+        "1: channel.close 406 PRECONDITION_FAILED - message size 4000 is larger than configured "
+        "(60, 40)"
+    ]
+
+
+def test_alarm_holds_requests_until_it_ends() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    handler.blocks = True
+    connection.receive((publish("k") + header(1) + body(b"x")) * 2 + open_channel(2), 0.0)
+    assert (connection.channels.is_blocked, connection.has_input) == (True, True)
+    assert not handler.calls
+    handler.blocks = connection.channels.is_blocked = False
+    connection.receive(b"", 0.0)
+    assert [call[0] for call in handler.calls] == ["publish", "publish", "open"]
+
+
+def test_much_output_holds_requests_until_it_is_sent() -> None:
+    handler = ready(EchoHandler())
+    message = publish("k") + header(100_000) + body(b"x" * 100_000)
+    handler.connection.receive((message + method(1, 20, 20, b"\1")) * 30, 0.0)
+    assert handler.connection.is_held
+    while handler.connection.is_held:
+        assert handler.connection.output.size < 2_000_000
+        handler.connection.data_to_send()
+        handler.connection.is_held = False
+        handler.connection.receive(b"", 0.0)
+    assert len([call for call in handler.calls if call[0] == "publish"]) == 30
+
+
+def test_refusal_of_its_own_closes_the_channel() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
+    assert list(answers(connection.data_to_send())) == [
+        "1: channel.close 404 NOT_FOUND - gone (0, 0)"
+    ]
+    assert handler.calls == [("close", 1)]
+
+
+def test_connection_closed_by_server_awaits_close_ok() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
+    connection.close(Refusal("CONNECTION_FORCED", "again", Scope.CONNECTION))
+    assert list(answers(connection.data_to_send())) == [
+        "0: connection.close 320 CONNECTION_FORCED - bye (0, 0)"
+    ]
+    assert handler.is_closed
+    connection.receive(publish("k") + header(0) + method(0, 10, 51), 0.0)
+    assert (connection.is_over, handler.calls) == (True, [])
+
+
+@pytest.mark.parametrize(("heartbeat", "seconds"), [(0, 30), (5, 5), (60, 30)])
+def test_missing_close_ok_is_not_awaited_for_ever(heartbeat: int, seconds: int) -> None:
+    handler = EchoHandler()
+    connection = handler.connection
+    connection.receive(PROTOCOL_HEADER + start_ok(), 0.0)
+    connection.receive(tune_ok(heartbeat=heartbeat) + open_connection(), 0.0)
+    connection.receive(close(10, 0), 0.0)
+    assert not connection.is_over
+    connection.advance(seconds)
+    assert connection.is_over
+
+
+def test_handshake_has_ten_seconds() -> None:
+    connection = EchoHandler().connection
+    connection.receive(PROTOCOL_HEADER + start_ok(), 9.0)
+    assert connection.next_deadline() == 10.0
+    connection.advance(10.0)
+    assert connection.is_over
+
+
+def with_heartbeats(enforces_heartbeats: bool = True) -> EchoHandler:
+    handler = EchoHandler(enforces_heartbeats=enforces_heartbeats)
+    handler.connection.receive(PROTOCOL_HEADER + start_ok(), 0.0)
+    handler.connection.receive(tune_ok(heartbeat=2) + open_connection(), 0.0)
+    handler.connection.data_to_send()
+    return handler
+
+
+def test_silent_client_gets_five_heartbeats_in_six_seconds() -> None:
+    connection = with_heartbeats().connection
+    sent = b""
+    for _ in range(30):
+        deadline = connection.next_deadline()
+        if connection.is_over or deadline is None:
+            break
+        connection.advance(deadline)
+        sent += connection.data_to_send()
+    assert (deadline, sent) == (None, frame(8, 0, b"") * 5)
+
+
+def test_silent_client_is_kept_if_asked() -> None:
+    connection = with_heartbeats(enforces_heartbeats=False).connection
+    for second in range(100):
+        connection.advance(float(second))
+    assert not connection.is_over
+
+
+def test_client_that_sends_is_kept_and_gets_heartbeats() -> None:
+    connection = with_heartbeats().connection
+    for second in range(100):
+        connection.receive(frame(8, 0, b""), float(second))
+        connection.advance(float(second))
+    assert not connection.is_over
+    assert frame(8, 0, b"") in connection.data_to_send()
+
+
+def test_held_client_is_not_blamed_for_silence() -> None:
+    connection = with_heartbeats().connection
+    connection.is_held = True
+    for second in range(100):
+        connection.advance(float(second))
+    assert not connection.is_over
+
+
+def test_nothing_is_sent_beside_what_was_sent_lately() -> None:
+    handler = with_heartbeats()
+    connection = handler.connection
+    connection.advance(1.0)
+    connection.data_to_send()
+    connection.receive(open_channel(), 1.5)
+    connection.data_to_send()
+    connection.advance(2.0)
+    assert connection.data_to_send() == b""
+    connection.advance(3.0)
+    assert connection.data_to_send() == frame(8, 0, b"")
+
+
+def test_proposed_limits_are_in_tune() -> None:
+    handler = EchoHandler(limits=Limits(7, 8192, 3))
+    handler.connection.receive(PROTOCOL_HEADER + start_ok(), 0.0)
+    assert list(answers(handler.connection.data_to_send()))[1] == "0: 10.30 0007000020000003"
+
+
+def test_error_inside_the_broker_is_answered_541() -> None:
+    handler = ready(EchoHandler())
+    handler.connection.fail()
+    assert list(answers(handler.connection.data_to_send())) == [
+        "0: connection.close 541 INTERNAL_ERROR (0, 0)"
+    ]

@@ -1,0 +1,147 @@
+"""Methods both ways, against pamqp."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pamqp.commands
+import pamqp.frame
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooq.amqp.frames import method_frame
+from mooq.amqp.methods import METHODS, DamagedFields, DamagedText, Method
+from mooq.amqp.tables import TableError
+
+# What pamqp accepts in names is less than what RabbitMQ accepts; these are the names of both.
+names = st.text("abc.-_XY19", min_size=1, max_size=12)
+KINDS: dict[str, st.SearchStrategy[Any]] = {
+    "octet": st.integers(0, 255),
+    "short": st.integers(0, 2**16 - 1),
+    "long": st.integers(0, 2**32 - 1),
+    "longlong": st.integers(0, 2**63 - 1),
+    "bit": st.booleans(),
+    "text": names,
+    "name": names,
+    "blob": st.binary(min_size=1, max_size=10),
+    "table": st.dictionaries(names, names, max_size=3),
+}
+IN_PAMQP = {"blob": names.map(str.encode)}
+# Fields that pamqp refuses unless they have this value.
+DEPRECATED = {
+    "ticket": 0,
+    "out_of_band": "0",
+    "capabilities": "",
+    "insist": False,
+    "cluster_id": "",
+    "channel_id": b"0",
+    "known_hosts": "",
+    "prefetch_size": 0,
+    "no_local": False,
+    "immediate": False,
+}
+UNKNOWN_TO_PAMQP = {"access.request", "access.request-ok", "basic.recover-async"} | {
+    method.name for method in METHODS.values() if method.name.startswith("basic.credit")
+}
+shared = [method for method in METHODS.values() if method.name not in UNKNOWN_TO_PAMQP]
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> tuple[Method, tuple[Any, ...]]:
+    method = draw(st.sampled_from(list(METHODS.values())))
+    return method, tuple(draw(KINDS[kind]) for _, kind in method.fields)
+
+
+@st.composite
+def calls_of_pamqp(draw: st.DrawFn) -> tuple[Method, tuple[Any, ...]]:
+    method = draw(st.sampled_from(shared))
+    return method, tuple(
+        DEPRECATED[name] if name in DEPRECATED else draw(IN_PAMQP.get(kind, KINDS[kind]))
+        for name, kind in method.fields
+    )
+
+
+def values_of(frame: Any, method: Method) -> tuple[Any, ...]:
+    """The values of a frame of pamqp, in mooq's types."""
+    values: list[Any] = []
+    for (_, kind), (_, value) in zip(method.fields, frame, strict=True):
+        if kind == "blob":
+            values.append(value.encode() if isinstance(value, str) else value)
+        elif kind in ("text", "name"):
+            values.append(value or "")
+        else:
+            values.append(value or {} if kind == "table" else value)
+    return tuple(values)
+
+
+@given(calls())
+def test_method_survives_both_ways(call: tuple[Method, tuple[Any, ...]]) -> None:
+    method, values = call
+    payload = method.encode(*values)
+    assert payload[:4] == method.ids
+    assert method.decode(payload[4:]) == values
+
+
+@given(calls_of_pamqp())
+def test_pamqp_reads_frames_that_mooq_writes(call: tuple[Method, tuple[Any, ...]]) -> None:
+    method, values = call
+    frame = method_frame(7, method, *values)
+    read, channel, command = pamqp.frame.unmarshal(frame)
+    assert (read, channel) == (len(frame), 7)
+    assert command.name.lower().replace("_", "") == method.name.replace("-", "")
+    assert values_of(command, method) == values
+
+
+@given(calls_of_pamqp())
+def test_mooq_reads_frames_that_pamqp_writes(call: tuple[Method, tuple[Any, ...]]) -> None:
+    method, values = call
+    *_, command = pamqp.frame.unmarshal(method_frame(1, method, *values))
+    assert method.decode(pamqp.frame.marshal(command, 1)[11:-1]) == values
+
+
+@given(calls(), st.data())
+def test_cut_or_longer_fields_are_damaged(
+    call: tuple[Method, tuple[Any, ...]], data: st.DataObject
+) -> None:
+    method, values = call
+    fields = method.encode(*values)[4:]
+    length = data.draw(st.integers(0, len(fields)))
+    damaged = fields + b"x" if length == len(fields) else fields[:length]
+    with pytest.raises((DamagedFields, TableError)):
+        method.decode(damaged)
+
+
+@given(st.sampled_from(list(METHODS.values())), st.binary(max_size=40))
+def test_no_bytes_raise_anything_but_damage(method: Method, fields: bytes) -> None:
+    try:
+        method.decode(fields)
+    except (DamagedFields, DamagedText, TableError):
+        return
+
+
+def by_name(name: str) -> Method:
+    return next(method for method in METHODS.values() if method.name == name)
+
+
+def test_queue_name_has_to_be_utf8() -> None:
+    with pytest.raises(DamagedText):
+        by_name("basic.get").decode(b"\0\0\2w\xff\0")
+
+
+def test_routing_key_of_any_bytes_is_kept() -> None:
+    publish = by_name("basic.publish")
+    fields = b"\0\0\1\xff\1\xfe\0"
+    assert publish.encode(*publish.decode(fields))[4:] == fields
+
+
+@pytest.mark.parametrize("name", ["q!", "é✓", "x" * 255, "a b\0c"])
+def test_names_that_rabbitmq_accepts_are_encoded(name: str) -> None:
+    method = by_name("queue.purge-ok")
+    assert method.encode(3)[4:] == b"\0\0\0\3"
+    purge = by_name("queue.purge")
+    assert purge.decode(purge.encode(0, name, False)[4:]) == (0, name, False)
+
+
+def test_bits_share_an_octet() -> None:
+    assert by_name("basic.nack").encode(1, True, True)[-1] == 3
