@@ -58,6 +58,11 @@ def is_script(block: Block) -> bool:
     return "$(" in block.code
 
 
+def workflow_blocks() -> list[Block]:
+    """Return what the pages show of GitHub's workflows; GitLab's files have no steps."""
+    return [block for block in blocks_in("yaml") if "steps:" in block.code]
+
+
 def commands() -> list[str]:
     """Return each command that the pages tell the reader, or a workflow, to run."""
     lines = [
@@ -68,9 +73,9 @@ def commands() -> list[str]:
     ]
     lines += [
         line
-        for block in blocks_in("yaml")
+        for block in workflow_blocks()
         for job in yaml.safe_load(as_workflow(block.code))["jobs"].values()
-        for step in job["steps"]
+        for step in job.get("steps", ())
         for line in step.get("run", "").splitlines()
     ]
     words = [shlex.split(command, comments=True) for line in lines for command in line.split("&&")]

@@ -2,123 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
-from mooq.broker.direct import broker, queue, routing, virtual_host
+from mooq.broker import (
+    consumers,
+    dead_letters,
+    deliveries,
+    exchanges,
+    publishing,
+    queue,
+    ready,
+    topics,
+)
+from mooq.broker import virtual_host as virtual_hosts
 from mooq.errors import Refused
-from mooq.transports.message import Outcome
 
 Fault = Callable[[pytest.MonkeyPatch], None]
 
 
 def last_in_first_out(patch: pytest.MonkeyPatch) -> None:
-    def pop(self: queue.Queue) -> queue.Entry:
-        return queue.Entry(self, self._next_position, self._fresh.pop())
+    def pop(self: ready.ReadyMessages) -> ready.QueuedMessage:
+        return self.fresh.pop() if self.fresh else self.returned.pop()
 
-    patch.setattr(queue.Queue, "_pop", pop)
+    patch.setattr(ready.ReadyMessages, "pop", pop)
 
 
 def requeued_to_the_end(patch: pytest.MonkeyPatch) -> None:
-    def requeue(self: queue.Queue, entries: Any) -> None:
-        for entry in [one for one in entries if one in self._unsettled]:
-            self._release(entry)
-            self.push(entry.message)
-        self._drain()
+    def put_back(self: ready.ReadyMessages, queued: ready.QueuedMessage) -> None:
+        self.fresh.append(queued)
 
-    patch.setattr(queue.Queue, "requeue", requeue)
+    patch.setattr(ready.ReadyMessages, "put_back", put_back)
 
 
 def never_redelivered(patch: pytest.MonkeyPatch) -> None:
-    hand_out = queue.Queue._hand_out
+    requeue = queue.Queue.requeue
 
-    def without_flag(self: queue.Queue, entry: queue.Entry, owner: object) -> Any:
-        return hand_out(self, entry, owner)._replace(redelivered=False)
+    def without_flag(self: queue.Queue, messages: Iterable[Any], **more: Any) -> None:
+        messages = list(messages)
+        put_back = self.ready.put_back
 
-    patch.setattr(queue.Queue, "_hand_out", without_flag)
+        def flagless(queued: ready.QueuedMessage) -> None:
+            queued.redelivered = False
+            put_back(queued)
+
+        self.ready.put_back = flagless  # type: ignore[method-assign]
+        requeue(self, messages, **more)
+        del self.ready.put_back
+
+    patch.setattr(queue.Queue, "requeue", without_flag)
 
 
 def no_prefetch_limit(patch: pytest.MonkeyPatch) -> None:
-    consumer = queue.Consumer.__init__
+    begin = consumers.Consumer.__init__
 
-    def unlimited(self: queue.Consumer, owner: object, _: int, *calls: Any) -> None:
-        consumer(self, owner, 65535, *calls)
+    def unlimited(self: consumers.Consumer, *args: Any, **more: Any) -> None:
+        begin(self, *args, **{**more, "limit": 0})
 
-    patch.setattr(queue.Consumer, "__init__", unlimited)
+    patch.setattr(consumers.Consumer, "__init__", unlimited)
 
 
 def the_first_consumer_has_every_turn(patch: pytest.MonkeyPatch) -> None:
-    drain = queue.Queue._drain
+    def unfair(self: consumers.Consumers) -> Any:
+        return next((one for one in self.all if one.has_room), None)
 
-    def unfair(self: queue.Queue) -> None:
-        self._ring = type(self._ring)(sorted(self._ring, key=self.consumers.index))
-        drain(self)
-
-    patch.setattr(queue.Queue, "_drain", unfair)
+    patch.setattr(consumers.Consumers, "next", unfair)
 
 
 def a_full_consumer_loses_its_turn(patch: pytest.MonkeyPatch) -> None:
-    drain = queue.Queue._drain
+    take_turn = consumers.Consumers.next
 
-    def at_once(self: queue.Queue) -> None:
-        drain(self)
-        for consumer in [one for one in self._ring if one.unsettled >= one.prefetch_count]:
-            self._ring.remove(consumer)
-            consumer.is_passed_over = True
+    def at_once(self: consumers.Consumers) -> Any:
+        for ring in self._rings.values():
+            for one in [one for one in ring if one.limit and one.unsettled >= one.limit]:
+                ring.remove(one)
+                one.is_waiting = True
+        chosen = take_turn(self)
+        if chosen is not None and chosen.limit and chosen.unsettled + 1 >= chosen.limit:
+            self._rings[chosen.priority].remove(chosen)
+            chosen.is_waiting = True
+        return chosen
 
-    patch.setattr(queue.Queue, "_drain", at_once)
+    patch.setattr(consumers.Consumers, "next", at_once)
 
 
 def a_copy_for_every_binding(patch: pytest.MonkeyPatch) -> None:
-    route = routing.TopicBindings.route
+    route = virtual_hosts.VirtualHost.route
 
-    def twice(self: Any, key: str) -> Any:
-        return [one for one in route(self, key) for _ in self._patterns[one]]
+    def twice(self: virtual_hosts.VirtualHost, message: Any) -> Any:
+        found = route(self, message)
+        exchange = self.exchanges.get(message.exchange)
+        if exchange is None or exchange.type != "topic":
+            return found
+        return [one for one in found for _ in exchange.bindings.get(one, (1,))]
 
-    patch.setattr(routing.TopicBindings, "route", twice)
+    patch.setattr(virtual_hosts.VirtualHost, "route", twice)
 
 
 def the_empty_key_misses_a_lone_hash(patch: pytest.MonkeyPatch) -> None:
-    route = routing.TopicBindings.route
+    match = topics.TopicTrie.match
 
     def misroute(self: Any, key: str) -> Any:
-        return [one for one in route(self, key) if key or "" in self._patterns[one]]
+        return match(self, key) if key else self._root.destinations
 
-    patch.setattr(routing.TopicBindings, "route", misroute)
+    patch.setattr(topics.TopicTrie, "match", misroute)
 
 
 def fanout_by_key(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(routing.BINDINGS, "fanout", routing.DirectBindings)
+    patch.setitem(exchanges.EXCHANGES, "fanout", exchanges.DirectExchange)
 
 
 def dead_letters_are_lost(patch: pytest.MonkeyPatch) -> None:
-    def reject(self: virtual_host.VirtualHost, entry: queue.Entry) -> None:
-        entry.queue.settle(entry)
-
-    patch.setattr(virtual_host.VirtualHost, "reject", reject)
+    patch.setattr(virtual_hosts.VirtualHost, "dead_letter", lambda *_, **__: None)
 
 
 def a_death_leaves_no_record(patch: pytest.MonkeyPatch) -> None:
-    def unmarked(self: Any, message: Any, _: str, target: str, *more: Any) -> Any:
-        return message._replace(exchange=target)
+    make = dead_letters.dead_letter
 
-    patch.setattr(virtual_host.VirtualHost, "_dead_letter", unmarked)
+    def unmarked(message: Any, *more: Any) -> Any:
+        letter = make(message, *more)
+        letter.properties = message.properties
+        return letter
+
+    patch.setattr(dead_letters, "dead_letter", unmarked)
 
 
 def nothing_is_exclusive(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(virtual_host.VirtualHost, "_check_lock", lambda *_, **__: None)
+    def found(self: virtual_hosts.VirtualHost, name: str, connection: Any) -> Any:
+        one = self.queues.get(name)
+        if one is not None:
+            one.owner = connection if one.owner is not None else None
+        return lookup(self, name, connection)
+
+    lookup = virtual_hosts.VirtualHost.queue
+    patch.setattr(virtual_hosts.VirtualHost, "queue", found)
 
 
 def types_may_differ(patch: pytest.MonkeyPatch) -> None:
-    declare = virtual_host.VirtualHost.declare_exchange
-
-    def declare_any(self: virtual_host.VirtualHost, exchange: Any) -> None:
-        if exchange.name not in self._exchanges:
-            declare(self, exchange)
-
-    patch.setattr(virtual_host.VirtualHost, "declare_exchange", declare_any)
+    patch.setattr(virtual_hosts.VirtualHost, "_check_same_exchange", lambda *_: None)
 
 
 def other_words(patch: pytest.MonkeyPatch) -> None:
@@ -131,41 +154,60 @@ def other_words(patch: pytest.MonkeyPatch) -> None:
 
 
 def own_queues_stay(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(broker.Channel, "_delete_unused", lambda *_: None)
+    remove = queue.Queue.remove_consumer
+
+    def stay(self: queue.Queue, consumer: Any) -> None:
+        self.auto_delete = False
+        remove(self, consumer)
+
+    patch.setattr(queue.Queue, "remove_consumer", stay)
 
 
 def bindings_outlive_their_queue(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(routing.DirectBindings, "unbind_queue", lambda *_: None)
+    patch.setattr(virtual_hosts.VirtualHost, "_unbind_everywhere", lambda *_: None)
+    declare = virtual_hosts.VirtualHost.declare_queue
+    bindings: dict[str, Any] = {}
+
+    def declare_again(self: virtual_hosts.VirtualHost, name: str, *args: Any, **kw: Any) -> Any:
+        one = declare(self, name, *args, **kw)
+        for exchange in self.exchanges.values():
+            for old in [
+                old for old in exchange.bindings if old.name == one.name and old is not one
+            ]:
+                for key, _ in list(exchange.bindings[old]):
+                    exchange.bind(one, key, {})
+        return one
+
+    bindings.clear()
+    patch.setattr(virtual_hosts.VirtualHost, "declare_queue", declare_again)
 
 
 def unroutable_is_never_an_error(patch: pytest.MonkeyPatch) -> None:
-    publish = virtual_host.VirtualHost.publish
+    put = publishing.Publisher.put
 
-    def leniently(self: virtual_host.VirtualHost, message: Any, mandatory: bool = False) -> None:
-        publish(self, message, mandatory=False)
+    def leniently(self: publishing.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
+        put(self, message, queues, False)
 
-    patch.setattr(virtual_host.VirtualHost, "publish", leniently)
+    patch.setattr(publishing.Publisher, "put", leniently)
 
 
 def a_restart_forgets_everything(patch: pytest.MonkeyPatch) -> None:
-    def restart(self: virtual_host.VirtualHost) -> None:
+    def restart(self: virtual_hosts.VirtualHost) -> None:
         for one in list(self.queues.values()):
             self.delete_queue(one)
 
-    patch.setattr(virtual_host.VirtualHost, "restart", restart)
+    patch.setattr(virtual_hosts.VirtualHost, "restart", restart)
 
 
 def what_a_channel_held_is_lost(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(queue.Queue, "held_by", lambda *_: [])
+    patch.setattr(deliveries.Deliveries, "take_all", lambda _: {})
 
 
 def given_back_is_acknowledged(patch: pytest.MonkeyPatch) -> None:
-    settle = broker.Channel.settle
+    def wrongly(self: deliveries.Deliveries, tag: int, multiple: bool, requeue: bool) -> None:
+        self.acknowledge(tag, multiple)
 
-    def wrongly(self: broker.Channel, entry: queue.Entry, outcome: Outcome) -> None:
-        settle(self, entry, Outcome.ACKNOWLEDGE if outcome is Outcome.GIVE_BACK else outcome)
-
-    patch.setattr(broker.Channel, "settle", wrongly)
+    patch.setattr(deliveries.Deliveries, "nack", wrongly)
 
 
 FAULTS: tuple[Fault, ...] = (

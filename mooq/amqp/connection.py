@@ -3,8 +3,7 @@
 Bytes that a client sent go into :meth:`ServerConnection.receive`, which calls the
 :class:`~mooq.amqp.channels.RequestHandler`; answers collect until
 :meth:`ServerConnection.data_to_send` takes them. Time is given to it. A violation of the protocol
-closes the connection in RabbitMQ's words; only an error of the handler's leaves as an exception.
-"""
+closes the connection in RabbitMQ's words; only errors of the handler are raised."""
 
 from __future__ import annotations
 

@@ -7,7 +7,9 @@ the broker's outbox, in order. Time is given to the broker.
 
     broker.py          users, virtual hosts, connections; time, alarms, restarts
     virtual_host.py    exchanges and queues by name; declare, bind, delete; dead letters
-    channel.py         AMQP's verbs: delivery tags, what is unacknowledged, prefetch, confirms
+    channel.py         AMQP's verbs
+    publishing.py      checks, returns and confirms of what a channel publishes
+    deliveries.py      delivery tags, what is unacknowledged, settlement
     transactions.py    publishes and settlements that wait for a commit
     exchanges.py       direct, fanout, topic, headers; topics.py: patterns in a trie
     routing.py         the walk over bindings between exchanges, alternates, CC and BCC
@@ -23,5 +25,5 @@ the broker's outbox, in order. Time is given to the broker.
     message.py         body and basic properties
     values.py          AMQP's field values
     versions.py        where RabbitMQ 3.10, 4.0 and 4.3 differ
-    direct/            the smaller model that mooq's own API uses in memory
+    outbox.py          … and its way to those whom it concerns
 """

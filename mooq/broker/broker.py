@@ -68,6 +68,8 @@ class Broker:
         self._alarms: dict[str, None] = {}
         self._due: list[tuple[float, int, Timed]] = []
         self._serial = count()
+        self.on_schedule: Callable[[], None] | None = None
+        """Called when :meth:`next_deadline` comes earlier; somebody keeps the time then."""
 
     # Connections
 
@@ -148,7 +150,10 @@ class Broker:
 
     def schedule(self, when: float, timed: Timed) -> None:
         """Have something told when a time has come."""
-        heappush(self._due, (when, next(self._serial), timed))
+        due = self._due
+        heappush(due, (when, next(self._serial), timed))
+        if due[0][0] == when and self.on_schedule is not None:
+            self.on_schedule()
 
     def next_deadline(self) -> float | None:
         """Return when :meth:`advance` must be called next; None if nothing is to come."""

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mooq.broker import refusals, reply_to
 from mooq.broker.consumers import Consumer
-from mooq.broker.effects import ChannelClosed, Confirmed, ConsumerCancelled, Delivered, Returned
+from mooq.broker.deliveries import Deliveries
 from mooq.broker.message import (
-    HAS_EXPIRATION,
-    HAS_HEADERS,
-    HAS_REPLY_TO,
-    HAS_USER_ID,
     Message,
-    Properties,
 )
 from mooq.broker.permissions import CONFIGURE, READ, WRITE
+from mooq.broker.publishing import Publisher
 from mooq.broker.queue import Queue
-from mooq.broker.ready import QueuedMessage
-from mooq.broker.routing import with_copies
 from mooq.broker.transactions import Transaction
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Connection
-
-NO_ROUTE = 312
-LONGEST_EXPIRATION = 4_294_967_295  # milliseconds
-SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
-"""Property flags that a publish must look at."""
 
 
 class DeclareOk(NamedTuple):
@@ -51,15 +38,6 @@ class GetOk(NamedTuple):
     message_count: int
 
 
-class Unacknowledged(NamedTuple):
-    """A delivery that is not settled; without a consumer it was taken by a get."""
-
-    queued: QueuedMessage
-    queue: Queue
-    consumer: Consumer | None
-    since: float
-
-
 class Channel:
     """One channel of a connection. ``door`` is for whoever hands on its effects."""
 
@@ -68,21 +46,26 @@ class Channel:
         self.number = number
         self.door: Any = None
         self.is_open = True
-        self.global_limit = 0
-        self.global_unsettled = 0
         self._broker = connection.broker
         self._host = connection.host
         self._outbox = connection.broker.outbox
         self._consumers: dict[str, tuple[Queue, Consumer]] = {}
-        self._unacknowledged: dict[int, Unacknowledged] = {}
-        self._last_tag = 0
         self._prefetch = 0
-        self._confirms = False
-        self._published = 0
-        self._transaction: Transaction | None = None
+        self.transaction: Transaction | None = None
         self._last_queue = ""
-        self._reply_name = ""
+        self.reply_name = ""
         self._reply_tag = ""
+        self.deliveries = deliveries = Deliveries(self)
+        self._publisher = publisher = Publisher(self)
+        # These verbs are called for each message, so they are not wrapped.
+        self.deliver = deliveries.deliver
+        self.basic_publish = publisher.publish
+        self.basic_ack = deliveries.acknowledge
+        self.basic_nack = deliveries.nack
+        self.basic_reject = deliveries.reject
+        self.basic_recover = deliveries.recover
+        self.acknowledge_one = deliveries.acknowledge_one
+        self.holds = deliveries.holds
 
     @property
     def is_paused(self) -> bool:
@@ -244,7 +227,7 @@ class Channel:
         if prefetch_size:
             raise refusals.not_implemented(f"prefetch_size!=0 ({prefetch_size})")
         if is_global and self._broker.version_rules.has_global_prefetch:
-            self.global_limit = prefetch_count
+            self.deliveries.global_limit = prefetch_count
             self.wake_consumers()
         else:
             self._prefetch = prefetch_count
@@ -265,8 +248,8 @@ class Channel:
             raise refusals.tag_in_use(consumer_tag)
         tag = consumer_tag or f"amq.ctag-{token_urlsafe(16)}"
         if name == reply_to.NAME:
-            reply_to.check_consumer(no_ack, bool(self._reply_name))
-            self._reply_name, self._reply_tag = self._host.replies.begin(self), tag
+            reply_to.check_consumer(no_ack, bool(self.reply_name))
+            self.reply_name, self._reply_tag = self._host.replies.begin(self), tag
             return tag
         self._check(READ, "queue", name)
         found = self._host.queue(name, self.connection)
@@ -297,31 +280,8 @@ class Channel:
         self._consumers.pop(consumer.tag, None)
 
     def _end_replies(self) -> None:
-        self._host.replies.end(self._reply_name)
-        self._reply_name = self._reply_tag = ""
-
-    # Deliveries
-
-    def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
-        """Send a message to a consumer."""
-        self._last_tag = tag = self._last_tag + 1
-        if not consumer.no_ack:
-            self.global_unsettled += 1
-            self._hold(tag, Unacknowledged(queued, queue, consumer, self._broker.now))
-        self._outbox.append(
-            Delivered(self, consumer.tag, tag, queued.redelivered, queue.as_delivered(queued))
-        )
-
-    def deliver_reply(self, message: Message) -> None:
-        """Send a reply to the channel's consumer of replies."""
-        self._last_tag += 1
-        self._outbox.append(Delivered(self, self._reply_tag, self._last_tag, False, message))
-
-    def _hold(self, tag: int, delivery: Unacknowledged) -> None:
-        timeout = self._broker.consumer_timeout
-        if timeout is not None and not self._unacknowledged:
-            self._broker.schedule(delivery.since + timeout, self)
-        self._unacknowledged[tag] = delivery
+        self._host.replies.end(self.reply_name)
+        self.reply_name = self._reply_tag = ""
 
     def basic_get(self, queue: str, no_ack: bool) -> GetOk | None:
         """Take one message; None when there is none."""
@@ -331,94 +291,13 @@ class Channel:
         queued = found.take()
         if queued is None:
             return None
-        self._last_tag = tag = self._last_tag + 1
-        message = found.as_delivered(queued)
-        if no_ack:
-            found.acknowledge(queued)
-        else:
-            self._hold(tag, Unacknowledged(queued, found, None, self._broker.now))
+        message = queued.message if found.is_classic else found.as_delivered(queued)
+        tag = self.deliveries.take(found, queued, no_ack)
         return GetOk(tag, queued.redelivered, message, len(found))
 
-    # Settlement
-
-    def basic_ack(self, delivery_tag: int, multiple: bool) -> None:
-        """Acknowledge."""
-        taken = self._take(delivery_tag, multiple)
-        self._settle(taken, partial(self._acknowledge, taken))
-
-    def basic_nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
-        """Requeue, or reject as dead letters."""
-        taken = self._take(delivery_tag, multiple)
-        self._settle(taken, partial(self._requeue if requeue else self._reject, taken))
-
-    def basic_reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Requeue, or reject as a dead letter."""
-        self.basic_nack(delivery_tag, False, requeue)
-
-    def basic_recover(self, requeue: bool) -> None:
-        """Requeue everything that is unacknowledged."""
-        if not requeue:
-            raise refusals.not_implemented("requeue=false")
-        taken, self._unacknowledged = self._unacknowledged, {}
-        self._requeue(taken)
-
-    def _take(self, tag: int, multiple: bool) -> dict[int, Unacknowledged]:
-        held = self._unacknowledged
-        if multiple:
-            if tag == 0:
-                self._unacknowledged = {}
-                return held
-            taken = {}
-            for one in held:
-                if one > tag:
-                    break
-                taken[one] = held[one]
-            if not taken:
-                raise refusals.unknown_delivery_tag(tag)
-            for one in taken:
-                del held[one]
-            return taken
-        delivery = held.pop(tag, None)
-        if delivery is None:
-            raise refusals.unknown_delivery_tag(tag)
-        return {tag: delivery}
-
-    def _settle(self, taken: dict[int, Unacknowledged], settle: partial[None]) -> None:
-        if self._transaction is None:
-            settle()
-        else:
-            self._transaction.settle(taken, settle)
-
-    def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
-        for one in taken.values():
-            one.queue.acknowledge(one.queued)
-        self._release(taken.values())
-
-    def _reject(self, taken: dict[int, Unacknowledged]) -> None:
-        for one in taken.values():
-            one.queue.reject(one.queued)
-        self._release(taken.values())
-
-    def _requeue(self, taken: dict[int, Unacknowledged]) -> None:
-        for one in taken.values():
-            one.queue.requeue([one.queued])
-        self._release(taken.values())
-
-    def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
-        """Give consumers room again, and let their queues go on."""
-        queues: dict[Queue, None] = {}
-        for one in deliveries:
-            queues[one.queue] = None
-            consumer = one.consumer
-            if consumer is not None:
-                consumer.unsettled -= 1
-                self.global_unsettled -= 1
-                if consumer.is_waiting:
-                    one.queue.consumers.rejoin(consumer)
-        if self.global_limit:
-            self.wake_consumers()
-        for queue in queues:
-            queue.settle_down()
+    def deliver_reply(self, message: Message) -> None:
+        """Send a reply to the channel's consumer of replies."""
+        self.deliveries.deliver_reply(self._reply_tag, message)
 
     def wake_consumers(self) -> None:
         """Let the channel's consumers stand in line again if they have room."""
@@ -427,112 +306,33 @@ class Channel:
                 queue.consumers.rejoin(consumer)
                 queue.settle_down()
 
-    # Publishing
-
-    def basic_publish(
-        self,
-        exchange: str,
-        routing_key: str,
-        mandatory: bool,
-        immediate: bool,
-        properties: Properties,
-        body: bytes,
-    ) -> None:
-        """Publish a message; with confirms on, the effect says what became of it."""
-        if immediate:
-            raise refusals.not_implemented("immediate=true")
-        message = Message(body, exchange, routing_key, properties)
-        self._check_publish(message)
-        if properties.flags & SPECIAL:
-            message = self._prepared(message)
-        if not exchange and reply_to.is_name(routing_key):
-            self._reply(message, mandatory)
-            return
-        queues = self._host.route(message)
-        if self._transaction is not None:
-            self._transaction.publish(message, queues, mandatory)
-        else:
-            self._put(message, queues, mandatory)
-
-    def _check_publish(self, message: Message) -> None:
-        name = message.exchange
-        if name:
-            exchange = self._host.exchange(name)
-            if exchange.internal:
-                raise refusals.internal_exchange(name, self._host.name)
-        if self.connection.permissions.are_limited:
-            self._check(WRITE, "exchange", name or "amq.default")
-        if len(message.body) > self._broker.max_message_size:
-            raise refusals.message_too_large(len(message.body), self._broker.max_message_size)
-
-    def _prepared(self, message: Message) -> Message:
-        """Check properties that mean something to the broker, and do what they ask for."""
-        properties = message.properties
-        flags = properties.flags
-        if flags & HAS_USER_ID and properties.user_id != self.connection.user:
-            raise refusals.failed(
-                f"user_id property set to '{properties.user_id}' but authenticated user was "
-                f"'{self.connection.user}'"
-            )
-        if flags & HAS_EXPIRATION:
-            _check_expiration(properties.expiration or "")
-        if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
-            if not self._reply_name:
-                raise refusals.failed("fast reply consumer does not exist")
-            message = Message(
-                message.body,
-                message.exchange,
-                message.routing_key,
-                properties.replace(reply_to=self._reply_name),
-            )
-        return with_copies(message)
-
-    def _reply(self, message: Message, mandatory: bool) -> None:
-        if not self._host.replies.deliver(message) and mandatory:
-            self._outbox.append(Returned(self, NO_ROUTE, "NO_ROUTE", message))
-        self._confirm(True)
-
-    def _put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
-        is_taken = True
-        for queue in queues:
-            if not queue.publish(message):
-                is_taken = False
-        if mandatory and not queues:
-            self._outbox.append(Returned(self, NO_ROUTE, "NO_ROUTE", message))
-        if self._confirms:
-            self._confirm(is_taken)
-
-    def _confirm(self, is_ack: bool) -> None:
-        if self._confirms:
-            self._published += 1
-            self._outbox.append(Confirmed(self, self._published, False, is_ack))
+    # Confirms and transactions
 
     def confirm_select(self) -> None:
         """Turn publisher confirms on."""
-        if self._transaction is not None:
+        if self.transaction is not None:
             raise refusals.failed("cannot switch from tx to confirm mode")
-        self._confirms = True
+        self._publisher.confirms = True
 
     def tx_select(self) -> None:
         """Turn transactions on."""
-        if self._confirms:
+        if self._publisher.confirms:
             raise refusals.failed("cannot switch from confirm to tx mode")
-        if self._transaction is None:
-            self._transaction = Transaction()
+        if self.transaction is None:
+            self.transaction = Transaction()
 
     def tx_commit(self) -> None:
         """Do what was published and settled since the last commit."""
-        self._transactional().commit(self._put)
+        self._transactional().commit(self._publisher.put)
 
     def tx_rollback(self) -> None:
         """Forget what was published, and take settlements back."""
-        again = self._transactional().roll_back() | self._unacknowledged
-        self._unacknowledged = dict(sorted(again.items()))
+        self.deliveries.restore(self._transactional().roll_back())
 
     def _transactional(self) -> Transaction:
-        if self._transaction is None:
+        if self.transaction is None:
             raise refusals.failed("channel is not transactional")
-        return self._transaction
+        return self.transaction
 
     def channel_flow(self, active: bool) -> None:
         """Answer a client that asks for deliveries to pause, which RabbitMQ does not implement."""
@@ -541,65 +341,30 @@ class Channel:
 
     # The end
 
-    def advance(self, now: float) -> None:
-        """End the channel if a delivery has been unacknowledged for too long."""
-        timeout = self._broker.consumer_timeout
-        if timeout is None or not self.is_open or not self._unacknowledged:
-            return
-        oldest = next(iter(self._unacknowledged.values()))
-        if oldest.since + timeout > now:
-            self._broker.schedule(oldest.since + timeout, self)
-        elif self._broker.version_rules.times_out_classic:
-            self.close()
-            refusal = refusals.consumer_timeout(self.number, timeout)
-            self._outbox.append(ChannelClosed(self, refusal))
-        elif oldest.queue.type == "quorum" and oldest.consumer is not None:
-            self._cut_off(oldest.queue, oldest.consumer)
-
-    def _cut_off(self, queue: Queue, consumer: Consumer) -> None:
-        """End a consumer that was too late, and requeue what it holds."""
-        mine = {tag: one for tag, one in self._unacknowledged.items() if one.consumer is consumer}
-        for tag in mine:
-            del self._unacknowledged[tag]
-        self._consumers.pop(consumer.tag, None)
-        queue.remove_consumer(consumer)
-        self._outbox.append(ConsumerCancelled(self, consumer.tag))
-        self._requeue(mine)
-
     def close(self) -> None:
         """End all consumers, and requeue what is unacknowledged."""
         if not self.is_open:
             return
         self.is_open = False
         self.connection.forget(self)
-        if self._transaction is not None:
-            self._unacknowledged = self._transaction.roll_back() | self._unacknowledged
-        if self._reply_name:
+        if self.transaction is not None:
+            self.deliveries.restore(self.transaction.roll_back())
+        if self.reply_name:
             self._end_replies()
-        held, self._unacknowledged = self._unacknowledged, {}
+        held = self.deliveries.take_all()
         consumers, self._consumers = self._consumers, {}
         for queue, consumer in consumers.values():
             queue.consumers.remove(consumer)
-        for one in held.values():
-            one.queue.requeue([one.queued])
+        for queued, queue, _, _ in held.values():
+            queue.requeue([queued])
         queues = dict.fromkeys(queue for queue, _ in consumers.values())
         for queue in queues:
             if queue.auto_delete and not queue.consumers.all and not queue.is_deleted:
                 self._host.delete_queue(queue)
             else:
                 queue.use()
-        for queue in queues | dict.fromkeys(one.queue for one in held.values()):
+        for queue in queues | dict.fromkeys(queue for _, queue, _, _ in held.values()):
             queue.settle_down()
-
-
-def _check_expiration(text: str) -> None:
-    if not text.isascii() or not text.lstrip("-").isdigit():
-        raise refusals.failed(f"invalid expiration '{text}': no_integer")
-    number = int(text)
-    if number < 0:
-        raise refusals.failed(f"invalid expiration '{text}': {{value_negative,{number}}}")
-    if number > LONGEST_EXPIRATION:
-        raise refusals.failed(f"invalid expiration '{text}': {{value_too_big,{number}}}")
 
 
 def _priority(arguments: Table, queue_name: str, virtual_host: str) -> int:

@@ -53,13 +53,14 @@ class Consumer:
     def has_room(self) -> bool:
         """Whether it may be given another message."""
         channel = self.channel
-        if channel.is_paused:
+        if channel.connection.is_paused:
             return False
         if self.no_ack:
             return True
         if self.limit and self.unsettled >= self.limit:
             return False
-        return not channel.global_limit or channel.global_unsettled < channel.global_limit
+        deliveries = channel.deliveries
+        return not deliveries.global_limit or deliveries.global_unsettled < deliveries.global_limit
 
 
 class Consumers:
@@ -69,7 +70,7 @@ class Consumers:
         self.all: list[Consumer] = []
         self._is_single_active = is_single_active
         self._rings: dict[int, deque[Consumer]] = {}
-        self._priorities: list[int] = []  # the highest first
+        self._in_order: list[deque[Consumer]] = []  # the highest priority first
 
     def __len__(self) -> int:
         return len(self.all)
@@ -103,13 +104,23 @@ class Consumers:
         if self._is_single_active:
             first = self._active()
             return first if first is not None and first.has_room else None
-        for priority in self._priorities:
-            ring = self._rings[priority]
+        for ring in self._in_order:
             while ring:
-                consumer = ring.popleft()
-                if consumer.has_room:
-                    ring.append(consumer)
+                consumer = ring[0]
+                limit, channel = consumer.limit, consumer.channel
+                deliveries = channel.deliveries
+                if (
+                    (not limit or consumer.unsettled < limit)
+                    and not channel.connection.is_paused
+                    and (
+                        not deliveries.global_limit
+                        or consumer.no_ack
+                        or deliveries.global_unsettled < deliveries.global_limit
+                    )
+                ):
+                    ring.rotate(-1)
                     return consumer
+                ring.popleft()
                 consumer.is_waiting = True
         return None
 
@@ -122,5 +133,5 @@ class Consumers:
     def _join(self, consumer: Consumer) -> None:
         if consumer.priority not in self._rings:
             self._rings[consumer.priority] = deque()
-            self._priorities = sorted(self._rings, reverse=True)
+            self._in_order = [self._rings[one] for one in sorted(self._rings, reverse=True)]
         self._rings[consumer.priority].append(consumer)

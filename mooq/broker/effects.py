@@ -6,7 +6,7 @@ made the request sends the answer first and then drains the outbox.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Connection
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 class Delivered:
     """A message for a consumer (basic.deliver)."""
 
+    is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "consumer_tag", "delivery_tag", "message", "redelivered")
 
     def __init__(
@@ -38,6 +39,7 @@ class Delivered:
 class Returned:
     """A mandatory message that no queue took (basic.return)."""
 
+    is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "code", "message", "text")
 
     def __init__(self, channel: Channel, code: int, text: str, message: Message) -> None:
@@ -50,6 +52,7 @@ class Returned:
 class Confirmed:
     """Publishes that the broker is done with (basic.ack, or basic.nack where it refused one)."""
 
+    is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "delivery_tag", "is_ack", "multiple")
 
     def __init__(self, channel: Channel, delivery_tag: int, multiple: bool, is_ack: bool) -> None:
@@ -62,6 +65,7 @@ class Confirmed:
 class ConsumerCancelled:
     """A consumer that the broker ended (basic.cancel, for clients with that capability)."""
 
+    is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "consumer_tag")
 
     def __init__(self, channel: Channel, consumer_tag: str) -> None:
@@ -72,6 +76,7 @@ class ConsumerCancelled:
 class ChannelClosed:
     """A channel that the broker closed, not as the answer to a method (channel.close)."""
 
+    is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "refusal")
 
     def __init__(self, channel: Channel, refusal: Refusal) -> None:
@@ -82,6 +87,7 @@ class ChannelClosed:
 class ConnectionClosed:
     """A connection that the broker closed (connection.close); without a refusal it was cut."""
 
+    is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection", "refusal")
 
     def __init__(self, connection: Connection, refusal: Refusal | None) -> None:
@@ -92,6 +98,7 @@ class ConnectionClosed:
 class Blocked:
     """A publishing connection that is held back by an alarm (connection.blocked)."""
 
+    is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection", "reason")
 
     def __init__(self, connection: Connection, reason: str) -> None:
@@ -102,6 +109,7 @@ class Blocked:
 class Unblocked:
     """A connection that is no longer held back (connection.unblocked)."""
 
+    is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection",)
 
     def __init__(self, connection: Connection) -> None:

@@ -42,6 +42,7 @@ class Exchange:
         alternate = arguments.get("alternate-exchange")
         self.alternate: str | None = alternate if isinstance(alternate, str) else None
         self.bindings: dict[Destination, dict[Binding, Table]] = {}
+        self.leads_to_queues_only = self.alternate is None
         self.sources: set[Exchange] = set()  # exchanges that are bound to this one
 
     def bind(self, destination: Destination, key: str, arguments: Table) -> None:
@@ -51,6 +52,8 @@ class Exchange:
         if binding not in known:
             known[binding] = arguments
             self._add(destination, key, arguments)
+            if isinstance(destination, Exchange):
+                self.leads_to_queues_only = False
         destination.sources.add(self)
 
     def unbind(self, destination: Destination, key: str, arguments: Table) -> bool:

@@ -49,7 +49,9 @@ class Queue:
         self.consumers = Consumers(arguments.get("x-single-active-consumer") is True)
         self.unsettled: dict[QueuedMessage, None] = {}
         self.is_deleted = False
+        self.is_classic = queue_type == "classic"
         self._ready_bytes = 0
+        self._has_expirations = False
         self._used = host.broker.now
         self._is_simple = (
             self.ttl is None
@@ -90,24 +92,32 @@ class Queue:
     def publish(self, message: Message, redelivered: bool = False) -> bool:
         """Add a message and hand it on if a consumer has room; False if it is refused."""
         if self._is_simple and not message.properties.flags & HAS_EXPIRATION:
-            self.ready.push(QueuedMessage(message, self._next_position, 0, redelivered))
+            queued = QueuedMessage(message, self._next_position)
             self._next_position += 1
-            if self.consumers.all:
-                self.drain()
+            ready = self.ready
+            if self.consumers.all and not (ready.fresh or ready.returned):
+                consumer = self.consumers.next()
+                if consumer is not None:
+                    self._hand_over(queued, consumer)
+                    return True
+            ready.fresh.append(queued)
+            if redelivered:  # it has to wait
+                queued.redelivered = True
             return True
         if self.overflow != "drop-head" and self._is_full():
             if self.overflow == "reject-publish-dlx":
                 self._host.dead_letter(message, self, dead_letters.MAXLEN, redelivered)
             return False
         self._drop_expired()
-        queued = QueuedMessage(
-            message, self._next_position, self._priority_of(message), redelivered
-        )
+        queued = QueuedMessage(message, self._next_position)
+        if self.max_priority is not None:
+            queued.priority = self._priority_of(message)
         self._next_position += 1
         self._set_expiry(queued)
         self.ready.push(queued)
         self._ready_bytes += len(message.body)
         self.drain()
+        queued.redelivered = queued.redelivered or redelivered
         self._drop_expired()
         self._drop_what_is_too_much()
         self.schedule()
@@ -125,6 +135,7 @@ class Queue:
             own = int(properties.expiration)
             ttl = own if ttl is None else min(own, ttl)
         if ttl is not None:
+            self._has_expirations = True
             queued.expires = self._now.now + ttl / 1000
 
     def _is_full(self) -> bool:
@@ -159,17 +170,17 @@ class Queue:
     def drain(self) -> None:
         """Hand on what is ready to consumers that have room."""
         ready, consumers = self.ready, self.consumers
-        while len(ready):
+        while ready.fresh or ready.returned:
             consumer = consumers.next()
             if consumer is None:
                 return
-            queued = self._pop()
-            if consumer.no_ack:
-                consumer.channel.deliver(self, queued, consumer)
-            else:
-                consumer.unsettled += 1
-                self.unsettled[queued] = None
-                consumer.channel.deliver(self, queued, consumer)
+            self._hand_over(self._pop(), consumer)
+
+    def _hand_over(self, queued: QueuedMessage, consumer: Consumer) -> None:
+        if not consumer.no_ack:
+            consumer.unsettled += 1
+            self.unsettled[queued] = None
+        consumer.channel.deliver(self, queued, consumer)
 
     def take(self) -> QueuedMessage | None:
         """Take the next message for a get; None when there is none."""
@@ -183,15 +194,14 @@ class Queue:
 
     def _pop(self) -> QueuedMessage:
         queued = self.ready.pop()
-        self._ready_bytes -= len(queued.message.body)
-        if self.type == "quorum":
-            queued.acquired_count += 1
+        if not self._is_simple:
+            self._ready_bytes -= len(queued.message.body)
+            if self.type == "quorum":
+                queued.acquired_count += 1
         return queued
 
     def as_delivered(self, queued: QueuedMessage) -> Message:
-        """Return the message as a consumer gets it: of a quorum queue, with counts."""
-        if self.type != "quorum":
-            return queued.message
+        """Return a message of a quorum queue as a consumer gets it: with counts."""
         counts: Table = {}
         if self._version.has_acquired_count and queued.acquired_count > 1:
             counts["x-acquired-count"] = Long(queued.acquired_count - 1)
@@ -213,7 +223,7 @@ class Queue:
             del self.unsettled[queued]
             self._host.dead_letter(queued.message, self, dead_letters.REJECTED, redelivered=True)
 
-    def requeue(self, messages: Iterable[QueuedMessage], *, counts: bool = True) -> None:
+    def requeue(self, messages: Iterable[QueuedMessage], *, counts: bool = False) -> None:
         """Put messages back, to be delivered again; ``counts`` towards the delivery limit."""
         for queued in messages:
             if queued not in self.unsettled:
@@ -228,19 +238,20 @@ class Queue:
                     self._host.dead_letter(queued.message, self, reason, redelivered=True)
                     continue
             self.ready.put_back(queued)
-            self._ready_bytes += len(queued.message.body)
+            if not self._is_simple:
+                self._ready_bytes += len(queued.message.body)
 
     def settle_down(self) -> None:
         """Go on after messages were settled or consumers have room."""
         if self.is_deleted:
             return
-        if not self._is_simple:
-            self._drop_expired()
-        if len(self.ready):
+        if self._is_simple and not self._has_expirations:
             self.drain()
-        if not self._is_simple:
-            self._drop_what_is_too_much()
-            self.schedule()
+            return
+        self._drop_expired()
+        self.drain()
+        self._drop_what_is_too_much()
+        self.schedule()
 
     # Consumers
 
@@ -316,7 +327,7 @@ class Queue:
     def restart(self) -> None:
         """Keep what survives a restart."""
         for queued in list(self.unsettled):
-            self.requeue([queued], counts=False)
+            self.requeue([queued])
         kept = [
             queued for queued in self.ready if self.type == "quorum" or queued.message.is_persistent
         ]

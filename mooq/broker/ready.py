@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
+from typing import Any
 
 from mooq.broker.message import Message
 
@@ -16,26 +17,16 @@ class QueuedMessage:
     back; ``acquired_count`` how often it was taken.
     """
 
-    __slots__ = (
-        "acquired_count",
-        "delivery_count",
-        "expires",
-        "has_own_ttl",
-        "message",
-        "position",
-        "priority",
-        "redelivered",
-    )
+    # Defaults of the class: most messages never have another value.
+    priority = 0
+    redelivered = False
+    expires: float | None = None
+    delivery_count = 0
+    acquired_count = 0
 
-    def __init__(self, message: Message, position: int, priority: int, redelivered: bool) -> None:
+    def __init__(self, message: Message, position: int) -> None:
         self.message = message
         self.position = position
-        self.priority = priority
-        self.redelivered = redelivered
-        self.expires: float | None = None
-        self.has_own_ttl = False
-        self.delivery_count = 0
-        self.acquired_count = 0
 
     def __lt__(self, other: QueuedMessage) -> bool:
         if self.priority != other.priority:
@@ -44,34 +35,41 @@ class QueuedMessage:
 
 
 class ReadyMessages:
-    """First in, first out. What comes back returns to its position."""
+    """First in, first out. What comes back returns to its position.
+
+    ``returned`` is what comes before all that is ``fresh``: a heap.
+    """
 
     def __init__(self) -> None:
-        self._fresh: deque[QueuedMessage] = deque()
-        self._returned: list[QueuedMessage] = []  # a heap, each before all that is fresh
+        self.fresh: deque[QueuedMessage] = deque()
+        self.returned: Any = []
 
     def __len__(self) -> int:
-        return len(self._fresh) + len(self._returned)
+        return len(self.fresh) + len(self.returned)
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        yield from sorted(self._returned)
-        yield from self._fresh
+        yield from sorted(self.returned)
+        yield from self.fresh
 
     def push(self, queued: QueuedMessage) -> None:
         """Add a message at the end."""
-        self._fresh.append(queued)
+        self.fresh.append(queued)
 
     def put_back(self, queued: QueuedMessage) -> None:
         """Return a message to its position."""
-        heappush(self._returned, queued)
+        heappush(self.returned, queued)
 
     def first(self) -> QueuedMessage:
         """Return the next message, which stays."""
-        return self._returned[0] if self._returned else self._fresh[0]
+        first: QueuedMessage = self.returned[0] if self.returned else self.fresh[0]
+        return first
 
     def pop(self) -> QueuedMessage:
         """Take the next message."""
-        return heappop(self._returned) if self._returned else self._fresh.popleft()
+        if self.returned:
+            queued: QueuedMessage = heappop(self.returned)
+            return queued
+        return self.fresh.popleft()
 
     def pop_oldest(self) -> QueuedMessage:
         """Take the message that gives way where there are too many."""
@@ -79,13 +77,13 @@ class ReadyMessages:
 
     def clear(self) -> None:
         """Drop all."""
-        self._fresh.clear()
-        self._returned.clear()
+        self.fresh.clear()
+        self.returned.clear()
 
     def keep(self, kept: list[QueuedMessage]) -> None:
         """Keep just these, which are in order."""
         self.clear()
-        self._fresh.extend(kept)
+        self.fresh.extend(kept)
 
 
 class PriorityMessages(ReadyMessages):
@@ -93,13 +91,13 @@ class PriorityMessages(ReadyMessages):
 
     def push(self, queued: QueuedMessage) -> None:
         """Add a message behind those of its priority."""
-        heappush(self._returned, queued)
+        heappush(self.returned, queued)
 
     def pop_oldest(self) -> QueuedMessage:
         """Take the first of the lowest priority."""
-        lowest = max(self._returned, key=lambda one: (-one.priority, -one.position))
-        self._returned.remove(lowest)
-        heapify(self._returned)
+        lowest: QueuedMessage = max(self.returned, key=lambda one: (-one.priority, -one.position))
+        self.returned.remove(lowest)
+        heapify(self.returned)
         return lowest
 
 
@@ -112,28 +110,17 @@ class QuorumMessages(ReadyMessages):
     def __init__(self, to_tail: bool) -> None:
         super().__init__()
         self._to_tail = to_tail
-        self._next: deque[QueuedMessage] = deque()
-
-    def __len__(self) -> int:
-        return len(self._fresh) + len(self._next)
+        self.returned = deque()
 
     def __iter__(self) -> Iterator[QueuedMessage]:
-        yield from self._next
-        yield from self._fresh
+        yield from self.returned
+        yield from self.fresh
 
     def put_back(self, queued: QueuedMessage) -> None:
         """Return a message to the front, behind those that came back before; or to the tail."""
-        (self._fresh if self._to_tail else self._next).append(queued)
-
-    def first(self) -> QueuedMessage:
-        """Return the next message, which stays."""
-        return self._next[0] if self._next else self._fresh[0]
+        (self.fresh if self._to_tail else self.returned).append(queued)
 
     def pop(self) -> QueuedMessage:
         """Take the next message."""
-        return self._next.popleft() if self._next else self._fresh.popleft()
-
-    def clear(self) -> None:
-        """Drop all."""
-        super().clear()
-        self._next.clear()
+        waiting: deque[QueuedMessage] = self.returned or self.fresh
+        return waiting.popleft()

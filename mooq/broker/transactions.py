@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooq.broker.channel import Unacknowledged
+    from mooq.broker.deliveries import Unacknowledged
     from mooq.broker.message import Message
     from mooq.broker.queue import Queue
 

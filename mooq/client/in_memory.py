@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import ClassVar, Never
+from time import monotonic, time
+from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from mooq.basics.address import Address
-from mooq.broker.direct.broker import Broker
+from mooq.broker.broker import Broker as Rules
+from mooq.broker.versions import VERSIONS
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
@@ -17,10 +18,17 @@ from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports import registry
 from mooq.transports.base import Transport
+from mooq.transports.direct import Broker
+from mooq.transports.event_loops import running_loop
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import MemoryTransport, listening, ways
 
+if TYPE_CHECKING:
+    from mooq.server.doors import Door
+
+LOOPBACK = "127.0.0.1"
 CHANNEL_MAX = 2047  # RabbitMQ's own default
+VERSION = "4.0"
 MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number on a connection
 
 
@@ -41,12 +49,17 @@ class InMemoryConnection(Connection):
 class InMemoryBroker(Lifetime):
     """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
 
-    No port is opened: host and port are but its name. ``users`` maps user names to passwords,
-    ``virtual_hosts`` are the names to connect to. ``channel_max`` is the most AMQP channels that a
-    connection may have, 0 for no limit but that of AMQP, as in RabbitMQ's configuration; mooq uses
-    one of them itself. ``consumer_timeout`` is the most seconds that a callback may take before the
-    broker closes its channel, as in RabbitMQ's configuration; None, the default, sets no limit,
-    where RabbitMQ's own is 30 minutes. Raises ``TypeError`` and ``ValueError``.
+    Connections of mooq's find it by that name; no port is opened. :meth:`listen` opens one for
+    clients of every kind, and so does ``with``, for code without an event loop.
+
+    ``users`` maps user names to passwords, ``virtual_hosts`` are the names to connect to.
+    ``channel_max`` is the most AMQP channels that a connection may have, 0 for no limit but that of
+    AMQP, as in RabbitMQ's configuration; mooq uses one of them itself. ``consumer_timeout`` is the
+    most seconds that a callback may take before the broker closes its channel, as in RabbitMQ's
+    configuration; None, the default, sets no limit, where RabbitMQ's own is 30 minutes.
+    ``version`` is the RabbitMQ that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``.
+
+    Raises ``TypeError`` and ``ValueError``.
     """
 
     @keyword_only
@@ -59,6 +72,7 @@ class InMemoryBroker(Lifetime):
         virtual_hosts: Iterable[str] = ("/",),
         channel_max: int = CHANNEL_MAX,
         consumer_timeout: float | None = None,
+        version: str = VERSION,
     ) -> None:
         refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
         self._address = Address(host, port)
@@ -67,6 +81,7 @@ class InMemoryBroker(Lifetime):
         self.name: str = self._address.name
         self._users = {"guest": "guest"} if users is None else dict(users)
         self._virtual_hosts = tuple(virtual_hosts)
+        self._version = _check_version(version)
         self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
         self._consumer_timeout = (
             None
@@ -74,6 +89,7 @@ class InMemoryBroker(Lifetime):
             else check_timeout(consumer_timeout, "consumer_timeout")
         )
         self._listener: Listener | None = None
+        self._door: Door | None = None
         if self.name not in listening:  # the broker that runs there keeps its name
             registry.register(self)
 
@@ -106,11 +122,70 @@ class InMemoryBroker(Lifetime):
                 "port",
                 transient=False,
             )
-        broker = Broker(self._users, self._virtual_hosts, _now)
+        broker = Broker(
+            Rules(
+                self._users,
+                self._virtual_hosts,
+                version=self._version,
+                now=monotonic(),
+                time_of_day=_time_of_day,
+                consumer_timeout=None,
+            )
+        )
         self._listener = listening[self.name] = Listener(
             broker, self._channel_max, self._consumer_timeout
         )
         registry.register(self)
+
+    def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:
+        """Let AMQP clients in at a TCP port; return the URL. Once it listens, only that is done.
+
+        ``port`` 0 is one that is free. The clients are served in the running event loop, or with
+        ``in_thread`` in a thread of the broker's own, which clients need that block the loop. None
+        chooses the running loop if there is one. Raises ``RuntimeError`` for a broker that does
+        not run, and ``OSError`` for a port that is taken.
+        """
+        if self._listener is None:
+            raise RuntimeError(
+                f"the in-memory broker at {self._address} does not run; run it first"
+            )
+        if self._door is None:
+            from mooq.server.doors import Door  # not needed by those who use mooq's API alone
+
+            rules = self._listener.broker.rules
+            if in_thread is None:
+                in_thread = running_loop() is None
+            self._door = Door(rules, self._listener.held, host, port, in_thread=in_thread)
+        return self.url
+
+    @property
+    def url(self) -> str:
+        """``amqp://user:password@host:port/virtual_host`` of the port that it listens at.
+
+        With the first user and the last virtual host. Raises ``RuntimeError`` where it does not
+        listen.
+        """
+        if self._door is None:
+            raise RuntimeError(
+                f"the in-memory broker at {self._address} listens at no port; call listen() first"
+            )
+        username, password = next(iter(self._users.items()))
+        where = Address(
+            self._door.host, self._door.port, username, password, self._virtual_hosts[-1]
+        )
+        return where.url
+
+    def __enter__(self) -> Self:
+        """Run, and listen in a thread of its own."""
+        self._start()
+        self.listen(in_thread=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the broker and every connection to it."""
+        if self._door is not None:
+            self._door.close()
+        self._end()
 
     def drop_connections(self) -> None:
         """End every connection without a word, as a broken network does; the broker goes on.
@@ -125,6 +200,12 @@ class InMemoryBroker(Lifetime):
 
     async def close(self) -> None:
         """End the broker and every connection to it; its queues and messages are gone."""
+        if self._door is not None:
+            await self._door.aclose()
+        self._end()
+
+    def _end(self) -> None:
+        self._door = None
         listener, self._listener = self._listener, None
         if listener is not None:
             del listening[self.name]
@@ -133,9 +214,15 @@ class InMemoryBroker(Lifetime):
         registry.unregister(self)
 
 
-def _now() -> datetime:
+def _time_of_day() -> int:
     """Return the time of day in whole seconds, as an AMQP timestamp holds it."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return int(time())
+
+
+def _check_version(version: str) -> str:
+    if version not in VERSIONS:
+        raise ValueError(f"version must be one of {', '.join(VERSIONS)}, not {version!r}")
+    return version
 
 
 def _check_channel_max(channel_max: int) -> int:

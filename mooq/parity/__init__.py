@@ -5,7 +5,7 @@
     programs.py     what a program is written with: calls of several clients, as data
     strategies.py   hypothesis writes programs; determined.py leaves out what is open without end
     facts/          programs written by hand; recorded/ is what RabbitMQs made of them
-    targets.py      the two brokers; known.py makes the one in memory do as a version that differs
+    targets.py      the two brokers; versions.py: the versions of RabbitMQ that are followed
     run.py          a program on a broker: stage.py has who takes part, calls.py what they call,
                     conductor.py and callbacks.py have callbacks end one after the other
     beneath.py      what that has to see beneath the public API

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from mooq.broker.direct.virtual_host import VirtualHost
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.consumer import Consumer
-from mooq.client.in_memory import InMemoryBroker
 from mooq.client.subscription import Subscription
 from mooq.errors import MooqError, Refused
 from mooq.transports.memory import MemoryChannel, MemoryTransport
@@ -121,14 +119,6 @@ async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
             raise
         return
     raise RuntimeError(f"queue {queue_name!r} was deleted, though it was not empty")
-
-
-def host_by(broker: InMemoryBroker, kind: type[VirtualHost]) -> None:
-    """Have the virtual hosts of an in-memory broker be of a kind, before anything is in them."""
-    assert broker._listener is not None
-    with broker._listener.held() as state:
-        for virtual_host in state._virtual_hosts.values():
-            virtual_host.__class__ = kind
 
 
 async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[str]) -> None:

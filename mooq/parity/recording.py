@@ -23,10 +23,10 @@ from mooq.errors import BrokerConnectionError
 from mooq.parity import trace as traces
 from mooq.parity.compare import Difference, differences
 from mooq.parity.facts import FACTS, Fact
-from mooq.parity.known import numbers_of
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
+from mooq.parity.versions import numbers_of
 from mooq.parity.waiting import until
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -15,13 +15,9 @@ from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
 from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
 from mooq.parity import beneath
-from mooq.parity.known import as_seen_on, virtual_host_as_on
+from mooq.parity.versions import NEWEST_FOLLOWED, followed
 from mooq.parity.waiting import until
-from mooq.transports.base import Receiver, Transport
-from mooq.transports.memory import MemoryChannel, MemoryTransport
-from mooq.transports.message import Delivery, IncomingMessage
-
-NEWEST_FOLLOWED = "4.0"
+from mooq.transports.message import IncomingMessage
 
 Restarting = Callable[[], Awaitable[None]]
 
@@ -67,26 +63,25 @@ class Target(ABC):
 
 
 class InMemory(Target):
-    """The in-memory broker; ``version`` is the RabbitMQ whose known differences it shall show."""
+    """The in-memory broker, which behaves as a ``version`` of RabbitMQ."""
 
     _serial = count(1)
 
     def __init__(self, version: str = NEWEST_FOLLOWED) -> None:
         self.version = version
-        self._change = as_seen_on(version)
 
     async def begin(self) -> None:
         self.prefix = "parity.00000000."  # as long as on RabbitMQ, since names have limits
         self.address: Address = Address(f"parity-{next(self._serial)}")
-        self._broker = InMemoryBroker(host=self.address.host, port=self.address.port)
+        self._broker = InMemoryBroker(
+            host=self.address.host, port=self.address.port, version=followed(self.version)
+        )
         await self._broker.run()
-        beneath.host_by(self._broker, virtual_host_as_on(self.version))
         self._inspecting = await self.connect()
         self.inspector: Channel = await self._inspecting.create_channel()
 
     async def connect(self) -> Connection:
-        connection = _Connection(host=self.address.host, port=self.address.port)
-        connection.change = self._change
+        connection = InMemoryConnection(host=self.address.host, port=self.address.port)
         await connection.connect()
         return connection
 
@@ -100,39 +95,6 @@ class InMemory(Target):
     async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
         await self._inspecting.close()
         await self._broker.close()
-
-
-class _Connection(InMemoryConnection):
-    change: Callable[[Delivery], Delivery]
-
-    def _new_transport(self, *nodes: Address) -> Transport:
-        return _Transport(self.change, *nodes)
-
-
-class _Transport(MemoryTransport):
-    def __init__(self, change: Callable[[Delivery], Delivery], *nodes: Address) -> None:
-        super().__init__(*nodes)
-        self._change = change
-
-    def channel(self) -> MemoryChannel:
-        channel = _Channel(self, self.open_channel)
-        channel.change = self._change
-        return channel
-
-
-class _Channel(MemoryChannel):
-    change: Callable[[Delivery], Delivery]
-
-    async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
-        def deliver(delivery: Delivery) -> None:
-            receiver.on_delivery(self.change(delivery))
-
-        changing = receiver._replace(on_delivery=deliver)
-        return await super().consume(queue_name, prefetch_count, changing)
-
-    async def get(self, queue_name: str) -> Delivery | None:
-        delivery = await super().get(queue_name)
-        return None if delivery is None else self.change(delivery)
 
 
 class RabbitMQ(Target):

@@ -10,8 +10,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from ssl import SSLContext
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mooq.server import forks
 from mooq.server.outlet import Outlet
@@ -34,7 +35,8 @@ _SSL_GRACE = 1.0
 class Listener:
     """A socket of the running loop that lets AMQP clients in to a broker.
 
-    The broker belongs to that loop's thread from then on. ``ssl`` makes it ``amqps``.
+    The broker belongs to that loop's thread from then on, or ``held`` lets one thread at a time use
+    it. ``ssl`` makes it ``amqps``.
     """
 
     def __init__(
@@ -45,8 +47,11 @@ class Listener:
         port: int = 0,
         ssl: SSLContext | None = None,
         enforces_heartbeats: bool = True,
+        held: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self._broker = broker
+        self._held = held
+        self._socket: socket.socket | None = None
         self._ssl = ssl
         self._enforces_heartbeats = enforces_heartbeats
         self._server: asyncio.Server | None = None
@@ -54,15 +59,25 @@ class Listener:
         self.port = port
         self.outlet: Outlet
 
+    def bind(self) -> None:
+        """Take a port, which clients may connect to before :meth:`start`. Raises OSError."""
+        self._socket = socket.create_server((self.host, self.port), backlog=BACKLOG)
+        self.port = self._socket.getsockname()[1]
+
     async def start(self) -> None:
         """Listen; ``port`` is then the real one. Raises OSError when that cannot be."""
         loop = asyncio.get_running_loop()
-        self.outlet = Outlet(self._broker, loop)
-        self.outlet.advance()
+        self.outlet = Outlet(self._broker, loop, self._held)
+        with self.outlet.working:
+            self.outlet.advance()
+        where: dict[str, Any] = (
+            {"host": self.host, "port": self.port}
+            if self._socket is None
+            else {"sock": self._socket}
+        )
         self._server = await loop.create_server(
             lambda: ClientProtocol(self.outlet, self._enforces_heartbeats),
-            self.host,
-            self.port,
+            **where,
             ssl=self._ssl,
             ssl_shutdown_timeout=_SSL_GRACE if self._ssl else None,
             backlog=BACKLOG,
@@ -153,13 +168,14 @@ class ListenerThread:
 
         def work() -> None:
             outlet = self._listener.outlet
-            outlet.advance()
             try:
-                result = function(outlet.broker)
+                with outlet.working:
+                    outlet.advance()
+                    result = function(outlet.broker)
+                    outlet.settle()
             except Exception as error:  # noqa: BLE001 - raised where it was called
                 answer.set_exception(error)
             else:
-                outlet.settle()
                 answer.set_result(result)
 
         self._loop.call_soon_threadsafe(work)

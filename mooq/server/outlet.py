@@ -3,29 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mooq.broker import effects
-from mooq.broker.effects import Effect
+from mooq.broker.outbox import hand_on
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker
     from mooq.server.protocol import ClientProtocol
     from mooq.server.session import Session
 
-_OF_CONNECTIONS = (effects.ConnectionClosed, effects.Blocked, effects.Unblocked)
+
+class Working:
+    """The time in which the server's loop works on the broker."""
+
+    def __init__(self, held: Callable[[], AbstractContextManager[object]]) -> None:
+        self.is_active = False
+        self._held = held
+        self._holding: AbstractContextManager[object] | None = None
+
+    def __enter__(self) -> None:
+        holding = self._held()
+        holding.__enter__()
+        self._holding = holding
+        self.is_active = True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.is_active = False
+        holding, self._holding = self._holding, None
+        assert holding is not None
+        holding.__exit__(kind, error, traceback)
 
 
 class Outlet:
     """The one who drains a broker's outbox, in the loop that owns the broker.
 
     An effect goes to the ``door`` of the channel or connection that it concerns, so that clients of
-    several kinds share one broker. After requests to the broker, :meth:`settle` is to be called.
+    several kinds share one broker. What the server's own loop does to the broker is within
+    ``working``, and :meth:`settle` is called at its end. ``held`` keeps other threads from the
+    broker meanwhile; what they do to it is sent by the server's loop, which is woken for it.
     """
 
-    def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        loop: asyncio.AbstractEventLoop,
+        held: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         self.broker = broker
+        self.working = Working(held)
         self._loop = loop
+        self._is_woken = False
+        broker.on_schedule = self._wake
         self._changed: list[Session] = []
         self._timer: asyncio.TimerHandle | None = None
         self.protocols: dict[Session, ClientProtocol] = {}
@@ -35,6 +71,19 @@ class Outlet:
         if not session.is_dirty:
             session.is_dirty = True
             self._changed.append(session)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Have what somebody else did to the broker sent, soon."""
+        if not self.working.is_active and not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_woken = False
+        with self.working:
+            self.advance()
+            self.settle()
 
     def advance(self) -> float:
         """Give the broker the time, in seconds of the loop's clock, and return it."""
@@ -44,15 +93,7 @@ class Outlet:
 
     def drain(self) -> None:
         """Hand every effect in the outbox to whom it concerns."""
-        outbox = self.broker.outbox
-        while outbox:
-            effect: Effect = outbox.popleft()
-            if type(effect) in _OF_CONNECTIONS:
-                door = effect.connection.door  # type: ignore[union-attr]
-            else:
-                door = effect.channel.door  # type: ignore[union-attr]
-            if door is not None:
-                door.take(effect)
+        hand_on(self.broker)
 
     def settle(self) -> None:
         """Send everything that requests or time have caused, and set the timer anew."""
@@ -80,11 +121,13 @@ class Outlet:
 
     def _on_time(self) -> None:
         self._timer = None
-        self.advance()
-        self.settle()
+        with self.working:
+            self.advance()
+            self.settle()
 
     def close(self) -> None:
         """Stop the timer."""
+        self.broker.on_schedule = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -45,8 +45,9 @@ class ClientProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Fulfil the requests in these bytes."""
-        self._receive(data)
-        self._outlet.settle()
+        with self._outlet.working:
+            self._receive(data)
+            self._outlet.settle()
 
     def _receive(self, data: bytes) -> None:
         wire = self._session.wire
@@ -86,9 +87,10 @@ class ClientProtocol(asyncio.Protocol):
 
     def _proceed(self) -> None:
         if not self._session.is_congested and not self._transport.is_closing():
-            self._session.proceed()
-            self._receive(b"")
-            self._outlet.settle()
+            with self._outlet.working:
+                self._session.proceed()
+                self._receive(b"")
+                self._outlet.settle()
 
     def pause_writing(self) -> None:
         """Count the client as one that does not read."""
@@ -112,9 +114,10 @@ class ClientProtocol(asyncio.Protocol):
 
     def _on_time(self) -> None:
         self._timer = None
-        self._session.wire.advance(self._loop.time())
-        self._outlet.changed(self._session)
-        self._outlet.settle()
+        with self._outlet.working:
+            self._session.wire.advance(self._loop.time())
+            self._outlet.changed(self._session)
+            self._outlet.settle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the session; also in the eyes of a forked child that still has the socket."""
@@ -123,9 +126,10 @@ class ClientProtocol(asyncio.Protocol):
             self._timer = None
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._session.wire.hang_up()
-        self._outlet.protocols.pop(self._session, None)
-        self._outlet.settle()
+        with self._outlet.working:
+            self._session.wire.hang_up()
+            self._outlet.protocols.pop(self._session, None)
+            self._outlet.settle()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -135,7 +139,9 @@ class ClientProtocol(asyncio.Protocol):
 
     def end(self) -> None:
         """Tell the client that the broker stops, and close."""
-        self._session.wire.close(refusals.shutdown())
+        with self._outlet.working:
+            self._session.wire.close(refusals.shutdown())
+            self._outlet.drain()
         self._transport.write(self._session.data_to_send())
         self._transport.close()
 

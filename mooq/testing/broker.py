@@ -33,8 +33,9 @@ class Broker:
 
     ``recorded`` has what happened on its connections, ``allows_failures`` is whether callbacks
     may raise without failing the test, ``has_faults`` whether a network that can fail is put before
-    it, and ``redelivers`` whether each message is delivered twice
-    (:mod:`mooq.testing.redelivering`).
+    it, ``redelivers`` whether each message is delivered twice
+    (:mod:`mooq.testing.redelivering`), and ``listens_in_thread`` whether a broker in memory serves
+    other clients in a thread of its own.
     """
 
     def __init__(
@@ -45,8 +46,11 @@ class Broker:
         allows_failures: bool = False,
         has_faults: bool = False,
         redelivers: bool = False,
+        listens_in_thread: bool = False,
     ) -> None:
         self.backend = backend
+        self._in_memory: InMemoryBroker | None = None
+        self._listens_in_thread = listens_in_thread
         self.allows_failures = allows_failures
         self._address = address
         self._has_faults = has_faults
@@ -99,16 +103,20 @@ class Broker:
 
     @property
     def url(self) -> URL:
-        """``amqp://user:password@host:port/virtual_host``, for any client. RabbitMQ only.
+        """``amqp://user:password@host:port/virtual_host``, for any client.
 
-        Raises ``RuntimeError`` in memory, where no port is open.
+        In memory the broker listens from then on: in the running event loop, or in a thread for
+        tests that have none and for brokers that outlast a test. Raises ``RuntimeError`` in memory
+        with ``mooq_faults``, which are only for mooq's own connections there.
         """
-        if self.backend == "in_memory":
-            raise RuntimeError(
-                "the in-memory broker has no URL, since it opens no port: connect by "
-                "mooq.connect(**mooq_broker.arguments), or run the test on RabbitMQ alone by "
-                '@pytest.mark.parametrize("mooq_backend", ["rabbit"])'
-            )
+        if self._in_memory is not None:
+            if self._has_faults:
+                raise RuntimeError(
+                    "in memory mooq_faults are before mooq's own connections alone, not before "
+                    "the URL: connect by mooq.connect(**mooq_broker.arguments), or run the test "
+                    'on RabbitMQ alone by @pytest.mark.parametrize("mooq_backend", ["rabbit"])'
+                )
+            return URL(self._in_memory.listen(in_thread=self._listens_in_thread or None))
         return replace(self._address, host=self.host, port=self.port).url
 
     async def connect(self, **arguments: Any) -> Connection:
@@ -165,7 +173,7 @@ class Broker:
                     port=self._address.port,
                     virtual_hosts=("/", self.virtual_host),
                 )
-                await at_the_end.enter_async_context(broker)
+                self._in_memory = await at_the_end.enter_async_context(broker)
             at_the_end.enter_context(watching(self.virtual_host, self._watch))
             healing: AbstractContextManager[object] = nullcontext()
             if self._has_faults:

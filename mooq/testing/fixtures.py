@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -112,6 +113,7 @@ async def mooq_broker(
         allows_failures=is_marked(request.node, "mooq_allow_failures"),
         has_faults="mooq_faults" in request.fixturenames,
         redelivers=is_marked(request.node, "mooq_redeliver", otherwise=settings.redelivers),
+        listens_in_thread=not iscoroutinefunction(getattr(request.node, "obj", None)),
     )
     request.node.stash[BROKER] = broker
     is_strict = settings.is_strict and not is_marked(request.node, "mooq_allow_leftovers")

@@ -63,7 +63,9 @@ def _broker_of(scope: str) -> Callable[..., AsyncIterator[Broker]]:
                 answer: Answer = request.getfixturevalue("mooq_rabbitmq")
                 virtual_host = at_the_end.enter_context(leased_virtual_host(request.config))
                 address = address_on(answer, virtual_host)
-            broker = Broker(mooq_backend, address, redelivers=settings.redelivers)
+            broker = Broker(
+                mooq_backend, address, redelivers=settings.redelivers, listens_in_thread=True
+            )
             async with running(broker, is_strict=settings.is_strict):
                 yield broker
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from threading import RLock
 from time import sleep
 
-from mooq.broker.direct.broker import Broker
+from mooq.transports.direct import Broker
 from mooq.transports.event_loops import running_loop
 
 

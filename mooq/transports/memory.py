@@ -17,10 +17,10 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mooq.basics.address import Address
-from mooq.broker.direct.broker import Channel, Connection
 from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.direct import Channel, Connection
 from mooq.transports.failover import NodesTransport
 from mooq.transports.mailbox import Listener, Mailbox
 from mooq.transports.message import Delivery, Message, Outcome

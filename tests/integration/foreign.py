@@ -12,10 +12,10 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from mooq.basics.address import broker_name
-from mooq.broker.direct.broker import Channel
 from mooq.transports.declarations import Queue
+from mooq.transports.direct import Channel
 from mooq.transports.memory import listening
-from mooq.transports.message import Message
+from mooq.transports.message import Message, Outcome
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT
 
@@ -118,7 +118,7 @@ class InMemory(Foreigner):
     async def get(self, queue_name: str) -> RawMessage:
         delivery = self._channel.get(queue_name)
         assert delivery is not None
-        delivery.receipt.queue.settle(delivery.receipt)
+        self._channel.settle(delivery.receipt, Outcome.ACKNOWLEDGE)
         message = delivery.message
         return RawMessage(
             message.body,
@@ -133,8 +133,7 @@ class InMemory(Foreigner):
         self._channel.declare_queue(Queue(name, durable=durable, exclusive=exclusive))
 
     async def delete_exchange(self, name: str) -> None:
-        # mooq never deletes one, so its state machine has no verb for it.
-        del self._channel._host._exchanges[name]
+        self._channel.rules.exchange_delete(name, if_unused=False)
 
 
 @retry(

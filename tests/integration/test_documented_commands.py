@@ -171,7 +171,7 @@ def test_a_script_of_the_pages_runs(script: Block) -> None:
 def test_workflows_of_the_pages_are_what_github_takes_and_zizmor_lets_pass(tmp_path: Path) -> None:
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
-    for block in blocks_in("yaml"):
+    for block in documentation.workflow_blocks():
         file = folder / f"{block.name.replace('/', '-')}.yml"
         file.write_text(documentation.as_workflow(block.code))
 

@@ -40,7 +40,7 @@ SERVICE = """
         pass
 """
 LOSING = """
-    from mooq.broker.direct import virtual_host
+    from mooq.broker import virtual_host
 
     @pytest.fixture(autouse=True)
     def losing(monkeypatch):

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
-from mooq.broker.direct.broker import Broker, Channel, Connection
-from mooq.broker.direct.virtual_host import VirtualHost
-from mooq.transports.declarations import Exchange
 from mooq.transports.declarations import Queue as Declaration
-from tests.unit.driving import OWNER, Clock, Log, connect
+from mooq.transports.direct import Broker, Channel, Connection
+from tests.unit.driving import Log, connect, new_broker
 
 
 @pytest.fixture
 def broker() -> Broker:
     """A broker with two users and two virtual hosts."""
-    return Broker({"guest": "guest", "ann": "secret"}, ["/", "tests"], lambda: datetime.now(UTC))
+    return new_broker()
 
 
 @pytest.fixture
@@ -41,13 +37,3 @@ def other(broker: Broker) -> Channel:
 @pytest.fixture
 def log() -> Log:
     return Log()
-
-
-@pytest.fixture
-def host() -> VirtualHost:
-    """A virtual host with the direct exchange ``d`` and the durable queue ``q``, bound by ``k``."""
-    host = VirtualHost("/", Clock())
-    host.declare_exchange(Exchange("d", "direct"))
-    host.declare_queue(Declaration("q"), OWNER)
-    host.bind("q", "d", "k", OWNER)
-    return host

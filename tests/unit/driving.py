@@ -1,32 +1,18 @@
-"""Driving the broker in memory by hand: by its channels, and by a virtual host alone."""
+"""Driving the broker in memory by hand, by its channels."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
-from mooq.broker.direct.broker import Broker, Channel, Connection
-from mooq.broker.direct.queue import Queue
-from mooq.broker.direct.virtual_host import VirtualHost
+from mooq.broker.broker import Broker as Rules
 from mooq.errors import Refused
+from mooq.transports.direct import Broker, Channel, Connection
 from mooq.transports.message import Delivery, Message, Outcome
 
-OWNER, STRANGER = "the owner's connection", "another connection"
-TAKER = "the channel that takes messages"
-FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
-
-class Clock:
-    """A time of day that advances by a second whenever it is asked."""
-
-    def __init__(self) -> None:
-        self.now = FIRST
-
-    def __call__(self) -> datetime:
-        now = self.now
-        self.now += timedelta(seconds=1)
-        return now
+def new_broker() -> Broker:
+    """Return a broker with two users and two virtual hosts."""
+    return Broker(Rules({"guest": "guest", "ann": "secret"}, ["/", "tests"], version="4.0"))
 
 
 # Channels
@@ -88,24 +74,6 @@ def exists(channel: Channel, queue: str) -> bool:
             raise
         return False
     return True
-
-
-# A virtual host alone, asked by ``OWNER`` or ``STRANGER``
-
-
-def publish(host: VirtualHost, body: str, exchange: str = "d", key: str = "k", **more: Any) -> None:
-    host.publish(Message(body.encode(), exchange, key, **more))
-
-
-def take(queue: Queue) -> Delivery:
-    delivery = queue.take(TAKER)
-    assert delivery is not None
-    return delivery
-
-
-def bodies(queue: Queue) -> list[str]:
-    """Take all that is ready."""
-    return [take(queue).message.body.decode() for _ in range(len(queue))]
 
 
 def locked(name: str) -> str:

@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
 from mooq.basics.address import Address
-from mooq.broker.direct.broker import Broker, Channel
 from mooq.client.consumer import Consumer
 from mooq.client.dispatcher import Dispatcher, finished
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import Receiver
 from mooq.transports.declarations import Queue
+from mooq.transports.direct import Channel
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import Link, MemoryChannel, MemoryTransport
 from mooq.transports.message import IncomingMessage, Message
+from tests.unit.driving import new_broker
 
 TIMEOUT = 60.0
 
@@ -90,7 +90,7 @@ def dispatcher() -> Dispatcher:
 @pytest.fixture
 async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
     """Two queues, each consumed by a channel of its own, whose deliveries go to one dispatcher."""
-    listener = Listener(Broker({"guest": "guest"}, ["/"], lambda: datetime.now(UTC)), 2047)
+    listener = Listener(new_broker(), 2047)
     lines = Line(dispatcher, listener, "one"), Line(dispatcher, listener, "two")
     for line in lines:
         await line.open()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.broker.direct.broker import Broker, Channel
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.direct import Broker, Channel
 from mooq.transports.message import Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 
-from mooq.broker.direct.broker import Broker, Channel, Connection
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.direct import Broker, Channel, Connection
 from mooq.transports.message import Message, Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
@@ -148,8 +148,10 @@ def test_a_channel_does_not_keep_queues_that_were_deleted(channel: Channel) -> N
     def deleted_queue() -> weakref.ref[object]:
         channel.declare_queue(Queue("brief"))
         send(channel, "m", queue="brief")
-        queue: weakref.ref[object] = weakref.ref(get(channel, "brief").receipt.queue)
+        queue: weakref.ref[object] = weakref.ref(channel.rules.connection.host.queues["brief"])
+        delivery = get(channel, "brief")
         channel.delete_queue("brief")
+        channel.settle(delivery.receipt, Outcome.ACKNOWLEDGE)
         return queue
 
     gone = deleted_queue()

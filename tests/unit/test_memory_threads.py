@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import mooq
-from mooq.broker.direct.broker import Broker, Channel, Connection
+from mooq.transports.direct import Broker, Channel, Connection
 from tests.integration.elsewhere import Elsewhere, elsewhere
 from tests.integration.inbox import LONGEST_WAIT, Inbox
 

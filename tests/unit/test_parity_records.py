@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from mooq.parity.facts import FACTS, Fact
-from mooq.parity.known import numbers_of
 from mooq.parity.recording import RECORDED, Answer, Record, compare, load, merged, replay, save
 from mooq.parity.targets import InMemory
 from mooq.parity.trace import Step, Trace
+from mooq.parity.versions import numbers_of
 from tests.parity_faults import FAULTS, Fault
 
 SERIES = {(3, 10), (4, 0), (4, 3)}

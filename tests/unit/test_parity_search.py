@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from mooq.basics.address import Address
-from mooq.broker.direct import virtual_host
-from mooq.broker.direct.queue import Entry, Queue
+from mooq.broker.queue import Queue
+from mooq.broker.ready import QueuedMessage
 from mooq.errors import BrokerConnectionError
-from mooq.parity import beneath, searching
+from mooq.parity import searching
 from mooq.parity.programs import size
 from mooq.parity.report import explained
 from mooq.parity.searching import Search
 from mooq.parity.strategies import programs
 from mooq.parity.targets import InMemory, RabbitMQ
 from mooq.parity.topics import keys, matches, patterns, prove
-from mooq.transports.declarations import Queue as Declaration
-from mooq.transports.message import Delivery
 from tests.topic_pairs import TOPIC_PAIRS
 
 
-class Flagless(Queue):
-    """A queue that forgets that a message was delivered before."""
-
-    def _hand_out(self, entry: Entry, owner: object) -> Delivery:
-        return super()._hand_out(entry, owner)._replace(redelivered=False)
-
-
-class FaultyHost(virtual_host.VirtualHost):
-    """A virtual host of such queues."""
-
-    def declare_queue(self, declaration: Declaration, asker: object) -> Queue:
-        queue = super().declare_queue(declaration, asker)
-        queue.__class__ = Flagless
-        return queue
-
-
 class Faulty(InMemory):
-    """A broker whose virtual hosts are such."""
+    """A broker whose queues forget that a message was delivered before."""
 
     async def begin(self) -> None:
         await super().begin()
-        beneath.host_by(self._broker, FaultyHost)
+        assert self._broker._listener is not None
+        for host in self._broker._listener.broker.rules._hosts.values():
+            host.declare_queue = partial(flagless, host.declare_queue)  # type: ignore[method-assign]
+
+
+def flagless(declare: Callable[..., Queue], *args: Any, **kwargs: Any) -> Queue:
+    """Declare a queue that forgets it."""
+    queue = declare(*args, **kwargs)
+    put_back = type(queue.ready).put_back
+
+    def forget(queued: QueuedMessage) -> None:
+        queued.redelivered = False
+        put_back(queue.ready, queued)
+
+    queue.ready.put_back = forget  # type: ignore[method-assign]
+    return queue
 
 
 @pytest.fixture

@@ -102,7 +102,8 @@ SIGNATURES = {
         "image=None, unit='rabbitmq.service', timeout=60.0)"
     ),
     "InMemoryBroker": (
-        "(*, host, port, users=None, virtual_hosts=('/',), channel_max=2047, consumer_timeout=None)"
+        "(*, host, port, users=None, virtual_hosts=('/',), channel_max=2047, "
+        "consumer_timeout=None, version='4.0')"
     ),
 } | {
     f"{kind}{noun}.{method}": signature

@@ -1,0 +1,205 @@
+"""Deliveries of a channel: their tags, what is unacknowledged, and how it is settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+from mooq.broker import refusals
+from mooq.broker.consumers import Consumer
+from mooq.broker.effects import ChannelClosed, ConsumerCancelled, Delivered
+from mooq.broker.message import Message
+from mooq.broker.queue import Queue
+from mooq.broker.ready import QueuedMessage
+
+if TYPE_CHECKING:
+    from mooq.broker.channel import Channel
+
+Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
+"""A delivery and since when it waits to be settled; a get has no consumer."""
+
+
+class Deliveries:
+    """What a channel was sent and has not settled. A global limit is for the whole channel."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.global_limit = 0
+        self.global_unsettled = 0
+        self._channel = channel
+        self._broker = channel.connection.broker
+        self._outbox = channel.connection.broker.outbox
+        self._last_tag = 0
+        self._unacknowledged: dict[int, Unacknowledged] = {}
+
+    def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
+        """Send a message to a consumer."""
+        self._last_tag = tag = self._last_tag + 1
+        if not consumer.no_ack:
+            self.global_unsettled += 1
+            held = self._unacknowledged
+            broker = self._broker
+            if not held and broker.consumer_timeout is not None:
+                broker.schedule(broker.now + broker.consumer_timeout, self)
+            held[tag] = queued, queue, consumer, broker.now
+        message = queued.message if queue.is_classic else queue.as_delivered(queued)
+        self._outbox.append(
+            Delivered(self._channel, consumer.tag, tag, queued.redelivered, message)
+        )
+
+    def deliver_reply(self, tag: str, message: Message) -> None:
+        """Send a reply to the channel's consumer of replies."""
+        self._last_tag += 1
+        self._outbox.append(Delivered(self._channel, tag, self._last_tag, False, message))
+
+    def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
+        """Return the tag of a message that a get has taken."""
+        self._last_tag = tag = self._last_tag + 1
+        if no_ack:
+            queue.acknowledge(queued)
+        else:
+            self._unacknowledged[tag] = queued, queue, None, self._broker.now
+        return tag
+
+    def restore(self, again: dict[int, Unacknowledged]) -> None:
+        """Have deliveries unacknowledged again: their transaction was rolled back."""
+        self._unacknowledged = dict(sorted((again | self._unacknowledged).items()))
+
+    def take_all(self) -> dict[int, Unacknowledged]:
+        """Forget everything that is unacknowledged; return it."""
+        held, self._unacknowledged = self._unacknowledged, {}
+        return held
+
+    def acknowledge(self, delivery_tag: int, multiple: bool) -> None:
+        """Acknowledge."""
+        if not multiple and self._channel.transaction is None and not self.global_limit:
+            if not self.acknowledge_one(delivery_tag):
+                raise refusals.unknown_delivery_tag(delivery_tag)
+            return
+        taken = self._take(delivery_tag, multiple)
+        self._settle(taken, partial(self._acknowledge, taken))
+
+    def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
+        """Requeue, or reject as dead letters."""
+        taken = self._take(delivery_tag, multiple)
+        self._settle(taken, partial(self._requeue if requeue else self._reject, taken))
+
+    def reject(self, delivery_tag: int, requeue: bool) -> None:
+        """Requeue, or reject as a dead letter. Both count towards a delivery limit."""
+        taken = self._take(delivery_tag, False)
+        self._settle(taken, partial(self._return if requeue else self._reject, taken))
+
+    def recover(self, requeue: bool) -> None:
+        """Requeue everything that is unacknowledged."""
+        if not requeue:
+            raise refusals.not_implemented("requeue=false")
+        taken, self._unacknowledged = self._unacknowledged, {}
+        self._requeue(taken)
+
+    def holds(self, tag: int) -> bool:
+        """Return whether a delivery is unacknowledged."""
+        return tag in self._unacknowledged
+
+    def _take(self, tag: int, multiple: bool) -> dict[int, Unacknowledged]:
+        held = self._unacknowledged
+        if multiple:
+            if tag == 0:
+                self._unacknowledged = {}
+                return held
+            taken = {}
+            for one in held:
+                if one > tag:
+                    break
+                taken[one] = held[one]
+            if not taken:
+                raise refusals.unknown_delivery_tag(tag)
+            for one in taken:
+                del held[one]
+            return taken
+        delivery = held.pop(tag, None)
+        if delivery is None:
+            raise refusals.unknown_delivery_tag(tag)
+        return {tag: delivery}
+
+    def _settle(self, taken: dict[int, Unacknowledged], settle: partial[None]) -> None:
+        if self._channel.transaction is None:
+            settle()
+        else:
+            self._channel.transaction.settle(taken, settle)
+
+    def acknowledge_one(self, tag: int) -> bool:
+        """Acknowledge one delivery; False if there is none of this tag."""
+        delivery = self._unacknowledged.pop(tag, None)
+        if delivery is None:
+            return False
+        queued, queue, consumer, _ = delivery
+        queue.unsettled.pop(queued, None)
+        if consumer is not None:
+            consumer.unsettled -= 1
+            self.global_unsettled -= 1
+            if consumer.is_waiting:
+                queue.consumers.rejoin(consumer)
+        ready = queue.ready
+        if ready.fresh or ready.returned:
+            queue.settle_down()
+        return True
+
+    def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
+        for queued, queue, _, _ in taken.values():
+            queue.acknowledge(queued)
+        self._release(taken.values())
+
+    def _reject(self, taken: dict[int, Unacknowledged]) -> None:
+        for queued, queue, _, _ in taken.values():
+            queue.reject(queued)
+        self._release(taken.values())
+
+    def _return(self, taken: dict[int, Unacknowledged]) -> None:
+        for queued, queue, _, _ in taken.values():
+            queue.requeue([queued], counts=True)
+        self._release(taken.values())
+
+    def _requeue(self, taken: dict[int, Unacknowledged]) -> None:
+        for queued, queue, _, _ in taken.values():
+            queue.requeue([queued])
+        self._release(taken.values())
+
+    def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
+        """Give consumers room again, and let their queues go on."""
+        queues: dict[Queue, None] = {}
+        for _, queue, consumer, _ in deliveries:
+            queues[queue] = None
+            if consumer is not None:
+                consumer.unsettled -= 1
+                self.global_unsettled -= 1
+                if consumer.is_waiting:
+                    queue.consumers.rejoin(consumer)
+        if self.global_limit:
+            self._channel.wake_consumers()
+        for queue in queues:
+            queue.settle_down()
+
+    def advance(self, now: float) -> None:
+        """End the channel if a delivery has been unacknowledged for too long."""
+        timeout = self._broker.consumer_timeout
+        if timeout is None or not self._channel.is_open or not self._unacknowledged:
+            return
+        _, queue, consumer, since = next(iter(self._unacknowledged.values()))
+        if since + timeout > now:
+            self._broker.schedule(since + timeout, self)
+        elif self._broker.version_rules.times_out_classic:
+            self._channel.close()
+            refusal = refusals.consumer_timeout(self._channel.number, timeout)
+            self._outbox.append(ChannelClosed(self._channel, refusal))
+        elif queue.type == "quorum" and consumer is not None:
+            self._cut_off(queue, consumer)
+
+    def _cut_off(self, queue: Queue, consumer: Consumer) -> None:
+        """End a consumer that was too late, and requeue what it holds."""
+        mine = {tag: one for tag, one in self._unacknowledged.items() if one[2] is consumer}
+        for tag in mine:
+            del self._unacknowledged[tag]
+        self._channel.forget_consumer(consumer)
+        queue.remove_consumer(consumer)
+        self._outbox.append(ConsumerCancelled(self._channel, consumer.tag))
+        self._requeue(mine)

@@ -1,0 +1,124 @@
+"""Publishing on a channel: checks, routing, returns, confirms and transactions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mooq.broker import refusals, reply_to
+from mooq.broker.effects import Confirmed, Returned
+from mooq.broker.message import (
+    HAS_EXPIRATION,
+    HAS_HEADERS,
+    HAS_REPLY_TO,
+    HAS_USER_ID,
+    Message,
+    Properties,
+)
+from mooq.broker.permissions import WRITE
+from mooq.broker.routing import with_copies
+
+if TYPE_CHECKING:
+    from mooq.broker.channel import Channel
+    from mooq.broker.queue import Queue
+
+NO_ROUTE = 312
+LONGEST_EXPIRATION = 4_294_967_295  # milliseconds
+SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
+"""Property flags that a publish must look at."""
+
+
+class Publisher:
+    """What a channel publishes, and what it is told of that."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.confirms = False
+        self._channel = channel
+        self._connection = channel.connection
+        self._broker = channel.connection.broker
+        self._host = channel.connection.host
+        self._outbox = channel.connection.broker.outbox
+        self._is_limited = channel.connection.permissions.are_limited
+        self._published = 0
+
+    def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        mandatory: bool,
+        immediate: bool,
+        properties: Properties,
+        body: bytes,
+    ) -> None:
+        """Publish a message; with confirms on, the effect says what became of it."""
+        if immediate:
+            raise refusals.not_implemented("immediate=true")
+        if exchange and self._host.exchange(exchange).internal:
+            raise refusals.internal_exchange(exchange, self._host.name)
+        if self._is_limited:
+            self._connection.permissions.check(WRITE, "exchange", exchange or "amq.default")
+        if len(body) > self._broker.max_message_size:
+            raise refusals.message_too_large(len(body), self._broker.max_message_size)
+        message = Message(body, exchange, routing_key, properties)
+        if properties.flags & SPECIAL:
+            message = self._prepared(message)
+        if not exchange and routing_key.startswith(reply_to.NAME):
+            self._reply(message, mandatory)
+            return
+        queues = self._host.route(message)
+        if self._channel.transaction is not None:
+            self._channel.transaction.publish(message, queues, mandatory)
+        else:
+            self.put(message, queues, mandatory)
+
+    def _prepared(self, message: Message) -> Message:
+        """Check properties that mean something to the broker, and do what they ask for."""
+        properties = message.properties
+        flags = properties.flags
+        if flags & HAS_USER_ID and properties.user_id != self._connection.user:
+            raise refusals.failed(
+                f"user_id property set to '{properties.user_id}' but authenticated user was "
+                f"'{self._connection.user}'"
+            )
+        if flags & HAS_EXPIRATION:
+            _check_expiration(properties.expiration or "")
+        if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
+            if not self._channel.reply_name:
+                raise refusals.failed("fast reply consumer does not exist")
+            message = Message(
+                message.body,
+                message.exchange,
+                message.routing_key,
+                properties.replace(reply_to=self._channel.reply_name),
+            )
+        return with_copies(message)
+
+    def _reply(self, message: Message, mandatory: bool) -> None:
+        if not self._host.replies.deliver(message) and mandatory:
+            self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
+        self._confirm(True)
+
+    def put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
+        """Add a message to its queues; return or confirm it."""
+        is_taken = True
+        for queue in queues:
+            if not queue.publish(message):
+                is_taken = False
+        if mandatory and not queues:
+            self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
+        if self.confirms:
+            self._confirm(is_taken)
+
+    def _confirm(self, is_ack: bool) -> None:
+        if self.confirms:
+            self._published += 1
+            self._outbox.append(Confirmed(self._channel, self._published, False, is_ack))
+
+
+def _check_expiration(text: str) -> None:
+    if not text.isascii() or not text.lstrip("-").isdigit():
+        raise refusals.failed(f"invalid expiration '{text}': no_integer")
+    number = int(text)
+    if number < 0:
+        raise refusals.failed(f"invalid expiration '{text}': {{value_negative,{number}}}")
+    if number > LONGEST_EXPIRATION:
+        raise refusals.failed(f"invalid expiration '{text}': {{value_too_big,{number}}}")

@@ -1,0 +1,330 @@
+"""mooq's own way to the in-memory broker: calls and no bytes, by the same rules as on the wire.
+
+A refused request leaves the channel open: on RabbitMQ mooq asks on a channel of its own, which a
+refusal closes, so that nobody notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from mooq.broker.broker import Broker as Rules
+from mooq.broker.broker import Connection as RulesConnection
+from mooq.broker.channel import Channel as RulesChannel
+from mooq.broker.effects import (
+    ChannelClosed,
+    ConnectionClosed,
+    ConsumerCancelled,
+    Delivered,
+    Effect,
+    Returned,
+)
+from mooq.broker.message import FLAGS, HAS_HEADERS, PERSISTENT, PROPERTY_NAMES, Properties
+from mooq.broker.message import Message as BrokerMessage
+from mooq.broker.outbox import hand_on
+from mooq.broker.refusals import Refusal
+from mooq.broker.values import AmqpDecimal, Timestamp
+from mooq.errors import Refused
+from mooq.transports.declarations import Exchange, Queue
+from mooq.transports.message import Delivery, Message, Outcome
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+USUAL_FLAGS = FLAGS["content_type"] | FLAGS["delivery_mode"] | FLAGS["message_id"]
+
+
+class ClientProperties(Properties):
+    """The properties of a message of mooq's, made only if the broker asks for them."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: Message) -> None:
+        self.original = original
+        self.flags = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
+        if (
+            not original.persistent
+            or original.message_id is None
+            or original.content_type is None
+            or original.content_encoding is not None
+        ):
+            self._fill()
+            self.flags = sum(FLAGS[one] for one in PROPERTY_NAMES if getattr(self, one) is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in PROPERTY_NAMES:
+            raise AttributeError(name)
+        self._fill()
+        return getattr(self, name)
+
+    def _fill(self) -> None:
+        for name in PROPERTY_NAMES:
+            setattr(self, name, None)
+        original = self.original
+        self.content_type = original.content_type
+        self.content_encoding = original.content_encoding
+        self.headers = None if original.headers is None else dict(original.headers)
+        self.delivery_mode = PERSISTENT if original.persistent else None
+        self.message_id = original.message_id
+
+
+class Broker:
+    """The in-memory broker with the doors of mooq's connections."""
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+
+    def connect(
+        self, virtual_host: str, username: str, password: str, dropped: Callable[[], None]
+    ) -> Connection:
+        """Return a connection for a user who is known; ``dropped`` is called if the broker ends it.
+
+        Raises :class:`Refused` with ACCESS_REFUSED or NOT_ALLOWED.
+        """
+        try:
+            return Connection(self.rules.connect(virtual_host, username, password), dropped)
+        except Refusal as refusal:
+            raise Refused(refusal.code, refusal.text) from refusal
+
+    def drop_connections(self) -> None:
+        """End every connection, as a lost network does."""
+        self.rules.drop_connections()
+        hand_on(self.rules)
+
+    def restart(self) -> None:
+        """Close every connection, and keep what is durable."""
+        self.rules.restart()
+        hand_on(self.rules)
+
+
+class Connection:
+    """One connection; ``dropped`` is called when the broker ends it."""
+
+    def __init__(self, rules: RulesConnection, dropped: Callable[[], None]) -> None:
+        self.rules = rules
+        self.dropped = dropped
+        self._numbers = 0
+        rules.door = self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has ended it."""
+        return self.rules.is_open
+
+    def take(self, effect: Effect) -> None:
+        """Learn what the broker did to the connection."""
+        if isinstance(effect, ConnectionClosed):
+            self.dropped()
+
+    def channel(self) -> Channel:
+        """Open a channel."""
+        self._numbers += 1
+        return Channel(self.rules.channel(self._numbers))
+
+    def close(self) -> None:
+        """Close it with its channels."""
+        if self.rules.is_open:
+            self.rules.close()
+            hand_on(self.rules.broker)
+
+
+class Channel:
+    """One channel: the verbs of mooq's transports. The broker ends it by ``on_closed``."""
+
+    def __init__(self, rules: RulesChannel) -> None:
+        self.rules = rules
+        self.on_closed: Callable[[Refused], None] = lambda _: None
+        self._outbox = rules.connection.broker.outbox
+        self._broker = rules.connection.broker
+        self._consumers: dict[str, tuple[Callable[[Delivery], None], Callable[[], None]]] = {}
+        self._returned = False
+        rules.door = self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used."""
+        return self.rules.is_open
+
+    def take(self, effect: Effect) -> None:
+        """Hand on what the broker sends to the channel."""
+        kind = type(effect)
+        if kind is Delivered:
+            delivered: Any = effect
+            consumer = self._consumers.get(delivered.consumer_tag)
+            if consumer is not None:
+                message = delivered.message
+                properties = message.properties
+                if type(properties) is ClientProperties:
+                    message = properties.original
+                else:
+                    message = message_of(message)
+                consumer[0](Delivery(message, delivered.redelivered, delivered.delivery_tag))
+        elif isinstance(effect, ConsumerCancelled):
+            consumer = self._consumers.pop(effect.consumer_tag, None)
+            if consumer is not None:
+                consumer[1]()
+        elif isinstance(effect, Returned):
+            self._returned = True
+        elif isinstance(effect, ChannelClosed):
+            self.on_closed(Refused(effect.refusal.code, effect.refusal.text))
+
+    def _ask(self, verb: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return verb(*args, **kwargs)
+        except Refusal as refusal:
+            raise Refused(refusal.code, refusal.text) from refusal
+        finally:
+            if self._outbox:
+                hand_on(self._broker)
+
+    def declare_exchange(self, exchange: Exchange) -> None:
+        """Make sure that an exchange exists."""
+        self._ask(
+            self.rules.exchange_declare,
+            exchange.name,
+            exchange.type,
+            passive=False,
+            durable=True,
+            auto_delete=False,
+            internal=False,
+            arguments={},
+        )
+
+    def has_exchange(self, name: str) -> bool:
+        """Return whether an exchange exists; the default one always does."""
+        return not name or name in self.rules.connection.host.exchanges
+
+    def declare_queue(self, queue: Queue) -> str:
+        """Make sure that a queue exists; return its name."""
+        dead_letters = queue.dead_letter_exchange
+        declared = self._ask(
+            self.rules.queue_declare,
+            queue.name,
+            passive=False,
+            durable=queue.durable,
+            exclusive=queue.exclusive,
+            auto_delete=queue.auto_delete,
+            arguments={} if dead_letters is None else {"x-dead-letter-exchange": dead_letters},
+        )
+        return str(declared.name)
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue, if there is one."""
+        self._ask(self.rules.queue_delete, name, if_unused=False, if_empty=False)
+
+    def count_ready(self, name: str) -> int | None:
+        """Return how many messages of a queue are ready; None without such a queue."""
+        host = self.rules.connection.host
+        if name not in host.queues:
+            return None
+        return len(self._ask(host.queue, name, self.rules.connection))
+
+    def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+        """Bind a queue to an exchange by a key."""
+        self._ask(self.rules.queue_bind, queue_name, exchange_name, routing_key, {})
+
+    def publish(self, message: Message, mandatory: bool) -> None:
+        """Publish a message; when this returns it is confirmed."""
+        try:
+            self.rules.basic_publish(
+                message.exchange,
+                message.routing_key,
+                mandatory,
+                False,
+                ClientProperties(message),
+                message.body,
+            )
+        except Refusal as refusal:
+            raise Refused(refusal.code, refusal.text) from refusal
+        if self._outbox:
+            hand_on(self._broker)
+            if self._returned:
+                self._returned = False
+                raise Refused(Refused.NO_ROUTE, "NO_ROUTE")
+
+    def consume(
+        self,
+        queue_name: str,
+        prefetch_count: int,
+        deliver: Callable[[Delivery], None],
+        cancelled: Callable[[], None],
+    ) -> str:
+        """Begin a consumer; return its tag."""
+        self.rules.basic_qos(0, prefetch_count, False)
+        try:
+            tag = self.rules.basic_consume(
+                queue_name, "", no_local=False, no_ack=False, exclusive=False, arguments={}
+            )
+        except Refusal as refusal:
+            raise Refused(refusal.code, refusal.text) from refusal
+        self._consumers[tag] = deliver, cancelled
+        hand_on(self._broker)
+        return tag
+
+    def cancel(self, tag: str) -> None:
+        """End a consumer, and with the last one an auto-delete queue. An unknown tag is ignored."""
+        self._consumers.pop(tag, None)
+        self._ask(self.rules.basic_cancel, tag)
+
+    def get(self, queue_name: str) -> Delivery | None:
+        """Take one message; None when the queue is empty."""
+        got = self._ask(self.rules.basic_get, queue_name, False)
+        if got is None:
+            return None
+        return Delivery(message_of(got.message), got.redelivered, got.delivery_tag)
+
+    def settle(self, tag: int, outcome: Outcome) -> None:
+        """End a delivery. One that has ended already is ignored."""
+        rules = self.rules
+        if outcome is Outcome.ACKNOWLEDGE:
+            rules.acknowledge_one(tag)
+        elif not rules.holds(tag):
+            return
+        elif outcome is Outcome.GIVE_BACK:
+            rules.basic_nack(tag, False, True)
+        else:
+            rules.basic_reject(tag, outcome is Outcome.REQUEUE)
+        if self._outbox:
+            hand_on(self._broker)
+
+    def close(self) -> None:
+        """End all consumers, and requeue what the channel holds."""
+        self._consumers.clear()
+        self.rules.close()
+        hand_on(self._broker)
+
+
+def message_of(message: BrokerMessage) -> Message:
+    """Return a message of the broker's in mooq's terms."""
+    properties = message.properties
+    if type(properties) is ClientProperties:
+        return properties.original
+    headers = properties.headers
+    return Message(
+        message.body,
+        message.exchange,
+        message.routing_key,
+        properties.message_id,
+        properties.content_type,
+        None if headers is None else {name: plain(headers[name]) for name in headers},
+        properties.delivery_mode == PERSISTENT,
+        properties.content_encoding,
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a field value as aiormq gives it: plain numbers, datetimes, decimals."""
+    if isinstance(value, Timestamp):
+        return EPOCH + timedelta(seconds=int(value))
+    if isinstance(value, bool) or value is None or type(value) in (int, str, float, bytes):
+        return value
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, AmqpDecimal):
+        return Decimal(value.value).scaleb(-value.scale)
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else bytes(value)

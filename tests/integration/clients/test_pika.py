@@ -1,0 +1,91 @@
+"""pika's blocking connection in plain tests, by the URL of the test's broker."""
+
+from __future__ import annotations
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from mooq.testing.broker import Broker
+from tests.integration.inbox import LONGEST_WAIT
+
+
+def connect(broker: Broker) -> pika.BlockingConnection:
+    parameters = pika.URLParameters(broker.url)
+    parameters.blocked_connection_timeout = LONGEST_WAIT
+    return pika.BlockingConnection(parameters)
+
+
+def consumed(channel: BlockingChannel, queue: str, count: int) -> list[bytes]:
+    """Consume and acknowledge so many messages; return the bodies."""
+    bodies: list[bytes] = []
+    for method, _, body in channel.consume(queue, inactivity_timeout=LONGEST_WAIT):
+        assert body is not None, f"there are only {bodies}"
+        channel.basic_ack(method.delivery_tag)
+        bodies.append(body)
+        if len(bodies) == count:
+            break
+    channel.cancel()
+    return bodies
+
+
+def test_blocking_client_publishes_and_consumes(mooq_broker: Broker) -> None:
+    connection = connect(mooq_broker)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.queue_declare("jobs", durable=True)
+    for number in range(20):
+        channel.basic_publish("", "jobs", str(number).encode(), mandatory=True)
+    channel.basic_qos(prefetch_count=3)
+    assert consumed(channel, "jobs", 20) == [str(number).encode() for number in range(20)]
+    with pytest.raises(pika.exceptions.UnroutableError):
+        channel.basic_publish("", "nobody", b"", mandatory=True)
+    connection.close()
+
+
+def test_refusals_are_those_of_rabbitmq(mooq_broker: Broker) -> None:
+    connection = connect(mooq_broker)
+    channel = connection.channel()
+    channel.queue_declare("q", durable=True)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker) as refused:
+        channel.queue_declare("q", durable=False)
+    assert refused.value.reply_code == 406
+    assert "inequivalent arg 'durable' for queue 'q'" in refused.value.reply_text
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker) as missing:
+        connection.channel().queue_declare("missing", passive=True)
+    assert missing.value.reply_code == 404
+    connection.close()
+
+
+def test_transactions_are_committed_or_rolled_back(mooq_broker: Broker) -> None:
+    connection = connect(mooq_broker)
+    channel = connection.channel()
+    channel.queue_declare("q")
+    channel.tx_select()
+    channel.basic_publish("", "q", b"forgotten")
+    channel.tx_rollback()
+    channel.basic_publish("", "q", b"kept")
+    channel.tx_commit()
+    assert channel.queue_declare("q", passive=True).method.message_count == 1
+    assert channel.basic_get("q", auto_ack=True)[2] == b"kept"
+    connection.close()
+
+
+def test_exchanges_of_every_type_route(mooq_broker: Broker) -> None:
+    connection = connect(mooq_broker)
+    channel = connection.channel()
+    channel.queue_declare("q")
+    channel.exchange_declare("source", "topic")
+    channel.exchange_declare("target", "headers", auto_delete=True)
+    channel.exchange_bind("target", "source", "a.*")
+    channel.queue_bind("q", "target", arguments={"x-match": "any", "kind": "tea", "size": 2})
+    for body, key, headers in (
+        (b"other key", "b.c", {"kind": "tea"}),
+        (b"other headers", "a.b", {"kind": "milk"}),
+        (b"right", "a.b", {"kind": "milk", "size": 2}),
+    ):
+        properties = pika.BasicProperties(headers=headers)
+        channel.basic_publish("source", key, body, properties)
+    assert consumed(channel, "q", 1) == [b"right"]
+    assert channel.queue_declare("q", passive=True).method.message_count == 0
+    connection.close()
