@@ -48,12 +48,12 @@ def _priorities(value: Any, arguments: Table) -> str | None:
 
 def _string(value: Any, _: Table) -> str | None:
     kind = type_name(value)
-    return None if kind == "longstr" else f'"expected string, got {kind}"'
+    return None if kind == "longstr" else f"{{unacceptable_type,{kind}}}"
 
 
 def _boolean(value: Any, _: Table) -> str | None:
     kind = type_name(value)
-    return None if kind == "bool" else f'"expected boolean, got {kind}"'
+    return None if kind == "bool" else f"{{unacceptable_type,{kind}}}"
 
 
 def _dead_letter_key(value: Any, arguments: Table) -> str | None:
@@ -71,12 +71,20 @@ def _one_of(choices: tuple[str, ...], otherwise: str) -> Check:
     return check
 
 
+def _queue_mode(value: Any, arguments: Table) -> str | None:
+    why = _string(value, arguments)
+    if why or value in ("default", "lazy"):
+        return why
+    return f"\"unsupported queue mode '{value}'\""
+
+
 def _queue_type(value: Any, arguments: Table) -> str | None:
     why = _string(value, arguments)
     return why or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
 
 
 CHECKS: dict[str, Check] = {
+    "x-queue-type": _queue_type,
     "x-expires": _expires,
     "x-message-ttl": _milliseconds,
     "x-dead-letter-exchange": _string,
@@ -87,9 +95,8 @@ CHECKS: dict[str, Check] = {
     "x-max-in-memory-bytes": _count,
     "x-max-priority": _priorities,
     "x-overflow": _one_of(OVERFLOWS, "invalid_overflow"),
-    "x-queue-mode": _one_of(("default", "lazy"), "invalid_queue_mode"),
+    "x-queue-mode": _queue_mode,
     "x-single-active-consumer": _boolean,
-    "x-queue-type": _queue_type,
     "x-quorum-initial-group-size": _count,
     "x-delivery-limit": _integer,
 }
@@ -106,7 +113,6 @@ COMPARED = (
     "x-overflow",
     "x-queue-mode",
     "x-single-active-consumer",
-    "x-queue-type",
 )
 """The arguments that must be the same when a queue is declared again."""
 
@@ -114,19 +120,35 @@ NOT_OF_QUORUM = ("x-max-priority", "x-queue-mode")
 NOT_OF_CLASSIC = ("x-delivery-limit", "x-quorum-initial-group-size", "x-dead-letter-strategy")
 
 
-def check_queue_arguments(arguments: Table, name: str, virtual_host: str) -> None:
-    """Raise the refusal of the first argument whose value is invalid."""
+def check_queue_arguments(
+    arguments: Table, name: str, virtual_host: str, unchecked: frozenset[str] = frozenset()
+) -> None:
+    """Raise the refusal of the first argument whose value is invalid.
+
+    ``unchecked`` are arguments that the version does not know.
+    """
     if not arguments:
         return
+    kind = type_name(arguments.get("x-dead-letter-exchange", ""))
+    if kind != "longstr":
+        raise refusals.invalid_type("x-dead-letter-exchange", name, virtual_host, kind)
+    is_quorum = arguments.get("x-queue-type") == "quorum"
+    skipped = unchecked.union(NOT_OF_QUORUM if is_quorum else NOT_OF_CLASSIC)
     for argument, check in CHECKS.items():
-        if argument in arguments:
+        if argument in arguments and argument not in skipped:
             why = check(arguments[argument], arguments)
             if why is not None:
                 raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
 
 
 def check_queue_type(
-    arguments: Table, name: str, virtual_host: str, *, durable: bool, exclusive: bool
+    arguments: Table,
+    name: str,
+    virtual_host: str,
+    *,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
 ) -> str:
     """Return the type of a queue. Raise the refusal of what that type does not take."""
     queue_type = str(arguments.get("x-queue-type", "classic"))
@@ -141,6 +163,8 @@ def check_queue_type(
             raise refusals.argument_of_another_type("x-overflow", name, virtual_host, queue_type)
         if not durable:
             raise refusals.invalid_property("non-durable", name, virtual_host)
+        if auto_delete:
+            raise refusals.invalid_property("auto-delete", name, virtual_host)
         if exclusive:
             raise refusals.invalid_property("exclusive-owner", name, virtual_host)
     return queue_type
@@ -176,6 +200,8 @@ def _inequivalent(
         if argument not in arguments:
             return "none"
         value = arguments[argument]
+        if argument in received and argument in current:
+            return f"'{_text(value)}'"
         return f"the value '{_text(value)}' of type '{type_name(value)}'"
 
     return refusals.inequivalent(

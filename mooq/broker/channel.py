@@ -123,9 +123,9 @@ class Channel:
     ) -> None:
         """Remove a binding between exchanges."""
         self._check_binding("exchange", destination, source)
-        self._host.exchange(source)
-        target = self._host.exchange(destination)
-        self._host.unbind(source, target, routing_key, arguments)
+        target = self._host.exchanges.get(destination)
+        if target is not None:
+            self._host.unbind(source, target, routing_key, arguments)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
         if not source or (kind == "exchange" and not destination):
@@ -197,9 +197,9 @@ class Channel:
         if not queue and not routing_key:
             routing_key = name
         self._check_binding("queue", name, exchange)
-        self._host.exchange(exchange)
-        target = self._host.queue(name, self.connection)
-        self._host.unbind(exchange, target, routing_key, arguments)
+        if name in self._host.queues:
+            target = self._host.queue(name, self.connection)
+            self._host.unbind(exchange, target, routing_key, arguments)
 
     def queue_purge(self, queue: str) -> int:
         """Empty a queue of what is ready; return how much it was."""

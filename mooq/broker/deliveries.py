@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
 from mooq.broker import refusals
@@ -106,13 +107,9 @@ class Deliveries:
             if tag == 0:
                 self._unacknowledged = {}
                 return held
-            taken = {}
-            for one in held:
-                if one > tag:
-                    break
-                taken[one] = held[one]
-            if not taken:
+            if tag not in held:
                 raise refusals.unknown_delivery_tag(tag)
+            taken = {one: held[one] for one in takewhile(lambda one: one <= tag, held)}
             for one in taken:
                 del held[one]
             return taken

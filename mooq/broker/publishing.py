@@ -74,13 +74,13 @@ class Publisher:
         """Check properties that mean something to the broker, and do what they ask for."""
         properties = message.properties
         flags = properties.flags
-        if flags & HAS_USER_ID and properties.user_id != self._connection.user:
-            raise refusals.failed(
-                f"user_id property set to '{properties.user_id}' but authenticated user was "
-                f"'{self._connection.user}'"
-            )
+        if not self._broker.version_rules.reads_copies_first:
+            self._check_user(properties)
         if flags & HAS_EXPIRATION:
             _check_expiration(properties.expiration or "")
+        message = with_copies(message)
+        properties = message.properties
+        self._check_user(properties)
         if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
             if not self._channel.reply_name:
                 raise refusals.failed("fast reply consumer does not exist")
@@ -89,8 +89,16 @@ class Publisher:
                 message.exchange,
                 message.routing_key,
                 properties.replace(reply_to=self._channel.reply_name),
+                message.routing_keys,
             )
-        return with_copies(message)
+        return message
+
+    def _check_user(self, properties: Properties) -> None:
+        if properties.flags & HAS_USER_ID and properties.user_id != self._connection.user:
+            raise refusals.failed(
+                f"user_id property set to '{properties.user_id}' but authenticated user was "
+                f"'{self._connection.user}'"
+            )
 
     def _reply(self, message: Message, mandatory: bool) -> None:
         if not self._host.replies.deliver(message) and mandatory:

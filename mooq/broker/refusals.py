@@ -163,6 +163,13 @@ def invalid_argument(argument: str, kind: str, name: str, virtual_host: str, why
     )
 
 
+def invalid_type(argument: str, name: str, virtual_host: str, kind: str) -> Refusal:
+    """Return the refusal of a dead-letter exchange that is not named by a string."""
+    return failed(
+        f"invalid type '{kind}' for arg '{argument}' in queue '{name}' in vhost '{virtual_host}'"
+    )
+
+
 def argument_of_another_type(
     argument: str, name: str, virtual_host: str, queue_type: str
 ) -> Refusal:

@@ -75,7 +75,6 @@ def _keys(headers: dict[str, Any], name: str) -> list[str]:
     if value is None and name not in headers:
         return []
     if not isinstance(value, list):
-        raise refusals.failed(
-            f"unsupported header '{name}': expected array, got {type_name(value)}"
-        )
+        why = f'unacceptable_type_in_header,"{name}",{type_name(value)}'
+        raise refusals.failed(f"invalid message: {{{why}}}")
     return [key for key in value if isinstance(key, str)]

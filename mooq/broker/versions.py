@@ -22,7 +22,8 @@ class Version:
     - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
     - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
     - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
-    - ``names_permission``: whether a refusal says which permission was missing
+    - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
+    - ``unknown_arguments``: of queues, which any value is accepted of
     """
 
     name: str
@@ -39,6 +40,8 @@ class Version:
     requeues_to_tail: bool = False
     names_default_queue_type: bool = True
     times_out_classic: bool = True
+    reads_copies_first: bool = True
+    unknown_arguments: frozenset[str] = frozenset()
     exchange_types: frozenset[str] = frozenset(
         {"direct", "fanout", "topic", "headers", "x-local-random"}
     )
@@ -53,6 +56,7 @@ VERSIONS = {
         delivery_limit=None,
         counts_first_delivery=True,
         requeues_to_tail=True,
+        reads_copies_first=False,
         names_default_queue_type=False,
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
@@ -65,6 +69,7 @@ VERSIONS = {
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
         times_out_classic=False,
+        unknown_arguments=frozenset({"x-queue-mode"}),
     ),
 }
 NEWEST = "4.3"

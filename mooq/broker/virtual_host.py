@@ -161,7 +161,9 @@ class VirtualHost:
         self, source_name: str, destination: Destination, key: str, arguments: Table
     ) -> None:
         """Remove one binding; nothing happens if there is none."""
-        source = self.exchange(source_name)
+        source = self.exchanges.get(source_name)
+        if source is None:
+            return
         if source.unbind(destination, key, arguments) and self._is_unused(source):
             del self.exchanges[source.name]
             self._unbind_everywhere(source)
@@ -189,7 +191,6 @@ class VirtualHost:
     ) -> Queue:
         """Make sure that a queue exists, or raise the refusal; ``""`` has the broker name it."""
         current = self.queues.get(name)
-        argument_rules.check_queue_arguments(arguments, name, self.name)
         if current is not None:
             owner = connection if exclusive else None
             if current.owner is not owner:
@@ -197,10 +198,18 @@ class VirtualHost:
             self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
             current.use()
             return current
+        argument_rules.check_queue_arguments(
+            arguments, name, self.name, self.broker.version_rules.unknown_arguments
+        )
         if not name:
             name = f"amq.gen-{token_urlsafe(16)}"
         queue_type = argument_rules.check_queue_type(
-            arguments, name, self.name, durable=durable, exclusive=exclusive
+            arguments,
+            name,
+            self.name,
+            durable=durable,
+            exclusive=exclusive,
+            auto_delete=auto_delete,
         )
         queue = Queue(
             self,
@@ -233,24 +242,30 @@ class VirtualHost:
                     f"'{_text(received)}'",
                     f"'{_text(has)}'",
                 )
-        received_type = str(arguments.get("x-queue-type", "classic"))
-        if self.broker.version_rules.names_default_queue_type and received_type != current.type:
-            raise refusals.inequivalent(
-                "x-queue-type",
-                "queue",
-                current.name,
-                self.name,
-                f"'{received_type}'",
-                f"'{current.type}'",
-            )
-        compared = tuple(
-            one
-            for one in argument_rules.COMPARED
-            if one != "x-queue-type" or not self.broker.version_rules.names_default_queue_type
-        )
         argument_rules.check_equivalent(
-            current.arguments, arguments, compared, "queue", current.name, self.name
+            current.arguments,
+            arguments,
+            argument_rules.COMPARED,
+            "queue",
+            current.name,
+            self.name,
         )
+        self._check_same_type(current, arguments)
+
+    def _check_same_type(self, current: Queue, arguments: Table) -> None:
+        received = str(arguments.get("x-queue-type", "classic"))
+        if received == current.type:
+            return
+        if self.broker.version_rules.names_default_queue_type:
+            shown, has = f"'{received}'", f"'{current.type}'"
+        else:
+            shown, has = (
+                f"the value '{one['x-queue-type']}' of type 'longstr'"
+                if "x-queue-type" in one
+                else "none"
+                for one in (arguments, current.arguments)
+            )
+        raise refusals.inequivalent("x-queue-type", "queue", current.name, self.name, shown, has)
 
     def delete_queue(self, queue: Queue) -> int:
         """Delete a queue; its consumers are told. Return how many messages were ready."""
