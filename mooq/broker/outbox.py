@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mooq.broker.effects import Delivered
+
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker
 
@@ -16,7 +18,10 @@ def hand_on(broker: Broker) -> None:
     outbox = broker.outbox
     while outbox:
         effect = outbox.popleft()
-        owner: Any = effect
-        owner = owner.connection if effect.is_of_connection else owner.channel
-        if owner.door is not None:
-            owner.door.take(effect)
+        if type(effect) is Delivered:  # nearly always
+            door = effect.channel.door
+        else:
+            other: Any = effect
+            door = (other.connection if effect.is_of_connection else other.channel).door
+        if door is not None:
+            door.take(effect)

@@ -37,6 +37,7 @@ class Publisher:
         self._broker = channel.connection.broker
         self._host = channel.connection.host
         self._outbox = channel.connection.broker.outbox
+        self._exchanges = channel.connection.host.exchanges
         self._is_limited = channel.connection.permissions.are_limited
         self._published = 0
 
@@ -52,8 +53,12 @@ class Publisher:
         """Publish a message; with confirms on, the effect says what became of it."""
         if immediate:
             raise refusals.not_implemented("immediate=true")
-        if exchange and self._host.exchange(exchange).internal:
-            raise refusals.internal_exchange(exchange, self._host.name)
+        if exchange:
+            found = self._exchanges.get(exchange)
+            if found is None:
+                raise refusals.no_exchange(exchange, self._host.name)
+            if found.internal:
+                raise refusals.internal_exchange(exchange, self._host.name)
         if self._is_limited:
             self._connection.permissions.check(WRITE, "exchange", exchange or "amq.default")
         if len(body) > self._broker.max_message_size:

@@ -16,13 +16,6 @@ if TYPE_CHECKING:
 
 def queues_of(host: VirtualHost, message: Message) -> list[Queue]:
     """Return the queues that a message goes to, each once."""
-    if message.routing_keys is None:  # nearly always
-        if not message.exchange:
-            queue = host.queues.get(message.routing_key)
-            return [] if queue is None else [queue]
-        exchange = host.exchanges[message.exchange]
-        if exchange.leads_to_queues_only:
-            return list(exchange.route(message, message.routing_key))  # type: ignore[arg-type]
     keys = message.routing_keys or (message.routing_key,)
     if not message.exchange:
         return [queue for key in dict.fromkeys(keys) if (queue := host.queues.get(key)) is not None]

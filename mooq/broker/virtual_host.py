@@ -287,7 +287,11 @@ class VirtualHost:
     # Messages
 
     def route(self, message: Message) -> list[Queue]:
-        """Return the queues that a message goes to."""
+        """Return the queues that a message goes to. Its exchange exists."""
+        if message.routing_keys is None and message.exchange:
+            exchange = self.exchanges[message.exchange]
+            if exchange.leads_to_queues_only:  # nearly always
+                return list(exchange.route(message, message.routing_key))  # type: ignore[arg-type]
         return queues_of(self, message)
 
     def dead_letter(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:

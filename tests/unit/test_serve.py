@@ -1,0 +1,81 @@
+"""`mooq serve`: the in-memory broker as a server for any client."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import pika
+import pytest
+
+from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment
+
+unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+def serve(*options: str) -> subprocess.Popen[str]:
+    """Start a server at a free port."""
+    return subprocess.Popen(
+        [*MOOQ, "serve", "--port", "0", "--json", *options],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@unix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_a_signal_ends_it_well(number: signal.Signals) -> None:
+    with serve("--user", "ann:se:cret", "--virtual-host", "shop", "--version", "3.10") as server:
+        assert server.stdout is not None
+        said = json.loads(server.stdout.readline())
+        assert said["version"] == "3.10"
+        assert said["url"] == f"amqp://ann:se%3Acret@127.0.0.1:{said['port']}/shop"
+        connection = pika.BlockingConnection(pika.URLParameters(said["url"]))
+        channel = connection.channel()
+        channel.queue_declare("q")
+        channel.basic_publish("", "q", b"m")
+        assert channel.basic_get("q", auto_ack=True)[2] == b"m"
+        connection.close()
+        server.send_signal(number)
+        assert server.wait(LONGEST_COMMAND) == 0
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", said["port"]), LONGEST_COMMAND)
+
+
+@unix
+def test_wrong_login_is_refused_as_by_rabbitmq() -> None:
+    with serve() as server:
+        assert server.stdout is not None
+        port = json.loads(server.stdout.readline())["port"]
+        wrong = pika.URLParameters(f"amqp://guest:wrong@127.0.0.1:{port}/%2F")
+        with pytest.raises(pika.exceptions.ProbableAuthenticationError, match="ACCESS_REFUSED"):
+            pika.BlockingConnection(wrong)
+        server.send_signal(signal.SIGTERM)
+
+
+def test_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = ask("serve", "--port", str(port))
+    assert result.exit_code == 1
+    assert f"cannot listen on 127.0.0.1, port {port}" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--user", "guest"], "a user is NAME:PASSWORD"),
+        (["--version", "5.0"], "'5.0' is not one of '3.10', '4.0', '4.3'"),
+        (["--key", __file__], "--key goes with --certificate"),
+        (["--certificate", __file__], "cannot be used"),
+    ],
+)
+def test_wrong_options_are_refused(options: list[str], said: str) -> None:
+    result = ask("serve", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
