@@ -161,12 +161,12 @@ def check_queue_type(
     if queue_type == "quorum":
         if arguments.get("x-overflow") == "reject-publish-dlx":
             raise refusals.argument_of_another_type("x-overflow", name, virtual_host, queue_type)
-        if not durable:
-            raise refusals.invalid_property("non-durable", name, virtual_host)
         if auto_delete:
             raise refusals.invalid_property("auto-delete", name, virtual_host)
         if exclusive:
             raise refusals.invalid_property("exclusive-owner", name, virtual_host)
+        if not durable:
+            raise refusals.invalid_property("non-durable", name, virtual_host)
     return queue_type
 
 
