@@ -24,4 +24,5 @@ async def test_every_publish_ends_as_confirmed_refused_or_unconfirmed_and_is_whe
         mooq_faults.cut,
     )
     assert findings.wrong == []
-    assert {"confirmed", "cancelled", "PublishUnconfirmed"} <= findings.outcomes.keys()
+    # Which others there are depends on the instants at which they were interrupted.
+    assert {"confirmed", "PublishUnconfirmed"} <= findings.outcomes.keys()
