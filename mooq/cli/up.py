@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
@@ -123,8 +124,8 @@ def _host(host: str | None, launcher: str) -> str:
         return LOOPBACK if host is None else host
     from mooq.launchers.placing import place_of_ports
 
-    async def found() -> str:
-        return place_of_ports("start RabbitMQ").host
+    async def found() -> str:  # in a thread: a signal need not wait for an engine that hangs
+        return (await asyncio.to_thread(place_of_ports, "start RabbitMQ")).host
 
     return run(found())
 

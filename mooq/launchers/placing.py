@@ -7,6 +7,7 @@ and inside a development container that has the engine's socket. testcontainers 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from mooq.errors import BrokerConnectionError
@@ -50,6 +51,11 @@ def place_of_ports(what: str) -> Place:
         return _place()
 
 
+def _socket(engine: str) -> Path:
+    """Return the socket of an engine on this machine; a container need not have one."""
+    return Path(engine.removeprefix("unix://") or "/var/run/docker.sock")
+
+
 def _place() -> Place:
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.docker_client import DockerClient, get_docker_host
@@ -58,7 +64,7 @@ def _place() -> Place:
     engine = get_docker_host() or os.environ.get("DOCKER_HOST", "")
     is_remote = engine.startswith(("tcp://", "http://", "https://", "ssh://"))
     override = testcontainers_config.tc_host_override
-    if not (is_remote or override or inside_container()):
+    if not (is_remote or override or (inside_container() and _socket(engine).exists())):
         return Place()
     host = override or DockerClient().host()
     if host in LOOPBACKS:
