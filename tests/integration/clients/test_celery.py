@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery, chain
+from celery import Celery, chain, signals
 from celery.contrib.testing.worker import start_worker
 
 from mooq.testing.broker import Broker
@@ -38,6 +38,17 @@ def sockets_left_by_celery() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def logging_of_pytest() -> Iterator[None]:
+    """Keep Celery from setting up logging: the root logger's level would stay at ERROR."""
+
+    def leave(**_: object) -> None: ...
+
+    signals.setup_logging.connect(leave, weak=False)
+    yield
+    signals.setup_logging.disconnect(leave)
 
 
 @contextmanager
