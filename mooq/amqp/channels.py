@@ -98,7 +98,7 @@ class Channels:
         self._version = version
         self._largest_message = largest_message
         self.channel_max = 0
-        self.is_blocked = False
+        self.is_blocked: bool = False
         self.by_number: dict[int, Channel] = {}
         self.publishes: dict[bytes, Publish] = {}
         self.properties: dict[bytes, WireProperties] = {}

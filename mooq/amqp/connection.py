@@ -96,13 +96,13 @@ class ServerConnection:
         self._deadline: float | None = now + HANDSHAKE_TIMEOUT
         self._now = now
         self._state = "header"  # then those of the handshake, then closing or closed
-        self._is_deaf = False
+        self._is_deaf: bool = False
         self._buffer = b""
-        self.output = Output(self._handshake.limits.frame_max)
-        self.channels = Channels(handler, self.output, version, largest_message)
-        self.is_over = False
-        self.is_held = False
-        self.has_input = False
+        self.output: Output = Output(self._handshake.limits.frame_max)
+        self.channels: Channels = Channels(handler, self.output, version, largest_message)
+        self.is_over: bool = False
+        self.is_held: bool = False
+        self.has_input: bool = False
 
     @property
     def capabilities(self) -> dict[str, Any]:

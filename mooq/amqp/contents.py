@@ -63,14 +63,14 @@ class Channel:
     )
 
     def __init__(self, number: int) -> None:
-        self.number = number
-        self.is_open = False
-        self.is_closing = False
+        self.number: int = number
+        self.is_open: bool = False
+        self.is_closing: bool = False
         self.target: Any = None
         self.method: Method | None = None
         self.values: Values = ()
         self.properties: bytes | None = None
-        self.size = 0
+        self.size: int = 0
         self.parts: list[bytes] = []
         self._remaining = 0
 
@@ -103,7 +103,8 @@ class Channel:
         if largest is not None and size > largest:
             raise content_too_large(size, largest, method)
         self.properties = payload[HEADER_SIZE:]
-        self.size = self._remaining = size
+        self.size = size
+        self._remaining = size
         return not size
 
     def add_body(self, payload: bytes, kept: int, refuses_overrun: bool) -> bool:

@@ -50,8 +50,8 @@ class Handshake:
         self._gatekeeper = gatekeeper
         self._version = version
         self._proposed = limits
-        self.limits = Limits(limits.channel_max, version.first_frame_max, 0)
-        self.state = "starting"
+        self.limits: Limits = Limits(limits.channel_max, version.first_frame_max, 0)
+        self.state: str = "starting"
         self.capabilities: dict[str, Any] = {}
 
     def start(self, cluster_name: str) -> Values:

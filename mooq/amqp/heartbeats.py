@@ -29,8 +29,8 @@ class Heartbeats:
         self._next_check = now + interval
         self._checks = 0
         self._is_first = True
-        self.has_sent = False
-        self.has_received = True
+        self.has_sent: bool = False
+        self.has_received: bool = True
 
     def next_deadline(self) -> float | None:
         """Return when :meth:`advance` has something to do; None for never."""

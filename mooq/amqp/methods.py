@@ -51,16 +51,16 @@ class Method:
         from_client: bool = True,
         has_content: bool = False,
     ) -> None:
-        self.class_id = class_id
-        self.method_id = method_id
-        self.name = name
-        self.fields = tuple(
+        self.class_id: int = class_id
+        self.method_id: int = method_id
+        self.name: str = name
+        self.fields: tuple[tuple[str, str], ...] = tuple(
             (field, kind) for kind, field in (one.split(":") for one in fields.split())
         )
-        self.from_client = from_client
-        self.has_content = has_content
-        self.key = class_id << 16 | method_id
-        self.ids = _IDS.pack(class_id, method_id)
+        self.from_client: bool = from_client
+        self.has_content: bool = has_content
+        self.key: int = class_id << 16 | method_id
+        self.ids: bytes = _IDS.pack(class_id, method_id)
 
     def __repr__(self) -> str:
         return f"<Method {self.name}>"

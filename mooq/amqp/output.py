@@ -18,9 +18,9 @@ class Output:
     __slots__ = ("frame_max", "parts", "size")
 
     def __init__(self, frame_max: int) -> None:
-        self.frame_max = frame_max
+        self.frame_max: int = frame_max
         self.parts: list[bytes] = []
-        self.size = 0
+        self.size: int = 0
 
     @property
     def is_much(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mooq.amqp.tables import TableError, decode_table, encode_short_string, encode_table
 from mooq.broker.message import FLAGS, PROPERTY_NAMES, Properties
-from mooq.broker.values import Timestamp
+from mooq.broker.values import Table, Timestamp
 
 _KINDS = {"headers": "table", "delivery_mode": "octet", "priority": "octet", "timestamp": "long"}
 _CONTINUED = 1  # another 16 flags follow: there are no such properties, so nothing can be read
@@ -47,9 +47,9 @@ class WireProperties(Properties):
     __slots__ = ("raw",)
 
     def __init__(self, raw: bytes) -> None:
-        self.raw = raw
+        self.raw: bytes = raw
         flags = (raw[0] << 8 | raw[1]) if len(raw) > 1 else _CONTINUED
-        self.flags = flags & ~_UNUSED
+        self.flags: int = flags & ~_UNUSED
         if flags & _CONTINUED:
             raise PropertiesError("property flags that go on")
         at = 2
@@ -63,7 +63,7 @@ class WireProperties(Properties):
                     begin = at + 4
                     at = begin + int.from_bytes(raw[at:begin], "big")
                     if at <= len(raw):
-                        self.headers = decode_table(raw[begin:at])
+                        self.headers: Table | None = decode_table(raw[begin:at])
         except (IndexError, TableError) as damage:
             raise PropertiesError(str(damage)) from None
         if at != len(raw):

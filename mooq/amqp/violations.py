@@ -20,7 +20,7 @@ class Violation(Exception):
     """What closes the connection: a refusal, and the method that caused it, if one did."""
 
     def __init__(self, name: str, text: str, method: Method | None = None) -> None:
-        self.refusal = Refusal(name, text, Scope.CONNECTION)
+        self.refusal: Refusal = Refusal(name, text, Scope.CONNECTION)
         self.method = method
         super().__init__(self.refusal.text)
 

@@ -13,7 +13,7 @@ from mooq.broker.channel import Channel
 from mooq.broker.effects import Blocked, ConnectionClosed, Effect, Unblocked
 from mooq.broker.permissions import Permissions
 from mooq.broker.queue import Queue
-from mooq.broker.versions import NEWEST, VERSIONS
+from mooq.broker.versions import NEWEST, VERSIONS, Version
 from mooq.broker.virtual_host import VirtualHost
 
 CONSUMER_TIMEOUT = 1800.0  # seconds, RabbitMQ's default
@@ -54,12 +54,12 @@ class Broker:
         if version not in VERSIONS:
             raise ValueError(f"version must be one of {', '.join(VERSIONS)}, not {version!r}")
         self.version = version
-        self.version_rules = VERSIONS[version]
-        self.users = dict(users)
-        self.now = now
+        self.version_rules: Version = VERSIONS[version]
+        self.users: dict[str, str] = dict(users)
+        self.now: float = now
         self.time_of_day = time_of_day
         self.consumer_timeout = consumer_timeout
-        self.max_message_size = self.version_rules.max_message_size
+        self.max_message_size: int = self.version_rules.max_message_size
         self.cluster_name = "rabbit@localhost"
         self.outbox: deque[Effect] = deque()
         self._permissions = dict(permissions or {})
@@ -180,8 +180,8 @@ class Connection:
         self.user = user
         self.permissions = permissions
         self.door: Any = None
-        self.is_paused = False
-        self.is_open = True
+        self.is_paused: bool = False
+        self.is_open: bool = True
         self.exclusive_queues: dict[Queue, None] = {}
         self._channels: dict[int, Channel] = {}
         self._is_blocked = False

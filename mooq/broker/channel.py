@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mooq.broker import refusals, reply_to
 from mooq.broker.consumers import Consumer
 from mooq.broker.deliveries import Deliveries
-from mooq.broker.message import (
-    Message,
-)
+from mooq.broker.message import Message, Properties
 from mooq.broker.permissions import CONFIGURE, READ, WRITE
 from mooq.broker.publishing import Publisher
 from mooq.broker.queue import Queue
@@ -18,7 +16,10 @@ from mooq.broker.transactions import Transaction
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mooq.broker.broker import Connection
+    from mooq.broker.ready import QueuedMessage
 
 
 class DeclareOk(NamedTuple):
@@ -45,7 +46,7 @@ class Channel:
         self.connection = connection
         self.number = number
         self.door: Any = None
-        self.is_open = True
+        self.is_open: bool = True
         self._broker = connection.broker
         self._host = connection.host
         self._outbox = connection.broker.outbox
@@ -53,19 +54,22 @@ class Channel:
         self._prefetch = 0
         self.transaction: Transaction | None = None
         self._last_queue = ""
-        self.reply_name = ""
+        self.reply_name: str = ""
         self._reply_tag = ""
-        self.deliveries = deliveries = Deliveries(self)
+        deliveries = Deliveries(self)
+        self.deliveries: Deliveries = deliveries
         self._publisher = publisher = Publisher(self)
         # These verbs are called for each message, so they are not wrapped.
-        self.deliver = deliveries.deliver
-        self.basic_publish = publisher.publish
-        self.basic_ack = deliveries.acknowledge
-        self.basic_nack = deliveries.nack
-        self.basic_reject = deliveries.reject
-        self.basic_recover = deliveries.recover
-        self.acknowledge_one = deliveries.acknowledge_one
-        self.holds = deliveries.holds
+        self.deliver: Callable[[Queue, QueuedMessage, Consumer], None] = deliveries.deliver
+        self.basic_publish: Callable[[str, str, bool, bool, Properties, bytes], None] = (
+            publisher.publish
+        )
+        self.basic_ack: Callable[[int, bool], None] = deliveries.acknowledge
+        self.basic_nack: Callable[[int, bool, bool], None] = deliveries.nack
+        self.basic_reject: Callable[[int, bool], None] = deliveries.reject
+        self.basic_recover: Callable[[bool], None] = deliveries.recover
+        self.acknowledge_one: Callable[[int], bool] = deliveries.acknowledge_one
+        self.holds: Callable[[int], bool] = deliveries.holds
 
     @property
     def is_paused(self) -> bool:

@@ -39,15 +39,15 @@ class Consumer:
         limit: int,
         priority: int,
     ) -> None:
-        self.channel = channel
-        self.tag = tag
-        self.no_ack = no_ack
-        self.exclusive = exclusive
-        self.limit = limit
-        self.priority = priority
-        self.unsettled = 0
-        self.is_active = True  # until it ends
-        self.is_waiting = False  # out of the ring until it has room
+        self.channel: Channel = channel
+        self.tag: str = tag
+        self.no_ack: bool = no_ack
+        self.exclusive: bool = exclusive
+        self.limit: int = limit
+        self.priority: int = priority
+        self.unsettled: int = 0
+        self.is_active: bool = True  # until it ends
+        self.is_waiting: bool = False  # out of the ring until it has room
 
     @property
     def has_room(self) -> bool:

@@ -29,11 +29,11 @@ class Delivered:
         redelivered: bool,
         message: Message,
     ) -> None:
-        self.channel = channel
-        self.consumer_tag = consumer_tag
-        self.delivery_tag = delivery_tag
-        self.redelivered = redelivered
-        self.message = message
+        self.channel: Channel = channel
+        self.consumer_tag: str = consumer_tag
+        self.delivery_tag: int = delivery_tag
+        self.redelivered: bool = redelivered
+        self.message: Message = message
 
 
 class Returned:
@@ -43,10 +43,10 @@ class Returned:
     __slots__ = ("channel", "code", "message", "text")
 
     def __init__(self, channel: Channel, code: int, text: str, message: Message) -> None:
-        self.channel = channel
-        self.code = code
-        self.text = text
-        self.message = message
+        self.channel: Channel = channel
+        self.code: int = code
+        self.text: str = text
+        self.message: Message = message
 
 
 class Confirmed:
@@ -56,10 +56,10 @@ class Confirmed:
     __slots__ = ("channel", "delivery_tag", "is_ack", "multiple")
 
     def __init__(self, channel: Channel, delivery_tag: int, multiple: bool, is_ack: bool) -> None:
-        self.channel = channel
-        self.delivery_tag = delivery_tag
-        self.multiple = multiple
-        self.is_ack = is_ack
+        self.channel: Channel = channel
+        self.delivery_tag: int = delivery_tag
+        self.multiple: bool = multiple
+        self.is_ack: bool = is_ack
 
 
 class ConsumerCancelled:
@@ -69,8 +69,8 @@ class ConsumerCancelled:
     __slots__ = ("channel", "consumer_tag")
 
     def __init__(self, channel: Channel, consumer_tag: str) -> None:
-        self.channel = channel
-        self.consumer_tag = consumer_tag
+        self.channel: Channel = channel
+        self.consumer_tag: str = consumer_tag
 
 
 class ChannelClosed:
@@ -80,8 +80,8 @@ class ChannelClosed:
     __slots__ = ("channel", "refusal")
 
     def __init__(self, channel: Channel, refusal: Refusal) -> None:
-        self.channel = channel
-        self.refusal = refusal
+        self.channel: Channel = channel
+        self.refusal: Refusal = refusal
 
 
 class ConnectionClosed:
@@ -91,8 +91,8 @@ class ConnectionClosed:
     __slots__ = ("connection", "refusal")
 
     def __init__(self, connection: Connection, refusal: Refusal | None) -> None:
-        self.connection = connection
-        self.refusal = refusal
+        self.connection: Connection = connection
+        self.refusal: Refusal | None = refusal
 
 
 class Blocked:
@@ -102,8 +102,8 @@ class Blocked:
     __slots__ = ("connection", "reason")
 
     def __init__(self, connection: Connection, reason: str) -> None:
-        self.connection = connection
-        self.reason = reason
+        self.connection: Connection = connection
+        self.reason: str = reason
 
 
 class Unblocked:
@@ -113,7 +113,7 @@ class Unblocked:
     __slots__ = ("connection",)
 
     def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+        self.connection: Connection = connection
 
 
 Effect: TypeAlias = (

@@ -42,7 +42,7 @@ class Exchange:
         alternate = arguments.get("alternate-exchange")
         self.alternate: str | None = alternate if isinstance(alternate, str) else None
         self.bindings: dict[Destination, dict[Binding, Table]] = {}
-        self.leads_to_queues_only = self.alternate is None
+        self.leads_to_queues_only: bool = self.alternate is None
         self.sources: set[Exchange] = set()  # exchanges that are bound to this one
 
     def bind(self, destination: Destination, key: str, arguments: Table) -> None:

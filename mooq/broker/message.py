@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mooq.broker.values import Table
 
@@ -110,7 +110,7 @@ class Properties:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in PROPERTY_NAMES)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         present = ((name, getattr(self, name)) for name in PROPERTY_NAMES)
@@ -137,11 +137,11 @@ class Message:
         properties: Properties = NO_PROPERTIES,
         routing_keys: tuple[str, ...] | None = None,
     ) -> None:
-        self.body = body
-        self.exchange = exchange
-        self.routing_key = routing_key
-        self.properties = properties
-        self.routing_keys = routing_keys
+        self.body: bytes = body
+        self.exchange: str = exchange
+        self.routing_key: str = routing_key
+        self.properties: Properties = properties
+        self.routing_keys: tuple[str, ...] | None = routing_keys
 
     @property
     def is_persistent(self) -> bool:

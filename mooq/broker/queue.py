@@ -46,10 +46,10 @@ class Queue:
         self._next_position = 0
         self._read_arguments(arguments)
         self.ready: ReadyMessages = self._new_ready()
-        self.consumers = Consumers(arguments.get("x-single-active-consumer") is True)
+        self.consumers: Consumers = Consumers(arguments.get("x-single-active-consumer") is True)
         self.unsettled: dict[QueuedMessage, None] = {}
-        self.is_deleted = False
-        self.is_classic = queue_type == "classic"
+        self.is_deleted: bool = False
+        self.is_classic: bool = queue_type == "classic"
         self._ready_bytes = 0
         self._has_expirations = False
         self._used = host.broker.now
@@ -66,11 +66,11 @@ class Queue:
             value = arguments.get(name)
             return None if value is None else int(value)
 
-        self.ttl = integer("x-message-ttl")
-        self.expires = integer("x-expires")
-        self.max_length = integer("x-max-length")
-        self.max_bytes = integer("x-max-length-bytes")
-        self.max_priority = integer("x-max-priority")
+        self.ttl: int | None = integer("x-message-ttl")
+        self.expires: int | None = integer("x-expires")
+        self.max_length: int | None = integer("x-max-length")
+        self.max_bytes: int | None = integer("x-max-length-bytes")
+        self.max_priority: int | None = integer("x-max-priority")
         self.overflow: str = arguments.get("x-overflow", "drop-head")
         self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
         self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")

@@ -110,7 +110,7 @@ class QuorumMessages(ReadyMessages):
     def __init__(self, to_tail: bool) -> None:
         super().__init__()
         self._to_tail = to_tail
-        self.returned = deque()
+        self.returned: deque[QueuedMessage] = deque()
 
     def __iter__(self) -> Iterator[QueuedMessage]:
         yield from self.returned

@@ -38,8 +38,8 @@ class Refusal(Exception):
     """A request that the broker refuses; the one who asked closes what ``scope`` names."""
 
     def __init__(self, name: str, text: str, scope: Scope = Scope.CHANNEL) -> None:
-        self.code = CODES[name]
-        self.text = f"{name} - {text}"
+        self.code: int = CODES[name]
+        self.text: str = f"{name} - {text}"
         self.scope = scope
         super().__init__(self.text)
 

@@ -42,7 +42,7 @@ class VirtualHost:
         self.exchanges["amq.rabbitmq.trace"] = _exchange(
             "amq.rabbitmq.trace", "topic", durable=True, internal=True
         )
-        self.replies = DirectReplies()
+        self.replies: DirectReplies = DirectReplies()
         self._dead: deque[tuple[Message, Queue, str, bool]] = deque()
         self._is_burying = False
 

@@ -28,7 +28,7 @@ class Dispatcher:
     def __init__(self) -> None:
         self._arrived: deque[tuple[Consumer, Delivery]] = deque()
         self._running: dict[CallbackTask, tuple[Consumer, Delivery]] = {}
-        self.timed_out = TimedOutCallbacks()
+        self.timed_out: TimedOutCallbacks = TimedOutCallbacks()
         self._something = asyncio.Event()
         self._is_processed = False
         self._reminder: asyncio.TimerHandle | None = None

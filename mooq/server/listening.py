@@ -56,7 +56,7 @@ class Listener:
         self._enforces_heartbeats = enforces_heartbeats
         self._server: asyncio.Server | None = None
         self.host = host
-        self.port = port
+        self.port: int = port
         self.outlet: Outlet
 
     def bind(self) -> None:

@@ -20,7 +20,7 @@ class Working:
     """The time in which the server's loop works on the broker."""
 
     def __init__(self, held: Callable[[], AbstractContextManager[object]]) -> None:
-        self.is_active = False
+        self.is_active: bool = False
         self._held = held
         self._holding: AbstractContextManager[object] | None = None
 
@@ -58,7 +58,7 @@ class Outlet:
         held: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.broker = broker
-        self.working = Working(held)
+        self.working: Working = Working(held)
         self._loop = loop
         self._is_woken = False
         broker.on_schedule = self._wake

@@ -30,7 +30,7 @@ class ClientProtocol(asyncio.Protocol):
         self._session: Session
         self._transport: asyncio.Transport
         self._is_reading = True
-        self.closed = self._loop.create_future()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin a session."""

@@ -42,7 +42,7 @@ class ChannelSession:
 
     def __init__(self, session: Session, wire: WireChannel) -> None:
         self._session = session
-        self.wire = wire
+        self.wire: WireChannel = wire
         self._heads: dict[str, bytes] = {}
         self._slot: int | None = None  # the place of the confirm to be sent, in the output
         self._first = 0
@@ -130,7 +130,7 @@ class Session:
         self._waiting: deque[tuple[Effect, ChannelSession | None]] = deque()
         self.confirming: list[ChannelSession] = []
         self.is_dirty = False
-        self.is_congested = False
+        self.is_congested: bool = False
         self._is_paused = False
         self.wire: ServerConnection = ServerConnection(
             self,

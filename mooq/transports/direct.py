@@ -26,7 +26,7 @@ from mooq.broker.message import FLAGS, HAS_HEADERS, PERSISTENT, PROPERTY_NAMES, 
 from mooq.broker.message import Message as BrokerMessage
 from mooq.broker.outbox import hand_on
 from mooq.broker.refusals import Refusal
-from mooq.broker.values import AmqpDecimal, Timestamp
+from mooq.broker.values import AmqpDecimal, Table, Timestamp
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
@@ -41,8 +41,8 @@ class ClientProperties(Properties):
     __slots__ = ("original",)
 
     def __init__(self, original: Message) -> None:
-        self.original = original
-        self.flags = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
+        self.original: Message = original
+        self.flags: int = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
         if (
             not original.persistent
             or original.message_id is None
@@ -62,11 +62,11 @@ class ClientProperties(Properties):
         for name in PROPERTY_NAMES:
             setattr(self, name, None)
         original = self.original
-        self.content_type = original.content_type
-        self.content_encoding = original.content_encoding
-        self.headers = None if original.headers is None else dict(original.headers)
-        self.delivery_mode = PERSISTENT if original.persistent else None
-        self.message_id = original.message_id
+        self.content_type: str | None = original.content_type
+        self.content_encoding: str | None = original.content_encoding
+        self.headers: Table | None = None if original.headers is None else dict(original.headers)
+        self.delivery_mode: int | None = PERSISTENT if original.persistent else None
+        self.message_id: str | None = original.message_id
 
 
 class Broker:

@@ -37,12 +37,12 @@ class Listener:
     def __init__(
         self, broker: Broker, channel_max: int, consumer_timeout: float | None = None
     ) -> None:
-        self.channel_max = channel_max
-        self.consumer_timeout = consumer_timeout
+        self.channel_max: int = channel_max
+        self.consumer_timeout: float | None = consumer_timeout
         self.caller: AbstractEventLoop | None = running_loop()
         self.is_busy: bool = False
         self.is_shared: bool = False
-        self.broker = broker
+        self.broker: Broker = broker
         self._lock = RLock()
 
     @contextmanager

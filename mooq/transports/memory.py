@@ -43,9 +43,9 @@ class Link:
     __slots__ = ("connection", "listener", "loop", "mailbox")
 
     def __init__(self, listener: Listener, address: Address, dropped: Callable[[], None]) -> None:
-        self.listener = listener
+        self.listener: Listener = listener
         self.loop: AbstractEventLoop = asyncio.get_running_loop()
-        self.mailbox = Mailbox(self.loop, self.close)
+        self.mailbox: Mailbox = Mailbox(self.loop, self.close)
 
         def drop() -> None:
             if listener.caller is self.loop:
