@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from random import SystemRandom
@@ -15,9 +17,11 @@ import click
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted, in_seconds
+from mooq.broker.versions import VERSIONS
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
 from mooq.cli.running import Failed, run
+from mooq.client.in_memory import InMemoryBroker
 
 if TYPE_CHECKING:
     from mooq.parity.ledger import Entry, Progress, Result
@@ -35,6 +39,11 @@ PARTS = 10  # in which progress is told where there is no terminal
     default="127.0.0.1:5672",
     show_default=True,
     help="The RabbitMQ to compare with; MOOQ_RABBITMQ_URL stands for it.",
+)
+@click.option(
+    "--served",
+    type=click.Choice(list(VERSIONS)),
+    help="In place of a RabbitMQ: the broker in memory as this version, over AMQP.",
 )
 @click.option(
     "--operations",
@@ -60,6 +69,7 @@ PARTS = 10  # in which progress is told where there is no terminal
 @json_option
 def parity(
     against: Address,
+    served: str | None,
     operations: int,
     seed: int | None,
     workers: int | None,
@@ -72,7 +82,8 @@ def parity(
     they use names that nobody has, and delete what they made. A program on which the brokers
     differ is made as short as it can be and shown with both outcomes, and as a test.
 
-    Exit status 1 says that they differ.
+    --served compares mooq's two ways to the broker in memory, its own API and AMQP, and needs no
+    RabbitMQ. Exit status 1 says that they differ.
     """
     try:
         from mooq.parity.ledger import measure, table, write
@@ -84,16 +95,17 @@ def parity(
 
     seed = SystemRandom().randrange(10**6) if seed is None else seed
     workers = workers or os.cpu_count() or 1
-    known = [] if ledger is None else _runs_in(ledger)
+    known = [] if ledger is None else _runs_in(ledger, served)
 
-    async def measured() -> Result:
+    async def measured(against: Address) -> Result:
         click.echo(
             f"Comparing with {against}, seed {seed}, {counted(workers, 'process', 'processes')}",
             err=True,
         )
         return await measure(against, operations, seed, workers, _progress())
 
-    result = run(measured())
+    with _serving(served) as own:
+        result = run(measured(own or against))
     for divergence in result.divergences:
         click.echo(explained(divergence), err=as_json)
     for divergence in result.unrepeated:
@@ -124,9 +136,22 @@ def _summary(entry: Entry) -> str:
     return "\n".join(f"{name:<12} {value}" for name, value in lines.items())
 
 
-def _runs_in(ledger: Path) -> list[Entry]:
+@contextlib.contextmanager
+def _serving(version: str | None) -> Iterator[Address | None]:
+    """Serve the broker in memory at a free port, if a version is named; give the address."""
+    if version is None:
+        yield None
+        return
+    with InMemoryBroker(host="parity", port=5672, version=version) as broker:
+        yield Address.from_url(broker.url)
+
+
+def _runs_in(ledger: Path, served: str | None) -> list[Entry]:
     """Return the runs of a ledger, before another run is made for it in vain."""
     from mooq.parity.ledger import read
+
+    if served is not None:
+        raise click.BadParameter("a ledger holds runs on RabbitMQ alone", param_hint="--ledger")
 
     if not ledger.parent.is_dir():
         raise click.BadParameter(f"there is no folder {ledger.parent}", param_hint="--ledger")

@@ -15,10 +15,10 @@ from urllib.parse import quote
 import click
 
 from mooq.basics.address import HIGHEST_PORT
+from mooq.broker.versions import NEWEST, VERSIONS
 from mooq.cli.parameters import LOOPBACK, json_option
 from mooq.cli.running import Failed, run
 
-VERSIONS = ("3.10", "4.0", "4.3")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,8 +52,8 @@ def user(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--version",
-    type=click.Choice(VERSIONS),
-    default=VERSIONS[-1],
+    type=click.Choice(list(VERSIONS)),
+    default=NEWEST,
     show_default=True,
     help="The version of RabbitMQ to behave as.",
 )

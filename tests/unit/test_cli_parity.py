@@ -18,6 +18,8 @@ from tests.command_line import ask
         (["-n", "two"], "'two' is not a valid integer"),
         (["--seed", "-1"], "-1 is not in the range x>=0"),
         (["--against", "http://localhost"], "url must begin with amqp:// or amqps://"),
+        (["--served", "5"], "'5' is not one of '3.10', '4.0', '4.3'"),
+        (["--served", "4.0", "--ledger", "mine.json"], "a ledger holds runs on RabbitMQ alone"),
         (["--ledger", "none/such/ledger.json"], "there is no folder none/such"),
     ],
 )
@@ -49,6 +51,15 @@ def test_without_a_broker_it_says_so_and_fails() -> None:
     assert "cannot connect to 127.0.0.1:1: nothing listens there" in result.stderr
     assert "seed 7" in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("version", ["3.10", "4.0", "4.3"])
+def test_the_api_and_amqp_come_to_the_same_in_memory(version: str) -> None:
+    result = ask("parity", "--served", version, "--operations", "60", "--seed", "1", "-n", "1")
+
+    assert result.exit_code == 0, result.output
+    assert f"| {version}." in result.stdout
+    assert "0 divergences" in result.stderr
 
 
 def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
