@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from typing import Never, TypeVar
 
 from mooq.client import refusals
-from mooq.client.codec import check_headers, encode
+from mooq.client.codec import encode, encode_as
 from mooq.client.consumer import Callback, Consumer
 from mooq.client.dispatcher import Dispatcher
 from mooq.client.get import Getter
+from mooq.client.headers import check_headers
 from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.properties import USUAL, check_bool, with_properties
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.client.requests import ANSWER_TIMEOUT, Asker, goodbye
 from mooq.client.subscription import Subscription, declare_exchange
@@ -39,6 +42,7 @@ from mooq.transports.message import (
     IncomingMessage,
     Message,
     check_message_id,
+    new_message_id,
 )
 
 T = TypeVar("T")
@@ -112,6 +116,7 @@ class Channel(Lifetime):
         callback: Callback,
         prefetch_count: int = 100,
         dead_letter_exchange: str | None = None,
+        undecodable_as_bytes: bool = False,
     ) -> str:
         """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
 
@@ -124,6 +129,8 @@ class Channel(Lifetime):
         message is acknowledged when it returns. When it raises, the message is delivered once
         more; when it raises again, the message goes to ``dead_letter_exchange``, or is discarded
         and logged. At most ``prefetch_count`` (1 … 65535) messages are unacknowledged at a time.
+        A body that is not what its content type says is a failure too, unless
+        ``undecodable_as_bytes`` is True: then ``msg`` is the bytes.
 
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists,
@@ -140,7 +147,13 @@ class Channel(Lifetime):
                 routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
             ),
             check_prefetch_count(prefetch_count),
-            Consumer(callback, self._internal, dead_letter_exchange, self._dispatcher.timed_out),
+            Consumer(
+                callback,
+                self._internal,
+                dead_letter_exchange,
+                self._dispatcher.timed_out,
+                check_bool("undecodable_as_bytes", undecodable_as_bytes),
+            ),
         )
         beginning = asyncio.ensure_future(
             self._asker.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
@@ -165,13 +178,28 @@ class Channel(Lifetime):
         headers: Headers | None = None,
         message_id: str | None = None,
         timeout: float = ANSWER_TIMEOUT,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+        persistent: bool = True,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        expiration: float | None = None,
+        priority: int | None = None,
+        type: str | None = None,
+        timestamp: datetime | None = None,
+        user_id: str | None = None,
+        app_id: str | None = None,
     ) -> None:
         """Publish a message, and return when the broker has confirmed that it has it.
 
-        ``msg`` is anything that JSON can hold, up to 16 MiB; ``headers`` are described at
-        :func:`mooq.client.codec.check_headers`. Concurrent calls share the channel and keep their
-        order. ``mandatory`` makes it an error that no queue is bound for the message. A message
-        gets a ``message_id`` of its own unless one is given (up to 255 bytes).
+        ``msg`` is anything that JSON can hold, up to 16 MiB; with a ``content_type`` or a
+        ``content_encoding`` it is what :func:`mooq.client.codec.encode_as` says. ``headers`` are
+        described at :func:`mooq.client.headers.check_headers`, the other properties at
+        :func:`mooq.client.properties.check_properties`. Concurrent calls share the channel and
+        keep their order. ``mandatory`` makes it an error that no queue is bound for the message.
+        A message gets a ``message_id`` of its own unless one is given (up to 255 bytes).
+        ``expiration`` is the seconds that the message may wait in a queue, where it is then a dead
+        letter. ``user_id`` must be that of the connection.
 
         Ends in one of three ways: confirmed; refused, by :class:`~mooq.ExchangeNotFound`,
         :class:`~mooq.BadExchange`, :class:`~mooq.MessageUnroutable`,
@@ -183,18 +211,34 @@ class Channel(Lifetime):
             refuse_positional(positional, "publish(exchange_name=…, msg=…)")
         if self._asker.is_closed:
             self._asker.check_open()
+        properties = (
+            content_type,
+            content_encoding,
+            persistent,
+            correlation_id,
+            reply_to,
+            expiration,
+            priority,
+            type,
+            timestamp,
+            user_id,
+            app_id,
+        )
+        is_usual = properties == USUAL
         message = Message(
-            encode(msg),
+            encode(msg) if is_usual else encode_as(msg, content_type, content_encoding),
             check_exchange_name(exchange_name),
             check_routing_key(routing_key),
-            check_message_id(message_id),
+            new_message_id() if message_id is None else check_message_id(message_id),
             JSON_TYPE,
-            check_headers(headers),
+            None if headers is None else check_headers(headers),
         )
+        if not is_usual:
+            message = with_properties(message, *properties)
         if timeout is not ANSWER_TIMEOUT:  # the usual one costs no check
             check_timeout(timeout)
-        if mandatory is not False and not isinstance(mandatory, bool):
-            raise TypeError(f"mandatory must be a bool, not {type(mandatory).__name__}")
+        if mandatory is not False:
+            check_bool("mandatory", mandatory)
         try:
             await self._asker.ask(
                 lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
@@ -208,18 +252,27 @@ class Channel(Lifetime):
                 "arrived: publish it again with the same message_id, so that a receiver can tell"
             ) from unconfirmed
 
-    async def get(self, queue_name: str, timeout: float | None = None) -> IncomingMessage:
+    async def get(
+        self,
+        queue_name: str,
+        timeout: float | None = None,
+        *,
+        undecodable_as_bytes: bool = False,
+    ) -> IncomingMessage:
         """Take one message off a queue, acknowledged, and return it as a callback would get it.
 
         An empty queue raises :class:`~mooq.NothingToConsume`; with a ``timeout`` in seconds it is
-        waited for, and :class:`~mooq.ConsumeTimeout` raised when none came. Raises
+        waited for, and :class:`~mooq.ConsumeTimeout` raised when none came. A body that is not
+        what its content type says is a failed message, as in a callback, unless
+        ``undecodable_as_bytes`` is True: then ``msg`` is the bytes. Raises
         :class:`~mooq.ConsumerQueueNotFound` for a queue that does not exist.
         """
         self._asker.check_open()
         check_queue_name(queue_name)
         if timeout is not None:
             check_timeout(timeout)
-        return await self._getter.get(queue_name, timeout)
+        check_bool("undecodable_as_bytes", undecodable_as_bytes)
+        return await self._getter.get(queue_name, timeout, undecodable_as_bytes)
 
     async def delete_queue(self, queue_name: str) -> None:
         """Delete a queue with its messages; its consumers end. Nothing happens without one.

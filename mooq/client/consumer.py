@@ -34,8 +34,10 @@ class Consumer:
         channel: TransportChannel,
         dead_letter_exchange: str | None,
         timed_out: TimedOutCallbacks,
+        undecodable_as_bytes: bool = False,
     ) -> None:
         check_callback(callback)
+        self._undecodable_as_bytes = undecodable_as_bytes
         self.channel = channel
         self.queue_name = ""
         self.task_name: str = f"mooq callback {callback_name(callback)}"
@@ -79,7 +81,7 @@ class Consumer:
         """Decode and await the callback; raise its failure, CancelledError only when cut off."""
         try:
             began = monotonic()
-            result = self._callback(decode(delivery))
+            result = self._callback(decode(delivery, self._undecodable_as_bytes))
             steps = result if type(result) is CoroutineType else self._awaiting(result)
             try:
                 awaited = steps.send(None)

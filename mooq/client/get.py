@@ -32,7 +32,9 @@ class Getter:
         for arrived in self._waiting:
             arrived.cancel()
 
-    async def get(self, queue_name: str, timeout: float | None) -> IncomingMessage:
+    async def get(
+        self, queue_name: str, timeout: float | None, undecodable_as_bytes: bool
+    ) -> IncomingMessage:
         """Return the first message that can be decoded; see :meth:`mooq.Channel.get`."""
         while True:
             delivery = await self._take(queue_name)
@@ -43,7 +45,7 @@ class Getter:
                 if timeout is None:
                     raise NothingToConsume(f"{place} is empty; give a timeout to wait")
                 raise ConsumeTimeout(f"{place} stayed empty for {in_seconds(timeout)}")
-            message = await self._accept(delivery, queue_name)
+            message = await self._accept(delivery, queue_name, undecodable_as_bytes)
             if message is not None:
                 return message
 
@@ -108,10 +110,12 @@ class Getter:
             f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited on"
         )
 
-    async def _accept(self, delivery: Delivery, queue_name: str) -> IncomingMessage | None:
+    async def _accept(
+        self, delivery: Delivery, queue_name: str, undecodable_as_bytes: bool
+    ) -> IncomingMessage | None:
         """Return a message, acknowledged; None for one that cannot be decoded."""
         try:
-            message = decode(delivery)
+            message = decode(delivery, undecodable_as_bytes)
             await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)
         except ValueError as error:
             outcome = await outcome_of_failure(

@@ -18,7 +18,7 @@ from mooq.errors import (
 OWN_CHANNELS = 1  # of a connection: on RabbitMQ, the one to declare and ask on
 
 
-def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError:
+def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError | ValueError:
     """Return why an exchange could not be declared or published to."""
     place = _place(f"exchange {exchange_name!r}", address)
     if refused.code == Refused.NOT_FOUND:
@@ -30,6 +30,10 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
         return MessageUnroutable(
             f"{place} has no queue bound for this message: register a consumer with a matching "
             "routing key first, or publish without mandatory"
+        )
+    if refused.code == Refused.PRECONDITION_FAILED and "user_id property" in refused.text:
+        return ValueError(
+            f"user_id must be the user of the connection to {address}, or left out [{refused.text}]"
         )
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadExchange(

@@ -131,6 +131,7 @@ class Calls:
             mandatory=asked.mandatory,
             headers=asked.headers,
             message_id=asked.message_id,
+            **(asked.properties or {}),
         )
 
     async def _get(self, asked: Get) -> str:

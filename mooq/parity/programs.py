@@ -94,6 +94,7 @@ class Publish(Readable):
     mandatory: bool = False
     headers: Mapping[str, Any] | None = None
     message_id: str | None = None
+    properties: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, repr=False)

@@ -59,6 +59,17 @@ behaviours: Pool = pool(
         op.Send("nobody"),
     ]
 )
+PROPERTIES: list[dict[str, Any]] = [
+    {"correlation_id": "c", "reply_to": "q1", "type": "t", "app_id": "a", "priority": 3},
+    {"priority": 256},
+    {"expiration": 60.0},
+    {"persistent": False},
+    {"user_id": "guest"},
+    {"user_id": "nobody"},
+    {"content_type": "text/plain; charset=latin-1"},
+    {"content_type": "application/octet-stream"},
+    {"content_encoding": "gzip"},
+]
 EXTRAS: list[dict[str, Any]] = [
     *[{"mandatory": True}] * 4,
     *({"msg": msg} for msg in ([1, {"a": None}], "é", 0.5, *UNWRITABLE)),
@@ -66,6 +77,7 @@ EXTRAS: list[dict[str, Any]] = [
     {"headers": {"h": [1, {"n": None}]}},
     {"headers": {"h": 0.5}},
     {"headers": {"CC": []}},
+    *({"properties": properties} for properties in PROPERTIES),
 ]
 extras: Pool = pool([{}], EXTRAS, 13)
 gets: Pool = st.builds(op.Get, channels, queues, pool([None], [0.02], 15))

@@ -6,9 +6,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from mooq.transports.message import IncomingMessage
+from mooq.transports.message import JSON_TYPE, IncomingMessage
+
+PROPERTIES: tuple[
+    Literal[
+        "correlation_id",
+        "reply_to",
+        "expiration",
+        "priority",
+        "type",
+        "timestamp",
+        "user_id",
+        "app_id",
+        "content_encoding",
+    ],
+    ...,
+] = (
+    *("correlation_id", "reply_to", "expiration", "priority", "type", "timestamp"),
+    *("user_id", "app_id", "content_encoding"),
+)
 
 LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
 
@@ -81,6 +99,11 @@ class Words:
             parts.append(f"headers {_sorted(message['headers'])}")
         if not _is_made(message["message_id"]):
             parts.append(f"id {message['message_id']!r}")
+        parts += [f"{name} {message[name]!r}" for name in PROPERTIES if message[name] is not None]
+        if message["content_type"] not in (JSON_TYPE, None):
+            parts.append(f"{message['content_type']} {message['body']!r}")
+        if not message["persistent"]:
+            parts.append("transient")
         return self.of(", ".join(parts))
 
 

@@ -12,7 +12,9 @@ from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from mooq.client.codec import decode
 from mooq.testing.recorder import Event
+from mooq.transports.message import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -131,16 +133,8 @@ def _numbered(sections: list[Section]) -> Lines:
 
 
 def _text_of(record: Record, words: Words) -> str:
-    return words.of_message(
-        {
-            "msg": record.msg,
-            "routing_key": record.routing_key,
-            "exchange_name": record.exchange_name,
-            "redelivered": record.redelivered,
-            "headers": dict(record.headers),
-            "message_id": record.message_id,
-        }
-    )
+    delivery = Delivery(record.message, record.redelivered, None)
+    return words.of_message(decode(delivery, undecodable_as_bytes=True))
 
 
 def _delivery_of(record: Record) -> tuple[str | None, int, bool]:

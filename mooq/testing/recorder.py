@@ -43,10 +43,8 @@ class Record:
     @property
     def msg(self) -> Any:
         """What was published, as a callback gets it; the bytes of what cannot be decoded."""
-        try:
-            return decode(Delivery(self.message, redelivered=False, receipt=None))["msg"]
-        except ValueError:
-            return self.message.body
+        delivery = Delivery(self.message, redelivered=False, receipt=None)
+        return decode(delivery, undecodable_as_bytes=True)["msg"]
 
     @property
     def exchange_name(self) -> str:

@@ -29,9 +29,14 @@ from mooq.broker.refusals import Refusal
 from mooq.broker.values import AmqpDecimal, Table, Timestamp
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties, Outcome
 
+TRANSIENT = 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+USUAL = Message(b"", "", "")[6:]
+"""Persistence, content encoding and properties of a message that was given none."""
+BEYOND = sum(FLAGS[name] for name in MessageProperties._fields)
+"""The flags of the properties that only applications and brokers give a meaning to."""
 USUAL_FLAGS = FLAGS["content_type"] | FLAGS["delivery_mode"] | FLAGS["message_id"]
 
 
@@ -44,10 +49,9 @@ class ClientProperties(Properties):
         self.original: Message = original
         self.flags: int = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
         if (
-            not original.persistent
+            original[6:] != USUAL  # as of nearly every message
             or original.message_id is None
             or original.content_type is None
-            or original.content_encoding is not None
         ):
             self._fill()
             self.flags = sum(FLAGS[one] for one in PROPERTY_NAMES if getattr(self, one) is not None)
@@ -65,8 +69,14 @@ class ClientProperties(Properties):
         self.content_type: str | None = original.content_type
         self.content_encoding: str | None = original.content_encoding
         self.headers: Table | None = None if original.headers is None else dict(original.headers)
-        self.delivery_mode: int | None = PERSISTENT if original.persistent else None
+        self.delivery_mode: int | None = PERSISTENT if original.persistent else TRANSIENT
         self.message_id: str | None = original.message_id
+        properties = original.properties
+        if properties is not NO_PROPERTIES:
+            for name, value in properties._asdict().items():
+                setattr(self, name, value)
+            if properties.timestamp is not None:
+                self.timestamp: int | None = Timestamp(properties.timestamp.timestamp())
 
 
 class Broker:
@@ -310,7 +320,15 @@ def message_of(message: BrokerMessage) -> Message:
         None if headers is None else {name: plain(headers[name]) for name in headers},
         properties.delivery_mode == PERSISTENT,
         properties.content_encoding,
+        NO_PROPERTIES if not properties.flags & BEYOND else _beyond(properties),
     )
+
+
+def _beyond(properties: Properties) -> MessageProperties:
+    values = {name: getattr(properties, name) for name in MessageProperties._fields}
+    if values["timestamp"] is not None:
+        values["timestamp"] = plain(Timestamp(values["timestamp"]))
+    return MessageProperties(**values)
 
 
 def plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from itertools import count
 from os import urandom
@@ -12,6 +13,7 @@ from mooq.basics.utf8 import utf8
 
 JSON_TYPE = "application/json"
 LONGEST_ID = 255
+DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
 HeaderValue: TypeAlias = (
     "bool | int | str | Sequence[HeaderValue] | Mapping[str, HeaderValue] | None"
@@ -19,8 +21,27 @@ HeaderValue: TypeAlias = (
 Headers: TypeAlias = Mapping[str, HeaderValue]
 
 
+class MessageProperties(NamedTuple):
+    """Those of AMQP's basic properties that only applications and brokers give a meaning to.
+
+    ``expiration`` is milliseconds as text, as AMQP has it; ``timestamp`` is of whole seconds.
+    """
+
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: str | None = None
+    priority: int | None = None
+    type: str | None = None
+    timestamp: datetime | None = None
+    user_id: str | None = None
+    app_id: str | None = None
+
+
+NO_PROPERTIES = MessageProperties()
+
+
 class Message(NamedTuple):
-    """A message as a broker holds it: bytes and the properties that mooq uses."""
+    """A message as a broker holds it: bytes and properties."""
 
     body: bytes
     exchange: str
@@ -30,6 +51,7 @@ class Message(NamedTuple):
     headers: Mapping[str, Any] | None = None
     persistent: bool = True
     content_encoding: str | None = None
+    properties: MessageProperties = NO_PROPERTIES
 
 
 class Delivery(NamedTuple):
@@ -59,6 +81,13 @@ class IncomingMessage(TypedDict):
     - ``redelivered``: True when it may have been delivered before
     - ``headers``: as published, with those RabbitMQ adds, such as ``x-death``
     - ``message_id``: the same in every repeat of one message; None only from foreign publishers
+    - ``body``: the bytes that ``msg`` was decoded from
+    - ``content_type``, ``content_encoding``: what the publisher says they are
+    - ``persistent``: whether the message survives a restart in a durable queue
+    - ``expiration``: the seconds that it may wait in a queue
+    - ``timestamp``: a datetime in UTC, of whole seconds
+    - ``correlation_id``, ``reply_to``, ``priority``, ``type``, ``user_id``, ``app_id``: as
+      published, None for those that were not given
     """
 
     msg: Any
@@ -67,6 +96,18 @@ class IncomingMessage(TypedDict):
     redelivered: bool
     headers: dict[str, Any]
     message_id: str | None
+    body: bytes
+    content_type: str | None
+    content_encoding: str | None
+    persistent: bool
+    correlation_id: str | None
+    reply_to: str | None
+    expiration: float | None
+    priority: int | None
+    type: str | None
+    timestamp: datetime | None
+    user_id: str | None
+    app_id: str | None
 
 
 _process = urandom(10).hex()
@@ -78,10 +119,8 @@ def new_message_id() -> str:
     return f"{_process}-{next(_numbers)}"
 
 
-def check_message_id(message_id: str | None) -> str:
-    """Return the id, a new one for None; ``TypeError``, or ``ValueError`` unless 1 … 255 bytes."""
-    if message_id is None:
-        return new_message_id()
+def check_message_id(message_id: str) -> str:
+    """Return the id, or raise ``TypeError``, or ``ValueError`` unless it has 1 … 255 bytes."""
     if not isinstance(message_id, str):
         raise TypeError(f"message_id must be a str, not {type(message_id).__name__}")
     if not 1 <= len(utf8("message_id", message_id)) <= LONGEST_ID:

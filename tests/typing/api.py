@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import datetime
 from functools import partial
 from typing import Any, assert_type
 from unittest.mock import AsyncMock
@@ -75,7 +76,13 @@ async def callback(message: mooq.IncomingMessage) -> None:
     assert_type(message["redelivered"], bool)
     assert_type(message["headers"], dict[str, Any])
     assert_type(message["message_id"], str | None)
-    message["body"]  # type: ignore[typeddict-item]
+    assert_type(message["body"], bytes)
+    assert_type(message["content_type"], str | None)
+    assert_type(message["persistent"], bool)
+    assert_type(message["reply_to"], str | None)
+    assert_type(message["expiration"], float | None)
+    assert_type(message["timestamp"], datetime | None)
+    message["payload"]  # type: ignore[typeddict-item]
 
 
 async def plain_callback(message: dict[str, Any]) -> None: ...

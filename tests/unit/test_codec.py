@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
+import zlib
 from collections import ChainMap, OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooq.client import json_text
-from mooq.client.codec import LARGEST_BODY, RESERVED_HEADERS, check_headers, decode, encode
+from mooq.client.codec import LARGEST_BODY, LARGEST_UNPACKED, decode, encode, encode_as
+from mooq.client.headers import RESERVED_HEADERS, check_headers
 from mooq.transports.message import Delivery, Message
 
 HALF = "\ud800"  # a lone surrogate, as a wrongly decoded file name may hold
@@ -206,7 +209,7 @@ def test_the_size_of_a_message_is_that_of_its_utf_8() -> None:
 # What arrives
 
 
-def test_a_callback_is_given_a_plain_dict_of_six_things() -> None:
+def test_a_callback_is_given_a_plain_dict() -> None:
     message = Message(b'{"a":1}', "e", "k", "id", headers={"h": 1})
     assert decode(Delivery(message, True, None)) == {
         "msg": {"a": 1},
@@ -215,6 +218,18 @@ def test_a_callback_is_given_a_plain_dict_of_six_things() -> None:
         "redelivered": True,
         "headers": {"h": 1},
         "message_id": "id",
+        "body": b'{"a":1}',
+        "content_type": "application/json",
+        "content_encoding": None,
+        "persistent": True,
+        "correlation_id": None,
+        "reply_to": None,
+        "expiration": None,
+        "priority": None,
+        "type": None,
+        "timestamp": None,
+        "user_id": None,
+        "app_id": None,
     }
 
 
@@ -339,7 +354,7 @@ def test_charset_of_content_type_wins_over_content_encoding() -> None:
     ("content_type", "content_encoding", "text"),
     [
         ("text/plain; charset=klingon", None, "content_type names 'klingon', an unknown charset"),
-        ("text/plain", "gzip", "content_encoding names 'gzip', an unknown charset"),
+        ("text/plain", "zip", "content_encoding names 'zip', an unknown charset"),
         (None, "a\0b", "content_encoding names 'a\\x00b', an unknown charset"),
     ],
 )
@@ -349,6 +364,89 @@ def test_unknown_charset_is_named(
     with pytest.raises(ValueError, match=r"^the body cannot be read: ") as raised:
         received(b"1", content_type, content_encoding=content_encoding)
     assert str(raised.value) == f"the body cannot be read: {text}"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "X-GZIP", "deflate"])
+@pytest.mark.parametrize(
+    ("msg", "content_type"), [({"a": "é"}, None), ("é", "text/plain"), ([1], "a/b+json")]
+)
+def test_what_is_compressed_is_smaller_and_comes_back(
+    msg: Any, content_type: str | None, encoding: str
+) -> None:
+    body = encode_as(msg, content_type, encoding)
+    assert body != encode_as(msg, content_type, None)
+    assert received(body, content_type, content_encoding=encoding)["msg"] == msg
+
+
+def test_deflate_without_its_header_is_read() -> None:
+    packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    body = packing.compress(b"[1]") + packing.flush()
+    assert received(body, content_encoding="deflate")["msg"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"[1]", "its content_encoding is 'gzip', and it is not"),
+        (b"", "its end is missing"),
+        (gzip.compress(b"[1]")[:-3], "its end is missing"),
+        (gzip.compress(bytes(LARGEST_UNPACKED + 1)), "unpacked it has more than 134217728 bytes"),
+    ],
+)
+def test_what_cannot_be_unpacked_is_a_failure_that_says_why(body: bytes, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        received(body, content_encoding="gzip")
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "utf-16", "cp1252"])
+def test_text_is_written_in_the_charset_that_is_named(charset: str) -> None:
+    content_type = f"text/plain; charset={charset}"
+    body = encode_as("é", content_type, None)
+    assert body == "é".encode(charset)
+    assert received(body, content_type)["msg"] == "é"
+
+
+def test_json_is_written_in_the_charset_of_the_content_encoding() -> None:
+    assert encode_as("é", None, "latin-1") == b'"\xe9"'
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "image/png"])
+def test_bytes_with_a_content_type_are_sent_as_they_are(kind: Any, content_type: str) -> None:
+    assert encode_as(kind(b"\xff"), content_type, "gzip") == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("msg", "content_type", "encoding", "error", "text"),
+    [
+        (1, "text/plain", None, TypeError, "msg must be a str or bytes for content_type 'text/pl"),
+        ("a", "image/png", None, TypeError, "msg must be bytes for content_type 'image/png', not"),
+        ({1}, "application/json", None, TypeError, "msg is not JSON: msg is of type set"),
+        (b"a", None, "gzip", TypeError, "msg is not JSON: msg is of type bytes"),
+        ("a", 1, None, TypeError, "content_type must be a str, not int"),
+        ("a", "text/plain", b"gzip", TypeError, "content_encoding must be a str, not bytes"),
+        ("a", "x" * 256, None, ValueError, "has 256 bytes; at most 255 are allowed"),
+        ("a", "text/plain; charset=klingon", None, ValueError, "names 'klingon', an unknown"),
+        ("€", "text/plain; charset=latin-1", None, ValueError, "latin-1 has no '€'"),
+        (b"a" * (LARGEST_BODY + 1), "a/b", None, ValueError, "msg has 16777217 bytes; at most"),
+    ],
+)
+def test_what_a_content_type_does_not_allow_is_refused(
+    msg: Any, content_type: Any, encoding: Any, error: type[Exception], text: str
+) -> None:
+    with pytest.raises(error, match=text):
+        encode_as(msg, content_type, encoding)
+
+
+def test_bytes_without_a_content_type_are_refused_with_the_remedy() -> None:
+    with pytest.raises(TypeError, match=r"or give a content_type, to send bytes as they are$"):
+        encode(b"a")
+
+
+@pytest.mark.parametrize("body", [b"{", b"\xff"])
+def test_what_cannot_be_decoded_is_bytes_if_that_is_asked_for(body: bytes) -> None:
+    delivery = Delivery(Message(body, "e", "k"), False, None)
+    assert decode(delivery, undecodable_as_bytes=True)["msg"] == body
 
 
 def test_place_of_broken_json_is_named_without_its_content() -> None:

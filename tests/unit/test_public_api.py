@@ -70,13 +70,15 @@ CHANNEL_METHODS = {
     "register_producer": "(self, *, exchange_name, exchange_type)",
     "register_consumer": (
         "(self, queue_name=None, routing_keys=[''], *, exchange_name, exchange_type, callback, "
-        "prefetch_count=100, dead_letter_exchange=None)"
+        "prefetch_count=100, dead_letter_exchange=None, undecodable_as_bytes=False)"
     ),
     "publish": (
         "(self, *, exchange_name, msg, routing_key='', mandatory=False, headers=None, "
-        "message_id=None, timeout=30.0)"
+        "message_id=None, timeout=30.0, content_type=None, content_encoding=None, "
+        "persistent=True, correlation_id=None, reply_to=None, expiration=None, priority=None, "
+        "type=None, timestamp=None, user_id=None, app_id=None)"
     ),
-    "get": "(self, queue_name, timeout=None)",
+    "get": "(self, queue_name, timeout=None, *, undecodable_as_bytes=False)",
     "delete_queue": "(self, queue_name)",
     "close": "(self, *, timeout=10.0)",
     "__aenter__": "(self)",

@@ -15,7 +15,7 @@ from pamqp import frame as amqp
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from mooq.transports.message import Message
+from mooq.transports.message import NO_PROPERTIES, Message
 from mooq.transports.rabbit.writing import WritingChannel
 
 PERSISTENT, TRANSIENT = 2, 1
@@ -56,7 +56,13 @@ class ConfirmingChannel(WritingChannel):
             delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
             headers=message.headers,  # type: ignore[arg-type]
             message_id=message.message_id,
+            content_encoding=message.content_encoding,
         )
+        if message.properties is not NO_PROPERTIES:
+            values = message.properties._asdict()
+            properties.message_type = values.pop("type")
+            for name, value in values.items():
+                setattr(properties, name, value)
         header = ContentHeader(properties=properties, body_size=len(message.body))
         body = [amqp.marshal(part, self.number) for part in self._split_body(message.body)]
         return b"".join((self._marshal(method), amqp.marshal(header, self.number), *body))

@@ -227,8 +227,7 @@ class Wires:
 
     async def has_exchange(self, name: str) -> bool:
         """Whether an exchange exists, asked anew each time: others may delete it."""
-        if name:
-            self.known_exchanges.discard(name)
+        self.forget_exchange(name)
         try:
             await self.verify_exchange(name)
         except Refused as refused:
@@ -236,6 +235,11 @@ class Wires:
                 raise
             return False
         return True
+
+    def forget_exchange(self, name: str) -> None:
+        """Ask for an exchange again before the next publish; the default one always exists."""
+        if name:
+            self.known_exchanges.discard(name)
 
     async def verify_exchange(self, name: str) -> None:
         """Make sure that an exchange exists, or raise :class:`Refused`; ask for each once."""

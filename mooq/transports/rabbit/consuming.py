@@ -12,7 +12,7 @@ from pamqp.commands import Basic
 
 from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver
-from mooq.transports.message import Delivery, Message
+from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.connection_pair import Wires, in_time
@@ -132,6 +132,21 @@ def delivery_of(arrived: DeliveredMessage) -> Delivery:
         properties.headers,
         properties.delivery_mode == PERSISTENT,
         properties.content_encoding,
+        _properties_of(properties),
     )
     receipt = (arrived.channel, arrived.delivery_tag, arrived.consumer_tag)
     return Delivery(message, bool(arrived.redelivered), receipt)
+
+
+def _properties_of(properties: Basic.Properties) -> MessageProperties:
+    found = MessageProperties(
+        properties.correlation_id,
+        properties.reply_to,
+        properties.expiration,
+        properties.priority,
+        properties.message_type,
+        properties.timestamp,
+        properties.user_id,
+        properties.app_id,
+    )
+    return NO_PROPERTIES if found == NO_PROPERTIES else found

@@ -143,7 +143,7 @@ class Publisher:
         if isinstance(error, aiormq.exceptions.DeliveryError):
             return Refused(Refused.NACK, "NACK - the broker did not take the message")
         if isinstance(error, REFUSED):
-            self._wires.known_exchanges.discard(exchange_name)
+            self._wires.forget_exchange(exchange_name)
             # RabbitMQ says why it closed the channel, but not which message it meant.
             if self._in_flight == 1:
                 return refusal(error)

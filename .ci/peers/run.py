@@ -1,0 +1,168 @@
+"""The released test suites of other AMQP clients, against `mooq serve`.
+
+    python .ci/peers/run.py                  all of suites.toml
+    python .ci/peers/run.py --quick          those that are quick: the gate
+    python .ci/peers/run.py kombu            the ones named
+    python .ci/peers/run.py --against URL    on a RabbitMQ, to count what passes there
+
+Each suite comes from its source distribution on PyPI. It passes if as many tests pass as on RabbitMQ
+and none fails. Needs an environment with mooq[cli] around it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+HERE = Path(__file__).parent
+VERSION = "4.0"
+"""Of RabbitMQ: the one on which the suites were counted."""
+LONGEST_TEST = 60  # seconds
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One client's tests, and what of them is left out: part of a test's name, and the reason."""
+
+    name: str
+    package: str
+    version: str
+    tests: list[str]
+    needs: list[str]
+    options: list[str]
+    is_quick: bool
+    passed_on_rabbitmq: int
+    left_out: list[tuple[str, str]]
+    rerun: int = 0
+
+
+def suites() -> list[Suite]:
+    """Return every suite."""
+    listed = tomllib.loads((HERE / "suites.toml").read_text())
+    return [Suite(name=name, **values) for name, values in listed.items()]
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Run `mooq serve` and give its URL."""
+    command = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
+    with subprocess.Popen([*command, "--version", VERSION], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        try:
+            yield json.loads(server.stdout.readline())["url"]
+        finally:
+            server.terminate()
+
+
+def environment(work: Path, chosen: list[Suite]) -> Path:
+    """Make a virtual environment with the clients and what their tests need; return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
+    python = work / "venv" / "bin" / "python"
+    wanted = {"pytest", "pytest-timeout", "pytest-rerunfailures"}
+    wanted |= {need for suite in chosen for need in suite.needs}
+    wanted |= {f"{suite.package}=={suite.version}" for suite in chosen}
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *sorted(wanted)], check=True)
+    return python
+
+
+def sources(suite: Suite, work: Path) -> Path:
+    """Unpack the source distribution of a suite."""
+    folder = work / suite.name
+    subprocess.run(
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+        + ["--no-binary", suite.package, f"{suite.package}=={suite.version}"],
+        check=True,
+    )
+    (archive,) = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    (unpacked,) = (path for path in folder.iterdir() if path.is_dir())
+    if (unpacked / "tests" / "docker_client.py").exists():
+        shutil.copy(HERE / "docker_client.py", unpacked / "tests")
+        shutil.copy(HERE / "conftest.py", unpacked)
+    return unpacked
+
+
+def counted(report: Path) -> tuple[int, list[str]]:
+    """Return how many tests passed, and the names of those that failed."""
+    passed, failed = 0, []
+    for case in ElementTree.parse(report).iter("testcase"):
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            failed.append(f"{case.get('classname')}::{case.get('name')}")
+        elif "skipped" not in outcomes:
+            passed += 1
+    return passed, failed
+
+
+def run(suite: Suite, url: str, work: Path, python: Path) -> tuple[int, list[str]]:
+    """Run a suite on the broker at ``url``."""
+    folder = sources(suite, work)
+    where = urlsplit(url)
+    variables: Mapping[str, str] = os.environ | {
+        "RABBITMQ_HOST": where.hostname or "127.0.0.1",
+        "RABBITMQ_5672_TCP": str(where.port or 5672),
+    }
+    report = work / f"{suite.name}.xml"
+    leave_out = " and ".join(f"not {part}" for part, _ in suite.left_out)
+    subprocess.run(
+        [python, "-m", "pytest", "--quiet", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider"]
+        + [f"--timeout={LONGEST_TEST}", f"--junit-xml={report}", "-k", leave_out]
+        + [f"--reruns={suite.rerun}", *suite.options, *suite.tests],
+        cwd=folder,
+        env={name: value for name, value in variables.items() if not name.startswith("PYTEST")},
+        check=False,
+    )
+    return counted(report)
+
+
+def main() -> int:
+    """Run what is asked for; return the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--against", metavar="URL")
+    parser.add_argument("--reports", metavar="FOLDER", type=Path, help="keep the JUnit reports")
+    asked = parser.parse_args()
+    chosen = [
+        suite
+        for suite in suites()
+        if (not asked.quick or suite.is_quick) and (not asked.names or suite.name in asked.names)
+    ]
+    lines, is_good = [], True
+    with tempfile.TemporaryDirectory(prefix="mooq-peers.") as folder:
+        python = environment(Path(folder), chosen)
+        for suite in chosen:
+            if asked.against:
+                passed, failed = run(suite, asked.against, Path(folder), python)
+            else:
+                with serving() as url:
+                    passed, failed = run(suite, url, Path(folder), python)
+            if asked.reports:
+                asked.reports.mkdir(parents=True, exist_ok=True)
+                shutil.copy(Path(folder) / f"{suite.name}.xml", asked.reports)
+            is_good &= not failed and passed == suite.passed_on_rabbitmq
+            lines += [
+                f"{suite.name} {suite.version}: {passed} passed "
+                f"({suite.passed_on_rabbitmq} on RabbitMQ), {len(failed)} failed",
+                *(f"  {name}" for name in failed),
+            ]
+    print("\n".join(lines))
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

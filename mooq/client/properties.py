@@ -1,0 +1,141 @@
+"""The properties that a user may give a message, checked the same for every transport."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from mooq.basics.utf8 import utf8
+from mooq.transports.message import (
+    DIRECT_REPLY_TO,
+    JSON_TYPE,
+    LONGEST_ID,
+    NO_PROPERTIES,
+    Message,
+    MessageProperties,
+)
+
+LONGEST_EXPIRATION = 4_294_967.295  # seconds: RabbitMQ's milliseconds have 32 bits
+HIGHEST_PRIORITY = 255
+LONGEST_TEXT = LONGEST_ID
+NOTHING = (None,) * len(MessageProperties._fields)
+USUAL = (None, None, True, *NOTHING)
+"""Content type, content encoding, persistent and the rest, as of nearly every message."""
+ABSENT: dict[str, Any] = dict.fromkeys(MessageProperties._fields)
+
+
+def check_properties(
+    correlation_id: str | None,
+    reply_to: str | None,
+    expiration: float | None,
+    priority: int | None,
+    type: str | None,
+    timestamp: datetime | None,
+    user_id: str | None,
+    app_id: str | None,
+) -> MessageProperties:
+    """Return the properties as a transport takes them.
+
+    Texts have at most 255 bytes; ``expiration`` is in seconds, down to a millisecond; ``priority``
+    0 … 255; ``timestamp`` a datetime with a time zone, of which whole seconds are kept (AMQP 0-9-1
+    §4.2.5.4). Raises ``TypeError`` and ``ValueError`` that name the property.
+    """
+    if reply_to == DIRECT_REPLY_TO:
+        raise ValueError(
+            f"reply_to is {DIRECT_REPLY_TO!r}, for which the replies must be consumed on the same "
+            "AMQP channel, which mooq keeps for publishing: use a queue of yours"
+        )
+    return MessageProperties(
+        _text("correlation_id", correlation_id),
+        _text("reply_to", reply_to),
+        None if expiration is None else _milliseconds(expiration),
+        None if priority is None else _priority(priority),
+        _text("type", type),
+        None if timestamp is None else _whole_seconds(timestamp),
+        _text("user_id", user_id),
+        _text("app_id", app_id),
+    )
+
+
+def with_properties(
+    message: Message,
+    content_type: str | None,
+    content_encoding: str | None,
+    persistent: bool,
+    *properties: Any,
+) -> Message:
+    """Return a message with properties that are not the usual ones."""
+    return message._replace(
+        content_type=JSON_TYPE if content_type is None else content_type,
+        content_encoding=content_encoding,
+        persistent=check_bool("persistent", persistent),
+        properties=NO_PROPERTIES if properties == NOTHING else check_properties(*properties),
+    )
+
+
+def received(properties: MessageProperties) -> dict[str, Any]:
+    """Return the properties as a callback is given them."""
+    values = properties._asdict()
+    if properties.expiration is not None:
+        values["expiration"] = int(properties.expiration) / 1000
+    return values
+
+
+def check_bool(name: str, value: bool) -> bool:
+    """Return the value, or raise ``TypeError`` unless it is a bool."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be a bool, not {_type(value)}")
+    return value
+
+
+def check_text(name: str, value: object) -> None:
+    """Raise ``TypeError`` or ``ValueError`` unless it is a str of at most 255 bytes."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {_type(value)}")
+    size = len(utf8(name, value))
+    if size > LONGEST_TEXT:
+        raise ValueError(
+            f"{name} {value[:30]!r}… has {size} bytes; at most {LONGEST_TEXT} are allowed"
+        )
+
+
+def _text(name: str, value: str | None) -> str | None:
+    if value is not None:
+        check_text(name, value)
+    return value
+
+
+def _milliseconds(seconds: float) -> str:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise TypeError(f"expiration must be a number of seconds, not {_type(seconds)}")
+    if not isfinite(seconds) or not 0 <= seconds <= LONGEST_EXPIRATION:
+        raise ValueError(
+            f"expiration must be between 0 and {LONGEST_EXPIRATION} seconds, not {seconds}"
+        )
+    return str(max(round(seconds * 1000), int(seconds > 0)))
+
+
+def _priority(priority: int) -> int:
+    if not isinstance(priority, int) or isinstance(priority, bool):
+        raise TypeError(f"priority must be an int, not {_type(priority)}")
+    if not 0 <= priority <= HIGHEST_PRIORITY:
+        raise ValueError(f"priority must be between 0 and {HIGHEST_PRIORITY}, not {priority}")
+    return priority
+
+
+def _whole_seconds(timestamp: datetime) -> datetime:
+    if not isinstance(timestamp, datetime):
+        raise TypeError(f"timestamp must be a datetime, not {_type(timestamp)}")
+    if timestamp.utcoffset() is None:
+        raise ValueError(
+            f"timestamp {timestamp} has no time zone, so nobody knows when that is: use "
+            "datetime.now(UTC) or give it a tzinfo"
+        )
+    if timestamp.timestamp() < 0:
+        raise ValueError(f"timestamp {timestamp} is before 1970, which AMQP cannot hold")
+    return timestamp.astimezone(UTC).replace(microsecond=0)
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
