@@ -1,4 +1,4 @@
-"""Put in a suite's root folder: the fixtures of a container, some of which aiormq's archive lacks."""
+"""Put in a suite's root folder: the fixtures of a container, which aiormq's archive lacks."""
 
 import pytest
 from tests.docker_client import ContainerInfo
