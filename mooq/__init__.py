@@ -6,6 +6,7 @@ if TYPE_CHECKING:
     from mooq.client.channel import Channel
     from mooq.client.connect import connect
     from mooq.client.connection import Connection
+    from mooq.client.headers import forwardable_headers
     from mooq.client.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
     from mooq.client.rabbitmq import RabbitMQChannel, RabbitMQConnection
     from mooq.client.recovery import Recovery
@@ -50,6 +51,7 @@ __all__ = [
     "RabbitMQConnection",
     "Recovery",
     "connect",
+    "forwardable_headers",
 ]
 
 _homes = {
@@ -64,6 +66,7 @@ _homes = {
     "RabbitMQConnection": "client.rabbitmq",
     "Recovery": "client.recovery",
     "connect": "client.connect",
+    "forwardable_headers": "client.headers",
 }
 
 

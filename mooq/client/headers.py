@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from mooq.basics.utf8 import utf8
-from mooq.client import json_text
+from mooq.client.properties import whole_seconds
 from mooq.transports.message import HeaderValue
 
 LARGEST_HEADERS = 32 * 1024
-LONGEST_HEADER_NAME = 128  # AMQP 0-9-1 §4.2.5.5; the client cuts off what is longer
+LONGEST_HEADER_NAME = 128  # AMQP 0-9-1 §4.2.5.5; clients cut off what is longer
 LARGEST_INTEGER = 2**63 - 1
+LARGEST_DECIMAL = 2**31 - 1  # some clients read the 32 bits with a sign and some without
+MOST_DECIMAL_PLACES = 255
 RESERVED_HEADERS = frozenset(
     ["CC", "BCC", "x-death"]
     + [
@@ -20,30 +26,30 @@ RESERVED_HEADERS = frozenset(
         for what in ("exchange", "queue", "reason")
     ]
 )
+ADDED_HEADERS = RESERVED_HEADERS | {"x-delivery-count", "x-acquired-count"}
 
 
-def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] | None:
+def check_headers(headers: Mapping[str, HeaderValue]) -> dict[str, Any]:
     """Return a copy of the headers, or raise ``TypeError`` or ``ValueError`` naming what is wrong.
 
-    Names are str of at most 128 bytes; values None, bool, int of 64 bits, str, and lists and
-    dicts of these; 32 KiB as JSON, well inside the one AMQP frame that must hold them. No float:
-    the client sends single precision, so 0.1 would arrive as another number. Neither ``CC``
-    nor ``BCC``, by which RabbitMQ routes elsewhere too, nor ``x-death`` and its kin, which it
-    writes itself.
+    Names are str of at most 128 bytes; values None, bool, int of 64 bits, finite float, str, bytes,
+    datetime with a time zone (whole seconds are kept), Decimal that is not negative and has 31 bits
+    without its point, and lists and dicts of these; 32 KiB as JSON, well inside the one AMQP frame
+    that must hold them.
+    Neither ``CC`` nor ``BCC``, by which RabbitMQ routes elsewhere too, nor ``x-death`` and its kin,
+    which it writes itself: :func:`~mooq.forwardable_headers` leaves them out.
     """
-    if headers is None:
-        return None
     if not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
     for name in RESERVED_HEADERS & headers.keys():
         raise ValueError(
             f"header {name!r} has a meaning to RabbitMQ, which would change or re-route the "
-            "message; choose another name"
+            "message; choose another name, or pass headers that were received through "
+            "mooq.forwardable_headers()"
         )
     try:
         checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
-        text = json_text.write(checked, "headers")
-        plain: dict[str, Any] = json_text.read(text.encode())  # of an enum, say, its value
+        text = json.dumps(checked, default=_as_text, ensure_ascii=False, separators=(",", ":"))
     except RecursionError:
         raise ValueError("headers are nested too deeply; flatten them") from None
     size = len(text.encode())
@@ -52,7 +58,20 @@ def check_headers(headers: Mapping[str, HeaderValue] | None) -> dict[str, Any] |
             f"headers have {size} bytes as JSON; at most {LARGEST_HEADERS} are allowed: put it "
             "into msg"
         )
-    return plain
+    return checked
+
+
+def forwardable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return headers that were received without those that a broker added or acts on.
+
+    These are ``CC``, ``BCC``, ``x-death`` and its kin, ``x-delivery-count`` and
+    ``x-acquired-count``. What is left can be published as it is.
+    """
+    return {name: headers[name] for name in headers if name not in ADDED_HEADERS}
+
+
+def _as_text(value: object) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
 def _check_header_name(name: object) -> str:
@@ -66,20 +85,49 @@ def _check_header_name(name: object) -> str:
 
 
 def _check_header(name: str, value: object) -> Any:
-    if isinstance(value, str):
-        utf8(f"header {name!r}", value)
-        return value
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        utf8(f"header {name!r}", value)
+        return str.__str__(value)  # of an enum, its value
+    if isinstance(value, int | float | Decimal):
+        return _check_number(name, value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, datetime):
+        return whole_seconds(f"header {name!r} holds", value)
+    if isinstance(value, Mapping):
+        return {_check_header_name(key): _check_header(name, value[key]) for key in value}
+    if isinstance(value, Sequence):
+        return [_check_header(name, item) for item in value]
+    raise TypeError(
+        f"header {name!r} holds a {type(value).__name__}; allowed are None, bool, int, float, str, "
+        "bytes, datetime, Decimal, and lists and dicts of these"
+    )
+
+
+def _check_number(name: str, value: float | Decimal) -> float | Decimal:
+    if isinstance(value, Decimal):
+        return _check_decimal(name, value)
     if isinstance(value, int):
         if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
             raise ValueError(f"header {name!r} holds {value}; AMQP integers have 64 bits")
-        return value
-    if isinstance(value, Mapping):
-        return {_check_header_name(key): _check_header(name, value[key]) for key in value}
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray, memoryview)):
-        return [_check_header(name, item) for item in value]
-    raise TypeError(
-        f"header {name!r} holds a {type(value).__name__}; allowed are None, bool, int, str, and "
-        "lists and dicts of these"
-    )
+        return int(value)
+    if not isfinite(value):
+        raise ValueError(f"header {name!r} holds {value}; use a finite number or None")
+    return float(value)
+
+
+def _check_decimal(name: str, value: Decimal) -> Decimal:
+    exponent = value.as_tuple().exponent
+    if (
+        not isinstance(exponent, int)  # it is NaN or infinite
+        or exponent < -MOST_DECIMAL_PLACES
+        or not 0 <= value.scaleb(max(-exponent, 0)) <= LARGEST_DECIMAL
+    ):
+        raise ValueError(
+            f"header {name!r} holds {value}; an AMQP decimal is not negative, has at most "
+            f"{MOST_DECIMAL_PLACES} places, and is at most {LARGEST_DECIMAL} without its point: "
+            "use a str"
+        )
+    return value

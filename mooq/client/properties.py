@@ -52,7 +52,7 @@ def check_properties(
         None if expiration is None else _milliseconds(expiration),
         None if priority is None else _priority(priority),
         _text("type", type),
-        None if timestamp is None else _whole_seconds(timestamp),
+        None if timestamp is None else _timestamp(timestamp),
         _text("user_id", user_id),
         _text("app_id", app_id),
     )
@@ -124,17 +124,22 @@ def _priority(priority: int) -> int:
     return priority
 
 
-def _whole_seconds(timestamp: datetime) -> datetime:
+def _timestamp(timestamp: datetime) -> datetime:
     if not isinstance(timestamp, datetime):
         raise TypeError(f"timestamp must be a datetime, not {_type(timestamp)}")
-    if timestamp.utcoffset() is None:
+    return whole_seconds("timestamp is", timestamp)
+
+
+def whole_seconds(what_is: str, time: datetime) -> datetime:
+    """Return a time as AMQP can hold it, in UTC; ``what_is`` begins a ``ValueError``."""
+    if time.utcoffset() is None:
         raise ValueError(
-            f"timestamp {timestamp} has no time zone, so nobody knows when that is: use "
+            f"{what_is} {time}, which has no time zone, so nobody knows when that is: use "
             "datetime.now(UTC) or give it a tzinfo"
         )
-    if timestamp.timestamp() < 0:
-        raise ValueError(f"timestamp {timestamp} is before 1970, which AMQP cannot hold")
-    return timestamp.astimezone(UTC).replace(microsecond=0)
+    if time.timestamp() < 0:
+        raise ValueError(f"{what_is} {time}, which is before 1970: AMQP cannot hold that")
+    return time.astimezone(UTC).replace(microsecond=0)
 
 
 def _type(value: object) -> str:

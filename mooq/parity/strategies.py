@@ -75,7 +75,8 @@ EXTRAS: list[dict[str, Any]] = [
     *({"msg": msg} for msg in ([1, {"a": None}], "é", 0.5, *UNWRITABLE)),
     *({"message_id": one} for one in ("one", "two", "")),
     {"headers": {"h": [1, {"n": None}]}},
-    {"headers": {"h": 0.5}},
+    {"headers": {"h": 0.1, "b": b"\xff"}},
+    {"headers": {"h": {1}}},
     {"headers": {"CC": []}},
     *({"properties": properties} for properties in PROPERTIES),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from itertools import count
 from os import urandom
@@ -16,7 +17,8 @@ LONGEST_ID = 255
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
 HeaderValue: TypeAlias = (
-    "bool | int | str | Sequence[HeaderValue] | Mapping[str, HeaderValue] | None"
+    "bool | int | float | str | bytes | datetime | Decimal | Sequence[HeaderValue] | "
+    "Mapping[str, HeaderValue] | None"
 )
 Headers: TypeAlias = Mapping[str, HeaderValue]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import aio_pika
@@ -98,6 +99,49 @@ async def test_properties_of_a_foreign_publisher_are_given_to_the_callback(
     assert message["msg"] == message["body"] == b"\x00"
     assert message["content_type"] == "image/png"
     assert message["user_id"] is None
+
+
+HEADERS: dict[str, Any] = {
+    "float": 0.1,
+    "nested": [{"bytes": b"\x00\xff", "again": [SENT, None, True]}],
+    "decimal": Decimal("1.50"),
+    "large": 2**62,
+    "text": "é",
+}
+
+
+async def test_headers_come_back_as_they_were_given(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="", routing_key="q", msg=1, headers=HEADERS)
+    assert (await chan.get("q"))["headers"] == HEADERS
+
+
+async def test_headers_reach_a_foreign_consumer(
+    conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
+) -> None:
+    await make_queue(conn, "q")
+    await chan.publish(exchange_name="", routing_key="q", msg=1, headers=HEADERS)
+    got = await (await peer.get_queue("q")).get(no_ack=True)
+    assert got.headers == HEADERS
+
+
+async def test_headers_of_a_dead_letter_can_be_sent_on(
+    conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
+) -> None:
+    await make_queue(conn, "dead")
+    await peer.declare_queue(
+        "q", arguments={"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    )
+    await chan.publish(exchange_name="", routing_key="q", msg=1, headers=HEADERS, expiration=0.01)
+    message = await chan.get("dead", timeout=30)
+    assert message["headers"].keys() > HEADERS.keys()
+    with pytest.raises(ValueError, match=r"mooq\.forwardable_headers\(\)"):
+        await chan.publish(exchange_name="", routing_key="dead", msg=2, headers=message["headers"])
+    kept = mooq.forwardable_headers(message["headers"])
+    await chan.publish(exchange_name="", routing_key="dead", msg=2, headers=kept)
+    assert (await chan.get("dead"))["headers"] == kept == HEADERS
 
 
 @pytest.mark.parametrize(

@@ -153,13 +153,13 @@ async def publishing(channel: mooq.Channel) -> None:
         msg=1,
         routing_key="a.b",
         mandatory=True,
-        headers={"str": "s", "int": 1, "list": [True, None], "dict": {"in": ("tuple",)}},
+        headers={"str": "s", "int": 1, "list": [True, None, 0.5], "dict": {"in": (b"",)}},
         message_id="mine",
         timeout=0.5,
     )
 
     await channel.publish("e", 1)  # type: ignore[call-arg, arg-type]
-    await channel.publish(exchange_name="e", msg=1, headers={"float": 0.1})  # type: ignore[dict-item]
+    await channel.publish(exchange_name="e", msg=1, headers={"a": object()})  # type: ignore[dict-item]
     await channel.publish(exchange_name="e", msg=1, routing_key=None)  # type: ignore[arg-type]
 
 

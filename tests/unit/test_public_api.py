@@ -28,7 +28,7 @@ def test_the_public_names_are_these() -> None:
         "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
         "InMemoryConnection IncomingMessage MessageUnroutable MooqError NothingToConsume "
         "PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection Recovery "
-        "connect"
+        "connect forwardable_headers"
     )
 
 

@@ -11,14 +11,14 @@ import asyncio
 import aiormq
 from aiormq.abc import ConfirmationFrameType
 from aiormq.exceptions import DeliveryError
-from pamqp import frame as amqp
 from pamqp.commands import Basic
-from pamqp.header import ContentHeader
 
-from mooq.transports.message import NO_PROPERTIES, Message
+from mooq.amqp.frames import content_parts
+from mooq.amqp.methods import BASIC_PUBLISH
+from mooq.broker.message import Message as BrokerMessage
+from mooq.transports.broker_messages import ClientProperties
+from mooq.transports.message import Message
 from mooq.transports.rabbit.writing import WritingChannel
-
-PERSISTENT, TRANSIENT = 2, 1
 
 
 class ConfirmingChannel(WritingChannel):
@@ -36,7 +36,7 @@ class ConfirmingChannel(WritingChannel):
         """
         if self.is_closed:
             raise aiormq.ChannelInvalidStateError(f"{self!r} closed")
-        self._unwritten.append(self._marshal_message(message, mandatory))
+        self._unwritten.append(self._encoded(message, mandatory))
         self.delivery_tag += 1  # RabbitMQ counts as well
         confirm = self.confirmations[self.delivery_tag] = self.loop.create_future()
         if mandatory and message.message_id is not None:
@@ -47,25 +47,18 @@ class ConfirmingChannel(WritingChannel):
             self._write_soon()
         return confirm
 
-    def _marshal_message(self, message: Message, mandatory: bool) -> bytes:
-        method = Basic.Publish(
-            exchange=message.exchange, routing_key=message.routing_key, mandatory=mandatory
+    def _encoded(self, message: Message, mandatory: bool) -> bytes:
+        """Return a publish as frames, by mooq's codec: pamqp has no double and no bytes."""
+        payload = BASIC_PUBLISH.encode(0, message.exchange, message.routing_key, mandatory, False)
+        frames = content_parts(
+            self.number,
+            payload,
+            BrokerMessage(
+                message.body, message.exchange, message.routing_key, ClientProperties(message)
+            ),
+            self.connection.connection_tune.frame_max,
         )
-        properties = Basic.Properties(
-            content_type=message.content_type,
-            delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
-            headers=message.headers,  # type: ignore[arg-type]
-            message_id=message.message_id,
-            content_encoding=message.content_encoding,
-        )
-        if message.properties is not NO_PROPERTIES:
-            values = message.properties._asdict()
-            properties.message_type = values.pop("type")
-            for name, value in values.items():
-                setattr(properties, name, value)
-        header = ContentHeader(properties=properties, body_size=len(message.body))
-        body = [amqp.marshal(part, self.number) for part in self._split_body(message.body)]
-        return b"".join((self._marshal(method), amqp.marshal(header, self.number), *body))
+        return b"".join(frames)
 
     def _expect_return(self, message_id: str, number: int, confirm: asyncio.Future[None]) -> None:
         """Let aiormq find the message by its id, should RabbitMQ return it."""

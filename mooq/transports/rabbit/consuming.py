@@ -10,11 +10,11 @@ from typing import Any
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 
+from mooq.broker.message import PERSISTENT
 from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver
 from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
-from mooq.transports.rabbit.confirming import PERSISTENT
 from mooq.transports.rabbit.connection_pair import Wires, in_time
 from mooq.transports.rabbit.settling import SettlingChannel
 

@@ -1,0 +1,121 @@
+"""A message of mooq's as the broker's rules and the codec know it, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from mooq.broker.message import FLAGS, HAS_HEADERS, PERSISTENT, PROPERTY_NAMES, Properties
+from mooq.broker.message import Message as BrokerMessage
+from mooq.broker.values import AmqpDecimal, Table, Timestamp
+from mooq.transports.message import NO_PROPERTIES, Message, MessageProperties
+
+TRANSIENT = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+USUAL = Message(b"", "", "")[6:]
+"""Persistence, content encoding and properties of a message that was given none."""
+BEYOND = sum(FLAGS[name] for name in MessageProperties._fields)
+"""The flags of the properties that only applications and brokers give a meaning to."""
+USUAL_FLAGS = FLAGS["content_type"] | FLAGS["delivery_mode"] | FLAGS["message_id"]
+
+
+class ClientProperties(Properties):
+    """The properties of a message of mooq's, made only if the broker asks for them."""
+
+    __slots__ = ("original",)
+
+    def __init__(self, original: Message) -> None:
+        self.original: Message = original
+        self.flags: int = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
+        if (
+            original[6:] != USUAL  # as of nearly every message
+            or original.message_id is None
+            or original.content_type is None
+        ):
+            self._fill()
+            self.flags = sum(FLAGS[one] for one in PROPERTY_NAMES if getattr(self, one) is not None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in PROPERTY_NAMES:
+            raise AttributeError(name)
+        self._fill()
+        return getattr(self, name)
+
+    def _fill(self) -> None:
+        for name in PROPERTY_NAMES:
+            setattr(self, name, None)
+        original = self.original
+        self.content_type: str | None = original.content_type
+        self.content_encoding: str | None = original.content_encoding
+        self.headers: Table | None = _wire_table(original.headers)
+        self.delivery_mode: int | None = PERSISTENT if original.persistent else TRANSIENT
+        self.message_id: str | None = original.message_id
+        properties = original.properties
+        if properties is not NO_PROPERTIES:
+            for name, value in properties._asdict().items():
+                setattr(self, name, value)
+            if properties.timestamp is not None:
+                self.timestamp: int | None = Timestamp(properties.timestamp.timestamp())
+
+
+def message_of(message: BrokerMessage) -> Message:
+    """Return a message of the broker's in mooq's terms."""
+    properties = message.properties
+    if type(properties) is ClientProperties:
+        return properties.original
+    headers = properties.headers
+    return Message(
+        message.body,
+        message.exchange,
+        message.routing_key,
+        properties.message_id,
+        properties.content_type,
+        None if headers is None else {name: plain(headers[name]) for name in headers},
+        properties.delivery_mode == PERSISTENT,
+        properties.content_encoding,
+        NO_PROPERTIES if not properties.flags & BEYOND else _beyond(properties),
+    )
+
+
+def _beyond(properties: Properties) -> MessageProperties:
+    values = {name: getattr(properties, name) for name in MessageProperties._fields}
+    if values["timestamp"] is not None:
+        values["timestamp"] = plain(Timestamp(values["timestamp"]))
+    return MessageProperties(**values)
+
+
+def plain(value: Any) -> Any:
+    """Return a field value as aiormq gives it: plain numbers, datetimes, decimals."""
+    if isinstance(value, Timestamp):
+        return EPOCH + timedelta(seconds=int(value))
+    if isinstance(value, bool) or value is None or type(value) in (int, str, float, bytes):
+        return value
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, AmqpDecimal):
+        return Decimal(value.value).scaleb(-value.scale)
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, int):
+        return int(value)
+    return float(value) if isinstance(value, float) else bytes(value)
+
+
+def _wire_table(headers: Mapping[str, Any] | None) -> Table | None:
+    return None if headers is None else {name: _wire(headers[name]) for name in headers}
+
+
+def _wire(value: Any) -> Any:
+    """Return a plain value as AMQP has it; the opposite of :func:`plain`."""
+    if isinstance(value, datetime):
+        return Timestamp(value.timestamp())
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        assert isinstance(exponent, int)  # it is finite
+        scale = max(-exponent, 0)
+        return AmqpDecimal(scale, int(value.scaleb(scale)))
+    if isinstance(value, Mapping):
+        return _wire_table(value)
+    return [_wire(one) for one in value] if isinstance(value, list) else value
