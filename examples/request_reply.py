@@ -13,17 +13,17 @@ import mooq
 
 
 async def serve_squares(conn: mooq.Connection) -> None:
-    """Set up the service: it answers each request to whoever asked."""
+    """Set up the service: it answers each request to the queue that the request names."""
     chan = await conn.create_channel()
-    await chan.register_producer(exchange_name="replies", exchange_type="direct")
 
     async def square(request: mooq.IncomingMessage) -> None:
-        await chan.publish(
-            exchange_name="replies",
-            routing_key=request["headers"]["reply_to"],
-            msg=request["msg"] ** 2,
-            headers={"request_id": request["headers"]["request_id"]},
-        )
+        if request["reply_to"]:
+            await chan.publish(
+                exchange_name="",  # the default exchange: by the name of a queue
+                routing_key=request["reply_to"],
+                msg=request["msg"] ** 2,
+                correlation_id=request["correlation_id"],
+            )
 
     await chan.register_consumer(
         "squares", ["square"], exchange_name="requests", exchange_type="direct", callback=square
@@ -35,7 +35,7 @@ class Client:
 
     def __init__(self, chan: mooq.Channel) -> None:
         self._chan = chan
-        self._name = uuid4().hex
+        self._replies = ""
         self._waiting: dict[str, asyncio.Future[int]] = {}
 
     @classmethod
@@ -43,11 +43,8 @@ class Client:
         """Return a client that hears replies on a queue of its own."""
         client = cls(await conn.create_channel())
         await client._chan.register_producer(exchange_name="requests", exchange_type="direct")
-        await client._chan.register_consumer(
-            routing_keys=client._name,
-            exchange_name="replies",
-            exchange_type="direct",
-            callback=client._hear,
+        client._replies = await client._chan.register_consumer(
+            exchange_name="replies", exchange_type="fanout", callback=client._hear
         )
         return client
 
@@ -60,7 +57,8 @@ class Client:
                 exchange_name="requests",
                 routing_key="square",
                 msg=number,
-                headers={"reply_to": self._name, "request_id": request_id},
+                reply_to=self._replies,
+                correlation_id=request_id,
                 mandatory=True,
             )
             return await asyncio.wait_for(reply, timeout)
@@ -68,7 +66,7 @@ class Client:
             del self._waiting[request_id]
 
     async def _hear(self, reply: mooq.IncomingMessage) -> None:
-        waiting = self._waiting.get(reply["headers"]["request_id"])
+        waiting = self._waiting.get(reply["correlation_id"] or "")
         if waiting is not None and not waiting.done():  # a late one, or a repeat, helps nobody
             waiting.set_result(reply["msg"])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import aio_pika
 import pytest
 from request_reply import Client, serve_squares
 
@@ -31,6 +32,18 @@ async def service(mooq_connect):
 
 async def test_each_request_gets_its_own_reply(client, service):
     assert await asyncio.gather(client.square(2), client.square(3)) == [4, 9]
+
+
+async def test_a_client_on_aio_pika_gets_its_reply(service, mooq_broker):
+    async with await aio_pika.connect(mooq_broker.url) as connection:
+        channel = await connection.channel()
+        replies = await channel.declare_queue(exclusive=True)
+        exchange = await channel.get_exchange("requests")
+        request = aio_pika.Message(b"4", reply_to=replies.name, correlation_id="mine")
+        await exchange.publish(request, "square")
+        async with replies.iterator(timeout=30) as arriving:
+            reply = await anext(arriving)
+    assert (reply.body, reply.correlation_id) == (b"16", "mine")
 
 
 async def test_a_request_is_refused_at_once_when_nobody_serves(client):
