@@ -20,12 +20,15 @@ extensions = [
 nitpicky = True  # a name that leads nowhere is a warning, and warnings are errors
 nitpick_ignore_regex = [
     # Python's own documentation is on another machine, which a build need not reach.
-    (r"py:.*", r"_?(asyncio|collections|typing|types|datetime|enum|contextlib|pytest|ssl)\..*"),
+    (
+        r"py:.*",
+        r"_?(asyncio|collections|typing|types|datetime|decimal|enum|contextlib|pytest|ssl)\..*",
+    ),
     (r"py:.*", r"[A-Z]\w*(Error|Exception|Group|Context|Protocol)|optional|SupportsIndex"),
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
     (
         r"py:.*",
-        r"Callback|Headers|HeaderValue|TypeAliasForwardRef|mooq\.(transports\.message\.HeaderValue|basics\.address\.(Where|URL|Secret))",
+        r"Callback|Headers|HeaderValue|MessageProperties|datetime|Decimal|TypeAliasForwardRef|mooq\.(transports\.message\.HeaderValue|basics\.address\.(Where|URL|Secret))",
     ),
     (
         r"py:.*",

@@ -224,7 +224,7 @@ class Channel(Lifetime):
             user_id,
             app_id,
         )
-        is_usual = properties == USUAL
+        is_usual = persistent is True and properties == USUAL
         message = Message(
             encode(msg) if is_usual else encode_as(msg, content_type, content_encoding),
             check_exchange_name(exchange_name),

@@ -249,9 +249,7 @@ async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_c
     assert mock.await_args.args[0]["msg"] == "m"
 
 
-async def test_a_callback_is_given_a_plain_dict_of_six(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_a_callback_is_given_a_plain_dict(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = Inbox()
     await chan.register_consumer(
         "q", "k", exchange_name="log", exchange_type="direct", callback=inbox
@@ -269,6 +267,18 @@ async def test_a_callback_is_given_a_plain_dict_of_six(
             "redelivered": False,
             "headers": {"h": 1},
             "message_id": "me",
+            "body": b'{"a":[1]}',
+            "content_type": "application/json",
+            "content_encoding": None,
+            "persistent": True,
+            "correlation_id": None,
+            "reply_to": None,
+            "expiration": None,
+            "priority": None,
+            "type": None,
+            "timestamp": None,
+            "user_id": None,
+            "app_id": None,
         }
     ]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
 
 import mooq
@@ -98,8 +100,16 @@ WRONG: list[tuple[str, Call]] = [
     ("publish with a number for an id", publish(message_id=5)),
     ("publish with half a character for an id", publish(message_id="\ud800")),
     ("publish with a list of headers", publish(headers=[("a", 1)])),
-    ("publish with a header of 1.5", publish(headers={"a": 1.5})),
-    ("publish with a header of bytes", publish(headers={"a": b"x"})),
+    ("publish with a header that is no number", publish(headers={"a": float("nan")})),
+    ("publish with a negative decimal", publish(headers={"a": Decimal(-1)})),
+    ("publish with half a user id", publish(user_id="\ud800")),
+    ("publish as somebody else", publish(user_id="somebody")),
+    ("publish with an expiration before now", publish(expiration=-1)),
+    ("publish with a priority of 256", publish(priority=256)),
+    ("publish with a time of nowhere", publish(timestamp=datetime(2026, 1, 1))),
+    ("publish text as an image", publish(msg="x", content_type="image/png")),
+    ("publish in no charset", publish(msg="x", content_type="text/plain; charset=x-none")),
+    ("publish with a persistence of 1", publish(persistent=1)),
     ("publish with a header in a header of a set", publish(headers={"a": [{"b": {1}}]})),
     ("publish with a large integer", publish(headers={"a": 2**63})),
     ("publish with a small integer", publish(headers={"a": -(2**63) - 1})),
