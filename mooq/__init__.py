@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from mooq.client.connection import Connection
     from mooq.client.headers import forwardable_headers
     from mooq.client.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
+    from mooq.client.queue_arguments import queue_arguments
     from mooq.client.rabbitmq import RabbitMQChannel, RabbitMQConnection
     from mooq.client.recovery import Recovery
     from mooq.errors import (
@@ -52,6 +53,7 @@ __all__ = [
     "Recovery",
     "connect",
     "forwardable_headers",
+    "queue_arguments",
 ]
 
 _homes = {
@@ -67,6 +69,7 @@ _homes = {
     "Recovery": "client.recovery",
     "connect": "client.connect",
     "forwardable_headers": "client.headers",
+    "queue_arguments": "client.queue_arguments",
 }
 
 

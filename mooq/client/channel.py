@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Never, TypeVar
+from typing import Any, Never, TypeVar
 
 from mooq.client import refusals
 from mooq.client.codec import encode, encode_as
 from mooq.client.consumer import Callback, Consumer
+from mooq.client.declaring import Declaring, check_arguments
 from mooq.client.dispatcher import Dispatcher
 from mooq.client.get import Getter
 from mooq.client.headers import check_headers
-from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.properties import USUAL, check_bool, with_properties
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.client.requests import ANSWER_TIMEOUT, Asker, goodbye
-from mooq.client.subscription import Subscription, declare_exchange
-from mooq.errors import (
-    Lost,
-    PublishUnconfirmed,
-    Refused,
-    Unconfirmed,
-)
+from mooq.client.subscription import Source, Subscription
+from mooq.errors import Lost, PublishUnconfirmed, Refused, Unconfirmed
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import (
     Exchange,
@@ -51,7 +46,7 @@ CLOSE_TIMEOUT = 10.0
 _DEFAULT_ROUTING_KEYS = [""]
 
 
-class Channel(Lifetime):
+class Channel(Declaring):
     """A channel of a connection, made by ``connection.create_channel()``.
 
     Its methods may be called concurrently. After :meth:`close`, also by leaving ``async with``,
@@ -69,11 +64,11 @@ class Channel(Lifetime):
         recovery: Recovery = DEFAULT_RECOVERY,
         enter: Callable[[], None] | None = None,
     ) -> None:
+        super().__init__()
         self._internal = internal_chan
         self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
         self._asker = Asker(internal_chan, loop, recover, recovery, enter)
         self._getter = Getter(internal_chan, self._asker)
-        self._producers: dict[Exchange, None] = {}
         self._subscriptions: list[Subscription] = []
         self._is_restoring = False
         self._is_closing = False
@@ -96,15 +91,12 @@ class Channel(Lifetime):
     ) -> None:
         """Declare a durable exchange to publish to; one that exists like this is left as it is.
 
-        ``exchange_type`` is ``"direct"``, ``"fanout"`` or ``"topic"``. Raises
+        ``exchange_type`` is ``"direct"``, ``"fanout"``, ``"topic"`` or ``"headers"``. Raises
         :class:`~mooq.BadExchange` for a name or type that cannot be used, and for an exchange
         that exists with another type (AMQP 0-9-1 §1.7.2.1).
         """
         refuse_positional(positional, "register_producer(exchange_name=…, exchange_type=…)")
-        self._asker.check_open()
-        exchange = Exchange(exchange_name, exchange_type)
-        await self._asker.ask(lambda _: declare_exchange(self._internal, exchange))
-        self._producers[exchange] = None
+        await self.declare_exchange(exchange_name, exchange_type)
 
     async def register_consumer(
         self,
@@ -117,6 +109,8 @@ class Channel(Lifetime):
         prefetch_count: int = 100,
         dead_letter_exchange: str | None = None,
         undecodable_as_bytes: bool = False,
+        queue_arguments: Mapping[str, Any] | None = None,
+        binding_arguments: Mapping[str, Any] | None = None,
     ) -> str:
         """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
 
@@ -132,6 +126,10 @@ class Channel(Lifetime):
         A body that is not what its content type says is a failure too, unless
         ``undecodable_as_bytes`` is True: then ``msg`` is the bytes.
 
+        ``queue_arguments`` are RabbitMQ's for the queue, such as those of
+        :func:`mooq.queue_arguments`; a headers exchange needs ``binding_arguments``, described at
+        :meth:`bind_queue`. :meth:`consume` takes a queue as it is.
+
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists,
         :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
@@ -140,17 +138,44 @@ class Channel(Lifetime):
         """
         self._asker.check_open()
         exchange = Exchange(exchange_name, exchange_type)
+        keys = check_routing_keys(
+            routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
+        )
+        queue = Queue.for_consumer(
+            queue_name, dead_letter_exchange, check_arguments("queue_arguments", queue_arguments)
+        )
+        table = check_arguments("binding_arguments", binding_arguments)
+        source = Source(queue, exchange, keys, table)
+        return await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes)
+
+    async def consume(
+        self,
+        queue_name: str,
+        callback: Callback,
+        *,
+        prefetch_count: int = 100,
+        undecodable_as_bytes: bool = False,
+    ) -> None:
+        """Have ``callback`` awaited for each message of a queue that exists, whatever it is like.
+
+        Nothing is declared or bound. The rest is as in :meth:`register_consumer`. Raises
+        :class:`~mooq.ConsumerQueueNotFound` and :class:`~mooq.BadQueue`, ``TypeError`` and
+        ``ValueError``.
+        """
+        self._asker.check_open()
+        source = Source(Queue(check_queue_name(queue_name)))
+        await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes)
+
+    async def _subscribe(
+        self, source: Source, callback: Callback, prefetch_count: int, undecodable_as_bytes: bool
+    ) -> str:
         subscription = Subscription(
-            exchange,
-            Queue.for_consumer(queue_name, dead_letter_exchange),
-            check_routing_keys(
-                routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
-            ),
+            source,
             check_prefetch_count(prefetch_count),
             Consumer(
                 callback,
                 self._internal,
-                dead_letter_exchange,
+                source.queue.dead_letter_exchange,
                 self._dispatcher.timed_out,
                 check_bool("undecodable_as_bytes", undecodable_as_bytes),
             ),
@@ -282,6 +307,7 @@ class Channel(Lifetime):
         self._asker.check_open()
         check_queue_name(queue_name)
         await self._asker.ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
+        self._forget_queue(queue_name)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
         """End the channel's consumers and the channel; closing again does nothing.
@@ -330,21 +356,11 @@ class Channel(Lifetime):
 
     def report_of_loss(self) -> str:
         """Return why the broker closed the channel of the consumers, for the log."""
-        reason, address = self._internal.closed_by, self._internal.address
-        text = "" if reason is None else f" [{reason.text}]"
-        if not refusals.is_consumer_timeout(reason):
-            return f"the broker closed a channel to {address}; its consumers begin again{text}"
         running = self._dispatcher.running_on(self._internal)
-        if not running:
-            return (
-                f"messages of a channel to {address} waited for process_events() longer than the "
-                f"broker's consumer_timeout, so it closed the channel and requeued them{text}"
-            )
-        return (
-            f"callback {running[0].name} has held a message of queue {running[0].queue_name!r} at "
-            f"{address} for longer than the broker's consumer_timeout, so the broker closed the "
-            "channel and requeued the message; it is not begun again while the callback runs. "
-            f"Make the callback shorter, or raise consumer_timeout{text}"
+        return refusals.report_of_loss(
+            self._internal.closed_by,
+            self._internal.address,
+            (running[0].name, running[0].queue_name) if running else None,
         )
 
     def wake(self) -> None:
@@ -364,8 +380,7 @@ class Channel(Lifetime):
         """Open again after a loss, and register anew what was registered."""
         self._is_restoring = True  # until all of it is: an attempt may be lost half-way
         await self._internal.open()
-        for exchange in self._producers:
-            await declare_exchange(self._internal, exchange)
+        await self._declare_anew()
         for subscription in self._subscriptions:
             if subscription.tag is not None:
                 await subscription.begin_again(self._internal, self._dispatcher)

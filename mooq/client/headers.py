@@ -48,7 +48,7 @@ def check_headers(headers: Mapping[str, HeaderValue]) -> dict[str, Any]:
             "mooq.forwardable_headers()"
         )
     try:
-        checked = {_check_header_name(name): _check_header(name, headers[name]) for name in headers}
+        checked = check_table("header", headers)
         text = json.dumps(checked, default=_as_text, ensure_ascii=False, separators=(",", ":"))
     except RecursionError:
         raise ValueError("headers are nested too deeply; flatten them") from None
@@ -74,51 +74,63 @@ def _as_text(value: object) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
-def _check_header_name(name: object) -> str:
+def check_table(noun: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a table of AMQP's, of plain values; ``noun`` is what errors call a field.
+
+    Raises ``TypeError`` and ``ValueError``, and ``RecursionError`` for one that holds itself.
+    """
+    return {
+        _check_name(noun, name): _check_value(f"{noun} {name!r}", table[name]) for name in table
+    }
+
+
+def _check_name(noun: str, name: object) -> str:
     if not isinstance(name, str):
-        raise TypeError(f"header name {name!r} must be a str, not {type(name).__name__}")
-    if len(utf8("header name", name)) > LONGEST_HEADER_NAME:
+        raise TypeError(f"{noun} name {name!r} must be a str, not {type(name).__name__}")
+    if len(utf8(f"{noun} name", name)) > LONGEST_HEADER_NAME:
         raise ValueError(
-            f"header name {name[:30]!r}… is too long; at most {LONGEST_HEADER_NAME} bytes"
+            f"{noun} name {name[:30]!r}… is too long; at most {LONGEST_HEADER_NAME} bytes"
         )
     return name
 
 
-def _check_header(name: str, value: object) -> Any:
+def _check_value(place: str, value: object) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        utf8(f"header {name!r}", value)
+        utf8(place, value)
         return str.__str__(value)  # of an enum, its value
     if isinstance(value, int | float | Decimal):
-        return _check_number(name, value)
+        return _check_number(place, value)
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if isinstance(value, datetime):
-        return whole_seconds(f"header {name!r} holds", value)
+        return whole_seconds(f"{place} holds", value)
     if isinstance(value, Mapping):
-        return {_check_header_name(key): _check_header(name, value[key]) for key in value}
+        return {
+            _check_name(place.split()[0], key): _check_value(place, value[key]) for key in value
+        }
     if isinstance(value, Sequence):
-        return [_check_header(name, item) for item in value]
+        return [_check_value(place, item) for item in value]
     raise TypeError(
-        f"header {name!r} holds a {type(value).__name__}; allowed are None, bool, int, float, str, "
+        f"{place} holds a {type(value).__name__}; allowed are None, bool, int, float, str, "
         "bytes, datetime, Decimal, and lists and dicts of these"
     )
 
 
-def _check_number(name: str, value: float | Decimal) -> float | Decimal:
+def _check_number(place: str, value: float | Decimal) -> float | Decimal:
     if isinstance(value, Decimal):
-        return _check_decimal(name, value)
+        return _check_decimal(place, value)
     if isinstance(value, int):
         if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-            raise ValueError(f"header {name!r} holds {value}; AMQP integers have 64 bits")
+            raise ValueError(f"{place} holds {value}; AMQP integers have 64 bits")
         return int(value)
     if not isfinite(value):
-        raise ValueError(f"header {name!r} holds {value}; use a finite number or None")
+        raise ValueError(f"{place} holds {value}; use a finite number or None")
     return float(value)
 
 
-def _check_decimal(name: str, value: Decimal) -> Decimal:
+def _check_decimal(place: str, value: Decimal) -> Decimal:
     exponent = value.as_tuple().exponent
     if (
         not isinstance(exponent, int)  # it is NaN or infinite
@@ -126,7 +138,7 @@ def _check_decimal(name: str, value: Decimal) -> Decimal:
         or not 0 <= value.scaleb(max(-exponent, 0)) <= LARGEST_DECIMAL
     ):
         raise ValueError(
-            f"header {name!r} holds {value}; an AMQP decimal is not negative, has at most "
+            f"{place} holds {value}; an AMQP decimal is not negative, has at most "
             f"{MOST_DECIMAL_PLACES} places, and is at most {LARGEST_DECIMAL} without its point: "
             "use a str"
         )

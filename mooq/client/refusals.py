@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mooq.basics.address import Address
 from mooq.errors import (
     BadExchange,
@@ -15,6 +17,9 @@ from mooq.errors import (
     Refused,
 )
 
+_INEQUIVALENT = re.compile(
+    r"inequivalent arg '([^']+)' for \w+ .*: received (.+?) but current is (.+)$", re.DOTALL
+)
 OWN_CHANNELS = 1  # of a connection: on RabbitMQ, the one to declare and ask on
 
 
@@ -35,6 +40,8 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
         return ValueError(
             f"user_id must be the user of the connection to {address}, or left out [{refused.text}]"
         )
+    if refused.code == Refused.PRECONDITION_FAILED and "inequivalent arg" not in refused.text:
+        return BadExchange(f"{place} cannot be like this: mend its arguments [{refused.text}]")
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadExchange(
             f"{place} exists already, but not like this: {_mend_exchange(refused)} [{refused.text}]"
@@ -63,11 +70,22 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
         return BadQueue(
             f"{place} is exclusive to another connection: use another name [{refused.text}]"
         )
+    if refused.code == Refused.PRECONDITION_FAILED and "inequivalent arg" not in refused.text:
+        return BadQueue(f"{place} cannot be like this: mend its arguments [{refused.text}]")
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadQueue(
             f"{place} exists already, but not like this: {_mend_queue(refused)} [{refused.text}]"
         )
     return _of_any(refused, place, BadQueue)
+
+
+def of_binding(
+    refused: Refused, queue_name: str, exchange_name: str, address: Address
+) -> MooqError | ValueError:
+    """Return why a queue could not be bound to an exchange."""
+    if "exchange" in refused.text.partition(" in vhost")[0]:
+        return of_exchange(refused, exchange_name, address)
+    return of_queue(refused, queue_name, address)
 
 
 def is_consumer_timeout(refused: Refused | None) -> bool:
@@ -79,16 +97,37 @@ def is_consumer_timeout(refused: Refused | None) -> bool:
     )
 
 
+def report_of_loss(
+    reason: Refused | None, address: Address, running: tuple[str, str] | None
+) -> str:
+    """Return why the broker closed the channel of the consumers, for the log.
+
+    ``running`` are the names of a callback that runs on it and of its queue.
+    """
+    text = "" if reason is None else f" [{reason.text}]"
+    if not is_consumer_timeout(reason):
+        return f"the broker closed a channel to {address}; its consumers begin again{text}"
+    if running is None:
+        return (
+            f"messages of a channel to {address} waited for process_events() longer than the "
+            f"broker's consumer_timeout, so it closed the channel and requeued them{text}"
+        )
+    callback, queue_name = running
+    return (
+        f"callback {callback} has held a message of queue {queue_name!r} at "
+        f"{address} for longer than the broker's consumer_timeout, so the broker closed the "
+        "channel and requeued the message; it is not begun again while the callback runs. "
+        f"Make the callback shorter, or raise consumer_timeout{text}"
+    )
+
+
 def _mend_exchange(refused: Refused) -> str:
     """Return what helps where an exchange exists with other properties."""
     if "inequivalent arg 'type'" in refused.text:
         return "use the type it has, or another name"
-    if "inequivalent arg 'durable'" in refused.text:
-        return (
-            "mooq's exchanges are durable and this one is not; delete it and let mooq declare it, "
-            "or use another name"
-        )
-    return "it has properties that mooq does not declare; delete it, or use another name"
+    return (
+        f"{_difference(refused, 'declare_exchange', 'arguments')}or delete it, or use another name"
+    )
 
 
 def _mend_queue(refused: Refused) -> str:
@@ -99,9 +138,29 @@ def _mend_queue(refused: Refused) -> str:
             "another name"
         )
     return (
-        "it has properties that register_consumer() does not declare; delete it and let mooq "
-        "declare it, or use another name"
+        f"{_difference(refused, 'declare_queue', 'queue_arguments')}or take the queue as it is by "
+        "consume(), or delete it, or use another name"
     )
+
+
+def _difference(refused: Refused, method: str, arguments: str) -> str:
+    """Return which property differs, and the argument that would accept it; "" if unknown."""
+    found = _INEQUIVALENT.search(refused.text)
+    if found is None:
+        return ""
+    name, asked, there = found[1], _value(found[2]), _value(found[3])
+    argument = (
+        f"{name}={there.capitalize()} to {method}()"
+        if there in ("true", "false")
+        else f"{arguments}={{{name!r}: …}}"
+    )
+    return f"its {name} is {there}, and {asked} was asked for: pass {argument}, "
+
+
+def _value(text: str) -> str:
+    """Return a value as RabbitMQ writes it, such as: the value '5' of type 'signedint'."""
+    found = re.search(r"'([^']*)'", text)
+    return found[1] if found else text
 
 
 def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionError:

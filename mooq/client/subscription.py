@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from mooq.client import refusals
 from mooq.client.consumer import Consumer
+from mooq.client.declaring import declare
 from mooq.client.dispatcher import Dispatcher
 from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver, TransportChannel
@@ -17,13 +20,48 @@ from mooq.transports.declarations import Exchange, Queue
 log: logging.Logger = logging.getLogger("mooq.consumers")
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where messages come from: a queue, and an exchange that it is bound to.
+
+    Without an exchange the queue is taken as it is, and nothing is declared.
+    """
+
+    queue: Queue
+    exchange: Exchange | None = None
+    routing_keys: tuple[str, ...] = ()
+    binding_arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    async def check_dead_letters(self, channel: TransportChannel) -> None:
+        """Raise :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that is not there.
+
+        RabbitMQ accepts one that does not exist, and drops what is sent there.
+        """
+        name = self.queue.dead_letter_exchange
+        if name is not None and not await channel.has_exchange(name):
+            raise refusals.missing_dead_letter_exchange(name, channel.address)
+
+    async def declare(self, channel: TransportChannel) -> str:
+        """Declare the queue; return its name. Raises :class:`~mooq.BadQueue`."""
+        if self.exchange is None:
+            return self.queue.name
+        try:
+            return await channel.declare_queue(self.queue)
+        except Refused as refused:
+            raise refusals.of_queue(refused, self.queue.name, channel.address) from refused
+
+    async def bind(self, channel: TransportChannel, queue_name: str) -> None:
+        """Bind the queue. Raises :class:`Refused`."""
+        if self.exchange is not None:
+            for key in self.routing_keys:
+                await channel.bind(queue_name, self.exchange.name, key, self.binding_arguments)
+
+
 @dataclass
 class Subscription:
-    """An exchange, a queue, the keys between them, and the consumer of the queue."""
+    """A source of messages, and the consumer of its queue."""
 
-    exchange: Exchange
-    queue: Queue
-    routing_keys: tuple[str, ...]
+    source: Source
     prefetch_count: int
     consumer: Consumer
     tag: str | None = None
@@ -31,13 +69,11 @@ class Subscription:
     async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
         """Begin for the first time: as :meth:`begin_again`, and refuse a missing dead-letter one.
 
-        RabbitMQ accepts a dead-letter exchange that does not exist, and drops what is sent there.
         Raises :class:`~mooq.ExchangeNotFound` too.
         """
-        await declare_exchange(channel, self.exchange)
-        name = self.queue.dead_letter_exchange
-        if name is not None and not await channel.has_exchange(name):
-            raise refusals.missing_dead_letter_exchange(name, channel.address)
+        if self.source.exchange is not None:
+            await declare(channel, self.source.exchange)
+        await self.source.check_dead_letters(channel)
         return await self.begin_again(channel, dispatcher)
 
     async def begin_again(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
@@ -45,19 +81,16 @@ class Subscription:
 
         Raises :class:`~mooq.BadExchange`, :class:`~mooq.BadQueue`, :class:`Lost`.
         """
-        await declare_exchange(channel, self.exchange)
+        if self.source.exchange is not None:
+            await declare(channel, self.source.exchange)
+        name = await self.source.declare(channel)
         try:
-            name = await channel.declare_queue(self.queue)
-        except Refused as refused:
-            raise refusals.of_queue(refused, self.queue.name, channel.address) from refused
-        try:
-            for key in self.routing_keys:
-                await channel.bind(name, self.exchange.name, key)
+            await self.source.bind(channel, name)
             self.consumer.queue_name = name
             receiver = Receiver(partial(dispatcher.put, self.consumer), self._cancelled)
             self.tag = await channel.consume(name, self.prefetch_count, receiver)
         except Refused as refused:
-            if self.queue.exclusive:
+            if self.source.queue.exclusive:
                 with contextlib.suppress(Refused, Lost):
                     await channel.delete_queue(name)
             raise refusals.of_queue(refused, name, channel.address) from refused
@@ -75,11 +108,3 @@ class Subscription:
             "queue %r was deleted; its consumer is gone until it is registered again",
             self.consumer.queue_name,
         )
-
-
-async def declare_exchange(channel: TransportChannel, exchange: Exchange) -> None:
-    """Make sure of an exchange, or raise :class:`~mooq.BadExchange`."""
-    try:
-        await channel.declare_exchange(exchange)
-    except Refused as refused:
-        raise refusals.of_exchange(refused, exchange.name, channel.address) from refused

@@ -81,6 +81,7 @@ class Consume(Readable):
     prefetch: int = 100
     dead_letters: str | None = None
     does: Behaviour = Succeed()
+    arguments: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, repr=False)

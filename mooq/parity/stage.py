@@ -81,6 +81,7 @@ class Stage:
             dead_letter_exchange=None
             if asked.dead_letters is None
             else self.exchange(asked.dead_letters),
+            queue_arguments=asked.arguments,
         )
         member = Member(asked, channel, beneath.last_subscription(channel))
         self.members[asked.consumer] = member

@@ -49,6 +49,15 @@ queues_and_dead_letters: Pool = pool(
     [(None, "x"), ("q2", None), ("q1", "t"), ("q3", "nobody"), ("amq.q", None), ("b'd", None)],
     14,
 )
+arguments: Pool = pool(
+    [None],
+    [
+        *({"x-max-length": 2}, {"x-max-length": 1, "x-overflow": "reject-publish"}),
+        *({"x-max-priority": 3}, {"x-single-active-consumer": True}),
+        *({"x-message-ttl": -1}, {"x-dead-letter-routing-key": "a.b"}, {"mine": [1, {}]}),
+    ],
+    13,
+)
 prefetches: Pool = pool([100, 1, 2, 1, 3], [0], 15)
 behaviours: Pool = pool(
     [
@@ -114,6 +123,7 @@ def consume(draw: st.DrawFn) -> op.Consume:
         prefetch=draw(prefetches),
         dead_letters=dead_letters,
         does=draw(behaviours),
+        arguments=draw(arguments),
     )
 
 

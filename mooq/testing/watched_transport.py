@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mooq.basics.address import Address
 from mooq.client.dispatcher import Dispatcher
@@ -144,8 +145,14 @@ class WatchedChannel(TransportChannel):
     async def count_ready(self, queue_name: str) -> int | None:
         return await self._channel.count_ready(queue_name)
 
-    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        await self._channel.bind(queue_name, exchange_name, routing_key)
+    async def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        await self._channel.bind(queue_name, exchange_name, routing_key, arguments)
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         with self._watch.publish():

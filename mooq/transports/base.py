@@ -9,8 +9,8 @@ without harm to the channel, and nothing but :meth:`TransportChannel.consume` ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from mooq.basics.address import Address
 from mooq.errors import Refused
@@ -102,7 +102,7 @@ class TransportChannel(ABC):
 
     @abstractmethod
     async def declare_exchange(self, exchange: Exchange) -> None:
-        """Make sure that a durable exchange of this name and type exists."""
+        """Make sure that this exchange exists."""
 
     @abstractmethod
     async def has_exchange(self, exchange_name: str) -> bool:
@@ -125,7 +125,13 @@ class TransportChannel(ABC):
         """
 
     @abstractmethod
-    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+    async def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         """Let messages flow from an exchange to a queue; binding twice is binding once."""
 
     @abstractmethod

@@ -49,7 +49,9 @@ class ClientProperties(Properties):
         original = self.original
         self.content_type: str | None = original.content_type
         self.content_encoding: str | None = original.content_encoding
-        self.headers: Table | None = _wire_table(original.headers)
+        self.headers: Table | None = (
+            None if original.headers is None else wire_table(original.headers)
+        )
         self.delivery_mode: int | None = PERSISTENT if original.persistent else TRANSIENT
         self.message_id: str | None = original.message_id
         properties = original.properties
@@ -103,8 +105,9 @@ def plain(value: Any) -> Any:
     return float(value) if isinstance(value, float) else bytes(value)
 
 
-def _wire_table(headers: Mapping[str, Any] | None) -> Table | None:
-    return None if headers is None else {name: _wire(headers[name]) for name in headers}
+def wire_table(table: Mapping[str, Any]) -> Table:
+    """Return a table of plain values as AMQP has it."""
+    return {name: _wire(table[name]) for name in table}
 
 
 def _wire(value: Any) -> Any:
@@ -117,5 +120,5 @@ def _wire(value: Any) -> Any:
         scale = max(-exponent, 0)
         return AmqpDecimal(scale, int(value.scaleb(scale)))
     if isinstance(value, Mapping):
-        return _wire_table(value)
+        return wire_table(value)
     return [_wire(one) for one in value] if isinstance(value, list) else value

@@ -7,13 +7,15 @@ on every broker: ASCII, at most 127 bytes for an exchange and 255 for a queue or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from mooq.basics.utf8 import utf8
 from mooq.errors import BadExchange, BadQueue
 
-EXCHANGE_TYPES = ("direct", "fanout", "topic")
+EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
+DEAD_LETTER_EXCHANGE = "x-dead-letter-exchange"
 LONGEST_EXCHANGE = 127
 LONGEST_QUEUE = 255
 LONGEST_KEY = 255
@@ -28,10 +30,14 @@ _known_exchanges: set[str] = {""}
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """An exchange to declare. Always durable: RabbitMQ versions differ on transient ones."""
+    """An exchange to declare."""
 
     name: str
     type: str
+    durable: bool = True
+    auto_delete: bool = False
+    internal: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse what RabbitMQ would, with :class:`~mooq.BadExchange`."""
@@ -58,26 +64,49 @@ class Queue:
     durable: bool = True
     exclusive: bool = False
     auto_delete: bool = False
-    dead_letter_exchange: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def dead_letter_exchange(self) -> str | None:
+        """Where its dead letters go, if anywhere."""
+        return self.arguments.get(DEAD_LETTER_EXCHANGE)
 
     @classmethod
-    def for_consumer(cls, name: str | None, dead_letter_exchange: str | None = None) -> Queue:
+    def for_consumer(
+        cls,
+        name: str | None,
+        dead_letter_exchange: str | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Queue:
         """Return the queue that ``register_consumer(queue_name=name)`` declares.
 
         Raises :class:`~mooq.BadQueue` for a name, :class:`~mooq.BadExchange` for a dead-letter
-        exchange, that cannot be used.
+        exchange, that cannot be used, ``ValueError`` for one that is given twice.
         """
+        arguments = dict(arguments or {})
         if dead_letter_exchange is not None:
-            check_exchange_name(dead_letter_exchange)
+            if DEAD_LETTER_EXCHANGE in arguments:
+                raise ValueError(
+                    f"dead_letter_exchange and queue_arguments[{DEAD_LETTER_EXCHANGE!r}] say the "
+                    "same thing; give one of them"
+                )
+            arguments[DEAD_LETTER_EXCHANGE] = dead_letter_exchange
+        if DEAD_LETTER_EXCHANGE in arguments:
+            check_exchange_name(arguments[DEAD_LETTER_EXCHANGE])
         if name is None:
-            return cls("", False, True, True, dead_letter_exchange)
-        check_queue_name(name)
-        if name.startswith(RESERVED):
-            raise BadQueue(
-                f"queue name {name!r} begins with {RESERVED!r}, which RabbitMQ keeps for itself; "
-                "choose another name"
-            )
-        return cls(name, dead_letter_exchange=dead_letter_exchange)
+            return cls("", False, True, True, arguments)
+        return cls(check_new_queue_name(name), arguments=arguments)
+
+
+def check_new_queue_name(name: str) -> str:
+    """Return the name of a queue that may be declared, or raise :class:`~mooq.BadQueue`."""
+    check_queue_name(name)
+    if name.startswith(RESERVED):
+        raise BadQueue(
+            f"queue name {name!r} begins with {RESERVED!r}, which RabbitMQ keeps for itself; "
+            "choose another name"
+        )
+    return name
 
 
 def check_exchange_name(name: str) -> str:
@@ -136,7 +165,8 @@ def check_routing_key(key: str) -> str:
 def check_routing_keys(
     keys: str | Iterable[str], exchange: Exchange, *, is_given: bool = True
 ) -> tuple[str, ...]:
-    """Return the keys to bind with: one for a ``str``, one for a fanout whatever was given.
+    """Return the keys to bind with: one for a ``str``, one for a fanout or a headers exchange
+    whatever was given.
 
     Raises ``TypeError`` or ``ValueError``: no key at all, none given for a topic, a key over 255
     bytes, or a topic key with more than two ``#`` words, which RabbitMQ 4.3 refuses.
@@ -157,7 +187,7 @@ def check_routing_keys(
         checked = tuple(dict.fromkeys(map(check_routing_key, keys)))
     except TypeError as error:
         raise TypeError(f"routing_keys must be a str or an iterable of str: {error}") from None
-    if exchange.type == "fanout":
+    if exchange.type in ("fanout", "headers"):
         return ("",)
     if not checked:
         raise ValueError("routing_keys is empty, so nothing would ever arrive; give a key")

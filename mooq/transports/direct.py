@@ -6,7 +6,7 @@ refusal closes, so that nobody notices.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mooq.broker.broker import Broker as Rules
@@ -23,7 +23,7 @@ from mooq.broker.effects import (
 from mooq.broker.outbox import hand_on
 from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
-from mooq.transports.broker_messages import ClientProperties, message_of
+from mooq.transports.broker_messages import ClientProperties, message_of, wire_table
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 
@@ -144,10 +144,10 @@ class Channel:
             exchange.name,
             exchange.type,
             passive=False,
-            durable=True,
-            auto_delete=False,
-            internal=False,
-            arguments={},
+            durable=exchange.durable,
+            auto_delete=exchange.auto_delete,
+            internal=exchange.internal,
+            arguments=wire_table(exchange.arguments),
         )
 
     def has_exchange(self, name: str) -> bool:
@@ -156,7 +156,6 @@ class Channel:
 
     def declare_queue(self, queue: Queue) -> str:
         """Make sure that a queue exists; return its name."""
-        dead_letters = queue.dead_letter_exchange
         declared = self._ask(
             self.rules.queue_declare,
             queue.name,
@@ -164,7 +163,7 @@ class Channel:
             durable=queue.durable,
             exclusive=queue.exclusive,
             auto_delete=queue.auto_delete,
-            arguments={} if dead_letters is None else {"x-dead-letter-exchange": dead_letters},
+            arguments=wire_table(queue.arguments),
         )
         return str(declared.name)
 
@@ -179,9 +178,16 @@ class Channel:
             return None
         return len(self._ask(host.queue, name, self.rules.connection))
 
-    def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        """Bind a queue to an exchange by a key."""
-        self._ask(self.rules.queue_bind, queue_name, exchange_name, routing_key, {})
+    def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Bind a queue to an exchange by a key, or by arguments."""
+        table = wire_table(arguments or {})
+        self._ask(self.rules.queue_bind, queue_name, exchange_name, routing_key, table)
 
     def publish(self, message: Message, mandatory: bool) -> None:
         """Publish a message; when this returns it is confirmed."""

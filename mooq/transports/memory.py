@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -187,8 +187,14 @@ class MemoryChannel(TransportChannel):
     async def count_ready(self, queue_name: str) -> int | None:
         return self._ask(Channel.count_ready, queue_name)
 
-    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        self._ask(Channel.bind, queue_name, exchange_name, routing_key)
+    async def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._ask(Channel.bind, queue_name, exchange_name, routing_key, arguments)
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         channel = self._channel

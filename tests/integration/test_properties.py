@@ -115,7 +115,9 @@ async def test_headers_come_back_as_they_were_given(
 ) -> None:
     await make_queue(conn, "q")
     await chan.publish(exchange_name="", routing_key="q", msg=1, headers=HEADERS)
-    assert (await chan.get("q"))["headers"] == HEADERS
+    headers = (await chan.get("q"))["headers"]
+    assert headers == HEADERS
+    assert type(headers["nested"][0]["bytes"]) is bytes
 
 
 async def test_headers_reach_a_foreign_consumer(

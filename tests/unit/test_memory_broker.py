@@ -163,7 +163,7 @@ def test_a_delivery_is_settled_once(channel: Channel, first: Outcome, later: Out
 
 def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(channel: Channel) -> None:
     channel.declare_exchange(Exchange("dlx", "fanout"))
-    channel.declare_queue(Queue("work", dead_letter_exchange="dlx"))
+    channel.declare_queue(Queue("work", arguments={"x-dead-letter-exchange": "dlx"}))
     channel.bind("q", "dlx", "")
     send(channel, "m", queue="work")
     channel.settle(get(channel, "work").receipt, Outcome.REJECT)

@@ -28,7 +28,7 @@ def test_the_public_names_are_these() -> None:
         "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
         "InMemoryConnection IncomingMessage MessageUnroutable MooqError NothingToConsume "
         "PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection Recovery "
-        "connect forwardable_headers"
+        "connect forwardable_headers queue_arguments"
     )
 
 
@@ -70,7 +70,8 @@ CHANNEL_METHODS = {
     "register_producer": "(self, *, exchange_name, exchange_type)",
     "register_consumer": (
         "(self, queue_name=None, routing_keys=[''], *, exchange_name, exchange_type, callback, "
-        "prefetch_count=100, dead_letter_exchange=None, undecodable_as_bytes=False)"
+        "prefetch_count=100, dead_letter_exchange=None, undecodable_as_bytes=False, "
+        "queue_arguments=None, binding_arguments=None)"
     ),
     "publish": (
         "(self, *, exchange_name, msg, routing_key='', mandatory=False, headers=None, "
@@ -78,6 +79,15 @@ CHANNEL_METHODS = {
         "persistent=True, correlation_id=None, reply_to=None, expiration=None, priority=None, "
         "type=None, timestamp=None, user_id=None, app_id=None)"
     ),
+    "consume": ("(self, queue_name, callback, *, prefetch_count=100, undecodable_as_bytes=False)"),
+    "declare_exchange": (
+        "(self, exchange_name, exchange_type, *, durable=True, auto_delete=False, "
+        "internal=False, arguments=None)"
+    ),
+    "declare_queue": (
+        "(self, queue_name, *, durable=True, exclusive=False, auto_delete=False, arguments=None)"
+    ),
+    "bind_queue": "(self, queue_name, exchange_name, routing_key='', *, arguments=None)",
     "get": "(self, queue_name, timeout=None, *, undecodable_as_bytes=False)",
     "delete_queue": "(self, queue_name)",
     "close": "(self, *, timeout=10.0)",

@@ -18,16 +18,10 @@ SAID = {
         "has no queue bound for this message: register a consumer with a matching routing key "
         "first, or publish without mandatory"
     ),
-    "other exchange": (
-        "exists already, but not like this: it has properties that mooq does not declare; delete "
-        "it, or use another name [words]"
-    ),
+    "other exchange": "cannot be like this: mend its arguments [words]",
     "missing queue": "does not exist: register a consumer with this queue_name first [words]",
     "locked": "is exclusive to another connection: use another name [words]",
-    "other queue": (
-        "exists already, but not like this: it has properties that register_consumer() does not "
-        "declare; delete it and let mooq declare it, or use another name [words]"
-    ),
+    "other queue": "cannot be like this: mend its arguments [words]",
     "forbidden": "may not be used like this [words]",
     "failed": "could not be used: the broker failed; see its log [words]",
 }
@@ -73,16 +67,30 @@ def test_a_refusal_about_a_queue_names_it_and_where_and_what_to_do(
 @pytest.mark.parametrize(
     ("of", "argument", "remedy"),
     [
-        (refusals.of_exchange, "type", "use the type it has, or another name"),
         (
             refusals.of_exchange,
-            "durable",
-            "mooq's exchanges are durable and this one is",
+            "'type' for exchange 'e' in vhost '/': received 'fanout' but current is 'direct'",
+            "use the type it has, or another name",
         ),
-        (refusals.of_queue, "x-dead-letter-exchange", "with the dead_letter_exchange it has, or"),
-        (refusals.of_queue, "x-message-ttl", "it has properties that register_consumer() does not"),
+        (
+            refusals.of_exchange,
+            "'durable' for exchange 'e' in vhost '/': received 'true' but current is 'false'",
+            "its durable is false, and true was asked for: pass durable=False to declare_exch",
+        ),
+        (
+            refusals.of_queue,
+            "'x-dead-letter-exchange' for queue 'q' in vhost '/': received none but current is …",
+            "with the dead_letter_exchange it has, or",
+        ),
+        (
+            refusals.of_queue,
+            "'x-message-ttl' for queue 'q' in vhost '/': received none but current is the value "
+            "'5' of type 'signedint'",
+            "its x-message-ttl is 5, and none was asked for: pass queue_arguments={'x-message-ttl'",
+        ),
+        (refusals.of_queue, "'durable' for queue …", "or take the queue as it is by consume()"),
     ],
 )
 def test_remedy_fits_the_property_that_differs(of: Any, argument: str, remedy: str) -> None:
-    words = f"PRECONDITION_FAILED - inequivalent arg '{argument}' for …"
+    words = f"PRECONDITION_FAILED - inequivalent arg {argument}"
     assert remedy in str(of(Refused(Refused.PRECONDITION_FAILED, words), "x", ADDRESS))

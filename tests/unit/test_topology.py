@@ -82,8 +82,8 @@ def test_names_are_not_remembered_without_end(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("kind", ["direct", "fanout", "topic"])
 @pytest.mark.parametrize("name", NAMES_TAKEN)
-def test_an_exchange_has_a_name_and_one_of_three_types(name: str, kind: str) -> None:
-    assert dataclasses.astuple(Exchange(name, kind)) == (name, kind)
+def test_an_exchange_has_a_name_and_a_type_and_is_durable(name: str, kind: str) -> None:
+    assert dataclasses.astuple(Exchange(name, kind)) == (name, kind, True, False, False, {})
 
 
 def test_the_default_exchange_cannot_be_declared() -> None:
@@ -102,12 +102,12 @@ def test_an_exchange_name_that_rabbitmq_reserves_is_refused(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["nosuch", "", "TOPIC", "headers", "x-local-random", None, ["a"]])
+@pytest.mark.parametrize("kind", ["nosuch", "", "TOPIC", "x-local-random", None, ["a"]])
 def test_an_unknown_exchange_type_is_refused_with_the_choice_there_is(kind: Any) -> None:
     with pytest.raises(BadExchange) as raised:
         Exchange("e", kind)
     assert str(raised.value) == (
-        f"exchange 'e' has the unknown type {kind!r}; choose one of direct, fanout, topic"
+        f"exchange 'e' has the unknown type {kind!r}; choose one of direct, fanout, topic, headers"
     )
 
 
@@ -150,13 +150,13 @@ def test_a_queue_name_that_rabbitmq_reserves_cannot_be_declared(name: str) -> No
 
 def test_a_consumer_s_queue_with_a_name_is_durable_and_shared() -> None:
     assert Queue.for_consumer("q") == Queue(
-        "q", durable=True, exclusive=False, auto_delete=False, dead_letter_exchange=None
+        "q", durable=True, exclusive=False, auto_delete=False, arguments={}
     )
 
 
 def test_a_consumer_s_queue_without_a_name_is_exclusive_and_gone_with_it() -> None:
     assert Queue.for_consumer(None) == Queue(
-        "", durable=False, exclusive=True, auto_delete=True, dead_letter_exchange=None
+        "", durable=False, exclusive=True, auto_delete=True, arguments={}
     )
 
 

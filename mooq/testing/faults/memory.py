@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
@@ -204,8 +204,14 @@ class MemoryNetworkChannel(TransportChannel):
     async def count_ready(self, queue_name: str) -> int | None:
         return await self._ask(lambda: self._inner.count_ready(queue_name))
 
-    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
-        await self._ask(lambda: self._inner.bind(queue_name, exchange_name, routing_key))
+    async def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        await self._ask(lambda: self._inner.bind(queue_name, exchange_name, routing_key, arguments))
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         """Publish as to RabbitMQ, which is asked first for what is not known to be there."""

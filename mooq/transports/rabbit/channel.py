@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
@@ -48,7 +49,12 @@ class RabbitChannel(TransportChannel):
     async def declare_exchange(self, exchange: Exchange) -> None:
         await self._wires.control(
             lambda amqp: amqp.exchange_declare(
-                exchange.name, exchange_type=exchange.type, durable=True
+                exchange.name,
+                exchange_type=exchange.type,
+                durable=exchange.durable,
+                auto_delete=exchange.auto_delete,
+                internal=exchange.internal,
+                arguments=dict(exchange.arguments) or None,
             )
         )
         self._wires.known_exchanges.add(exchange.name)
@@ -57,16 +63,13 @@ class RabbitChannel(TransportChannel):
         return await self._wires.has_exchange(exchange_name)
 
     async def declare_queue(self, queue: Queue) -> str:
-        dead_letters = queue.dead_letter_exchange
         declared = await self._wires.control(
             lambda amqp: amqp.queue_declare(
                 queue.name,
                 durable=queue.durable,
                 exclusive=queue.exclusive,
                 auto_delete=queue.auto_delete,
-                arguments=None
-                if dead_letters is None
-                else {"x-dead-letter-exchange": dead_letters},
+                arguments=dict(queue.arguments) or None,
             )
         )
         return str(declared.queue)
@@ -85,9 +88,20 @@ class RabbitChannel(TransportChannel):
             return None
         return declared.message_count
 
-    async def bind(self, queue_name: str, exchange_name: str, routing_key: str) -> None:
+    async def bind(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
         await self._wires.control(
-            lambda amqp: amqp.queue_bind(queue_name, exchange_name, routing_key)
+            lambda amqp: amqp.queue_bind(
+                queue_name,
+                exchange_name,
+                routing_key,
+                arguments=None if arguments is None else dict(arguments),
+            )
         )
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:

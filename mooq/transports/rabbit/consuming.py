@@ -129,13 +129,22 @@ def delivery_of(arrived: DeliveredMessage) -> Delivery:
         arrived.routing_key or "",
         properties.message_id,
         properties.content_type,
-        properties.headers,
+        _plain(properties.headers),
         properties.delivery_mode == PERSISTENT,
         properties.content_encoding,
         _properties_of(properties),
     )
     receipt = (arrived.channel, arrived.delivery_tag, arrived.consumer_tag)
     return Delivery(message, bool(arrived.redelivered), receipt)
+
+
+def _plain(value: Any) -> Any:
+    """Return a field value with bytes where pamqp has a bytearray."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return bytes(value) if isinstance(value, bytearray) else value
 
 
 def _properties_of(properties: Basic.Properties) -> MessageProperties:

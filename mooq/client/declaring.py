@@ -1,0 +1,178 @@
+"""Exchanges, queues and bindings that a channel declares by themselves, and declares anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mooq.client import refusals
+from mooq.client.headers import check_table
+from mooq.client.lifetime import Lifetime
+from mooq.client.properties import check_bool
+from mooq.client.requests import Asker
+from mooq.errors import Refused
+from mooq.transports.base import TransportChannel
+from mooq.transports.declarations import (
+    Exchange,
+    Queue,
+    check_exchange_name,
+    check_new_queue_name,
+    check_queue_name,
+    check_routing_key,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A binding of a queue to an exchange, by a key or by arguments."""
+
+    queue_name: str
+    exchange_name: str
+    routing_key: str
+    arguments: Mapping[str, Any]
+
+
+Declared: TypeAlias = Exchange | Queue | Binding
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a copy of arguments, {} for None; ``TypeError`` or ``ValueError`` that names them."""
+    if arguments is None:
+        return {}
+    if not isinstance(arguments, Mapping):
+        raise TypeError(f"{name} must be a mapping, not {type(arguments).__name__}")
+    try:
+        return check_table("argument", arguments)
+    except RecursionError:
+        raise ValueError(f"{name} are nested too deeply; flatten them") from None
+
+
+async def declare(channel: TransportChannel, thing: Declared) -> None:
+    """Make sure of an exchange, a queue or a binding, or raise what a user is told."""
+    address = channel.address
+    try:
+        if isinstance(thing, Exchange):
+            await channel.declare_exchange(thing)
+        elif isinstance(thing, Queue):
+            await channel.declare_queue(thing)
+        else:
+            await channel.bind(
+                thing.queue_name, thing.exchange_name, thing.routing_key, thing.arguments
+            )
+    except Refused as refused:
+        if isinstance(thing, Exchange):
+            raise refusals.of_exchange(refused, thing.name, address) from refused
+        if isinstance(thing, Queue):
+            raise refusals.of_queue(refused, thing.name, address) from refused
+        raise refusals.of_binding(
+            refused, thing.queue_name, thing.exchange_name, address
+        ) from refused
+
+
+class Declaring(Lifetime):
+    """The part of a channel that declares. What it declared it declares anew after a loss."""
+
+    _internal: TransportChannel
+    _asker: Asker
+
+    def __init__(self) -> None:
+        self._declared: list[Declared] = []
+
+    async def declare_exchange(
+        self,
+        exchange_name: str,
+        exchange_type: str,
+        *,
+        durable: bool = True,
+        auto_delete: bool = False,
+        internal: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Declare an exchange; one that exists like this is left as it is.
+
+        ``exchange_type`` is ``"direct"``, ``"fanout"``, ``"topic"`` or ``"headers"``. An exchange
+        that is not ``durable`` goes with the broker's restart, one with ``auto_delete`` with its
+        last binding; an ``internal`` one is published to by other exchanges alone. Of the
+        ``arguments``, ``alternate-exchange`` names where messages go that no queue is bound for.
+        Raises :class:`~mooq.BadExchange`, ``TypeError`` and ``ValueError``.
+        """
+        self._asker.check_open()
+        exchange = Exchange(
+            exchange_name,
+            exchange_type,
+            check_bool("durable", durable),
+            check_bool("auto_delete", auto_delete),
+            check_bool("internal", internal),
+            check_arguments("arguments", arguments),
+        )
+        await self._declare(exchange)
+
+    async def declare_queue(
+        self,
+        queue_name: str,
+        *,
+        durable: bool = True,
+        exclusive: bool = False,
+        auto_delete: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Declare a queue, which needs no consumer; one that exists like this is left as it is.
+
+        A queue that is not ``durable`` goes with the broker's restart, an ``exclusive`` one is this
+        connection's own and goes with it, one with ``auto_delete`` goes with its last consumer.
+        ``arguments`` are RabbitMQ's, such as those of :func:`mooq.queue_arguments`. Raises
+        :class:`~mooq.BadQueue`, which says what differs from a queue that exists, ``TypeError`` and
+        ``ValueError``.
+        """
+        self._asker.check_open()
+        queue = Queue(
+            check_new_queue_name(queue_name),
+            check_bool("durable", durable),
+            check_bool("exclusive", exclusive),
+            check_bool("auto_delete", auto_delete),
+            check_arguments("arguments", arguments),
+        )
+        await self._declare(queue)
+
+    async def bind_queue(
+        self,
+        queue_name: str,
+        exchange_name: str,
+        routing_key: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Bind a queue to an exchange, both of which exist; binding twice is binding once.
+
+        A headers exchange compares ``arguments`` with the headers of a message: all of them with
+        ``{"x-match": "all"}``, which is the default, one of them with ``{"x-match": "any"}``.
+        Raises :class:`~mooq.ConsumerQueueNotFound`, :class:`~mooq.ExchangeNotFound`,
+        :class:`~mooq.BadQueue`, ``TypeError`` and ``ValueError``.
+        """
+        self._asker.check_open()
+        binding = Binding(
+            check_queue_name(queue_name),
+            check_exchange_name(exchange_name),
+            check_routing_key(routing_key),
+            check_arguments("arguments", arguments),
+        )
+        await self._declare(binding)
+
+    async def _declare(self, thing: Declared) -> None:
+        await self._asker.ask(lambda _: declare(self._internal, thing))
+        if thing not in self._declared:
+            self._declared.append(thing)
+
+    async def _declare_anew(self) -> None:
+        for thing in self._declared:
+            await declare(self._internal, thing)
+
+    def _forget_queue(self, queue_name: str) -> None:
+        """Forget a queue that was deleted, and its bindings."""
+        self._declared = [
+            thing
+            for thing in self._declared
+            if not (isinstance(thing, Queue) and thing.name == queue_name)
+            and not (isinstance(thing, Binding) and thing.queue_name == queue_name)
+        ]

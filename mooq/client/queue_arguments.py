@@ -1,0 +1,78 @@
+"""The usual arguments of a queue, by names and in seconds."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any, Literal
+
+from mooq.client.properties import check_bool, check_text
+from mooq.transports.declarations import DEAD_LETTER_EXCHANGE, check_exchange_name
+
+LONGEST_TIME = 4_294_967.295  # seconds: RabbitMQ takes no timer of more than 32 bits
+
+
+def queue_arguments(
+    *,
+    message_ttl: float | None = None,
+    expires: float | None = None,
+    max_length: int | None = None,
+    max_length_bytes: int | None = None,
+    overflow: Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None = None,
+    dead_letter_exchange: str | None = None,
+    dead_letter_routing_key: str | None = None,
+    max_priority: int | None = None,
+    single_active_consumer: bool = False,
+    queue_type: Literal["classic", "quorum"] | None = None,
+    delivery_limit: int | None = None,
+) -> dict[str, Any]:
+    """Return arguments for :meth:`mooq.Channel.declare_queue` and ``register_consumer()``.
+
+    ``message_ttl`` is the seconds that a message may wait, ``expires`` those after which an unused
+    queue is deleted. ``max_length`` messages, or ``max_length_bytes`` of them, are kept;
+    ``overflow`` says which go. ``max_priority`` (1 … 255) makes a priority queue.
+    ``delivery_limit`` is how often a quorum queue delivers a message again. Raises ``TypeError``
+    and ``ValueError``.
+    """
+    given = {
+        "x-message-ttl": _milliseconds("message_ttl", message_ttl),
+        "x-expires": _milliseconds("expires", expires),
+        "x-max-length": _count("max_length", max_length),
+        "x-max-length-bytes": _count("max_length_bytes", max_length_bytes),
+        "x-overflow": _text("overflow", overflow),
+        DEAD_LETTER_EXCHANGE: dead_letter_exchange,
+        "x-dead-letter-routing-key": _text("dead_letter_routing_key", dead_letter_routing_key),
+        "x-max-priority": _count("max_priority", max_priority),
+        "x-single-active-consumer": check_bool("single_active_consumer", single_active_consumer)
+        or None,
+        "x-queue-type": _text("queue_type", queue_type),
+        "x-delivery-limit": _count("delivery_limit", delivery_limit),
+    }
+    if dead_letter_exchange is not None:
+        check_exchange_name(dead_letter_exchange)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _milliseconds(name: str, seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
+    if not isfinite(seconds) or not 0 <= seconds <= LONGEST_TIME:
+        raise ValueError(f"{name} must be between 0 and {LONGEST_TIME} seconds, not {seconds}")
+    return max(round(seconds * 1000), int(seconds > 0))
+
+
+def _count(name: str, count: int | None) -> int | None:
+    if count is None:
+        return None
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"{name} must be an int, not {type(count).__name__}")
+    if count < 0:
+        raise ValueError(f"{name} must not be negative, and is {count}")
+    return count
+
+
+def _text(name: str, value: str | None) -> str | None:
+    if value is not None:
+        check_text(name, value)
+    return value

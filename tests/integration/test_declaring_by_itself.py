@@ -1,0 +1,181 @@
+"""Exchanges, queues and bindings that are declared by themselves, and queues taken as they are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+
+import mooq
+from mooq.testing.broker import Broker
+from mooq.testing.faults import Faults
+from tests.integration.inbox import Inbox
+from tests.integration.steps import make_queue, processing
+
+ARGUMENTS: list[dict[str, Any]] = [
+    mooq.queue_arguments(message_ttl=60),
+    mooq.queue_arguments(expires=600),
+    mooq.queue_arguments(max_length=5, overflow="reject-publish"),
+    mooq.queue_arguments(max_length_bytes=1000),
+    mooq.queue_arguments(max_priority=3),
+    mooq.queue_arguments(queue_type="quorum", delivery_limit=2),
+    mooq.queue_arguments(single_active_consumer=True),
+    mooq.queue_arguments(dead_letter_exchange="", dead_letter_routing_key="dead"),
+    {"x-queue-mode": "lazy", "mine": "yes"},
+]
+
+
+@pytest.fixture
+async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
+    """A channel of aio-pika's to the test's broker."""
+    async with await aio_pika.connect(mooq_broker.url) as connection:
+        yield await connection.channel()
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda one: " ".join(one))
+async def test_a_queue_that_another_program_declared_is_consumed_with_its_arguments(
+    conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel, arguments: dict[str, Any]
+) -> None:
+    await peer.declare_queue("q", durable=True, arguments=arguments)
+    inbox = Inbox()
+    await chan.register_consumer(
+        "q", exchange_name="e", exchange_type="fanout", callback=inbox, queue_arguments=arguments
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="e", msg=1)
+        assert await inbox.has(1) == [1]
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda one: " ".join(one))
+async def test_a_queue_is_consumed_as_it_is(
+    conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel, arguments: dict[str, Any]
+) -> None:
+    await peer.declare_queue("q", durable=True, arguments=arguments)
+    inbox = Inbox()
+    await chan.consume("q", inbox)
+    async with processing(conn):
+        await chan.publish(exchange_name="", routing_key="q", msg=1)
+        assert await inbox.has(1) == [1]
+
+
+async def test_a_queue_that_is_declared_without_a_consumer_keeps_messages(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await chan.declare_exchange("e", "topic")
+    await chan.declare_queue("q")
+    await chan.bind_queue("q", "e", "a.*")
+    await chan.publish(exchange_name="e", routing_key="a.b", msg=1)
+    await chan.publish(exchange_name="e", routing_key="b", msg=2)
+    assert (await chan.get("q"))["msg"] == 1
+    with pytest.raises(mooq.NothingToConsume):
+        await chan.get("q")
+
+
+@pytest.mark.parametrize(
+    ("match", "headers", "arrives"),
+    [
+        ("all", {"a": 1, "b": "x", "c": 0}, True),
+        ("all", {"a": 1}, False),
+        ("any", {"a": 1}, True),
+        ("any", {"a": 2}, False),
+    ],
+)
+async def test_a_headers_exchange_compares_headers(
+    conn: mooq.Connection, chan: mooq.Channel, match: str, headers: dict[str, Any], arrives: bool
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer(
+        "q",
+        exchange_name="e",
+        exchange_type="headers",
+        callback=inbox,
+        binding_arguments={"x-match": match, "a": 1, "b": "x"},
+    )
+    await chan.publish(exchange_name="e", msg=1, headers=headers)
+    await conn.process_events(num_cycles=1)
+    assert inbox.bodies == [1] * arrives
+
+
+async def test_what_no_queue_is_bound_for_goes_to_the_alternate_exchange(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await make_queue(conn, "lost", exchange_name="others", exchange_type="fanout")
+    await chan.declare_exchange("e", "direct", arguments={"alternate-exchange": "others"})
+    await chan.publish(exchange_name="e", routing_key="nobody", msg=1)
+    assert (await chan.get("lost"))["msg"] == 1
+
+
+async def test_an_auto_delete_queue_goes_with_its_last_consumer(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    await chan.declare_queue("q", durable=False, exclusive=True, auto_delete=True)
+    async with await conn.create_channel() as other:
+        await other.consume("q", Inbox())
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.get("q")
+
+
+@pytest.mark.parametrize(
+    ("declared", "asked", "said"),
+    [
+        ({"arguments": {"x-max-length": 5}}, {}, "its x-max-length is 5, and none was asked for"),
+        ({}, {"arguments": {"x-max-length": 5}}, "its x-max-length is none, and 5 was asked for"),
+        (
+            {"auto_delete": True},
+            {},
+            "its auto_delete is true, .* pass auto_delete=True to declare_queue",
+        ),
+    ],
+)
+async def test_a_queue_that_differs_is_refused_with_the_property_and_the_remedy(
+    chan: mooq.Channel, declared: dict[str, Any], asked: dict[str, Any], said: str
+) -> None:
+    await chan.declare_queue("q", **declared)
+    with pytest.raises(mooq.BadQueue, match=said) as raised:
+        await chan.declare_queue("q", **asked)
+    assert "or take the queue as it is by consume()" in str(raised.value)
+
+
+async def test_arguments_that_rabbitmq_refuses_are_refused_in_its_words(chan: mooq.Channel) -> None:
+    with pytest.raises(
+        mooq.BadQueue, match=r"cannot be like this: mend its arguments \[.*x-max-le"
+    ):
+        await chan.declare_queue("q", arguments={"x-max-length": -1})
+
+
+async def test_a_binding_to_nothing_is_refused(chan: mooq.Channel) -> None:
+    await chan.declare_queue("q")
+    with pytest.raises(mooq.ExchangeNotFound):
+        await chan.bind_queue("q", "nothing")
+    await chan.declare_exchange("e", "fanout")
+    with pytest.raises(mooq.ConsumerQueueNotFound):
+        await chan.bind_queue("nothing", "e")
+
+
+async def test_consuming_a_queue_that_is_not_there_is_refused(chan: mooq.Channel) -> None:
+    with pytest.raises(mooq.ConsumerQueueNotFound, match="'nothing'"):
+        await chan.consume("nothing", Inbox())
+
+
+async def test_what_was_declared_is_there_again_after_a_lost_connection(
+    mooq_faults: Faults,
+) -> None:
+    async with await mooq.connect(**mooq_faults.arguments) as conn:
+        chan = await conn.create_channel()
+        inbox = Inbox()
+        await chan.declare_exchange("e", "headers")
+        await chan.declare_queue("q", durable=False, exclusive=True)
+        await chan.bind_queue("q", "e", arguments={"a": 1})
+        await chan.consume("q", inbox)
+        async with processing(conn):
+            await chan.publish(exchange_name="e", msg=1, headers={"a": 1})
+            await inbox.has(1)
+            mooq_faults.cut()
+            with suppress(mooq.PublishUnconfirmed):  # sent just before the loss was noticed
+                await chan.publish(exchange_name="e", msg=2, headers={"a": 1})
+            await chan.publish(exchange_name="e", msg=2, headers={"a": 1}, mandatory=True)
+            await inbox.has_that(lambda: 2 in inbox.bodies, "the second message")
