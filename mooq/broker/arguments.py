@@ -11,6 +11,7 @@ from typing import Any
 from mooq.broker import refusals
 from mooq.broker.refusals import Refusal
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
+from mooq.broker.versions import Version
 
 LONGEST_TIME = 4_294_967_295  # milliseconds
 MOST_PRIORITIES = 255
@@ -139,6 +140,17 @@ def check_queue_arguments(
             why = check(arguments[argument], arguments)
             if why is not None:
                 raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
+
+
+def check_type_of_unnamed(arguments: Table, version: Version) -> None:
+    """Raise the refusal of an unknown type of a queue that is to be named by the broker."""
+    queue_type = arguments.get("x-queue-type", "classic")
+    if isinstance(queue_type, str) and queue_type not in QUEUE_TYPES:
+        raise (
+            refusals.unknown_queue_type(queue_type)
+            if version.names_unknown_types
+            else refusals.failure()
+        )
 
 
 def check_queue_type(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mooq.broker import arguments as argument_rules
 from mooq.broker import refusals, reply_to
 from mooq.broker.consumers import Consumer
 from mooq.broker.deliveries import Deliveries
@@ -173,6 +174,9 @@ class Channel:
         else:
             if name.startswith("amq."):
                 raise refusals.reserved_name("queue", name)
+            if not name:
+                argument_rules.check_type_of_unnamed(arguments, self._broker.version_rules)
+                name = f"amq.gen-{token_urlsafe(16)}"
             self._check(CONFIGURE, "queue", name)
             queue = host.declare_queue(
                 name,

@@ -39,7 +39,7 @@ class Refusal(Exception):
 
     def __init__(self, name: str, text: str, scope: Scope = Scope.CHANNEL) -> None:
         self.code: int = CODES[name]
-        self.text: str = f"{name} - {text}"
+        self.text: str = f"{name} - {text}" if text else name
         self.scope = scope
         super().__init__(self.text)
 
@@ -65,6 +65,16 @@ def no_virtual_host(name: str) -> Refusal:
 def virtual_host_not_permitted(name: str, user: str) -> Refusal:
     """Return the refusal of a virtual host that the user has no permissions in."""
     return _connection("NOT_ALLOWED", f"access to vhost '{name}' refused for user '{user}'")
+
+
+def unknown_queue_type(queue_type: str) -> Refusal:
+    """Return the refusal of a queue that the broker names, of a type that it does not have."""
+    return Refusal("PRECONDITION_FAILED", f"unknown queue type '{queue_type}'")
+
+
+def failure() -> Refusal:
+    """Return the refusal that stands for an error inside RabbitMQ."""
+    return _connection("INTERNAL_ERROR", "")
 
 
 def too_many_channels(limit: int) -> Refusal:

@@ -23,6 +23,8 @@ class Version:
     - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
     - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
+    - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
+      before, the broker failed
     - ``unknown_arguments``: of queues, which any value is accepted of
     """
 
@@ -41,6 +43,7 @@ class Version:
     names_default_queue_type: bool = True
     times_out_classic: bool = True
     reads_copies_first: bool = True
+    names_unknown_types: bool = False
     unknown_arguments: frozenset[str] = frozenset()
     exchange_types: frozenset[str] = frozenset(
         {"direct", "fanout", "topic", "headers", "x-local-random"}
@@ -69,6 +72,7 @@ VERSIONS = {
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
         times_out_classic=False,
+        names_unknown_types=True,
         unknown_arguments=frozenset({"x-queue-mode"}),
     ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 from mooq.broker import arguments as argument_rules
@@ -189,7 +188,7 @@ class VirtualHost:
         auto_delete: bool,
         arguments: Table,
     ) -> Queue:
-        """Make sure that a queue exists, or raise the refusal; ``""`` has the broker name it."""
+        """Make sure that a queue exists, or raise the refusal."""
         current = self.queues.get(name)
         if current is not None:
             owner = connection if exclusive else None
@@ -201,8 +200,6 @@ class VirtualHost:
         argument_rules.check_queue_arguments(
             arguments, name, self.name, self.broker.version_rules.unknown_arguments
         )
-        if not name:
-            name = f"amq.gen-{token_urlsafe(16)}"
         queue_type = argument_rules.check_queue_type(
             arguments,
             name,

@@ -52,9 +52,8 @@ queues_and_dead_letters: Pool = pool(
 arguments: Pool = pool(
     [None],
     [
-        *({"x-max-length": 2}, {"x-max-length": 1, "x-overflow": "reject-publish"}),
-        *({"x-max-priority": 3}, {"x-single-active-consumer": True}),
-        *({"x-message-ttl": -1}, {"x-dead-letter-routing-key": "a.b"}, {"mine": [1, {}]}),
+        *({"x-message-ttl": -1}, {"x-expires": 60_000}, {"x-max-length": 1000}),
+        *({"x-dead-letter-routing-key": "a.b"}, {"mine": [1, {}]}, {"x-queue-type": "nothing"}),
     ],
     13,
 )

@@ -3,6 +3,7 @@ taken out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,8 @@ PROPERTIES: tuple[
     *("user_id", "app_id", "content_encoding"),
 )
 
+GENERATED = re.compile(r"amq\.gen-[\w-]{22}")
+"""The name that a broker gives to a queue; those of queues that were declared have an alias."""
 LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
 
 
@@ -79,7 +82,7 @@ class Words:
         """Return a text that two brokers can both say."""
         for found in sorted(self._aliases, key=len, reverse=True):
             text = text.replace(found, self._aliases[found])
-        return text
+        return GENERATED.sub("amq.gen-…", text)
 
     def of_error(self, error: BaseException) -> str:
         """Return an error's type and text; of several, each."""

@@ -9,10 +9,29 @@ from typing import Any
 
 from mooq.broker.message import FLAGS, HAS_HEADERS, PERSISTENT, PROPERTY_NAMES, Properties
 from mooq.broker.message import Message as BrokerMessage
-from mooq.broker.values import AmqpDecimal, Table, Timestamp
+from mooq.broker.values import (
+    AmqpDecimal,
+    Byte,
+    Long,
+    Short,
+    SignedInt,
+    Table,
+    Timestamp,
+    UnsignedInt,
+    UnsignedShort,
+)
 from mooq.transports.message import NO_PROPERTIES, Message, MessageProperties
 
 TRANSIENT = 1
+INTEGERS: tuple[tuple[int, int, type[int]], ...] = (
+    (-(2**7), 2**7 - 1, Byte),
+    (-(2**15), 2**15 - 1, Short),
+    (0, 2**16 - 1, UnsignedShort),
+    (-(2**31), 2**31 - 1, SignedInt),
+    (0, 2**32 - 1, UnsignedInt),
+    (-(2**63), 2**63 - 1, Long),
+)
+"""The types of integers by their ranges, in the order in which pamqp tries them."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USUAL = Message(b"", "", "")[6:]
 """Persistence, content encoding and properties of a message that was given none."""
@@ -108,6 +127,24 @@ def plain(value: Any) -> Any:
 def wire_table(table: Mapping[str, Any]) -> Table:
     """Return a table of plain values as AMQP has it."""
     return {name: _wire(table[name]) for name in table}
+
+
+def wire_arguments(arguments: Mapping[str, Any]) -> Table:
+    """Return arguments as AMQP has them, with integers as narrow as pamqp sends them.
+
+    RabbitMQ names the width in what it refuses.
+    """
+    return {name: _narrow(value) for name, value in wire_table(arguments).items()}
+
+
+def _narrow(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _narrow(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_narrow(one) for one in value]
+    if type(value) is not int:
+        return value
+    return next(kind(value) for least, most, kind in INTEGERS if least <= value <= most)
 
 
 def _wire(value: Any) -> Any:

@@ -15,6 +15,7 @@ from mooq.basics.utf8 import utf8
 from mooq.errors import BadExchange, BadQueue
 
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
+QUEUE_TYPES = ("classic", "quorum", "stream")
 DEAD_LETTER_EXCHANGE = "x-dead-letter-exchange"
 LONGEST_EXCHANGE = 127
 LONGEST_QUEUE = 255
@@ -65,6 +66,18 @@ class Queue:
     exclusive: bool = False
     auto_delete: bool = False
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a type that RabbitMQ does not have, with :class:`~mooq.BadQueue`.
+
+        RabbitMQ 4.0 fails at one if it is to name the queue, and closes the connection.
+        """
+        queue_type = self.arguments.get("x-queue-type", QUEUE_TYPES[0])
+        if queue_type not in QUEUE_TYPES:
+            raise BadQueue(
+                f"queue {self.name!r} has the unknown type {queue_type!r}; choose one of "
+                f"{', '.join(QUEUE_TYPES)}"
+            )
 
     @property
     def dead_letter_exchange(self) -> str | None:

@@ -23,7 +23,7 @@ from mooq.broker.effects import (
 from mooq.broker.outbox import hand_on
 from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
-from mooq.transports.broker_messages import ClientProperties, message_of, wire_table
+from mooq.transports.broker_messages import ClientProperties, message_of, wire_arguments
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 
@@ -147,7 +147,7 @@ class Channel:
             durable=exchange.durable,
             auto_delete=exchange.auto_delete,
             internal=exchange.internal,
-            arguments=wire_table(exchange.arguments),
+            arguments=wire_arguments(exchange.arguments),
         )
 
     def has_exchange(self, name: str) -> bool:
@@ -163,7 +163,7 @@ class Channel:
             durable=queue.durable,
             exclusive=queue.exclusive,
             auto_delete=queue.auto_delete,
-            arguments=wire_table(queue.arguments),
+            arguments=wire_arguments(queue.arguments),
         )
         return str(declared.name)
 
@@ -186,7 +186,7 @@ class Channel:
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Bind a queue to an exchange by a key, or by arguments."""
-        table = wire_table(arguments or {})
+        table = wire_arguments(arguments or {})
         self._ask(self.rules.queue_bind, queue_name, exchange_name, routing_key, table)
 
     def publish(self, message: Message, mandatory: bool) -> None:

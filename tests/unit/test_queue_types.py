@@ -1,0 +1,60 @@
+"""Types of queues that RabbitMQ does not have; measured on 3.10.8, 4.0.5 and 4.3.6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import mooq
+from mooq.broker.broker import Broker
+from mooq.broker.refusals import Refusal
+from mooq.transports.declarations import Queue
+from mooq.transports.direct import Channel
+
+UNSUPPORTED = (
+    "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q' in vhost '/': "
+    "\"unsupported queue type 'nothing'\""
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "text"),
+    [
+        *((version, "q", UNSUPPORTED) for version in ("3.10", "4.0", "4.3")),
+        *((version, "", "INTERNAL_ERROR") for version in ("3.10", "4.0")),
+        ("4.3", "", "PRECONDITION_FAILED - unknown queue type 'nothing'"),
+    ],
+)
+def test_an_unknown_type_is_refused_as_by_each_version(version: str, name: str, text: str) -> None:
+    broker = Broker({"guest": "guest"}, ["/"], version=version)
+    channel = broker.connect("/", "guest", "guest").channel(1)
+    with pytest.raises(Refusal) as raised:
+        channel.queue_declare(
+            name,
+            passive=False,
+            durable=False,
+            exclusive=True,
+            auto_delete=True,
+            arguments={"x-queue-type": "nothing"},
+        )
+    assert raised.value.text == text
+
+
+@pytest.mark.parametrize("name", ["q", None])
+def test_an_unknown_type_is_refused_before_it_is_sent(name: str | None) -> None:
+    arguments: dict[str, Any] = {"x-queue-type": "nothing"}
+    with pytest.raises(mooq.BadQueue, match="unknown type 'nothing'; choose one of classic, quo"):
+        Queue.for_consumer(name, arguments=arguments)
+
+
+def test_integers_in_arguments_are_as_wide_as_aiormq_sends_them() -> None:
+    rules = Broker({"guest": "guest"}, ["/"], version="4.0")
+    channel = Channel(rules.connect("/", "guest", "guest").channel(1))
+    numbers = [1, -(2**7), 2**7, 2**15, 2**16, -(2**31), 2**31, 2**32]
+    channel.declare_queue(Queue("q", arguments={"n": numbers}))
+    arrived = channel.rules.connection.host.queues["q"].arguments["n"]
+    assert [type(one).__name__ for one in arrived] == [
+        *("Byte", "Byte", "Short", "UnsignedShort", "SignedInt", "SignedInt"),
+        *("UnsignedInt", "Long"),
+    ]
