@@ -128,7 +128,7 @@ class Channel(Declaring):
 
         ``queue_arguments`` are RabbitMQ's for the queue, such as those of
         :func:`mooq.queue_arguments`; a headers exchange needs ``binding_arguments``, described at
-        :meth:`bind_queue`. :meth:`consume` takes a queue as it is.
+        :meth:`~mooq.Channel.bind_queue`. :meth:`~mooq.Channel.consume` takes a queue as it is.
 
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists,

@@ -58,6 +58,12 @@ def missing_dead_letter_exchange(exchange_name: str, address: Address) -> Exchan
     )
 
 
+def missing_queue(queue_name: str, address: Address) -> ConsumerQueueNotFound:
+    """Return the error for a queue that is to be consumed as it is, and is not there."""
+    place = _place(f"queue {queue_name!r}", address)
+    return ConsumerQueueNotFound(f"{place} does not exist: declare it first, or check its name")
+
+
 def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
     """Return why a queue could not be declared, bound, consumed from, read or deleted."""
     place = _place(f"queue {queue_name!r}", address)

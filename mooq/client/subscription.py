@@ -42,11 +42,16 @@ class Source:
             raise refusals.missing_dead_letter_exchange(name, channel.address)
 
     async def declare(self, channel: TransportChannel) -> str:
-        """Declare the queue; return its name. Raises :class:`~mooq.BadQueue`."""
-        if self.exchange is None:
-            return self.queue.name
+        """Declare the queue, or make sure of it; return its name. Raises :class:`~mooq.BadQueue`.
+
+        It must be there before it is consumed: that refusal would end the other consumers too.
+        """
         try:
-            return await channel.declare_queue(self.queue)
+            if self.exchange is not None:
+                return await channel.declare_queue(self.queue)
+            if await channel.count_ready(self.queue.name) is None:
+                raise refusals.missing_queue(self.queue.name, channel.address)
+            return self.queue.name
         except Refused as refused:
             raise refusals.of_queue(refused, self.queue.name, channel.address) from refused
 

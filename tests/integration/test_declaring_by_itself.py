@@ -156,9 +156,16 @@ async def test_a_binding_to_nothing_is_refused(chan: mooq.Channel) -> None:
         await chan.bind_queue("nothing", "e")
 
 
-async def test_consuming_a_queue_that_is_not_there_is_refused(chan: mooq.Channel) -> None:
-    with pytest.raises(mooq.ConsumerQueueNotFound, match="'nothing'"):
+async def test_consuming_a_queue_that_is_not_there_is_refused_and_disturbs_nobody(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    inbox = Inbox()
+    await chan.register_consumer("q", exchange_name="e", exchange_type="fanout", callback=inbox)
+    await chan.publish(exchange_name="e", msg=1)
+    with pytest.raises(mooq.ConsumerQueueNotFound, match=r"'nothing'.* does not exist: declare"):
         await chan.consume("nothing", Inbox())
+    await conn.process_events(num_cycles=1)
+    assert [(one["msg"], one["redelivered"]) for one in inbox.messages] == [(1, False)]
 
 
 async def test_what_was_declared_is_there_again_after_a_lost_connection(

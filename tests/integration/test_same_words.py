@@ -15,6 +15,8 @@ from tests.conftest import BrokerAddress
 from tests.integration.inbox import Inbox
 from tests.integration.steps import cycles_until, make_queue
 
+NUMBER: Any = 1
+LIST: Any = []
 Call: TypeAlias = Callable[[mooq.Connection, mooq.Channel], Awaitable[object]]
 
 
@@ -100,6 +102,30 @@ WRONG: list[tuple[str, Call]] = [
     ("publish with a number for an id", publish(message_id=5)),
     ("publish with half a character for an id", publish(message_id="\ud800")),
     ("publish with a list of headers", publish(headers=[("a", 1)])),
+    ("declare an exchange of no type", lambda _, chan: chan.declare_exchange("e", "x")),
+    ("declare a queue with a list", lambda _, chan: chan.declare_queue("q", arguments=LIST)),
+    ("declare a queue durable by 1", lambda _, chan: chan.declare_queue("q", durable=NUMBER)),
+    ("declare a reserved queue", lambda _, chan: chan.declare_queue("amq.q")),
+    (
+        "declare a queue of another argument's type",
+        lambda _, chan: chan.declare_queue("q1", arguments={"x-max-length": "many"}),
+    ),
+    (
+        "declare a queue with a negative length",
+        lambda _, chan: chan.declare_queue("q1", arguments={"x-max-length": -1}),
+    ),
+    ("bind nothing", lambda _, chan: chan.bind_queue("nothing", "log")),
+    ("bind to nothing", lambda _, chan: chan.bind_queue("q", "nothing")),
+    ("bind by a number", lambda _, chan: chan.bind_queue("q", "log", NUMBER)),
+    ("consume nothing", lambda _, chan: chan.consume("nothing", Inbox())),
+    ("consume by nobody", lambda _, chan: chan.consume("q", NUMBER)),
+    (
+        "consume with two dead-letter exchanges",
+        consume(
+            "q2", dead_letter_exchange="log", queue_arguments={"x-dead-letter-exchange": "log"}
+        ),
+    ),
+    ("consume a queue of no type", consume("q2", queue_arguments={"x-queue-type": "x"})),
     ("publish with a header that is no number", publish(headers={"a": float("nan")})),
     ("publish with a negative decimal", publish(headers={"a": Decimal(-1)})),
     ("publish with half a user id", publish(user_id="\ud800")),
@@ -127,7 +153,7 @@ WRONG: list[tuple[str, Call]] = [
     ("publish within a str", publish(timeout="1")),
     ("publish within a time beyond floats", publish(timeout=10**400)),
     ("produce for another type", produce("log", "topic")),
-    ("produce for an unknown type", produce("new", "headers")),
+    ("produce for an unknown type", produce("new", "nothing")),
     ("produce for no type", produce("new", "")),
     ("produce for the type None", produce("new", None)),
     ("produce for a type of lists", produce("new", ["direct"])),
