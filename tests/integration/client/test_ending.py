@@ -17,7 +17,7 @@ from mooq.testing.lease import Answer
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.steps import drained
 
-WORKER = Path(__file__).parents[2] / "examples" / "worker.py"
+WORKER = Path(__file__).parents[3] / "examples" / "worker.py"
 
 Jobs = Callable[[int], Awaitable[None]]
 

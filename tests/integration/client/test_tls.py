@@ -15,9 +15,9 @@ import trustme
 
 import mooq
 from tests.conftest import BrokerAddress
+from tests.integration.client.test_connecting import failure, is_silent, port_that, speaks_http
+from tests.integration.client.tls import HOST, TLSLauncher, rabbitmq_with_tls
 from tests.integration.steps import bodies_of, make_queue
-from tests.integration.test_connecting import failure, is_silent, port_that, speaks_http
-from tests.integration.tls import HOST, TLSLauncher, rabbitmq_with_tls
 
 NOW = datetime.now(UTC)
 DAY = timedelta(days=1)

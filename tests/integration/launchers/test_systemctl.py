@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 IMAGE = os.environ.get("MOOQ_SYSTEMD_IMAGE") or "mooq-rabbitmq:systemd"
-INSIDE = Path(__file__).parent / "launchers_inside_systemd.py"
+INSIDE = Path(__file__).parent / "inside_systemd.py"
 
 # What systemd needs of a container, without all the privileges of the host.
 PRIVILEGES: dict[str, Any] = {
@@ -86,7 +86,7 @@ def wait_until_booted(container: Container) -> str:
 
 
 def within(machine: Container, scenario: str, user: str) -> Any:
-    """Run a function of launchers_inside_systemd.py in the container; return what it returned."""
+    """Run a function of inside_systemd.py in the container; return what it returned."""
     ran = machine.exec_run(
         ["python3", "-B", f"/tests/{INSIDE.name}", scenario], user=user, demux=True
     )

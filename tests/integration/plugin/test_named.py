@@ -20,7 +20,7 @@ from tests.integration.inner_run import (
     owner_of,
     run,
 )
-from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
+from tests.integration.plugin.test_owning import A_TEST_THAT_HANGS
 from tests.waiting import until
 
 if TYPE_CHECKING:

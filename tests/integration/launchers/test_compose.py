@@ -19,7 +19,7 @@ from mooq.launchers.readiness import handshake
 from tests.managed_docker import image_at_hand
 from tests.shared_broker import leave_out
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILE = ROOT / "docker-compose.yml"
 FILES = [FILE, *sorted((ROOT / "examples").rglob("*compose*.yml"))]
 LONGEST_COMMAND = 200.0  # seconds

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.inner_run import AUTO, ONE_TEST, Run
-from tests.integration.test_launchers_systemctl import machine
+from tests.integration.launchers.test_systemctl import machine
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -15,7 +15,7 @@ SETUP = f"""
     import pytest
     import sys
 
-    ROOT = {str(Path(__file__).parents[2])!r}
+    ROOT = {str(Path(__file__).parents[3])!r}
 
     async def ignore(message):
         pass

@@ -18,7 +18,7 @@ from mooq.launchers.ports import LOOPBACK, free_port
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
 
-COMPOSE = Path(__file__).parents[2] / "examples" / "cluster" / "compose.yml"
+COMPOSE = Path(__file__).parents[3] / "examples" / "cluster" / "compose.yml"
 NODES = ("one", "two", "three")
 LONGEST_COMMAND = 200.0  # seconds
 

@@ -21,8 +21,8 @@ from tests.integration.inner_run import (
     kill_all,
     run,
 )
-from tests.integration.test_harness_owning import A_TEST_THAT_HANGS
-from tests.integration.test_launchers_process import need_rabbitmq_server, processes_of
+from tests.integration.launchers.test_process import need_rabbitmq_server, processes_of
+from tests.integration.plugin.test_owning import A_TEST_THAT_HANGS
 from tests.waiting import until
 
 __all__ = ["run"]  # a fixture

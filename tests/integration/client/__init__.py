@@ -1,0 +1,1 @@
+"""What a service does with a connection: declare, publish, consume, get, and close."""

@@ -1,0 +1,1 @@
+"""Lost connections, restarts, several nodes, and what comes back by itself."""
