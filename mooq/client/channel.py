@@ -175,7 +175,7 @@ class Channel(Declaring):
             Consumer(
                 callback,
                 self._internal,
-                source.queue.dead_letter_exchange,
+                None if source.exchange is None else source.queue,
                 self._dispatcher.timed_out,
                 check_bool("undecodable_as_bytes", undecodable_as_bytes),
             ),

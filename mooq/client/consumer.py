@@ -17,6 +17,7 @@ from mooq.client.failures import outcome_of_failure
 from mooq.client.slow_callbacks import NEGLIGIBLE, report_block, rest
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
+from mooq.transports.declarations import Queue
 from mooq.transports.message import Delivery, IncomingMessage, Outcome
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
@@ -25,6 +26,8 @@ Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
 class Consumer:
     """One registered callback and the channel on which its deliveries are settled.
 
+    ``queue`` is what its queue was declared as; None for one that is taken as it is.
+
     Raises ``TypeError`` for a callback that cannot be called with a message.
     """
 
@@ -32,7 +35,7 @@ class Consumer:
         self,
         callback: Callback,
         channel: TransportChannel,
-        dead_letter_exchange: str | None,
+        queue: Queue | None,
         timed_out: TimedOutCallbacks,
         undecodable_as_bytes: bool = False,
     ) -> None:
@@ -42,7 +45,7 @@ class Consumer:
         self.queue_name = ""
         self.task_name: str = f"mooq callback {callback_name(callback)}"
         self._callback = callback
-        self._dead_letter_exchange = dead_letter_exchange
+        self._queue = queue
         self._timed_out = timed_out
 
     async def handle(self, delivery: Delivery) -> Exception | None:
@@ -63,7 +66,7 @@ class Consumer:
                 delivery,
                 f"callback {self.name}",
                 self.queue_name,
-                self._dead_letter_exchange,
+                self._queue,
                 error,
             )
             await self._settle(delivery, outcome)

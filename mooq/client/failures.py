@@ -6,7 +6,8 @@ import logging
 
 from mooq.errors import Lost
 from mooq.transports.base import TransportChannel
-from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.declarations import Queue
+from mooq.transports.message import Delivery, Outcome
 
 log: logging.Logger = logging.getLogger("mooq.callbacks")
 
@@ -16,26 +17,25 @@ async def outcome_of_failure(
     delivery: Delivery,
     who: str,
     queue_name: str,
-    dead_letter_exchange: str | None,
+    queue: Queue | None,
     error: Exception,
-    *,
-    is_queue_known: bool = True,
 ) -> Outcome:
     """Return that a message is requeued the first time, rejected the second, and log which.
 
     Both are basic.reject, which counts towards a quorum queue's delivery limit.
-    ``is_queue_known`` is whether ``dead_letter_exchange`` is what the queue was declared with.
+    ``queue`` is what the queue was declared as; None for one that is taken as it is.
     """
     message = delivery.message
     outcome = Outcome.REJECT if delivery.redelivered else Outcome.REQUEUE
     if outcome is Outcome.REQUEUE:
         consequence = "requeued, to be tried once more"
-    elif not is_queue_known:
+    elif queue is None:
         consequence = "rejected: dead-lettered if its queue says where, else discarded"
-    elif dead_letter_exchange is None:
+    elif queue.dead_letter_exchange is None:
         consequence = "discarded"
     else:
-        consequence = await _fate(channel, message, dead_letter_exchange)
+        routing_key = queue.dead_letter_key(message.routing_key)
+        consequence = await _fate(channel, queue.dead_letter_exchange, routing_key)
     log.error(
         "%s failed; message %s (exchange %r, routing key %r, queue %r, %d bytes) is %s",
         who,
@@ -50,7 +50,7 @@ async def outcome_of_failure(
     return outcome
 
 
-async def _fate(channel: TransportChannel, message: Message, exchange_name: str) -> str:
+async def _fate(channel: TransportChannel, exchange_name: str, routing_key: str) -> str:
     """Return what the broker does with a dead letter for this exchange."""
     try:
         if not await channel.has_exchange(exchange_name):
@@ -59,10 +59,10 @@ async def _fate(channel: TransportChannel, message: Message, exchange_name: str)
                 "declare it again"
             )
         # The default exchange sends a message to the queue that its routing key names.
-        if not exchange_name and await channel.count_ready(message.routing_key) is None:
+        if not exchange_name and await channel.count_ready(routing_key) is None:
             return (
                 "dropped, since its dead-letter exchange is the default one, and no queue is "
-                f"called {message.routing_key!r}"
+                f"called {routing_key!r}"
             )
     except Lost:
         pass  # the broker requeues the message, and it comes again

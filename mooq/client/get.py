@@ -119,7 +119,7 @@ class Getter:
             await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)
         except ValueError as error:
             outcome = await outcome_of_failure(
-                self._channel, delivery, "get", queue_name, None, error, is_queue_known=False
+                self._channel, delivery, "get", queue_name, None, error
             )
             await self._channel.settle(delivery, outcome)
             return None

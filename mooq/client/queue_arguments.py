@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, Literal
 
 from mooq.client.properties import check_bool, check_text
-from mooq.transports.declarations import DEAD_LETTER_EXCHANGE, check_exchange_name
+from mooq.transports.declarations import DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, check_exchange_name
 
 LONGEST_TIME = 4_294_967.295  # seconds: RabbitMQ takes no timer of more than 32 bits
 
@@ -40,7 +40,7 @@ def queue_arguments(
         "x-max-length-bytes": _count("max_length_bytes", max_length_bytes),
         "x-overflow": _text("overflow", overflow),
         DEAD_LETTER_EXCHANGE: dead_letter_exchange,
-        "x-dead-letter-routing-key": _text("dead_letter_routing_key", dead_letter_routing_key),
+        DEAD_LETTER_KEY: _text("dead_letter_routing_key", dead_letter_routing_key),
         "x-max-priority": _count("max_priority", max_priority),
         "x-single-active-consumer": check_bool("single_active_consumer", single_active_consumer)
         or None,

@@ -17,6 +17,7 @@ from mooq.errors import BadExchange, BadQueue
 EXCHANGE_TYPES = ("direct", "fanout", "topic", "headers")
 QUEUE_TYPES = ("classic", "quorum", "stream")
 DEAD_LETTER_EXCHANGE = "x-dead-letter-exchange"
+DEAD_LETTER_KEY = "x-dead-letter-routing-key"
 LONGEST_EXCHANGE = 127
 LONGEST_QUEUE = 255
 LONGEST_KEY = 255
@@ -83,6 +84,10 @@ class Queue:
     def dead_letter_exchange(self) -> str | None:
         """Where its dead letters go, if anywhere."""
         return self.arguments.get(DEAD_LETTER_EXCHANGE)
+
+    def dead_letter_key(self, routing_key: str) -> str:
+        """Return the routing key of a dead letter that had this one."""
+        return str(self.arguments.get(DEAD_LETTER_KEY, routing_key))
 
     @classmethod
     def for_consumer(

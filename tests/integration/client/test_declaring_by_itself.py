@@ -186,3 +186,53 @@ async def test_what_was_declared_is_there_again_after_a_lost_connection(
                 await chan.publish(exchange_name="e", msg=2, headers={"a": 1})
             await chan.publish(exchange_name="e", msg=2, headers={"a": 1}, mandatory=True)
             await inbox.has_that(lambda: 2 in inbox.bodies, "the second message")
+
+
+async def failed_in_the_end(conn: mooq.Connection, chan: mooq.Channel, msg: str) -> None:
+    """Publish a message to queue ``q``, whose callback fails, until it is given up."""
+    await chan.publish(exchange_name="", routing_key="q", msg=msg)
+    with pytest.raises(ExceptionGroup):  # both failures
+        await conn.process_events(num_cycles=2)
+
+
+@pytest.mark.mooq_allow_failures
+async def test_the_log_does_not_claim_what_becomes_of_a_message_of_a_queue_taken_as_it_is(
+    conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    await make_queue(conn, "dead", "q", exchange_name="graves")
+    await chan.declare_queue("q", arguments={"x-dead-letter-exchange": "graves"})
+    await chan.consume("q", fail)
+    await failed_in_the_end(conn, chan, "bad")
+    assert (await chan.get("dead", timeout=30))["msg"] == "bad"
+    assert "rejected: dead-lettered if its queue says where, else discarded" in caplog.text
+
+
+@pytest.mark.mooq_allow_failures
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("dead", "dead-lettered to exchange ''"),
+        ("nobody", "dropped, since its dead-letter exchange is the default one, and no queue is"),
+    ],
+)
+async def test_the_log_knows_the_routing_key_of_dead_letters(
+    conn: mooq.Connection,
+    chan: mooq.Channel,
+    caplog: pytest.LogCaptureFixture,
+    key: str,
+    said: str,
+) -> None:
+    await chan.declare_queue("dead")
+    await chan.register_consumer(
+        "q",
+        exchange_name="e",
+        exchange_type="fanout",
+        callback=fail,
+        queue_arguments=mooq.queue_arguments(dead_letter_exchange="", dead_letter_routing_key=key),
+    )
+    await failed_in_the_end(conn, chan, "bad")
+    assert said in caplog.text
+
+
+async def fail(message: mooq.IncomingMessage) -> None:
+    raise ValueError(message["msg"])
