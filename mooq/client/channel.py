@@ -18,7 +18,7 @@ from mooq.client.headers import check_headers
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.properties import USUAL, check_bool, with_properties
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
-from mooq.client.requests import ANSWER_TIMEOUT, Asker, goodbye
+from mooq.client.requests import ANSWER_TIMEOUT, Requests, goodbye
 from mooq.client.subscription import Source, Subscription
 from mooq.errors import Lost, PublishUnconfirmed, Refused, Unconfirmed
 from mooq.transports.base import TransportChannel
@@ -67,8 +67,8 @@ class Channel(Declaring):
         super().__init__()
         self._internal = internal_chan
         self._dispatcher = Dispatcher() if dispatcher is None else dispatcher
-        self._asker = Asker(internal_chan, loop, recover, recovery, enter)
-        self._getter = Getter(internal_chan, self._asker)
+        self._requests = Requests(internal_chan, loop, recover, recovery, enter)
+        self._getter = Getter(internal_chan, self._requests)
         self._subscriptions: list[Subscription] = []
         self._is_restoring = False
         self._is_closing = False
@@ -136,7 +136,7 @@ class Channel(Declaring):
         ``TypeError`` and ``ValueError`` for other arguments. Nothing is registered then; the
         exchange, which others may use as well by now, stays declared.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         exchange = Exchange(exchange_name, exchange_type)
         keys = check_routing_keys(
             routing_keys, exchange, is_given=routing_keys is not _DEFAULT_ROUTING_KEYS
@@ -162,7 +162,7 @@ class Channel(Declaring):
         :class:`~mooq.ConsumerQueueNotFound` and :class:`~mooq.BadQueue`, ``TypeError`` and
         ``ValueError``.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         source = Source(Queue(check_queue_name(queue_name)))
         await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes)
 
@@ -181,13 +181,13 @@ class Channel(Declaring):
             ),
         )
         beginning = asyncio.ensure_future(
-            self._asker.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+            self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
         )
         try:
             name = await asyncio.shield(beginning)
         except asyncio.CancelledError:
             # A consumer that nobody knows of would take messages: let it begin, and end it.
-            self._asker.undo(self._end_once_begun(beginning, subscription))
+            self._requests.undo(self._end_once_begun(beginning, subscription))
             raise
         self._subscriptions.append(subscription)
         return name
@@ -234,8 +234,8 @@ class Channel(Declaring):
         """
         if positional:
             refuse_positional(positional, "publish(exchange_name=…, msg=…)")
-        if self._asker.is_closed:
-            self._asker.check_open()
+        if self._requests.is_closed:
+            self._requests.check_open()
         properties = (
             content_type,
             content_encoding,
@@ -265,7 +265,7 @@ class Channel(Declaring):
         if mandatory is not False:
             check_bool("mandatory", mandatory)
         try:
-            await self._asker.ask(
+            await self._requests.ask(
                 lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
             )
         except Refused as refused:
@@ -292,7 +292,7 @@ class Channel(Declaring):
         ``undecodable_as_bytes`` is True: then ``msg`` is the bytes. Raises
         :class:`~mooq.ConsumerQueueNotFound` for a queue that does not exist.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         check_queue_name(queue_name)
         if timeout is not None:
             check_timeout(timeout)
@@ -304,9 +304,11 @@ class Channel(Declaring):
 
         Raises :class:`~mooq.BadQueue` for a queue that is exclusive to another connection.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         check_queue_name(queue_name)
-        await self._asker.ask_of_queue(queue_name, lambda: self._internal.delete_queue(queue_name))
+        await self._requests.ask_of_queue(
+            queue_name, lambda: self._internal.delete_queue(queue_name)
+        )
         self._forget_queue(queue_name)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
@@ -318,7 +320,7 @@ class Channel(Declaring):
         check_timeout(timeout)
         if self._is_closing:
             return
-        self._asker.check_loop()
+        self._requests.check_loop()
         self._is_closing = True
         try:
             await self.stop_consuming()
@@ -331,7 +333,7 @@ class Channel(Declaring):
     async def end(self) -> None:
         """End the channel at once; what its callbacks hold goes back to its queue."""
         self._is_closing = True
-        self._asker.is_closed = True
+        self._requests.is_closed = True
         try:
             await self.stop_consuming()
         finally:
@@ -371,7 +373,7 @@ class Channel(Declaring):
     def move(self, internal: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
         """Go on by another channel of the transport's, in another event loop, once restored."""
         self._internal = internal
-        self._asker.move(internal, loop)
+        self._requests.move(internal, loop)
         self._getter.move(internal)
         for subscription in self._subscriptions:
             subscription.consumer.channel = internal

@@ -58,7 +58,7 @@ class Consumer:
         try:
             await self._run(delivery)
         except asyncio.CancelledError:
-            await self._settle(delivery, Outcome.GIVE_BACK)
+            await self._settle(delivery, Outcome.RELEASE)
             raise
         except Exception as error:  # noqa: BLE001 - whatever a callback raises is its failure
             outcome = await outcome_of_failure(

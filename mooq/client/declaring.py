@@ -10,7 +10,7 @@ from mooq.client import refusals
 from mooq.client.headers import check_table
 from mooq.client.lifetime import Lifetime
 from mooq.client.properties import check_bool
-from mooq.client.requests import Asker
+from mooq.client.requests import Requests
 from mooq.errors import Refused
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import (
@@ -74,7 +74,7 @@ class Declaring(Lifetime):
     """The part of a channel that declares. What it declared it declares anew after a loss."""
 
     _internal: TransportChannel
-    _asker: Asker
+    _requests: Requests
 
     def __init__(self) -> None:
         self._declared: list[Declared] = []
@@ -97,7 +97,7 @@ class Declaring(Lifetime):
         ``arguments``, ``alternate-exchange`` names where messages go that no queue is bound for.
         Raises :class:`~mooq.BadExchange`, ``TypeError`` and ``ValueError``.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         exchange = Exchange(
             exchange_name,
             exchange_type,
@@ -125,7 +125,7 @@ class Declaring(Lifetime):
         :class:`~mooq.BadQueue`, which says what differs from a queue that exists, ``TypeError`` and
         ``ValueError``.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         queue = Queue(
             check_new_queue_name(queue_name),
             check_bool("durable", durable),
@@ -150,7 +150,7 @@ class Declaring(Lifetime):
         Raises :class:`~mooq.ConsumerQueueNotFound`, :class:`~mooq.ExchangeNotFound`,
         :class:`~mooq.BadQueue`, ``TypeError`` and ``ValueError``.
         """
-        self._asker.check_open()
+        self._requests.check_open()
         binding = Binding(
             check_queue_name(queue_name),
             check_exchange_name(exchange_name),
@@ -160,7 +160,7 @@ class Declaring(Lifetime):
         await self._declare(binding)
 
     async def _declare(self, thing: Declared) -> None:
-        await self._asker.ask(lambda _: declare(self._internal, thing))
+        await self._requests.ask(lambda _: declare(self._internal, thing))
         if thing not in self._declared:
             self._declared.append(thing)
 

@@ -129,7 +129,7 @@ class Dispatcher:
             else:
                 self._arrived.append((consumer, delivery))
         for consumer, delivery in mine:
-            await consumer.channel.settle(delivery, Outcome.GIVE_BACK)
+            await consumer.channel.settle(delivery, Outcome.RELEASE)
 
     async def finish(self, timeout: float, channel: TransportChannel | None = None) -> None:
         """Let running callbacks, of one channel or all, end within ``timeout`` seconds.

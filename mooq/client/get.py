@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from mooq.basics.wording import in_seconds
 from mooq.client.codec import decode
 from mooq.client.failures import outcome_of_failure
-from mooq.client.requests import Asker, goodbye
+from mooq.client.requests import Requests, goodbye
 from mooq.errors import ConsumerQueueNotFound, ConsumeTimeout, NothingToConsume
 from mooq.transports.base import Receiver, TransportChannel
 from mooq.transports.message import Delivery, IncomingMessage, Outcome
@@ -17,9 +17,9 @@ from mooq.transports.message import Delivery, IncomingMessage, Outcome
 class Getter:
     """Gets messages one by one on one channel."""
 
-    def __init__(self, channel: TransportChannel, asker: Asker) -> None:
+    def __init__(self, channel: TransportChannel, requests: Requests) -> None:
         self._channel = channel
-        self._asker = asker
+        self._requests = requests
         self._waiting: set[asyncio.Future[Delivery | None]] = set()
 
     def move(self, channel: TransportChannel) -> None:
@@ -50,7 +50,7 @@ class Getter:
                 return message
 
     async def _take(self, queue_name: str) -> Delivery | None:
-        return await self._asker.ask_of_queue(queue_name, lambda: self._channel.get(queue_name))
+        return await self._requests.ask_of_queue(queue_name, lambda: self._channel.get(queue_name))
 
     async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
         """Return the first message that comes within the timeout; None when none does."""
@@ -61,13 +61,13 @@ class Getter:
         except asyncio.CancelledError:
             # A message that nobody waits for any more would stay with its consumer.
             given_up.set_result(None)
-            self._asker.undo(self._return_once_here(waiting))
+            self._requests.undo(self._return_once_here(waiting))
             raise
 
     async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
         delivery = await waiting
         if delivery is not None:
-            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+            await self._channel.settle(delivery, Outcome.RELEASE)
 
     async def _consume_one(
         self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
@@ -76,7 +76,7 @@ class Getter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while not given_up.done() and (left := deadline - loop.time()) > 0:
-            tag, arrived = await self._asker.ask_of_queue(
+            tag, arrived = await self._requests.ask_of_queue(
                 queue_name, lambda: self._begin(queue_name)
             )
             either: list[asyncio.Future[Any]] = [arrived, given_up]
@@ -124,6 +124,6 @@ class Getter:
             await self._channel.settle(delivery, outcome)
             return None
         except asyncio.CancelledError:
-            await self._channel.settle(delivery, Outcome.GIVE_BACK)
+            await self._channel.settle(delivery, Outcome.RELEASE)
             raise
         return message

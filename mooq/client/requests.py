@@ -18,7 +18,7 @@ T = TypeVar("T")
 ANSWER_TIMEOUT = 30.0  # seconds
 
 
-class Asker:
+class Requests:
     """Asks the broker of one channel; ``recover`` brings its connection back.
 
     ``enter`` is called where another event loop runs than ``loop``: it raises ``RuntimeError``, or

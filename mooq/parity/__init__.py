@@ -8,9 +8,10 @@
     targets.py      the two brokers; versions.py: the versions of RabbitMQ that are followed
     run.py          a program on a broker: stage.py has who takes part, calls.py what they call,
                     conductor.py and callbacks.py have callbacks end one after the other
-    beneath.py      what that has to see beneath the public API
+    internals.py    what that has to see and do below the public API
     trace.py        what came back
-    compare.py      what may differ between two traces, and what may not; both.py does all of it
+    compare.py      what may differ between two traces, and what may not
+    divergence.py   a program on both brokers, and how they differ on it
     report.py       what people read: side by side, and as a test
     searching.py    many programs, and the shortest on which the brokers differ
     ledger.py       many searches by several processes, and what they came to

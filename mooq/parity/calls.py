@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from mooq.errors import MooqError
-from mooq.parity import beneath
+from mooq.parity import internals
 from mooq.parity.programs import (
     Cancel,
     CloseChannel,
@@ -153,8 +153,8 @@ class Calls:
 
     async def _drop(self, asked: Drop) -> None:
         connection = await self._stage.connection(asked.connection)
-        if not beneath.is_closed(connection):
-            await beneath.drop(connection)
+        if not internals.is_closed(connection):
+            await internals.drop(connection)
 
     async def _restart(self) -> None:
         await self._stage.target.restart()

@@ -8,7 +8,7 @@ from functools import partial
 
 from mooq.client.connection import Connection
 from mooq.errors import MooqError
-from mooq.parity import beneath
+from mooq.parity import internals
 from mooq.parity.callbacks import Begun, Callbacks
 from mooq.parity.programs import (
     CloseChannel,
@@ -44,7 +44,7 @@ class Conductor:
         connection = await self._stage.connection(asked.connection)
         started: list[Started] = []
         answers = []
-        if beneath.is_closed(connection):
+        if internals.is_closed(connection):
             closed = asyncio.ensure_future(connection.process_events(num_cycles=1))
             return await self._outcome(closed), started
         for _ in range(asked.cycles):
@@ -52,7 +52,7 @@ class Conductor:
                 await self._bring_back(connection)
             except MooqError as error:
                 return self._stage.words.of_error(error), started
-            waiting = beneath.arrived(connection)
+            waiting = internals.arrived(connection)
             if not waiting:
                 break
             processing = asyncio.create_task(connection.process_events(num_cycles=1))
@@ -70,12 +70,12 @@ class Conductor:
 
     async def _bring_back(self, connection: Connection) -> None:
         """Recover a lost connection; return when all that was sent to it is here."""
-        if beneath.is_lost(connection):
-            await beneath.recover(connection)
+        if internals.is_lost(connection):
+            await internals.recover(connection)
             self._stage.name_queues()
             await self.ready()
         if not self._is_instant:
-            for channel in beneath.channels(connection):
+            for channel in internals.channels(connection):
                 await channel.flush()
 
     async def _conduct(self, begun: Iterable[Begun]) -> None:
@@ -133,7 +133,7 @@ class Conductor:
         inspector = self._stage.target.inspector
         ready = {}
         for queue in sorted(self._stage.declared):
-            ready[queue] = await beneath.ready(inspector, self._stage.queue(queue))
+            ready[queue] = await internals.ready(inspector, self._stage.queue(queue))
             if ready[queue] is None:
                 del self._stage.declared[queue]
         for name, member in sorted(self._stage.members.items()):
@@ -147,11 +147,11 @@ class Conductor:
         member = self._stage.members.get(asked.consumer)
         if member is None or member.asked is not asked:
             return {}
-        ready = await beneath.count(member.channel, member.queue_name)
+        ready = await internals.count(member.channel, member.queue_name)
         return {asked.queue or f"@{asked.consumer}": ready}
 
     async def _ready_in(self, member: Member) -> int | None:
-        return await beneath.ready(member.channel, member.queue_name)
+        return await internals.ready(member.channel, member.queue_name)
 
     async def departed(self, operation: CloseChannel | DeleteQueue) -> None:
         """Return when the consumers and queues are gone that an operation ends.
@@ -177,7 +177,8 @@ class Conductor:
 
     async def _is_gone(self, member: Member) -> bool:
         return (
-            self._is_away(member) or await beneath.count(member.channel, member.queue_name) is None
+            self._is_away(member)
+            or await internals.count(member.channel, member.queue_name) is None
         )
 
     async def _is_told(self, member: Member) -> bool:
@@ -188,7 +189,7 @@ class Conductor:
 
     def _is_away(self, member: Member) -> bool:
         connection = self._stage.connections[connection_of(member.asked.channel)]
-        return beneath.is_closed(connection) or beneath.is_lost(connection)
+        return internals.is_closed(connection) or internals.is_lost(connection)
 
     async def _send(self, asked: Consume, does: Send, msg: object) -> None:
         channel = await self._stage.channel(asked.channel)

@@ -19,7 +19,7 @@ from time import monotonic
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted
-from mooq.parity.both import Divergence
+from mooq.parity.divergence import Divergence
 from mooq.parity.searching import Findings, Search
 from mooq.parity.targets import RabbitMQ
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from textwrap import indent, wrap
 
-from mooq.parity.both import Divergence
+from mooq.parity.divergence import Divergence
 from mooq.parity.programs import KINDS, Program, Readable
 from mooq.parity.trace import Step, Trace
 
@@ -79,7 +79,7 @@ def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_progr
     lines = ",\n".join(f"    {step!r}" for step in program)
     return (
         "from mooq.basics.address import Address\n"
-        "from mooq.parity.both import compared\n"
+        "from mooq.parity.divergence import compared\n"
         f"from mooq.parity.programs import (\n{used})\n"
         "from mooq.parity.report import explained\n"
         "from mooq.parity.targets import RabbitMQ\n\n"

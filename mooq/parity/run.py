@@ -18,7 +18,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 from mooq.basics.wording import in_seconds
 from mooq.client.connection import Connection
 from mooq.errors import MooqError
-from mooq.parity import beneath
+from mooq.parity import internals
 from mooq.parity.calls import SHORT, Calls
 from mooq.parity.conductor import Conductor
 from mooq.parity.programs import (
@@ -66,11 +66,11 @@ async def run(program: Program, target: Target, choices: Choices | None = None) 
 
     ``choices`` settle what concurrent calls leave open; without them, calls that are made
     together are concurrent. Raises :class:`Stuck` when a step takes more than a minute, and
-    :class:`~mooq.parity.beneath.Disturbed` if that keeps happening.
+    :class:`~mooq.parity.internals.Disturbed` if that keeps happening.
     """
     with _quiet():
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(beneath.Disturbed),
+            retry=retry_if_exception_type(internals.Disturbed),
             stop=stop_after_attempt(ATTEMPTS),
             reraise=True,
         ):
@@ -162,7 +162,7 @@ class _Run:
 
     async def _return_of_lost(self, operation: Operation) -> None:
         """Once a lost connection was used and is back, let its consumers be served."""
-        back = {name for name in self._lost if not beneath.is_lost(self._stage.connections[name])}
+        back = {name for name in self._lost if not internals.is_lost(self._stage.connections[name])}
         if back and not isinstance(operation, Drop | Restart):
             self._lost -= back
             self._stage.name_queues()
@@ -176,7 +176,7 @@ class _Run:
         self._arrived = {
             id(delivery): (delivery, self._since(delivery, number))
             for connection in self._stage.connections.values()
-            for _, delivery in beneath.arrived(connection)
+            for _, delivery in internals.arrived(connection)
         }
 
     def _with_late_answers(self, steps: list[Step]) -> tuple[Step, ...]:
@@ -191,12 +191,12 @@ class _Run:
         """Close every channel; return what is then left in each queue."""
         await self._conductor.release(None)
         for connection in self._stage.connections.values():
-            for channel in beneath.channels(connection):
+            for channel in internals.channels(connection):
                 await channel.close()
         left = {}
         for queue in sorted(self._stage.queues):
             name = self._stage.queue(queue)
-            if await beneath.ready(self._target.inspector, name):
+            if await internals.ready(self._target.inspector, name):
                 messages = await self._target.drain(name)
                 left[queue] = tuple(map(self._stage.words.of_message, messages))
         return left
@@ -204,7 +204,7 @@ class _Run:
     async def end(self) -> None:
         """Leave nothing behind, also of a program that did not come to its end."""
         for connection in self._stage.connections.values():
-            for channel in beneath.channels(connection):
+            for channel in internals.channels(connection):
                 await channel.close(timeout=SHORT)
             await self._target.take_back(connection)
         queues = [self._stage.queue(name) for name in self._stage.queues]
@@ -212,7 +212,7 @@ class _Run:
 
 
 async def _lost(connection: Connection) -> bool:
-    return beneath.is_closed(connection) or beneath.is_lost(connection)
+    return internals.is_closed(connection) or internals.is_lost(connection)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
 
 from mooq.errors import MooqError
-from mooq.parity.both import Divergence, compared
+from mooq.parity.divergence import Divergence, compared
 from mooq.parity.programs import Program, size
 from mooq.parity.strategies import programs
 from mooq.parity.targets import Target

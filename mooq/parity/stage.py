@@ -10,7 +10,7 @@ from mooq.client.connection import Connection
 from mooq.client.consumer import Callback
 from mooq.client.subscription import Subscription
 from mooq.errors import BadExchange, BadQueue
-from mooq.parity import beneath
+from mooq.parity import internals
 from mooq.parity.programs import Consume, connection_of
 from mooq.parity.targets import Target
 from mooq.parity.trace import Words
@@ -83,7 +83,7 @@ class Stage:
             else self.exchange(asked.dead_letters),
             queue_arguments=asked.arguments,
         )
-        member = Member(asked, channel, beneath.last_subscription(channel))
+        member = Member(asked, channel, internals.last_subscription(channel))
         self.members[asked.consumer] = member
         self.name_queues()
         return queue

@@ -14,7 +14,7 @@ from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
 from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
-from mooq.parity import beneath
+from mooq.parity import internals
 from mooq.parity.versions import NEWEST_FOLLOWED, followed
 from mooq.parity.waiting import until
 from mooq.transports.message import IncomingMessage
@@ -90,7 +90,7 @@ class InMemory(Target):
 
     async def restart(self) -> None:
         await self._broker.run()
-        await beneath.recover(self._inspecting)
+        await internals.recover(self._inspecting)
 
     async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
         await self._inspecting.close()
@@ -114,7 +114,7 @@ class RabbitMQ(Target):
         self.prefix: str = f"parity.{token_hex(4)}."
         if self._inspecting is None:
             self._inspecting = await self.connect()
-            self.version: str = beneath.version(self._inspecting)
+            self.version: str = internals.version(self._inspecting)
             self.inspector: Channel = await self._inspecting.create_channel()
 
     async def connect(self) -> Connection:
@@ -125,7 +125,7 @@ class RabbitMQ(Target):
         return connection
 
     async def take_back(self, connection: Connection) -> None:
-        if beneath.is_closed(connection) or beneath.is_lost(connection):
+        if internals.is_closed(connection) or internals.is_lost(connection):
             await connection.close()
         else:
             self._idle.append(connection)  # opening two TCP connections costs as much as a program
@@ -140,10 +140,10 @@ class RabbitMQ(Target):
         inspecting = self._inspecting
         assert inspecting is not None
         await until(lambda: _noticed(inspecting), "the loss of the connection to the old broker")
-        await beneath.recover(inspecting)
+        await internals.recover(inspecting)
 
     async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
-        await beneath.delete(self.inspector, queues, exchanges)
+        await internals.delete(self.inspector, queues, exchanges)
 
     async def close(self) -> None:
         """Disconnect."""
@@ -154,4 +154,4 @@ class RabbitMQ(Target):
 
 
 async def _noticed(connection: Connection) -> bool:
-    return beneath.is_lost(connection)
+    return internals.is_lost(connection)

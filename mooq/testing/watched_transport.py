@@ -23,7 +23,7 @@ SETTLED = {
     Outcome.ACKNOWLEDGE: Event.ACKNOWLEDGED,
     Outcome.REQUEUE: Event.REQUEUED,
     Outcome.REJECT: Event.REJECTED,
-    Outcome.GIVE_BACK: Event.GIVEN_BACK,
+    Outcome.RELEASE: Event.GIVEN_BACK,
 }
 
 
@@ -208,7 +208,7 @@ class WatchedChannel(TransportChannel):
             return False
         if not delivery.redelivered:
             self._watch.put_back.append((queue_name, delivery.message))
-        await self._channel.settle(delivery, Outcome.GIVE_BACK)
+        await self._channel.settle(delivery, Outcome.RELEASE)
         return True
 
     def _delivered(
@@ -255,7 +255,7 @@ class WatchedChannel(TransportChannel):
         if outcome is Outcome.REJECT:
             await self._see_where_it_goes(queue_name)
         if self._is_to_come_again(delivery, outcome):
-            outcome = Outcome.GIVE_BACK
+            outcome = Outcome.RELEASE
         await self._channel.settle(delivery, outcome)  # which may have the next one delivered
 
     async def _see_where_it_goes(self, queue_name: str | None) -> None:

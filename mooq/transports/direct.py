@@ -246,7 +246,7 @@ class Channel:
             rules.acknowledge_one(tag)
         elif not rules.holds(tag):
             return
-        elif outcome is Outcome.GIVE_BACK:
+        elif outcome is Outcome.RELEASE:
             rules.basic_nack(tag, False, True)
         else:
             rules.basic_reject(tag, outcome is Outcome.REQUEUE)

@@ -70,7 +70,7 @@ class Outcome(Enum):
     ACKNOWLEDGE = "done with"
     REQUEUE = "failed, to be tried again: basic.reject, which counts towards a delivery limit"
     REJECT = "failed for good: to the dead-letter exchange if there is one, else dropped"
-    GIVE_BACK = "never tried: basic.nack with requeue, which does not count as a failure"
+    RELEASE = "never tried: basic.nack with requeue, which does not count as a failure"
 
 
 class IncomingMessage(TypedDict):

@@ -138,7 +138,7 @@ def test_deleting_a_missing_queue_is_nothing(channel: Channel) -> None:
     [
         (Outcome.ACKNOWLEDGE, ["1"]),
         (Outcome.REQUEUE, ["0 R", "1"]),
-        (Outcome.GIVE_BACK, ["0 R", "1"]),
+        (Outcome.RELEASE, ["0 R", "1"]),
         (Outcome.REJECT, ["1"]),
     ],
 )
@@ -157,7 +157,7 @@ def test_a_delivery_is_settled_once(channel: Channel, first: Outcome, later: Out
     receipt = get(channel).receipt
     channel.settle(receipt, first)
     channel.settle(receipt, later)
-    again = first in (Outcome.REQUEUE, Outcome.GIVE_BACK)
+    again = first in (Outcome.REQUEUE, Outcome.RELEASE)
     assert rest(channel) == (["0 R", "1"] if again else ["1"])
 
 

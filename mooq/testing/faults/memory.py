@@ -276,7 +276,7 @@ class MemoryNetworkChannel(TransportChannel):
             return
         delivery = getting.result()
         if delivery is not None:
-            self._settle(delivery, Outcome.GIVE_BACK)
+            self._settle(delivery, Outcome.RELEASE)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         self._settle(delivery, outcome)

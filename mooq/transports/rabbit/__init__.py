@@ -1,18 +1,18 @@
-"""RabbitMQ, through aio-pika: the only room that knows aio-pika, and where its errors stop.
+"""RabbitMQ, through aio-pika: the only package that imports it and that sees its errors.
 
 ::
 
-    transport.py   RabbitTransport: one connection of mooq's
-    channel.py     RabbitChannel: one channel of mooq's, verb by verb
-    publishing.py  order, confirms and the three outcomes of a publish
-    confirming.py  … the AMQP channel beneath: a confirm for each message
-    consuming.py   consumers, and what they are given
-    settling.py    … the AMQP channel beneath: deliveries, settled in runs
-    writing.py     … what both write, together for one turn of the event loop
-    wires.py       the TCP connections and the control channel beneath all of them
-    wire.py        one TCP connection: blocked, full, ended
-    tls.py         what is wrong with a certificate, and what to do
-    answers.py     what aio-pika raises, in mooq's terms
+    transport.py       RabbitTransport: one connection of mooq's
+    channel.py         RabbitChannel: one channel of mooq's, verb by verb
+    publishing.py      order, confirms and the three outcomes of a publish
+    confirming.py      … its AMQP channel: a confirm for each message
+    consuming.py       consumers, and what they are given
+    settling.py        … its AMQP channel: deliveries, settled in runs
+    writing.py         … what both write, together for one turn of the event loop
+    connection_pair.py the TCP connections and the control channel that all of them share
+    connection.py      one TCP connection: blocked, full, ended
+    tls.py             what is wrong with a certificate, and what to do
+    answers.py         what aio-pika raises, in mooq's terms
 """
 
 from mooq.transports.rabbit.transport import RabbitTransport

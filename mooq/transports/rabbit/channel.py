@@ -14,7 +14,7 @@ from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.rabbit.answers import to_the_end
-from mooq.transports.rabbit.connection_pair import Wires
+from mooq.transports.rabbit.connection_pair import ConnectionPair
 from mooq.transports.rabbit.consuming import Consumers, delivery_of
 from mooq.transports.rabbit.publishing import Publisher
 
@@ -22,11 +22,13 @@ from mooq.transports.rabbit.publishing import Publisher
 class RabbitChannel(TransportChannel):
     """Control on the shared AMQP channel; publishing and consuming each on one of its own."""
 
-    def __init__(self, transport: Transport, wires: Wires, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self, transport: Transport, pair: ConnectionPair, on_lost: Callable[[], None]
+    ) -> None:
         super().__init__(transport)
-        self._wires = wires
-        self._publisher = Publisher(wires)
-        self._consumers = Consumers(wires, on_lost)
+        self._pair = pair
+        self._publisher = Publisher(pair)
+        self._consumers = Consumers(pair, on_lost)
 
     @property
     def is_lost(self) -> bool:
@@ -47,7 +49,7 @@ class RabbitChannel(TransportChannel):
         await self._publisher.close()
 
     async def declare_exchange(self, exchange: Exchange) -> None:
-        await self._wires.control(
+        await self._pair.control(
             lambda amqp: amqp.exchange_declare(
                 exchange.name,
                 exchange_type=exchange.type,
@@ -57,13 +59,13 @@ class RabbitChannel(TransportChannel):
                 arguments=dict(exchange.arguments) or None,
             )
         )
-        self._wires.known_exchanges.add(exchange.name)
+        self._pair.known_exchanges.add(exchange.name)
 
     async def has_exchange(self, exchange_name: str) -> bool:
-        return await self._wires.has_exchange(exchange_name)
+        return await self._pair.has_exchange(exchange_name)
 
     async def declare_queue(self, queue: Queue) -> str:
-        declared = await self._wires.control(
+        declared = await self._pair.control(
             lambda amqp: amqp.queue_declare(
                 queue.name,
                 durable=queue.durable,
@@ -75,11 +77,11 @@ class RabbitChannel(TransportChannel):
         return str(declared.queue)
 
     async def delete_queue(self, queue_name: str) -> None:
-        await self._wires.control(lambda amqp: amqp.queue_delete(queue_name))
+        await self._pair.control(lambda amqp: amqp.queue_delete(queue_name))
 
     async def count_ready(self, queue_name: str) -> int | None:
         try:
-            declared = await self._wires.control(
+            declared = await self._pair.control(
                 lambda amqp: amqp.queue_declare(queue_name, passive=True)
             )
         except Refused as refused:
@@ -95,7 +97,7 @@ class RabbitChannel(TransportChannel):
         routing_key: str,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        await self._wires.control(
+        await self._pair.control(
             lambda amqp: amqp.queue_bind(
                 queue_name,
                 exchange_name,
@@ -114,7 +116,7 @@ class RabbitChannel(TransportChannel):
         await to_the_end(self._consumers.cancel(consumer_tag))
 
     async def get(self, queue_name: str) -> Delivery | None:
-        getting = asyncio.ensure_future(self._wires.get(queue_name))
+        getting = asyncio.ensure_future(self._pair.get(queue_name))
         try:
             arrived = await asyncio.shield(getting)
         except asyncio.CancelledError:
@@ -128,7 +130,7 @@ class RabbitChannel(TransportChannel):
         # another message, of a new queue of that name (seen on 3.10, 4.0 and 4.3).
         if not self._consumers.was_deleted(consumer_tag):
             channel.settle(tag, outcome)
-        self._wires.settled(channel)
+        self._pair.settled(channel)
 
     async def flush(self) -> None:
         await to_the_end(self._consumers.flush())
@@ -139,7 +141,5 @@ class RabbitChannel(TransportChannel):
             return
         arrived = getting.result()
         if not isinstance(arrived.delivery, Basic.GetEmpty):
-            giving_back = asyncio.ensure_future(
-                self.settle(delivery_of(arrived), Outcome.GIVE_BACK)
-            )
+            giving_back = asyncio.ensure_future(self.settle(delivery_of(arrived), Outcome.RELEASE))
             giving_back.add_done_callback(lambda done: done.cancelled() or done.exception())

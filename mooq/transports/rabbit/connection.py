@@ -39,7 +39,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 logging.getLogger("aiormq.connection").addFilter(_is_news)
 
 
-class Wire:
+class AmqpConnection:
     """A connection to RabbitMQ, whose socket can be looked at, and ended.
 
     aiormq writes without waiting for the network, and goes on while RabbitMQ has blocked the
@@ -156,6 +156,6 @@ def _url(address: Address, name: str, heartbeat: int) -> URL:
     return URL(url.replace("amqp:", "amqps:", 1) if address.ssl else url, encoded=True)
 
 
-async def close_all(*wires: Wire | None) -> None:
+async def close_all(*connections: AmqpConnection | None) -> None:
     """Close connections, side by side."""
-    await asyncio.gather(*(wire.close() for wire in wires if wire is not None))
+    await asyncio.gather(*(one.close() for one in connections if one is not None))

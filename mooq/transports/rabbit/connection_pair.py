@@ -30,7 +30,7 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.connection import Wire, close_all
+from mooq.transports.rabbit.connection import AmqpConnection, close_all
 from mooq.transports.rabbit.settling import SettlingChannel
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
 log: logging.Logger = logging.getLogger("mooq.publishing")
 
 
-class Wires:
+class ConnectionPair:
     """Two TCP connections to one RabbitMQ, and the exchanges seen to exist there."""
 
     def __init__(self, on_lost: Callable[[], None]) -> None:
@@ -51,8 +51,8 @@ class Wires:
         self._address = Address()
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
-        self._consuming: Wire | None = None
-        self._publishing: Wire | None = None
+        self._consuming: AmqpConnection | None = None
+        self._publishing: AmqpConnection | None = None
         self._publishing_lock = asyncio.Lock()
         self._connecting: set[asyncio.Future[None]] = set()
         self._control: SettlingChannel | None = None
@@ -107,19 +107,19 @@ class Wires:
 
     def abandon(self) -> None:
         """Hang up both: their event loop is closed, and can do nothing more."""
-        for wire in (self._publishing, self._consuming):
-            if wire is not None:
-                wire.abandon()
+        for connection in (self._publishing, self._consuming):
+            if connection is not None:
+                connection.abandon()
         self._publishing = self._consuming = None
 
-    def _closed(self, consuming: Wire) -> None:
+    def _closed(self, consuming: AmqpConnection) -> None:
         if self._consuming is consuming:
             self._on_lost()
 
-    async def _connect(self, purpose: str) -> Wire:
+    async def _connect(self, purpose: str) -> AmqpConnection:
         address = self._address
-        wire = Wire(address, f"mooq {purpose}", HEARTBEAT)
-        connecting = asyncio.ensure_future(wire.open())
+        connection = AmqpConnection(address, f"mooq {purpose}", HEARTBEAT)
+        connecting = asyncio.ensure_future(connection.open())
         self._connecting.add(connecting)
         is_wanted = False
         try:
@@ -133,11 +133,11 @@ class Wires:
             raise Lost("the connection was closed") from error
         else:
             is_wanted = True
-            return wire
+            return connection
         finally:
             self._connecting.discard(connecting)
-            if not is_wanted and wire.is_open:  # given up in the very instant
-                await to_the_end(wire.close())
+            if not is_wanted and connection.is_open:  # given up in the very instant
+                await to_the_end(connection.close())
 
     async def consuming_channel(self) -> SettlingChannel:
         """Return a new AMQP channel on the consuming connection."""

@@ -15,15 +15,15 @@ from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver
 from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
-from mooq.transports.rabbit.connection_pair import Wires, in_time
+from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
 from mooq.transports.rabbit.settling import SettlingChannel
 
 
 class Consumers:
     """The consumers of one channel: begun, ended, and their deliveries settled."""
 
-    def __init__(self, wires: Wires, on_lost: Callable[[], None]) -> None:
-        self._wires = wires
+    def __init__(self, pair: ConnectionPair, on_lost: Callable[[], None]) -> None:
+        self._pair = pair
         self._on_lost = on_lost
         self._channel: SettlingChannel | None = None
         self._lock = asyncio.Lock()
@@ -36,7 +36,7 @@ class Consumers:
     @property
     def are_lost(self) -> bool:
         """Whether there were consumers and RabbitMQ, or the network, has ended them."""
-        return self._channel is not None and (self._channel.is_closed or self._wires.is_lost)
+        return self._channel is not None and (self._channel.is_closed or self._pair.is_lost)
 
     def reset(self) -> None:
         """Forget the consumers of a lost channel."""
@@ -78,12 +78,12 @@ class Consumers:
         return tag
 
     async def _open(self) -> SettlingChannel:
-        channel = await self._wires.consuming_channel()
+        channel = await self._pair.consuming_channel()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
         def closed(closing: asyncio.Future[Any]) -> None:
             # With the whole connection gone, the connection tells.
-            if self._channel is channel and not self._wires.is_lost:
+            if self._channel is channel and not self._pair.is_lost:
                 error = None if closing.cancelled() else closing.exception()
                 self.closed_by = refusal(error) if isinstance(error, REFUSED) else None
                 self._on_lost()

@@ -21,14 +21,14 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.connection_pair import Wires
+from mooq.transports.rabbit.connection_pair import ConnectionPair
 
 
 class Publisher:
     """Publishes in the order of the calls, however many are in flight."""
 
-    def __init__(self, wires: Wires) -> None:
-        self._wires = wires
+    def __init__(self, pair: ConnectionPair) -> None:
+        self._pair = pair
         self._channel: ConfirmingChannel | None = None
         self._is_closed = False
         self._preparing = 0
@@ -55,8 +55,8 @@ class Publisher:
                 else:
                     await self._publish(message, mandatory, sent)
         except TimeoutError as error:
-            if self._wires.take_no_more and not sent:
-                raise Blocked(self._wires.hindrance) from error
+            if self._pair.take_no_more and not sent:
+                raise Blocked(self._pair.hindrance) from error
             outcome = Unconfirmed if sent else Lost
             raise outcome(f"no answer from the broker within {in_seconds(timeout)}") from error
 
@@ -93,9 +93,9 @@ class Publisher:
     def _ready_channel(self, exchange_name: str) -> ConfirmingChannel | None:
         """Return the channel if a message can be written at once, with none waiting before it."""
         channel = self._channel
-        if self._preparing or channel is None or channel.is_closed or self._wires.take_no_more:
+        if self._preparing or channel is None or channel.is_closed or self._pair.take_no_more:
             return None
-        return channel if exchange_name in self._wires.known_exchanges else None
+        return channel if exchange_name in self._pair.known_exchanges else None
 
     async def _prepare(self, exchange_name: str) -> ConfirmingChannel:
         """Make sure of exchange, channel and room, one publish at a time, in their order.
@@ -106,17 +106,17 @@ class Publisher:
         self._preparing += 1
         try:
             async with self._preparing_lock:
-                await self._wires.verify_exchange(exchange_name)
+                await self._pair.verify_exchange(exchange_name)
                 channel = self._channel
                 if channel is None or channel.is_closed:
                     channel = await to_the_end(self._open())
-                await self._wires.room()
+                await self._pair.room()
                 return channel
         finally:
             self._preparing -= 1
 
     async def _open(self) -> ConfirmingChannel:
-        channel = await self._wires.publishing_channel()
+        channel = await self._pair.publishing_channel()
         self._channel = channel
         if self._is_closed:
             await self.close()
@@ -143,7 +143,7 @@ class Publisher:
         if isinstance(error, aiormq.exceptions.DeliveryError):
             return Refused(Refused.NACK, "NACK - the broker did not take the message")
         if isinstance(error, REFUSED):
-            self._wires.forget_exchange(exchange_name)
+            self._pair.forget_exchange(exchange_name)
             # RabbitMQ says why it closed the channel, but not which message it meant.
             if self._in_flight == 1:
                 return refusal(error)

@@ -38,7 +38,7 @@ class SettlingChannel(WritingChannel):
             self._unwritten.append(
                 self._marshal(
                     Basic.Nack(tag, requeue=requeue)
-                    if outcome is Outcome.GIVE_BACK
+                    if outcome is Outcome.RELEASE
                     else Basic.Reject(tag, requeue=requeue)
                 )
             )

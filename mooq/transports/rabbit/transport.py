@@ -6,7 +6,7 @@ from mooq.basics.address import Address
 from mooq.errors import Refused
 from mooq.transports.failover import NodesTransport
 from mooq.transports.rabbit.channel import RabbitChannel
-from mooq.transports.rabbit.connection_pair import Wires
+from mooq.transports.rabbit.connection_pair import ConnectionPair
 
 
 class RabbitTransport(NodesTransport):
@@ -14,24 +14,24 @@ class RabbitTransport(NodesTransport):
 
     def __init__(self, *nodes: Address) -> None:
         super().__init__(*nodes)
-        self._wires = Wires(self._lost)
+        self._pair = ConnectionPair(self._lost)
 
     def _lost(self) -> None:
         self.on_lost()
 
     @property
     def is_lost(self) -> bool:
-        return self._wires.is_lost
+        return self._pair.is_lost
 
     @property
     def channel_max(self) -> int:
-        return self._wires.channel_max
+        return self._pair.channel_max
 
     async def _open(self, timeout: float) -> None:
-        await self._wires.open(self.address, timeout)
+        await self._pair.open(self.address, timeout)
 
     def channel(self) -> RabbitChannel:
-        return RabbitChannel(self, self._wires, self._lost)
+        return RabbitChannel(self, self._pair, self._lost)
 
     async def has_booted(self) -> bool:
         """Whether the node has done more than open its listeners, the last step but one of a boot.
@@ -40,9 +40,9 @@ class RabbitTransport(NodesTransport):
         is refused its deletion as "not empty", others go without a word to their consumers (seen
         on 4.0 and 4.3). Raises :class:`Lost`, and :class:`Refused` for a user who may not declare.
         """
-        queue = await self._wires.control(lambda amqp: amqp.queue_declare(exclusive=True))
+        queue = await self._pair.control(lambda amqp: amqp.queue_declare(exclusive=True))
         try:
-            await self._wires.control(
+            await self._pair.control(
                 lambda amqp: amqp.queue_delete(str(queue.queue), if_empty=True)
             )
         except Refused as refused:
@@ -52,7 +52,7 @@ class RabbitTransport(NodesTransport):
         return True
 
     def abandon(self) -> None:
-        self._wires.abandon()
+        self._pair.abandon()
 
     async def close(self) -> None:
-        await self._wires.close()
+        await self._pair.close()

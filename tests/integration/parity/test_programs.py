@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mooq.basics.address import Address
-from mooq.parity import beneath
-from mooq.parity.both import compared
+from mooq.parity import internals
 from mooq.parity.compare import differences
+from mooq.parity.divergence import compared
 from mooq.parity.facts import FACTS, Fact
 from mooq.parity.programs import Program, Restart
 from mooq.parity.recording import ask, load
@@ -109,4 +109,4 @@ async def test_a_program_leaves_nothing_behind(theirs: RabbitMQ) -> None:
 
     await theirs.begin()
 
-    assert await beneath.ready(theirs.inspector, f"{prefix}q") is None
+    assert await internals.ready(theirs.inspector, f"{prefix}q") is None

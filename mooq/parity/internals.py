@@ -19,7 +19,7 @@ from mooq.transports.message import Delivery, Outcome
 
 if TYPE_CHECKING:
     from mooq.transports.rabbit.channel import RabbitChannel
-    from mooq.transports.rabbit.connection_pair import Wires
+    from mooq.transports.rabbit.connection_pair import ConnectionPair
     from mooq.transports.rabbit.transport import RabbitTransport
 
 
@@ -58,14 +58,14 @@ async def drop(connection: Connection) -> None:
     if isinstance(connection._transport, MemoryTransport):
         connection._transport.drop()
         return
-    wires = _wires(connection)
-    if not wires.is_lost:
+    pair = _pair(connection)
+    if not pair.is_lost:
         # What was sent goes first, so that no acknowledgement is lost with the connection.
-        await wires.control(lambda amqp: amqp.exchange_declare("amq.direct", passive=True))
-    for wire in (wires._publishing, wires._consuming):
+        await pair.control(lambda amqp: amqp.exchange_declare("amq.direct", passive=True))
+    for one in (pair._publishing, pair._consuming):
         # With a goodbye that only the broker sees, since its answer says that it is done.
-        if wire is not None:
-            await wire.close()
+        if one is not None:
+            await one.close()
 
 
 class Disturbed(MooqError):
@@ -98,7 +98,7 @@ async def ready(channel: Channel, queue_name: str) -> int | None:
         found = await internal.get(queue_name)
         if found is None:
             return 0
-        await internal.settle(found, Outcome.GIVE_BACK)
+        await internal.settle(found, Outcome.RELEASE)
         if not found.redelivered:  # and now it is
             raise Disturbed(f"a message was still on its way to queue {queue_name!r}")
         ready = await count(channel, queue_name)
@@ -111,7 +111,7 @@ async def ready(channel: Channel, queue_name: str) -> int | None:
 async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
     """Return when a RabbitMQ has refused to delete a queue, as it must: it is not empty."""
     try:
-        await _wires_of(channel).control(
+        await _pair_of(channel).control(
             lambda amqp: amqp.queue_delete(queue_name, if_unused=True, if_empty=True)
         )
     except Refused as refused:
@@ -130,20 +130,20 @@ async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[st
         for exchange in exchanges:
             await amqp.exchange_delete(exchange, nowait=True)
 
-    await _wires_of(channel).control(ask)
+    await _pair_of(channel).control(ask)
 
 
 def version(connection: Connection) -> str:
     """Return the version that a RabbitMQ says it has."""
-    consuming = _wires(connection)._consuming
+    consuming = _pair(connection)._consuming
     assert consuming is not None
     said = consuming.amqp.server_properties["version"]
     return said.decode() if isinstance(said, bytes) else str(said)
 
 
-def _wires(connection: Connection) -> Wires:
-    return cast("RabbitTransport", connection._transport)._wires
+def _pair(connection: Connection) -> ConnectionPair:
+    return cast("RabbitTransport", connection._transport)._pair
 
 
-def _wires_of(channel: Channel) -> Wires:
-    return cast("RabbitChannel", channel._internal)._wires
+def _pair_of(channel: Channel) -> ConnectionPair:
+    return cast("RabbitChannel", channel._internal)._pair
