@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ExchangeNotFound,
         MessageUnroutable,
         MooqError,
+        NoReply,
         NothingToConsume,
         PublishUnconfirmed,
     )
@@ -45,6 +46,7 @@ __all__ = [
     "IncomingMessage",
     "MessageUnroutable",
     "MooqError",
+    "NoReply",
     "NothingToConsume",
     "PublishUnconfirmed",
     "RabbitMQBroker",

@@ -12,6 +12,7 @@
     ├── MessageUnroutable       a mandatory message that no queue was bound for
     ├── NothingToConsume        get() on an empty queue
     ├── ConsumeTimeout          also a TimeoutError: get(timeout=…) on a queue that stayed empty
+    ├── NoReply                 also a TimeoutError: request() that nobody replied to in time
     └── BrokerInternalError     the broker failed, or refused for a reason with no name above
 
 Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is sent.
@@ -116,6 +117,10 @@ class NothingToConsume(MooqError):
 
 class ConsumeTimeout(MooqError, TimeoutError):
     """The queue stayed empty for the whole timeout."""
+
+
+class NoReply(MooqError, TimeoutError):
+    """No reply to a request came within its timeout."""
 
 
 class BrokerInternalError(MooqError):

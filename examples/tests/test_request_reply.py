@@ -4,19 +4,9 @@ import asyncio
 
 import aio_pika
 import pytest
-from request_reply import Client, serve_squares
+from request_reply import ask_for_square, serve_squares
 
 import mooq
-
-
-@pytest.fixture
-async def client(mooq_connection):
-    """A client that hears its replies until the test ends."""
-    client = await Client.on(mooq_connection)
-    hearing = asyncio.create_task(mooq_connection.process_events())
-    yield client
-    await mooq_connection.close()
-    await hearing
 
 
 @pytest.fixture
@@ -30,8 +20,9 @@ async def service(mooq_connect):
     await serving
 
 
-async def test_each_request_gets_its_own_reply(client, service):
-    assert await asyncio.gather(client.square(2), client.square(3)) == [4, 9]
+async def test_each_request_gets_its_own_reply(service, mooq_channel):
+    squares = await asyncio.gather(*(ask_for_square(mooq_channel, number) for number in (2, 3)))
+    assert squares == [4, 9]
 
 
 async def test_a_client_on_aio_pika_gets_its_reply(service, mooq_broker):
@@ -46,15 +37,16 @@ async def test_a_client_on_aio_pika_gets_its_reply(service, mooq_broker):
     assert (reply.body, reply.correlation_id) == (b"16", "mine")
 
 
-async def test_a_request_is_refused_at_once_when_nobody_serves(client):
+async def test_a_request_is_refused_at_once_when_nobody_serves(mooq_channel):
+    await mooq_channel.declare_exchange("requests", "direct")
     with pytest.raises(mooq.MessageUnroutable):
-        await client.square(2)
+        await ask_for_square(mooq_channel, 2)
 
 
-async def test_a_service_that_is_down_gets_the_request_when_it_is_back(client, mooq_connect):
+async def test_a_service_that_is_down_gets_the_request_when_it_is_back(mooq_channel, mooq_connect):
     async with await mooq_connect() as first:
         await serve_squares(first)  # its queue is durable, and outlives it
-    asking = asyncio.create_task(client.square(5))
+    asking = asyncio.create_task(ask_for_square(mooq_channel, 5))
     async with await mooq_connect() as second:
         await serve_squares(second)
         serving = asyncio.create_task(second.process_events())

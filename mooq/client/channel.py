@@ -5,39 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
 from typing import Any, Never, TypeVar
 
 from mooq.client import refusals
-from mooq.client.codec import encode, encode_as
 from mooq.client.consumer import Callback, Consumer
-from mooq.client.declaring import Declaring, check_arguments
+from mooq.client.declaring import check_arguments
 from mooq.client.dispatcher import Dispatcher
 from mooq.client.get import Getter
-from mooq.client.headers import check_headers
 from mooq.client.positional import keyword_only, refuse_positional
-from mooq.client.properties import USUAL, check_bool, with_properties
+from mooq.client.properties import check_bool
+from mooq.client.publishing import Publishing
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
-from mooq.client.requests import ANSWER_TIMEOUT, Requests, goodbye
+from mooq.client.requests import Requests, goodbye
 from mooq.client.subscription import Source, Subscription
-from mooq.errors import Lost, PublishUnconfirmed, Refused, Unconfirmed
+from mooq.errors import Lost, Refused
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import (
     Exchange,
     Queue,
-    check_exchange_name,
     check_prefetch_count,
     check_queue_name,
-    check_routing_key,
     check_routing_keys,
 )
 from mooq.transports.message import (
-    JSON_TYPE,
-    Headers,
     IncomingMessage,
-    Message,
-    check_message_id,
-    new_message_id,
 )
 
 T = TypeVar("T")
@@ -46,7 +37,7 @@ CLOSE_TIMEOUT = 10.0
 _DEFAULT_ROUTING_KEYS = [""]
 
 
-class Channel(Declaring):
+class Channel(Publishing):
     """A channel of a connection, made by ``connection.create_channel()``.
 
     Its methods may be called concurrently. After :meth:`close`, also by leaving ``async with``,
@@ -111,6 +102,7 @@ class Channel(Declaring):
         undecodable_as_bytes: bool = False,
         queue_arguments: Mapping[str, Any] | None = None,
         binding_arguments: Mapping[str, Any] | None = None,
+        replies: bool = False,
     ) -> str:
         """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
 
@@ -130,6 +122,10 @@ class Channel(Declaring):
         :func:`mooq.queue_arguments`; a headers exchange needs ``binding_arguments``, described at
         :meth:`~mooq.Channel.bind_queue`. :meth:`~mooq.Channel.consume` takes a queue as it is.
 
+        With ``replies`` what the callback returns is published, as JSON and with the message's
+        ``correlation_id``, to the queue that its ``reply_to`` names, if it names one; the message
+        is acknowledged after that.
+
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists,
         :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
@@ -146,7 +142,9 @@ class Channel(Declaring):
         )
         table = check_arguments("binding_arguments", binding_arguments)
         source = Source(queue, exchange, keys, table)
-        return await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes)
+        return await self._subscribe(
+            source, callback, prefetch_count, undecodable_as_bytes, replies
+        )
 
     async def consume(
         self,
@@ -155,6 +153,7 @@ class Channel(Declaring):
         *,
         prefetch_count: int = 100,
         undecodable_as_bytes: bool = False,
+        replies: bool = False,
     ) -> None:
         """Have ``callback`` awaited for each message of a queue that exists, whatever it is like.
 
@@ -164,10 +163,15 @@ class Channel(Declaring):
         """
         self._requests.check_open()
         source = Source(Queue(check_queue_name(queue_name)))
-        await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes)
+        await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes, replies)
 
     async def _subscribe(
-        self, source: Source, callback: Callback, prefetch_count: int, undecodable_as_bytes: bool
+        self,
+        source: Source,
+        callback: Callback,
+        prefetch_count: int,
+        undecodable_as_bytes: bool,
+        replies: bool,
     ) -> str:
         subscription = Subscription(
             source,
@@ -178,6 +182,7 @@ class Channel(Declaring):
                 None if source.exchange is None else source.queue,
                 self._dispatcher.timed_out,
                 check_bool("undecodable_as_bytes", undecodable_as_bytes),
+                self._reply if check_bool("replies", replies) else None,
             ),
         )
         beginning = asyncio.ensure_future(
@@ -191,91 +196,6 @@ class Channel(Declaring):
             raise
         self._subscriptions.append(subscription)
         return name
-
-    @keyword_only
-    async def publish(
-        self,
-        *positional: Never,
-        exchange_name: str,
-        msg: object,
-        routing_key: str = "",
-        mandatory: bool = False,
-        headers: Headers | None = None,
-        message_id: str | None = None,
-        timeout: float = ANSWER_TIMEOUT,
-        content_type: str | None = None,
-        content_encoding: str | None = None,
-        persistent: bool = True,
-        correlation_id: str | None = None,
-        reply_to: str | None = None,
-        expiration: float | None = None,
-        priority: int | None = None,
-        type: str | None = None,
-        timestamp: datetime | None = None,
-        user_id: str | None = None,
-        app_id: str | None = None,
-    ) -> None:
-        """Publish a message, and return when the broker has confirmed that it has it.
-
-        ``msg`` is anything that JSON can hold, up to 16 MiB; with a ``content_type`` or a
-        ``content_encoding`` it is what :func:`mooq.client.codec.encode_as` says. ``headers`` are
-        described at :func:`mooq.client.headers.check_headers`, the other properties at
-        :func:`mooq.client.properties.check_properties`. Concurrent calls share the channel and
-        keep their order. ``mandatory`` makes it an error that no queue is bound for the message.
-        A message gets a ``message_id`` of its own unless one is given (up to 255 bytes).
-        ``expiration`` is the seconds that the message may wait in a queue, where it is then a dead
-        letter. ``user_id`` must be that of the connection.
-
-        Ends in one of three ways: confirmed; refused, by :class:`~mooq.ExchangeNotFound`,
-        :class:`~mooq.BadExchange`, :class:`~mooq.MessageUnroutable`,
-        :class:`~mooq.BrokerInternalError` or :class:`~mooq.BrokerConnectionError`; unknown,
-        :class:`~mooq.PublishUnconfirmed`, when ``timeout`` seconds or the connection ended first.
-        ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
-        """
-        if positional:
-            refuse_positional(positional, "publish(exchange_name=…, msg=…)")
-        if self._requests.is_closed:
-            self._requests.check_open()
-        properties = (
-            content_type,
-            content_encoding,
-            persistent,
-            correlation_id,
-            reply_to,
-            expiration,
-            priority,
-            type,
-            timestamp,
-            user_id,
-            app_id,
-        )
-        is_usual = persistent is True and properties == USUAL
-        message = Message(
-            encode(msg) if is_usual else encode_as(msg, content_type, content_encoding),
-            check_exchange_name(exchange_name),
-            check_routing_key(routing_key),
-            new_message_id() if message_id is None else check_message_id(message_id),
-            JSON_TYPE,
-            None if headers is None else check_headers(headers),
-        )
-        if not is_usual:
-            message = with_properties(message, *properties)
-        if timeout is not ANSWER_TIMEOUT:  # the usual one costs no check
-            check_timeout(timeout)
-        if mandatory is not False:
-            check_bool("mandatory", mandatory)
-        try:
-            await self._requests.ask(
-                lambda seconds: self._internal.publish(message, mandatory, seconds), timeout
-            )
-        except Refused as refused:
-            raise refusals.of_exchange(refused, exchange_name, self._internal.address) from refused
-        except Unconfirmed as unconfirmed:
-            raise PublishUnconfirmed(
-                f"message {message.message_id} to exchange {exchange_name!r} at "
-                f"{self._internal.address} was sent but not confirmed ({unconfirmed}); it may have "
-                "arrived: publish it again with the same message_id, so that a receiver can tell"
-            ) from unconfirmed
 
     async def get(
         self,

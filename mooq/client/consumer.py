@@ -21,12 +21,15 @@ from mooq.transports.declarations import Queue
 from mooq.transports.message import Delivery, IncomingMessage, Outcome
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
+Reply: TypeAlias = Callable[[Delivery, Any], Awaitable[None]]
+"""What sends the result of a callback to the queue that its message names."""
 
 
 class Consumer:
     """One registered callback and the channel on which its deliveries are settled.
 
-    ``queue`` is what its queue was declared as; None for one that is taken as it is.
+    ``queue`` is what its queue was declared as; None for one that is taken as it is. ``reply`` is
+    called with what the callback returns; that it fails is the callback's failure.
 
     Raises ``TypeError`` for a callback that cannot be called with a message.
     """
@@ -38,8 +41,10 @@ class Consumer:
         queue: Queue | None,
         timed_out: TimedOutCallbacks,
         undecodable_as_bytes: bool = False,
+        reply: Reply | None = None,
     ) -> None:
         check_callback(callback)
+        self._reply = reply
         self._undecodable_as_bytes = undecodable_as_bytes
         self.channel = channel
         self.queue_name = ""
@@ -56,7 +61,9 @@ class Consumer:
         again.
         """
         try:
-            await self._run(delivery)
+            result = await self._run(delivery)
+            if self._reply is not None:
+                await self._reply(delivery, result)
         except asyncio.CancelledError:
             await self._settle(delivery, Outcome.RELEASE)
             raise
@@ -80,20 +87,23 @@ class Consumer:
         else:
             await self.channel.settle(delivery, outcome)
 
-    async def _run(self, delivery: Delivery) -> None:
-        """Decode and await the callback; raise its failure, CancelledError only when cut off."""
+    async def _run(self, delivery: Delivery) -> Any:
+        """Decode and await the callback; return its result, or raise its failure.
+
+        CancelledError is raised only when it is cut off.
+        """
         try:
             began = monotonic()
             result = self._callback(decode(delivery, self._undecodable_as_bytes))
             steps = result if type(result) is CoroutineType else self._awaiting(result)
             try:
                 awaited = steps.send(None)
-            except StopIteration:
-                return
+            except StopIteration as done:
+                return done.value
             finally:
                 if (took := monotonic() - began) > NEGLIGIBLE:
                     self._report_block(took)
-            await rest(steps, awaited, self._report_block)
+            return await rest(steps, awaited, self._report_block)
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -106,13 +116,13 @@ class Consumer:
     def _report_block(self, took: float) -> None:
         report_block(self.name, self.queue_name, took)
 
-    async def _awaiting(self, result: object) -> None:
+    async def _awaiting(self, result: object) -> Any:
         if not isawaitable(result):
             raise TypeError(
                 f"callback {self.name} returned {type(result).__name__}, which cannot be "
                 "awaited: define it with async def"
             )
-        await result
+        return await result
 
     @property
     def name(self) -> str:

@@ -19,13 +19,17 @@ from socket import gaierror
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from mooq.errors import BrokerConnectionError
 
 MANAGEMENT_PORT = 15672
 ANSWER_TIMEOUT = 30.0  # seconds for one answer
 AHEAD = 3  # virtual hosts, for each worker
 AT_ONCE = 2  # requests
+ASKED_AGAIN = 0.1  # seconds after a failure
 UNAUTHORISED = (401, 403)
+INTERNAL_SERVER_ERROR = 500
 
 
 class Management(NamedTuple):
@@ -56,8 +60,18 @@ class Management(NamedTuple):
         self._ask("DELETE", f"vhosts/{quote(name, safe='')}")
 
     def descriptions(self) -> dict[str, str]:
-        """Return the description of each virtual host."""
-        return {host["name"]: host.get("description", "") for host in self._ask("GET", "vhosts")}
+        """Return the description of each virtual host.
+
+        RabbitMQ answers 500 while one of them is just being deleted, and is asked again.
+        """
+        asking = Retrying(
+            retry=retry_if_exception_type(_Failure),
+            stop=stop_after_delay(ANSWER_TIMEOUT),
+            wait=wait_fixed(ASKED_AGAIN),
+            reraise=True,
+        )
+        hosts = asking(self._ask, "GET", "vhosts")
+        return {host["name"]: host.get("description", "") for host in hosts}
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         login = base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
@@ -76,6 +90,8 @@ class Management(NamedTuple):
                 f"administrator: `rabbitmqctl set_user_tags {self.username} administrator`",
                 transient=False,
             )
+        if response.status == INTERNAL_SERVER_ERROR:
+            raise _Failure(str(self._failed(f"{response.status} {said.decode(errors='replace')}")))
         if response.status >= 300 and (method, response.status) != ("DELETE", 404):
             raise self._failed(f"{response.status} {said.decode(errors='replace')}")
         try:
@@ -89,6 +105,10 @@ class Management(NamedTuple):
             f"virtual host, failed: {reason}",
             transient=transient,
         )
+
+
+class _Failure(BrokerConnectionError):
+    """RabbitMQ failed at a request of the management API."""
 
 
 def _reason(error: OSError | HTTPException) -> str:

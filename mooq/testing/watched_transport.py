@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -166,6 +166,9 @@ class WatchedChannel(TransportChannel):
                 if mandatory:
                     raise
             self._watch.happen(Record(Event.PUBLISHED, message, channel=self._number))
+
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        await self._channel.hear_replies(on_reply)
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         tag = ""

@@ -144,6 +144,13 @@ class TransportChannel(ABC):
         """
 
     @abstractmethod
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        """Have the replies handed on to what is published here from now on with direct reply-to.
+
+        Those to what was published before a loss never come. Asking again changes nothing.
+        """
+
+    @abstractmethod
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         """Have deliveries handed on, at most ``prefetch_count`` unsettled; return the tag."""
 

@@ -25,7 +25,7 @@ from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
 from mooq.transports.broker_messages import ClientProperties, message_of, wire_arguments
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.message import DIRECT_REPLY_TO, Delivery, Message, Outcome
 
 
 class Broker:
@@ -226,6 +226,19 @@ class Channel:
         self._consumers[tag] = deliver, cancelled
         hand_on(self._broker)
         return tag
+
+    def hear_replies(self, deliver: Callable[[Delivery], None]) -> None:
+        """Begin the consumer of direct reply-to."""
+        tag = self._ask(
+            self.rules.basic_consume,
+            DIRECT_REPLY_TO,
+            "",
+            no_local=False,
+            no_ack=True,
+            exclusive=False,
+            arguments={},
+        )
+        self._consumers[tag] = deliver, lambda: None
 
     def cancel(self, tag: str) -> None:
         """End a consumer, and with the last one an auto-delete queue. An unknown tag is ignored."""

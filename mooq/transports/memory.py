@@ -138,6 +138,7 @@ class MemoryChannel(TransportChannel):
         self._open_channel = open_channel
         self._channel: Channel | None = None
         self._closed_by: Refused | None = None
+        self._on_reply: Callable[[Delivery], None] | None = None
         self._published = 0
         self._timers: dict[Any, asyncio.TimerHandle] = {}  # by receipt, if there is a limit
 
@@ -154,6 +155,9 @@ class MemoryChannel(TransportChannel):
         self._closed_by = None
         self._link, self._channel = self._open_channel()
         self._listener = self._link.listener
+        if (on_reply := self._on_reply) is not None:
+            self._on_reply = None
+            await self.hear_replies(on_reply)
 
     async def close(self) -> None:
         self._forget_timers()
@@ -216,11 +220,32 @@ class MemoryChannel(TransportChannel):
         if self._published % PUBLISHES_A_TURN == 0:
             await asyncio.sleep(0)
 
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        if self._on_reply is None:
+            self._ask(Channel.hear_replies, self._handing_to(on_reply))
+            self._on_reply = on_reply
+
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
+        link, listener = self._link, self._listener
+        loop, mailbox = link.loop, link.mailbox
+        on_delivery = receiver.on_delivery
+        if listener.consumer_timeout is not None:
+            on_delivery = partial(self._deliver_in_time, on_delivery)
+
+        def cancelled() -> None:
+            if listener.caller is loop and not mailbox.calls:
+                receiver.on_cancel()
+            else:
+                mailbox.post(receiver.on_cancel)
+
+        deliver = self._handing_to(on_delivery)
+        return self._ask(Channel.consume, queue_name, prefetch_count, deliver, cancelled)
+
+    def _handing_to(self, on_delivery: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
+        """Return what hands a delivery on in the event loop that the connection is used in."""
         channel, link, listener = self._channel, self._link, self._listener
         loop, mailbox = link.loop, link.mailbox
         posted = mailbox.calls  # which came before, and must stay so
-        on_delivery = receiver.on_delivery
 
         def deliver(delivery: Delivery) -> None:
             if listener.caller is loop and not posted:
@@ -228,20 +253,11 @@ class MemoryChannel(TransportChannel):
             else:
                 mailbox.post(partial(arrive, delivery))
 
-        if listener.consumer_timeout is not None:
-            on_delivery = partial(self._deliver_in_time, on_delivery)
-
         def arrive(delivery: Delivery) -> None:
             if channel is not None and channel.is_open:  # else it was requeued meanwhile
                 on_delivery(delivery)
 
-        def cancelled() -> None:
-            if listener.caller is loop and not posted:
-                receiver.on_cancel()
-            else:
-                mailbox.post(receiver.on_cancel)
-
-        return self._ask(Channel.consume, queue_name, prefetch_count, deliver, cancelled)
+        return deliver
 
     async def cancel(self, consumer_tag: str) -> None:
         self._ask(Channel.cancel, consumer_tag)

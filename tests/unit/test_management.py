@@ -35,3 +35,23 @@ def test_a_server_of_another_protocol_is_named_so(answer: bytes) -> None:
             Management(LOOPBACK, server.getsockname()[1], "guest", "guest").version()
         serving.join()
     assert str(raised.value).endswith("failed: what answered there speaks no HTTP, or hung up")
+
+
+def test_virtual_hosts_are_asked_for_again_when_one_was_just_being_deleted() -> None:
+    answers = [
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n[{"name": "/"}]',
+    ]
+    with socket.create_server((LOOPBACK, 0)) as server:
+
+        def serve() -> None:
+            for answer in answers:
+                with server.accept()[0] as client:
+                    client.recv(65536)
+                    client.sendall(answer)
+
+        serving = Thread(target=serve)
+        serving.start()
+        found = Management(LOOPBACK, server.getsockname()[1], "guest", "guest").descriptions()
+        serving.join()
+    assert found == {"/": ""}

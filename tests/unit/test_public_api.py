@@ -26,7 +26,7 @@ def test_the_public_names_are_these() -> None:
     assert " ".join(mooq.__all__) == (
         "BadExchange BadQueue BrokerConnectionError BrokerInternalError Channel Connection "
         "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
-        "InMemoryConnection IncomingMessage MessageUnroutable MooqError NothingToConsume "
+        "InMemoryConnection IncomingMessage MessageUnroutable MooqError NoReply NothingToConsume "
         "PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection Recovery "
         "connect forwardable_headers queue_arguments"
     )
@@ -71,7 +71,7 @@ CHANNEL_METHODS = {
     "register_consumer": (
         "(self, queue_name=None, routing_keys=[''], *, exchange_name, exchange_type, callback, "
         "prefetch_count=100, dead_letter_exchange=None, undecodable_as_bytes=False, "
-        "queue_arguments=None, binding_arguments=None)"
+        "queue_arguments=None, binding_arguments=None, replies=False)"
     ),
     "publish": (
         "(self, *, exchange_name, msg, routing_key='', mandatory=False, headers=None, "
@@ -79,7 +79,10 @@ CHANNEL_METHODS = {
         "persistent=True, correlation_id=None, reply_to=None, expiration=None, priority=None, "
         "type=None, timestamp=None, user_id=None, app_id=None)"
     ),
-    "consume": ("(self, queue_name, callback, *, prefetch_count=100, undecodable_as_bytes=False)"),
+    "consume": (
+        "(self, queue_name, callback, *, prefetch_count=100, undecodable_as_bytes=False, "
+        "replies=False)"
+    ),
     "declare_exchange": (
         "(self, exchange_name, exchange_type, *, durable=True, auto_delete=False, "
         "internal=False, arguments=None)"
@@ -88,6 +91,10 @@ CHANNEL_METHODS = {
         "(self, queue_name, *, durable=True, exclusive=False, auto_delete=False, arguments=None)"
     ),
     "bind_queue": "(self, queue_name, exchange_name, routing_key='', *, arguments=None)",
+    "request": (
+        "(self, *, exchange_name, msg, routing_key='', timeout=30.0, headers=None, "
+        "content_type=None, content_encoding=None, priority=None, type=None, app_id=None)"
+    ),
     "get": "(self, queue_name, timeout=None, *, undecodable_as_bytes=False)",
     "delete_queue": "(self, queue_name)",
     "close": "(self, *, timeout=10.0)",
@@ -227,7 +234,7 @@ def raised_errors() -> dict[str, type[errors.MooqError]]:
 
 
 def test_the_drawn_tree_of_errors_is_the_tree_of_classes() -> None:
-    assert len(drawn_errors()) == 11
+    assert len(drawn_errors()) == 12
     assert {name: bases or ("Exception",) for name, bases in drawn_errors().items()} == {
         name: tuple(base.__name__ for base in error.__bases__)
         for name, error in raised_errors().items()

@@ -167,6 +167,7 @@ class MemoryNetworkChannel(TransportChannel):
         self._network = transport
         self._inner = transport.inner.channel()
         self._has_published = False
+        self._on_reply: Callable[[Delivery], None] | None = None
         self._preparing = 0
 
     @property
@@ -184,6 +185,8 @@ class MemoryNetworkChannel(TransportChannel):
         self._has_published = False
         self._inner = self._network.inner.channel()
         await self._inner.open()
+        if self._on_reply is not None:
+            await self.hear_replies(self._on_reply)
 
     async def close(self) -> None:
         await self._inner.close()
@@ -245,6 +248,16 @@ class MemoryNetworkChannel(TransportChannel):
             await self._ask(self._inner.flush)
         finally:
             self._preparing -= 1
+
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        to_client = self._network.route.to_client
+
+        def reply(delivery: Delivery) -> None:
+            size = len(delivery.message.body)
+            to_client.send(lambda: on_reply(delivery), size, Kind.DELIVERY)
+
+        await self._ask(lambda: self._inner.hear_replies(reply))
+        self._on_reply = on_reply
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         to_client = self._network.route.to_client

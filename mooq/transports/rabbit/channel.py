@@ -109,6 +109,9 @@ class RabbitChannel(TransportChannel):
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         await self._publisher.publish(message, mandatory, timeout)
 
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        await self._publisher.hear_replies(on_reply)
+
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         return await to_the_end(self._consumers.begin(queue_name, prefetch_count, receiver))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import aiormq
+from aiormq.abc import DeliveredMessage
 
 from mooq.basics.wording import in_seconds
 from mooq.errors import Blocked, Lost, Refused, Unconfirmed
-from mooq.transports.message import Message
+from mooq.transports.message import DIRECT_REPLY_TO, Delivery, Message
 from mooq.transports.rabbit.answers import (
     GONE,
     REFUSED,
@@ -21,7 +22,8 @@ from mooq.transports.rabbit.answers import (
     was_cancelled,
 )
 from mooq.transports.rabbit.confirming import ConfirmingChannel
-from mooq.transports.rabbit.connection_pair import ConnectionPair
+from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
+from mooq.transports.rabbit.consuming import delivery_of
 
 
 class Publisher:
@@ -34,6 +36,7 @@ class Publisher:
         self._preparing = 0
         self._preparing_lock = asyncio.Lock()
         self._in_flight = 0
+        self._on_reply: Callable[[Delivery], None] | None = None
         self._returnable: dict[str | None, asyncio.Future[None]] = {}
 
     async def close(self) -> None:
@@ -121,7 +124,29 @@ class Publisher:
         if self._is_closed:
             await self.close()
             raise Lost("the channel was closed meanwhile")
+        if self._on_reply is not None:
+            await self._begin_replies(channel, self._on_reply)
         return channel
+
+    async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
+        """Have replies handed on: they come to the AMQP channel that the requests are sent on."""
+        async with self._preparing_lock:
+            if self._on_reply is not None:
+                return
+            channel = self._channel
+            if channel is None or channel.is_closed:
+                channel = await to_the_end(self._open())
+            await to_the_end(self._begin_replies(channel, on_reply))
+            self._on_reply = on_reply
+
+    async def _begin_replies(
+        self, channel: ConfirmingChannel, on_reply: Callable[[Delivery], None]
+    ) -> None:
+        async def deliver(arrived: DeliveredMessage) -> None:
+            on_reply(delivery_of(arrived))
+
+        channel.write_out()
+        await answered(in_time(channel.basic_consume(DIRECT_REPLY_TO, deliver, no_ack=True)))
 
     async def _confirmed(self, confirm: asyncio.Future[None], exchange_name: str) -> None:
         try:
