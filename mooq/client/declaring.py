@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from mooq.client import refusals
 from mooq.client.headers import check_table
 from mooq.client.lifetime import Lifetime
+from mooq.client.positional import of_channel
 from mooq.client.properties import check_bool
 from mooq.client.requests import Requests
-from mooq.errors import Refused
+from mooq.errors import BadQueue, Lost, Refused
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import (
     Exchange,
@@ -79,6 +80,7 @@ class Declaring(Lifetime):
     def __init__(self) -> None:
         self._declared: list[Declared] = []
 
+    @of_channel
     async def declare_exchange(
         self,
         exchange_name: str,
@@ -108,6 +110,7 @@ class Declaring(Lifetime):
         )
         await self._declare(exchange)
 
+    @of_channel
     async def declare_queue(
         self,
         queue_name: str,
@@ -135,6 +138,7 @@ class Declaring(Lifetime):
         )
         await self._declare(queue)
 
+    @of_channel
     async def bind_queue(
         self,
         queue_name: str,
@@ -165,8 +169,16 @@ class Declaring(Lifetime):
             self._declared.append(thing)
 
     async def _declare_anew(self) -> None:
+        """Declare everything again. Raises :class:`Lost` for what may do in a moment."""
         for thing in self._declared:
-            await declare(self._internal, thing)
+            try:
+                await declare(self._internal, thing)
+            except BadQueue as error:
+                refused = error.__cause__
+                if isinstance(refused, Refused) and refused.code == Refused.RESOURCE_LOCKED:
+                    # RabbitMQ may learn of the loss later than its client does.
+                    raise Lost(f"{error}; or it is of the connection that was lost") from error
+                raise
 
     def _forget_queue(self, queue_name: str) -> None:
         """Forget a queue that was deleted, and its bindings."""

@@ -1,4 +1,4 @@
-"""Positional arguments where only keywords are taken: an error that names the keywords."""
+"""Calls as users see them: positional arguments where only keywords are taken, and names."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def keyword_only(function: F) -> F:
     whole = signature(function)
     shown = [one for one in whole.parameters.values() if one.kind is not Parameter.VAR_POSITIONAL]
     function.__signature__ = whole.replace(parameters=shown)  # type: ignore[attr-defined]
+    return function
+
+
+def of_channel(function: F) -> F:
+    """Give a method the name that users know it by, which Python says when nobody awaits it."""
+    function.__qualname__ = f"Channel.{function.__name__}"
     return function
 
 

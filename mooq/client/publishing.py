@@ -12,7 +12,7 @@ from mooq.client import refusals
 from mooq.client.codec import decode, encode, encode_as
 from mooq.client.declaring import Declaring
 from mooq.client.headers import check_headers
-from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.positional import keyword_only, of_channel, refuse_positional
 from mooq.client.properties import USUAL, check_bool, with_properties
 from mooq.client.recovery import check_timeout
 from mooq.client.requests import ANSWER_TIMEOUT
@@ -39,6 +39,7 @@ class Publishing(Declaring):
         self._waiting: dict[str, asyncio.Future[Delivery]] = {}
         self._hears_replies_on: TransportChannel | None = None
 
+    @of_channel
     @keyword_only
     async def publish(
         self,
@@ -129,6 +130,7 @@ class Publishing(Declaring):
             "message_id, so that a receiver can tell"
         )
 
+    @of_channel
     async def request(
         self,
         *,

@@ -51,5 +51,5 @@ def _forgotten(warned: list[warnings.WarningMessage]) -> list[str]:
 def _call_of_mooq(one: warnings.WarningMessage) -> str | None:
     call = one.source
     if inspect.iscoroutine(call) and call.cr_code.co_filename.startswith(MOOQ):
-        return call.cr_code.co_qualname
+        return call.__qualname__
     return None
