@@ -181,14 +181,18 @@ class Proxy(Faults):
             passing = asyncio.create_task(self._pass_on(client))
             self._passing.add(passing)
             passing.add_done_callback(self._passing.discard)
+            # Its transport has closed it by then, unless the task was ended before there was one.
+            passing.add_done_callback(partial(close_after, client))
 
     async def _pass_on(self, client: socket.socket) -> None:
         streams = await asyncio.open_connection(sock=client)
         try:
             broker = await asyncio.open_connection(self._target["host"], self._target["port"])
-        except OSError:
+        except BaseException as error:
             streams[1].transport.abort()
-            return
+            if isinstance(error, OSError):
+                return
+            raise
         await self._route(self, streams, broker).run()
 
 
@@ -199,6 +203,11 @@ def bound(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     return listener
+
+
+def close_after(client: socket.socket, _: asyncio.Task[None]) -> None:
+    """Close a client's socket, now that its task is done."""
+    client.close()
 
 
 async def frame(reader: asyncio.StreamReader) -> bytes:

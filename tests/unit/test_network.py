@@ -1,0 +1,36 @@
+"""The proxy of the faults, where a connection is just being made."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from mooq.testing.faults.tcp import LOOPBACK, Proxy
+from tests.integration.inbox import LONGEST_WAIT
+
+
+async def test_a_client_whose_way_to_the_broker_is_not_open_yet_is_closed_with_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect = asyncio.open_connection
+    began = asyncio.Event()
+
+    async def slowly(*where: Any, **options: Any) -> Any:
+        if "sock" in options:
+            return await connect(**options)
+        began.set()
+        return await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(asyncio, "open_connection", slowly)
+    where = {"broker": "rabbit", "host": LOOPBACK, "port": 1, "virtual_host": "/"}
+    proxy = Proxy(where | {"username": "guest", "password": "guest"})  # type: ignore[arg-type]
+    async with asyncio.timeout(LONGEST_WAIT):
+        reader, writer = await connect(LOOPBACK, proxy.arguments["port"])
+        await began.wait()
+        await proxy.close()
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()
