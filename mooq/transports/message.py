@@ -16,10 +16,8 @@ JSON_TYPE = "application/json"
 LONGEST_ID = 255
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
 
-HeaderValue: TypeAlias = (
-    "bool | int | float | str | bytes | datetime | Decimal | Sequence[HeaderValue] | "
-    "Mapping[str, HeaderValue] | None"
-)
+Scalar: TypeAlias = bool | int | float | str | bytes | datetime | Decimal | None
+HeaderValue: TypeAlias = "Scalar | Sequence[HeaderValue] | Mapping[str, HeaderValue]"
 Headers: TypeAlias = Mapping[str, HeaderValue]
 
 
