@@ -27,9 +27,7 @@ from mooq.transports.declarations import (
     check_queue_name,
     check_routing_keys,
 )
-from mooq.transports.message import (
-    IncomingMessage,
-)
+from mooq.transports.message import IncomingMessage
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from mooq.transports.message import (
     MessageProperties,
 )
 
-LONGEST_EXPIRATION = 4_294_967.295  # seconds: RabbitMQ's milliseconds have 32 bits
+LONGEST_TIME = 4_294_967.295  # seconds: RabbitMQ's milliseconds have 32 bits
 HIGHEST_PRIORITY = 255
 LONGEST_TEXT = LONGEST_ID
 NOTHING = (None,) * len(MessageProperties._fields)
@@ -47,14 +47,14 @@ def check_properties(
             "AMQP channel, which mooq keeps for publishing: use a queue of yours"
         )
     return MessageProperties(
-        _text("correlation_id", correlation_id),
-        _text("reply_to", reply_to),
-        None if expiration is None else _milliseconds(expiration),
+        optional_text("correlation_id", correlation_id),
+        optional_text("reply_to", reply_to),
+        None if expiration is None else str(milliseconds("expiration", expiration)),
         None if priority is None else _priority(priority),
-        _text("type", type),
+        optional_text("type", type),
         None if timestamp is None else _timestamp(timestamp),
-        _text("user_id", user_id),
-        _text("app_id", app_id),
+        optional_text("user_id", user_id),
+        optional_text("app_id", app_id),
     )
 
 
@@ -100,20 +100,23 @@ def check_text(name: str, value: object) -> None:
         )
 
 
-def _text(name: str, value: str | None) -> str | None:
+def optional_text(name: str, value: str | None) -> str | None:
+    """Return None or the value, checked as by :func:`check_text`."""
     if value is not None:
         check_text(name, value)
     return value
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(name: str, seconds: float) -> int:
+    """Return seconds in whole milliseconds, at least one unless they are 0.
+
+    Raises ``TypeError`` and ``ValueError``.
+    """
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        raise TypeError(f"expiration must be a number of seconds, not {_type(seconds)}")
-    if not isfinite(seconds) or not 0 <= seconds <= LONGEST_EXPIRATION:
-        raise ValueError(
-            f"expiration must be between 0 and {LONGEST_EXPIRATION} seconds, not {seconds}"
-        )
-    return str(max(round(seconds * 1000), int(seconds > 0)))
+        raise TypeError(f"{name} must be a number of seconds, not {_type(seconds)}")
+    if not isfinite(seconds) or not 0 <= seconds <= LONGEST_TIME:
+        raise ValueError(f"{name} must be between 0 and {LONGEST_TIME} seconds, not {seconds}")
+    return max(round(seconds * 1000), int(seconds > 0))
 
 
 def _priority(priority: int) -> int:

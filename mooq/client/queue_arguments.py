@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any, Literal
 
-from mooq.client.properties import check_bool, check_text
+from mooq.client.properties import check_bool, milliseconds, optional_text
 from mooq.transports.declarations import DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, check_exchange_name
-
-LONGEST_TIME = 4_294_967.295  # seconds: RabbitMQ takes no timer of more than 32 bits
 
 
 def queue_arguments(
@@ -34,32 +31,22 @@ def queue_arguments(
     and ``ValueError``.
     """
     given = {
-        "x-message-ttl": _milliseconds("message_ttl", message_ttl),
-        "x-expires": _milliseconds("expires", expires),
+        "x-message-ttl": None if message_ttl is None else milliseconds("message_ttl", message_ttl),
+        "x-expires": None if expires is None else milliseconds("expires", expires),
         "x-max-length": _count("max_length", max_length),
         "x-max-length-bytes": _count("max_length_bytes", max_length_bytes),
-        "x-overflow": _text("overflow", overflow),
+        "x-overflow": optional_text("overflow", overflow),
         DEAD_LETTER_EXCHANGE: dead_letter_exchange,
-        DEAD_LETTER_KEY: _text("dead_letter_routing_key", dead_letter_routing_key),
+        DEAD_LETTER_KEY: optional_text("dead_letter_routing_key", dead_letter_routing_key),
         "x-max-priority": _count("max_priority", max_priority),
         "x-single-active-consumer": check_bool("single_active_consumer", single_active_consumer)
         or None,
-        "x-queue-type": _text("queue_type", queue_type),
+        "x-queue-type": optional_text("queue_type", queue_type),
         "x-delivery-limit": _count("delivery_limit", delivery_limit),
     }
     if dead_letter_exchange is not None:
         check_exchange_name(dead_letter_exchange)
     return {name: value for name, value in given.items() if value is not None}
-
-
-def _milliseconds(name: str, seconds: float | None) -> int | None:
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        raise TypeError(f"{name} must be a number of seconds, not {type(seconds).__name__}")
-    if not isfinite(seconds) or not 0 <= seconds <= LONGEST_TIME:
-        raise ValueError(f"{name} must be between 0 and {LONGEST_TIME} seconds, not {seconds}")
-    return max(round(seconds * 1000), int(seconds > 0))
 
 
 def _count(name: str, count: int | None) -> int | None:
@@ -70,9 +57,3 @@ def _count(name: str, count: int | None) -> int | None:
     if count < 0:
         raise ValueError(f"{name} must not be negative, and is {count}")
     return count
-
-
-def _text(name: str, value: str | None) -> str | None:
-    if value is not None:
-        check_text(name, value)
-    return value

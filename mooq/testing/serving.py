@@ -77,7 +77,7 @@ class _Service:
     async def _lease(
         self, hosts: VirtualHosts, reader: asyncio.StreamReader, reply: Callable[[Answer], None]
     ) -> None:
-        """Give virtual hosts away, and take back what was not given back when the requests ends."""
+        """Give virtual hosts away, and take back what was not given back when the asker ends."""
         self._leases += 1
         given: set[str] = set()
         try:

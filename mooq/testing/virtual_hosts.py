@@ -91,7 +91,7 @@ class Management(NamedTuple):
                 transient=False,
             )
         if response.status == INTERNAL_SERVER_ERROR:
-            raise _Failure(str(self._failed(f"{response.status} {said.decode(errors='replace')}")))
+            raise self._failed(f"{response.status} {said.decode(errors='replace')}", kind=_Failure)
         if response.status >= 300 and (method, response.status) != ("DELETE", 404):
             raise self._failed(f"{response.status} {said.decode(errors='replace')}")
         try:
@@ -99,8 +99,14 @@ class Management(NamedTuple):
         except ValueError as error:
             raise self._failed("what answers there is no RabbitMQ") from error
 
-    def _failed(self, reason: str, *, transient: bool = True) -> BrokerConnectionError:
-        return BrokerConnectionError(
+    def _failed(
+        self,
+        reason: str,
+        *,
+        transient: bool = True,
+        kind: type[BrokerConnectionError] = BrokerConnectionError,
+    ) -> BrokerConnectionError:
+        return kind(
             f"RabbitMQ's management API at {self.host}:{self.port}, which gives every test its "
             f"virtual host, failed: {reason}",
             transient=transient,

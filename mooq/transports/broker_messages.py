@@ -32,6 +32,7 @@ INTEGERS: tuple[tuple[int, int, type[int]], ...] = (
     (-(2**63), 2**63 - 1, Long),
 )
 """The types of integers by their ranges, in the order in which pamqp tries them."""
+PLAIN = frozenset({bool, int, str, float, bytes, datetime, Decimal})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USUAL = Message(b"", "", "")[6:]
 """Persistence, content encoding and properties of a message that was given none."""
@@ -108,10 +109,13 @@ def _beyond(properties: Properties) -> MessageProperties:
 
 
 def plain(value: Any) -> Any:
-    """Return a field value as aiormq gives it: plain numbers, datetimes, decimals."""
+    """Return a field value as mooq gives it: plain numbers, bytes, datetimes, decimals.
+
+    The value is of the broker's, or aiormq's, which has a bytearray for bytes.
+    """
     if isinstance(value, Timestamp):
         return EPOCH + timedelta(seconds=int(value))
-    if isinstance(value, bool) or value is None or type(value) in (int, str, float, bytes):
+    if value is None or type(value) in PLAIN:
         return value
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}

@@ -13,6 +13,7 @@ from pamqp.commands import Basic
 from mooq.broker.message import PERSISTENT
 from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver
+from mooq.transports.broker_messages import plain
 from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
@@ -129,22 +130,13 @@ def delivery_of(arrived: DeliveredMessage) -> Delivery:
         arrived.routing_key or "",
         properties.message_id,
         properties.content_type,
-        _plain(properties.headers),
+        plain(properties.headers),
         properties.delivery_mode == PERSISTENT,
         properties.content_encoding,
         _properties_of(properties),
     )
     receipt = (arrived.channel, arrived.delivery_tag, arrived.consumer_tag)
     return Delivery(message, bool(arrived.redelivered), receipt)
-
-
-def _plain(value: Any) -> Any:
-    """Return a field value with bytes where pamqp has a bytearray."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return bytes(value) if isinstance(value, bytearray) else value
 
 
 def _properties_of(properties: Basic.Properties) -> MessageProperties:

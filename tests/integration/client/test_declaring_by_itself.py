@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
 
 import mooq
-from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults
 from tests.integration.inbox import Inbox
 from tests.integration.steps import make_queue, processing
@@ -27,13 +24,6 @@ ARGUMENTS: list[dict[str, Any]] = [
     mooq.queue_arguments(dead_letter_exchange="", dead_letter_routing_key="dead"),
     {"x-queue-mode": "lazy", "mine": "yes"},
 ]
-
-
-@pytest.fixture
-async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
-    """A channel of aio-pika's to the test's broker."""
-    async with await aio_pika.connect(mooq_broker.url) as connection:
-        yield await connection.channel()
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda one: " ".join(one))

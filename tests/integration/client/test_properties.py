@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 import mooq
-from mooq.testing.broker import Broker
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import Inbox
 from tests.integration.steps import logged, make_queue, processing
@@ -27,13 +25,6 @@ PROPERTIES: dict[str, Any] = {
     "timestamp": SENT,
     "app_id": "shop",
 }
-
-
-@pytest.fixture
-async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
-    """A channel of aio-pika's to the test's broker."""
-    async with await aio_pika.connect(mooq_broker.url) as connection:
-        yield await connection.channel()
 
 
 async def test_properties_come_back_as_they_were_given(

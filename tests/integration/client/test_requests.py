@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aio_pika
@@ -11,18 +10,10 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 import mooq
-from mooq.testing.broker import Broker
 from mooq.testing.faults import Faults
 from tests.conftest import Connect
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.steps import make_queue, processing, until
-
-
-@pytest.fixture
-async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
-    """A channel of aio-pika's to the test's broker."""
-    async with await aio_pika.connect(mooq_broker.url) as connection:
-        yield await connection.channel()
 
 
 async def square(request: mooq.IncomingMessage) -> Any:

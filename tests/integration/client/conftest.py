@@ -1,0 +1,18 @@
+"""A program on aio-pika beside mooq's, on the same broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+
+from mooq.testing.broker import Broker
+
+
+@pytest.fixture
+async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
+    """A channel of aio-pika's to the test's broker."""
+    async with await aio_pika.connect(mooq_broker.url) as connection:
+        yield await connection.channel()
