@@ -34,7 +34,8 @@ class Broker:
     """One broker.
 
     ``version`` is the RabbitMQ that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``. ``now`` is
-    the time in seconds of a clock that never goes back, and :meth:`advance` gives it the time.
+    the time in seconds of a clock that never goes back, and :meth:`advance` gives it the time;
+    between two calls it may look at ``clock`` itself.
     ``time_of_day`` returns seconds since 1970. ``permissions`` limit users; a user and virtual host
     that it does not name has all, unless it names the user for other virtual hosts only. Each
     request's effects are in ``outbox``, in order. Raises ``ValueError`` for an unknown version.
@@ -47,6 +48,7 @@ class Broker:
         *,
         version: str = NEWEST,
         now: float = 0.0,
+        clock: Callable[[], float] | None = None,
         time_of_day: Callable[[], int] = lambda: 0,
         consumer_timeout: float | None = CONSUMER_TIMEOUT,
         permissions: PermissionsByUser | None = None,
@@ -56,7 +58,8 @@ class Broker:
         self.version = version
         self.version_rules: Version = VERSIONS[version]
         self.users: dict[str, str] = dict(users)
-        self.now: float = now
+        self._now = now
+        self._clock = clock
         self.time_of_day = time_of_day
         self.consumer_timeout = consumer_timeout
         self.max_message_size: int = self.version_rules.max_message_size
@@ -148,6 +151,11 @@ class Broker:
 
     # Time
 
+    @property
+    def now(self) -> float:
+        """The time: that of the clock if there is one, else what :meth:`advance` gave last."""
+        return self._now if self._clock is None else max(self._now, self._clock())
+
     def schedule(self, when: float, timed: Timed) -> None:
         """Have something told when a time has come."""
         due = self._due
@@ -164,9 +172,9 @@ class Broker:
         due = self._due
         while due and due[0][0] <= now:
             when, _, timed = heappop(due)
-            self.now = max(self.now, when)
-            timed.advance(self.now)
-        self.now = max(self.now, now)
+            self._now = max(self._now, when)
+            timed.advance(self._now)
+        self._now = max(self._now, now)
 
 
 class Connection:

@@ -30,19 +30,22 @@ class Deliveries:
         self._channel = channel
         self._broker = channel.connection.broker
         self._outbox = channel.connection.broker.outbox
-        self._last_tag = 0
+        self.last_tag: int = 0
         self._unacknowledged: dict[int, Unacknowledged] = {}
 
     def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
         """Send a message to a consumer."""
-        self._last_tag = tag = self._last_tag + 1
+        self.last_tag = tag = self.last_tag + 1
         if not consumer.no_ack:
             self.global_unsettled += 1
             held = self._unacknowledged
             broker = self._broker
-            if not held and broker.consumer_timeout is not None:
-                broker.schedule(broker.now + broker.consumer_timeout, self)
-            held[tag] = queued, queue, consumer, broker.now
+            now = 0.0
+            if broker.consumer_timeout is not None:
+                now = broker.now
+                if not held:
+                    broker.schedule(now + broker.consumer_timeout, self)
+            held[tag] = queued, queue, consumer, now
         message = queued.message if queue.is_classic else queue.as_delivered(queued)
         self._outbox.append(
             Delivered(self._channel, consumer.tag, tag, queued.redelivered, message)
@@ -50,12 +53,12 @@ class Deliveries:
 
     def deliver_reply(self, tag: str, message: Message) -> None:
         """Send a reply to the channel's consumer of replies."""
-        self._last_tag += 1
-        self._outbox.append(Delivered(self._channel, tag, self._last_tag, False, message))
+        self.last_tag += 1
+        self._outbox.append(Delivered(self._channel, tag, self.last_tag, False, message))
 
     def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
         """Return the tag of a message that a get has taken."""
-        self._last_tag = tag = self._last_tag + 1
+        self.last_tag = tag = self.last_tag + 1
         if no_ack:
             queue.acknowledge(queued)
         else:

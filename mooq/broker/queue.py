@@ -41,7 +41,7 @@ class Queue:
         self.arguments = arguments
         self.sources: set[Exchange] = set()
         self._host = host
-        self._now = host.broker
+        self._broker = host.broker
         self._version = host.broker.version_rules
         self._next_position = 0
         self._read_arguments(arguments)
@@ -136,7 +136,7 @@ class Queue:
             ttl = own if ttl is None else min(own, ttl)
         if ttl is not None:
             self._has_expirations = True
-            queued.expires = self._now.now + ttl / 1000
+            queued.expires = self._broker.now + ttl / 1000
 
     def _is_full(self) -> bool:
         if self.max_length is not None and len(self.ready) >= self.max_length:
@@ -155,7 +155,7 @@ class Queue:
             self._host.dead_letter(queued.message, self, dead_letters.MAXLEN, queued.redelivered)
 
     def _drop_expired(self) -> None:
-        now = self._now.now
+        now = self._broker.now
         ready = self.ready
         while len(ready):
             expires = ready.first().expires
@@ -184,7 +184,7 @@ class Queue:
 
     def take(self) -> QueuedMessage | None:
         """Take the next message for a get; None when there is none."""
-        self._used = self._now.now
+        self._used = self._broker.now
         self._drop_expired()
         if not len(self.ready):
             return None
@@ -263,7 +263,7 @@ class Queue:
     def remove_consumer(self, consumer: Consumer) -> None:
         """End a consumer; with the last one an auto-delete queue goes."""
         self.consumers.remove(consumer)
-        self._used = self._now.now
+        self._used = self._broker.now
         if self.auto_delete and not self.consumers.all:
             self._host.delete_queue(self)
             return
@@ -275,7 +275,7 @@ class Queue:
 
     def use(self) -> None:
         """Begin anew the time after which an unused queue is deleted."""
-        self._used = self._now.now
+        self._used = self._broker.now
         self.schedule()
 
     def next_deadline(self) -> float | None:
@@ -293,7 +293,7 @@ class Queue:
         """Have :meth:`advance` called when something is due."""
         deadline = self.next_deadline()
         if deadline is not None:
-            self._now.schedule(deadline, self)
+            self._broker.schedule(deadline, self)
 
     def advance(self, now: float) -> None:
         """Do what is due."""

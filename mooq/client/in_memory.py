@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from time import monotonic, time
+from time import time
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from mooq.basics.address import Address
@@ -22,6 +22,7 @@ from mooq.transports.direct import Broker
 from mooq.transports.event_loops import running_loop
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import MemoryTransport, listening, ways
+from mooq.transports.timer import Timer
 
 if TYPE_CHECKING:
     from mooq.server.doors import Door
@@ -127,14 +128,13 @@ class InMemoryBroker(Lifetime):
                 self._users,
                 self._virtual_hosts,
                 version=self._version,
-                now=monotonic(),
+                now=Timer.clock(),
+                clock=Timer.clock,
                 time_of_day=_time_of_day,
-                consumer_timeout=None,
+                consumer_timeout=self._consumer_timeout,
             )
         )
-        self._listener = listening[self.name] = Listener(
-            broker, self._channel_max, self._consumer_timeout
-        )
+        self._listener = listening[self.name] = Listener(broker, self._channel_max)
         registry.register(self)
 
     def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:
@@ -211,6 +211,7 @@ class InMemoryBroker(Lifetime):
             del listening[self.name]
             with listener.held() as broker:
                 broker.drop_connections()
+                listener.timer.stop()
         registry.unregister(self)
 
 

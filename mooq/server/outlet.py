@@ -61,7 +61,7 @@ class Outlet:
         self.working: Working = Working(held)
         self._loop = loop
         self._is_woken = False
-        broker.on_schedule = self._wake
+        self._timer_before, broker.on_schedule = broker.on_schedule, self._wake
         self._changed: list[Session] = []
         self._timer: asyncio.TimerHandle | None = None
         self.protocols: dict[Session, ClientProtocol] = {}
@@ -126,8 +126,8 @@ class Outlet:
             self.settle()
 
     def close(self) -> None:
-        """Stop the timer."""
-        self.broker.on_schedule = None
+        """Stop the timer, and leave the time to whoever kept it before."""
+        self.broker.on_schedule = self._timer_before
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -12,6 +12,7 @@ under test runs in Starlette's TestClient, say.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -113,7 +114,7 @@ def _asking(watch: Watch, channel: WatchedChannel, what: str) -> Iterator[None]:
 
 
 async def _quiet(watch: Watch) -> None:
-    """Return when no publish waits for its confirm, and no delivery for its callback.
+    """Return when no publish waits for its confirm, and no delivery to be settled.
 
     One event loop after the other: in the first ones there may be something again by the end.
     """
@@ -133,7 +134,7 @@ async def _quiet_here(watch: Watch) -> None:
                 if transport.loop is loop:
                     transport.dispatcher.start_all()
             under_way = [one for one in watch.under_way if one.get_loop() is loop]
-            if not under_way:
+            if not under_way and not any(where is loop for where, _ in watch.unsettled):
                 return
             happening = asyncio.ensure_future(something.wait())
             try:
@@ -150,6 +151,11 @@ def _seen(watch: Watch, held: dict[str, int]) -> str:
         if watch.callbacks
         else "",
         f"no answer about {watch.asked}" if watch.asked else "",
+        *(
+            f"{counted(count, 'message')} of queue {name!r} not settled"
+            for name, count in Counter(name for _, name in watch.unsettled).items()
+            if not watch.callbacks
+        ),
         *(f"{counted(count, 'message')} ready in queue {name!r}" for name, count in held.items()),
     ]
     return "; ".join(filter(None, seen)) or f"{counted(watch.happened, 'event')} and still more"

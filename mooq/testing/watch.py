@@ -96,6 +96,16 @@ class Watch(Watcher):
         ]
 
     @property
+    def unsettled(self) -> list[tuple[asyncio.AbstractEventLoop, str]]:
+        """The event loop and the queue of each delivery that can be settled and is not."""
+        return [
+            (channel.loop, queue_name)
+            for channel in self.channels
+            if not channel.is_lost
+            for queue_name in channel.unsettled
+        ]
+
+    @property
     def under_way(self) -> list[asyncio.Future[Any]]:
         """One for each message that is not confirmed yet, and each callback that has begun."""
         return [*self.publishing, *self.callbacks]
@@ -108,9 +118,11 @@ class Watch(Watcher):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a publish waits for its confirm, or a delivery for its callback to be done."""
+        """Whether a publish waits for its confirm, or a delivery to be settled."""
         return bool(
-            self.under_way or any(transport.dispatcher.waiting for transport in self.transports)
+            self.under_way
+            or self.unsettled
+            or any(transport.dispatcher.waiting for transport in self.transports)
         )
 
     @property

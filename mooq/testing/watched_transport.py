@@ -24,6 +24,8 @@ SETTLED = {
     Outcome.REQUEUE: Event.REQUEUED,
     Outcome.REJECT: Event.REJECTED,
     Outcome.RELEASE: Event.GIVEN_BACK,
+    Outcome.RETRY: Event.REQUEUED,
+    Outcome.PARK: Event.REJECTED,
 }
 
 
@@ -242,7 +244,7 @@ class WatchedChannel(TransportChannel):
         )
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        failed = outcome in (Outcome.REQUEUE, Outcome.REJECT)
+        failed = outcome not in (Outcome.ACKNOWLEDGE, Outcome.RELEASE)
         # A callback's failure is settled while it is being handled.
         error = sys.exception() if failed else None
         queue_name = self._queue_of.pop(delivery.receipt, None)
@@ -267,6 +269,9 @@ class WatchedChannel(TransportChannel):
         with suppress(Lost):
             if exchange_name and not await self._channel.has_exchange(exchange_name):
                 self._watch.dropped.append((queue_name or "", exchange_name))
+
+    def holds(self, delivery: Delivery) -> bool:
+        return self._channel.holds(delivery)
 
     async def flush(self) -> None:
         await self._channel.flush()

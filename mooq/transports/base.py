@@ -167,6 +167,10 @@ class TransportChannel(ABC):
         """End a delivery. Nothing happens when its connection ended first: it was requeued."""
 
     @abstractmethod
+    def holds(self, delivery: Delivery) -> bool:
+        """Return whether a delivery can still be settled: its AMQP channel is open."""
+
+    @abstractmethod
     async def flush(self) -> None:
         """Return when everything that the broker had sent to this channel has arrived."""
 

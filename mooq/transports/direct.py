@@ -7,6 +7,7 @@ refusal closes, so that nobody notices.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from mooq.broker.broker import Broker as Rules
@@ -25,7 +26,9 @@ from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
 from mooq.transports.broker_messages import ClientProperties, message_of, wire_arguments
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.message import DIRECT_REPLY_TO, Delivery, Message, Outcome
+from mooq.transports.message import ACKNOWLEDGED, DIRECT_REPLY_TO, Delivery, Message, Outcome
+
+DELIVERIES_BITS = 48  # of a delivery tag; those above them number the channels
 
 
 class Broker:
@@ -33,6 +36,14 @@ class Broker:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self._channels_opened = count(1)
+
+    def first_tag(self) -> int:
+        """Return a number above the delivery tags of every channel that was opened before.
+
+        A callback that outlives its connection settles by a tag that no later channel knows.
+        """
+        return next(self._channels_opened) << DELIVERIES_BITS
 
     def connect(
         self, virtual_host: str, username: str, password: str, dropped: Callable[[], None]
@@ -42,9 +53,10 @@ class Broker:
         Raises :class:`Refused` with ACCESS_REFUSED or NOT_ALLOWED.
         """
         try:
-            return Connection(self.rules.connect(virtual_host, username, password), dropped)
+            rules = self.rules.connect(virtual_host, username, password)
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
+        return Connection(rules, dropped, self.first_tag)
 
     def drop_connections(self) -> None:
         """End every connection, as a lost network does."""
@@ -60,10 +72,16 @@ class Broker:
 class Connection:
     """One connection; ``dropped`` is called when the broker ends it."""
 
-    def __init__(self, rules: RulesConnection, dropped: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        rules: RulesConnection,
+        dropped: Callable[[], None],
+        first_tag: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.rules = rules
         self.dropped = dropped
-        self._numbers = 0
+        self._first_tag = first_tag
+        self._numbers = 1  # on RabbitMQ, mooq's own requests have the first channel
         rules.door = self
 
     @property
@@ -79,7 +97,9 @@ class Connection:
     def channel(self) -> Channel:
         """Open a channel."""
         self._numbers += 1
-        return Channel(self.rules.channel(self._numbers))
+        rules = self.rules.channel(self._numbers)
+        rules.deliveries.last_tag = self._first_tag()
+        return Channel(rules)
 
     def close(self) -> None:
         """Close it with its channels."""
@@ -255,7 +275,7 @@ class Channel:
     def settle(self, tag: int, outcome: Outcome) -> None:
         """End a delivery. One that has ended already is ignored."""
         rules = self.rules
-        if outcome is Outcome.ACKNOWLEDGE:
+        if outcome is Outcome.ACKNOWLEDGE or outcome in ACKNOWLEDGED:
             rules.acknowledge_one(tag)
         elif not rules.holds(tag):
             return
@@ -265,6 +285,10 @@ class Channel:
             rules.basic_reject(tag, outcome is Outcome.REQUEUE)
         if self._outbox:
             hand_on(self._broker)
+
+    def holds(self, tag: int) -> bool:
+        """Return whether a delivery is not settled."""
+        return self.rules.holds(tag)
 
     def close(self) -> None:
         """End all consumers, and requeue what the channel holds."""

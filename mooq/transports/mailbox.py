@@ -11,6 +11,7 @@ from time import sleep
 
 from mooq.transports.direct import Broker
 from mooq.transports.event_loops import running_loop
+from mooq.transports.timer import Timer
 
 
 class Listener:
@@ -20,8 +21,7 @@ class Listener:
     the broker, the first one takes none. It sets ``is_busy`` instead, then looks at ``is_shared``;
     :meth:`held` sets ``is_shared``, then looks at ``is_busy``. So one of the two sees the other.
 
-    ``channel_max`` is the most channels that a connection may have; ``consumer_timeout`` the most
-    seconds that a consumer may hold a message, None for no limit.
+    ``channel_max`` is the most channels that a connection may have.
     """
 
     __slots__ = (
@@ -29,21 +29,19 @@ class Listener:
         "broker",
         "caller",
         "channel_max",
-        "consumer_timeout",
         "is_busy",
         "is_shared",
+        "timer",
     )
 
-    def __init__(
-        self, broker: Broker, channel_max: int, consumer_timeout: float | None = None
-    ) -> None:
+    def __init__(self, broker: Broker, channel_max: int) -> None:
         self.channel_max: int = channel_max
-        self.consumer_timeout: float | None = consumer_timeout
         self.caller: AbstractEventLoop | None = running_loop()
         self.is_busy: bool = False
         self.is_shared: bool = False
         self.broker: Broker = broker
         self._lock = RLock()
+        self.timer: Timer = Timer(broker.rules, self.held)
 
     @contextmanager
     def held(self) -> Iterator[Broker]:

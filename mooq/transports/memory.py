@@ -57,6 +57,7 @@ class Link:
             self.connection: Connection = broker.connect(
                 address.virtual_host, address.username, address.password, drop
             )
+            listener.timer.set()
 
     def close(self) -> None:
         """End the connection, if it is open."""
@@ -140,7 +141,6 @@ class MemoryChannel(TransportChannel):
         self._closed_by: Refused | None = None
         self._on_reply: Callable[[Delivery], None] | None = None
         self._published = 0
-        self._timers: dict[Any, asyncio.TimerHandle] = {}  # by receipt, if there is a limit
 
     @property
     def is_lost(self) -> bool:
@@ -151,16 +151,15 @@ class MemoryChannel(TransportChannel):
         return self._closed_by
 
     async def open(self) -> None:
-        self._forget_timers()
         self._closed_by = None
         self._link, self._channel = self._open_channel()
+        self._channel.on_closed = partial(self._closed, self._link)
         self._listener = self._link.listener
         if (on_reply := self._on_reply) is not None:
             self._on_reply = None
             await self.hear_replies(on_reply)
 
     async def close(self) -> None:
-        self._forget_timers()
         if self._channel is not None:
             with self._listener.held():
                 self._channel.close()
@@ -228,9 +227,6 @@ class MemoryChannel(TransportChannel):
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         link, listener = self._link, self._listener
         loop, mailbox = link.loop, link.mailbox
-        on_delivery = receiver.on_delivery
-        if listener.consumer_timeout is not None:
-            on_delivery = partial(self._deliver_in_time, on_delivery)
 
         def cancelled() -> None:
             if listener.caller is loop and not mailbox.calls:
@@ -238,7 +234,7 @@ class MemoryChannel(TransportChannel):
             else:
                 mailbox.post(receiver.on_cancel)
 
-        deliver = self._handing_to(on_delivery)
+        deliver = self._handing_to(receiver.on_delivery)
         return self._ask(Channel.consume, queue_name, prefetch_count, deliver, cancelled)
 
     def _handing_to(self, on_delivery: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
@@ -266,40 +262,18 @@ class MemoryChannel(TransportChannel):
     async def get(self, queue_name: str) -> Delivery | None:
         return self._ask(Channel.get, queue_name)
 
-    def _deliver_in_time(self, on_delivery: Callable[[Delivery], None], delivery: Delivery) -> None:
-        seconds = self._listener.consumer_timeout
-        assert seconds is not None
-        loop = self._link.loop
-        self._timers[delivery.receipt] = loop.call_later(seconds, self._time_out, self._channel)
-        on_delivery(delivery)
-
-    def _time_out(self, channel: Channel | None) -> None:
-        """Close the channel as RabbitMQ does whose delivery was not acknowledged in time."""
-        if channel is None or channel is not self._channel or not channel.is_open:
-            return
-        seconds = self._listener.consumer_timeout
-        assert seconds is not None
-        self._closed_by = Refused(
-            Refused.PRECONDITION_FAILED,
-            "PRECONDITION_FAILED - delivery acknowledgement on channel 2 timed out. Timeout value "
-            f"used: {seconds * 1000:.0f} ms. This timeout value can be configured, see consumers "
-            "doc guide to learn more",
-        )
-        with self._listener.held():
-            channel.close()
-        self._transport.on_lost()
-
-    def _forget_timers(self) -> None:
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+    def _closed(self, link: Link, refused: Refused) -> None:
+        """Learn why the broker has closed the channel, and tell the connection of it."""
+        self._closed_by = refused
+        if link.listener.caller is link.loop:
+            self._transport.on_lost()
+        else:
+            link.mailbox.post(self._transport.on_lost)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         channel = self._channel
         if channel is None:
             return
-        if self._timers and (timer := self._timers.pop(delivery.receipt, None)):
-            timer.cancel()
         listener = self._listener
         try:
             listener.is_busy = True
@@ -312,6 +286,10 @@ class MemoryChannel(TransportChannel):
                 channel.settle(delivery.receipt, outcome)
         finally:
             listener.is_busy = False
+
+    def holds(self, delivery: Delivery) -> bool:
+        channel = self._channel
+        return channel is not None and channel.is_open and channel.holds(delivery.receipt)
 
     async def flush(self) -> None:
         """Have what other threads have sent arrive; the rest does in the call that causes it."""

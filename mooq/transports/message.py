@@ -69,6 +69,12 @@ class Outcome(Enum):
     REQUEUE = "failed, to be tried again: basic.reject, which counts towards a delivery limit"
     REJECT = "failed for good: to the dead-letter exchange if there is one, else dropped"
     RELEASE = "never tried: basic.nack with requeue, which does not count as a failure"
+    RETRY = "failed, and a copy waits for the next attempt: acknowledged"
+    PARK = "failed for good, and a copy is parked: acknowledged"
+
+
+ACKNOWLEDGED = frozenset({Outcome.ACKNOWLEDGE, Outcome.RETRY, Outcome.PARK})
+"""The outcomes that are a basic.ack to the broker."""
 
 
 class IncomingMessage(TypedDict):

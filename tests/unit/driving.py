@@ -8,11 +8,13 @@ from mooq.broker.broker import Broker as Rules
 from mooq.errors import Refused
 from mooq.transports.direct import Broker, Channel, Connection
 from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.timer import Timer
 
 
 def new_broker() -> Broker:
     """Return a broker with two users and two virtual hosts."""
-    return Broker(Rules({"guest": "guest", "ann": "secret"}, ["/", "tests"], version="4.0"))
+    users = {"guest": "guest", "ann": "secret"}
+    return Broker(Rules(users, ["/", "tests"], version="4.0", clock=Timer.clock))
 
 
 # Channels

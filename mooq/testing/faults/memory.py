@@ -299,6 +299,9 @@ class MemoryNetworkChannel(TransportChannel):
         with suppress(Lost):  # it was requeued
             self._network.route.send(lambda: self._inner.settle(delivery, outcome), nothing)
 
+    def holds(self, delivery: Delivery) -> bool:
+        return self._inner.holds(delivery)
+
     async def flush(self) -> None:
         await self._ask(self._inner.flush)
 

@@ -135,6 +135,10 @@ class RabbitChannel(TransportChannel):
             channel.settle(tag, outcome)
         self._pair.settled(channel)
 
+    def holds(self, delivery: Delivery) -> bool:
+        channel, _, consumer_tag = delivery.receipt
+        return not channel.is_closed and not self._consumers.was_deleted(consumer_tag)
+
     async def flush(self) -> None:
         await to_the_end(self._consumers.flush())
 

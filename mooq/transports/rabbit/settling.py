@@ -11,7 +11,7 @@ from aiormq.exceptions import InvalidFrameError
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
-from mooq.transports.message import Outcome
+from mooq.transports.message import ACKNOWLEDGED, Outcome
 from mooq.transports.rabbit.writing import WritingChannel
 
 
@@ -29,7 +29,7 @@ class SettlingChannel(WritingChannel):
         """End a delivery, after those of earlier calls; nothing happens on a closed channel."""
         if self.is_closed:
             return
-        if outcome is Outcome.ACKNOWLEDGE:
+        if outcome is Outcome.ACKNOWLEDGE or outcome in ACKNOWLEDGED:
             self._acknowledged.append(tag)
         else:
             self._acknowledge_all()

@@ -22,6 +22,7 @@ class SmallBroker:
         self.outbox: deque = deque()
         self.queues: dict[str, Queue] = {}
         self.now = 0.0
+        self.on_schedule = None
         self.connections = []
 
     def authenticate(self, u, p):

@@ -1,0 +1,62 @@
+"""The time of an in-memory broker, kept by the event loops in which mooq's connections use it."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from time import monotonic
+from typing import ClassVar
+
+from mooq.broker.broker import Broker as Rules
+from mooq.broker.outbox import hand_on
+from mooq.transports.event_loops import running_loop
+
+
+class Timer:
+    """Has a broker do what is due: messages and queues expire, callbacks take too long.
+
+    ``held`` lets one thread at a time use the broker.
+    """
+
+    # Not looked up in the module, where tools that stop the time of a test would replace it.
+    clock: ClassVar[staticmethod[[], float]] = staticmethod(monotonic)
+
+    def __init__(self, rules: Rules, held: Callable[[], AbstractContextManager[object]]) -> None:
+        self._rules = rules
+        self._held = held
+        self._loop: AbstractEventLoop | None = None
+        self._timer: TimerHandle | None = None
+        rules.on_schedule = self.set
+
+    def set(self) -> None:
+        """Set the timer for what is due next, in the running event loop if there is one.
+
+        Called with the broker held, also for a loop that is used for the first time: the one that
+        had the timer before may be closed, or stand still.
+        """
+        loop, deadline = running_loop(), self._rules.next_deadline()
+        if loop is None or deadline is None:
+            return
+        if self._timer is not None and self._loop is loop:
+            if self._timer.when() - loop.time() <= deadline - self.clock():
+                return  # it comes in time, and then looks again
+            self._timer.cancel()
+        self._loop = loop
+        self._timer = loop.call_later(max(deadline - self.clock(), 0), self._on_time, loop)
+
+    def stop(self) -> None:
+        """Forget the broker, which is closed."""
+        self._rules.on_schedule = None
+        if self._timer is not None and self._loop is running_loop():
+            self._timer.cancel()
+        self._timer = None
+
+    def _on_time(self, loop: AbstractEventLoop) -> None:
+        if self._loop is loop:
+            self._timer = None
+        with self._held():
+            if self._rules.on_schedule is not None:
+                self._rules.advance(self.clock())
+                hand_on(self._rules)
+                self.set()
