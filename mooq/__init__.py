@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     from mooq.client.connection import Connection
     from mooq.client.headers import forwardable_headers
     from mooq.client.in_memory import InMemoryBroker, InMemoryChannel, InMemoryConnection
+    from mooq.client.manual import ManualDelivery
     from mooq.client.queue_arguments import queue_arguments
     from mooq.client.rabbitmq import RabbitMQChannel, RabbitMQConnection
     from mooq.client.recovery import Recovery
+    from mooq.client.retry import Retry
     from mooq.errors import (
         BadExchange,
         BadQueue,
@@ -44,6 +46,7 @@ __all__ = [
     "InMemoryChannel",
     "InMemoryConnection",
     "IncomingMessage",
+    "ManualDelivery",
     "MessageUnroutable",
     "MooqError",
     "NoReply",
@@ -53,6 +56,7 @@ __all__ = [
     "RabbitMQChannel",
     "RabbitMQConnection",
     "Recovery",
+    "Retry",
     "connect",
     "forwardable_headers",
     "queue_arguments",
@@ -65,10 +69,12 @@ _homes = {
     "InMemoryChannel": "client.in_memory",
     "InMemoryConnection": "client.in_memory",
     "IncomingMessage": "transports.message",
+    "ManualDelivery": "client.manual",
     "RabbitMQBroker": "launchers",
     "RabbitMQChannel": "client.rabbitmq",
     "RabbitMQConnection": "client.rabbitmq",
     "Recovery": "client.recovery",
+    "Retry": "client.retry",
     "connect": "client.connect",
     "forwardable_headers": "client.headers",
     "queue_arguments": "client.queue_arguments",

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Never, TypeVar
 
 from mooq.client import refusals
-from mooq.client.consumer import Callback, Consumer
+from mooq.client.consumer import AnyCallback, Consumer
 from mooq.client.declaring import check_arguments
 from mooq.client.dispatcher import Dispatcher
 from mooq.client.get import Getter
@@ -17,6 +17,8 @@ from mooq.client.properties import check_bool
 from mooq.client.publishing import Publishing
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.client.requests import Requests, goodbye
+from mooq.client.retries import Retries
+from mooq.client.retry import Retry, check_retry
 from mooq.client.subscription import Source, Subscription
 from mooq.errors import Lost, Refused
 from mooq.transports.base import TransportChannel
@@ -94,13 +96,15 @@ class Channel(Publishing):
         *,
         exchange_name: str,
         exchange_type: str,
-        callback: Callback,
+        callback: AnyCallback,
         prefetch_count: int = 100,
         dead_letter_exchange: str | None = None,
         undecodable_as_bytes: bool = False,
         queue_arguments: Mapping[str, Any] | None = None,
         binding_arguments: Mapping[str, Any] | None = None,
         replies: bool = False,
+        manual: bool = False,
+        retry: Retry | None = None,
     ) -> str:
         """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
 
@@ -124,6 +128,10 @@ class Channel(Publishing):
         ``correlation_id``, to the queue that its ``reply_to`` names, if it names one; the message
         is acknowledged after that.
 
+        With ``manual`` the callback is given a second argument, a :class:`~mooq.ManualDelivery`,
+        and settles the message by it, then or later. With a ``retry``, a :class:`~mooq.Retry`, a
+        message whose callback fails is tried again after a while, and parked in the end.
+
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
         properties that cannot be used or differ from what exists,
         :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
@@ -140,18 +148,19 @@ class Channel(Publishing):
         )
         table = check_arguments("binding_arguments", binding_arguments)
         source = Source(queue, exchange, keys, table)
-        return await self._subscribe(
-            source, callback, prefetch_count, undecodable_as_bytes, replies
-        )
+        consumer = self._consumer(source, callback, undecodable_as_bytes, replies, manual, retry)
+        return await self._subscribe(source, consumer, prefetch_count)
 
     async def consume(
         self,
         queue_name: str,
-        callback: Callback,
+        callback: AnyCallback,
         *,
         prefetch_count: int = 100,
         undecodable_as_bytes: bool = False,
         replies: bool = False,
+        manual: bool = False,
+        retry: Retry | None = None,
     ) -> None:
         """Have ``callback`` awaited for each message of a queue that exists, whatever it is like.
 
@@ -161,28 +170,45 @@ class Channel(Publishing):
         """
         self._requests.check_open()
         source = Source(Queue(check_queue_name(queue_name)))
-        await self._subscribe(source, callback, prefetch_count, undecodable_as_bytes, replies)
+        consumer = self._consumer(source, callback, undecodable_as_bytes, replies, manual, retry)
+        await self._subscribe(source, consumer, prefetch_count)
 
-    async def _subscribe(
+    def _consumer(
         self,
         source: Source,
-        callback: Callback,
-        prefetch_count: int,
+        callback: AnyCallback,
         undecodable_as_bytes: bool,
         replies: bool,
-    ) -> str:
-        subscription = Subscription(
-            source,
-            check_prefetch_count(prefetch_count),
-            Consumer(
-                callback,
-                self._internal,
-                None if source.exchange is None else source.queue,
-                self._dispatcher.timed_out,
-                check_bool("undecodable_as_bytes", undecodable_as_bytes),
-                self._reply if check_bool("replies", replies) else None,
-            ),
+        manual: bool,
+        retry: Retry | None,
+    ) -> Consumer:
+        retries = None
+        if check_retry(retry) is not None:
+            assert retry is not None
+            if not source.queue.name:
+                raise ValueError(
+                    "retry needs a queue_name: failed messages return to the queue by its name"
+                )
+            retries = Retries(
+                retry,
+                source.queue,
+                self._internal.address.username,
+                self._publish_copy,
+                lambda queue: self._requests.ask(lambda _: self._internal.declare_queue(queue)),
+            )
+        return Consumer(
+            callback,
+            self._internal,
+            None if source.exchange is None else source.queue,
+            self._dispatcher.timed_out,
+            check_bool("undecodable_as_bytes", undecodable_as_bytes),
+            self._reply if check_bool("replies", replies) else None,
+            check_bool("manual", manual),
+            retries,
         )
+
+    async def _subscribe(self, source: Source, consumer: Consumer, prefetch_count: int) -> str:
+        subscription = Subscription(source, check_prefetch_count(prefetch_count), consumer)
         beginning = asyncio.ensure_future(
             self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
         )

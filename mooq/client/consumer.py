@@ -6,6 +6,7 @@ The same for every transport, so that callback failures cannot differ between th
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable, signature
 from time import monotonic
@@ -14,6 +15,8 @@ from typing import Any, TypeAlias
 
 from mooq.client.codec import decode
 from mooq.client.failures import outcome_of_failure
+from mooq.client.manual import ManualDelivery
+from mooq.client.retries import Retries
 from mooq.client.slow_callbacks import NEGLIGIBLE, report_block, rest
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
@@ -21,35 +24,46 @@ from mooq.transports.declarations import Queue
 from mooq.transports.message import Delivery, IncomingMessage, Outcome
 
 Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
+ManualCallback: TypeAlias = Callable[[IncomingMessage, ManualDelivery], Awaitable[Any]]
+AnyCallback: TypeAlias = Callback | ManualCallback
 Reply: TypeAlias = Callable[[Delivery, Any], Awaitable[None]]
 """What sends the result of a callback to the queue that its message names."""
+
+
+log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
 class Consumer:
     """One registered callback and the channel on which its deliveries are settled.
 
     ``queue`` is what its queue was declared as; None for one that is taken as it is. ``reply`` is
-    called with what the callback returns; that it fails is the callback's failure.
+    called with what the callback returns; that it fails is the callback's failure. With
+    ``is_manual`` the callback settles its message; ``retries`` take over a message that it fails
+    on.
 
     Raises ``TypeError`` for a callback that cannot be called with a message.
     """
 
     def __init__(
         self,
-        callback: Callback,
+        callback: AnyCallback,
         channel: TransportChannel,
         queue: Queue | None,
         timed_out: TimedOutCallbacks,
         undecodable_as_bytes: bool = False,
         reply: Reply | None = None,
+        is_manual: bool = False,
+        retries: Retries | None = None,
     ) -> None:
-        check_callback(callback)
+        check_callback(callback, is_manual)
         self._reply = reply
+        self.is_manual = is_manual
+        self.retries = retries
         self._undecodable_as_bytes = undecodable_as_bytes
         self.channel = channel
         self.queue_name = ""
         self.task_name: str = f"mooq callback {callback_name(callback)}"
-        self._callback = callback
+        self._callback: Callable[..., Awaitable[Any]] = callback
         self._queue = queue
         self._timed_out = timed_out
 
@@ -60,26 +74,43 @@ class Consumer:
         it if its queue says where. A callback that is cut off leaves its message to be delivered
         again.
         """
+        manual: tuple[ManualDelivery, ...] = ()
+        if self.is_manual:
+            manual = (ManualDelivery(self.channel, delivery, self.queue_name),)
         try:
-            result = await self._run(delivery)
+            result = await self._run(delivery, *manual)
             if self._reply is not None:
                 await self._reply(delivery, result)
         except asyncio.CancelledError:
+            if not any(one.is_settled for one in manual):
+                await self._settle(delivery, Outcome.RELEASE)
+            raise
+        except Exception as error:
+            if any(one.is_settled for one in manual):
+                log.error(
+                    "callback %s failed on a message that it had settled", self.name, exc_info=error
+                )
+            else:
+                await self._fail(delivery, error)
+            return error
+        if not manual:
+            await self._settle(delivery, Outcome.ACKNOWLEDGE)
+        return None
+
+    async def _fail(self, delivery: Delivery, error: Exception) -> None:
+        """Settle a message on which the callback has failed."""
+        who = f"callback {self.name}"
+        try:
+            if self.retries is not None:
+                outcome = await self.retries.take_over(delivery, who, error)
+            else:
+                outcome = await outcome_of_failure(
+                    self.channel, delivery, who, self.queue_name, self._queue, error
+                )
+        except asyncio.CancelledError:
             await self._settle(delivery, Outcome.RELEASE)
             raise
-        except Exception as error:  # noqa: BLE001 - whatever a callback raises is its failure
-            outcome = await outcome_of_failure(
-                self.channel,
-                delivery,
-                f"callback {self.name}",
-                self.queue_name,
-                self._queue,
-                error,
-            )
-            await self._settle(delivery, outcome)
-            return error
-        await self._settle(delivery, Outcome.ACKNOWLEDGE)
-        return None
+        await self._settle(delivery, outcome)
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
         if self._timed_out.entries:
@@ -87,14 +118,16 @@ class Consumer:
         else:
             await self.channel.settle(delivery, outcome)
 
-    async def _run(self, delivery: Delivery) -> Any:
+    async def _run(self, delivery: Delivery, *manual: ManualDelivery) -> Any:
         """Decode and await the callback; return its result, or raise its failure.
 
         CancelledError is raised only when it is cut off.
         """
         try:
             began = monotonic()
-            result = self._callback(decode(delivery, self._undecodable_as_bytes))
+            if self.retries is not None:
+                delivery = self.retries.restored(delivery)
+            result = self._callback(decode(delivery, self._undecodable_as_bytes), *manual)
             steps = result if type(result) is CoroutineType else self._awaiting(result)
             try:
                 awaited = steps.send(None)
@@ -130,26 +163,27 @@ class Consumer:
         return callback_name(self._callback)
 
 
-def check_callback(callback: Callback) -> None:
-    """Raise ``TypeError`` for what cannot be called with one argument, the message."""
+def check_callback(callback: AnyCallback, is_manual: bool = False) -> None:
+    """Raise ``TypeError`` for what cannot be called with the message, and its delivery."""
     if not callable(callback):
         raise TypeError(
             f"callback must be callable, not {type(callback).__name__}: pass an async function "
-            "that takes one argument"
+            f"that takes {'two arguments' if is_manual else 'one argument'}"
         )
     try:
         parameters = signature(callback)
     except ValueError:  # of some that are written in C
         return
     try:
-        parameters.bind({})
+        parameters.bind(*[{}] * (1 + is_manual))
     except TypeError:
         raise TypeError(
-            f"callback {callback_name(callback)} is called with one argument, the message, but "
+            f"callback {callback_name(callback)} is called with "
+            f"{'the message and its delivery' if is_manual else 'one argument, the message'}, but "
             f"takes {parameters}"
         ) from None
 
 
-def callback_name(callback: Callback) -> str:
+def callback_name(callback: Callable[..., Any]) -> str:
     """Return what a callback is called in logs and errors."""
     return getattr(callback, "__qualname__", None) or repr(callback)

@@ -112,7 +112,11 @@ class Dispatcher:
         self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
         for consumer, delivery in self._running.values():
             channel = consumer.channel
-            if channel.is_lost and refusals.is_consumer_timeout(channel.closed_by):
+            if (
+                channel.is_lost
+                and not consumer.is_manual
+                and refusals.is_consumer_timeout(channel.closed_by)
+            ):
                 self.timed_out.add(consumer.queue_name, delivery)
 
     def running_on(self, channel: TransportChannel) -> list[Consumer]:

@@ -130,6 +130,10 @@ class Publishing(Declaring):
             "message_id, so that a receiver can tell"
         )
 
+    async def _publish_copy(self, message: Message) -> None:
+        """Publish a message as it is, to a queue that must be there. Raises :class:`Refused`."""
+        await self._requests.ask(lambda seconds: self._internal.publish(message, True, seconds))
+
     @of_channel
     async def request(
         self,

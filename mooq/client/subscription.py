@@ -93,6 +93,7 @@ class Subscription:
             await self.source.bind(channel, name)
             self.consumer.queue_name = name
             receiver = Receiver(partial(dispatcher.put, self.consumer), self._cancelled)
+            await self._declare_retries(channel)
             self.tag = await channel.consume(name, self.prefetch_count, receiver)
         except Refused as refused:
             if self.source.queue.exclusive:
@@ -100,6 +101,15 @@ class Subscription:
                     await channel.delete_queue(name)
             raise refusals.of_queue(refused, name, channel.address) from refused
         return name
+
+    async def _declare_retries(self, channel: TransportChannel) -> None:
+        """Declare the queues in which failed messages wait, and end. Raises as for the queue."""
+        if self.consumer.retries is not None:
+            for queue in self.consumer.retries.queues:
+                try:
+                    await channel.declare_queue(queue)
+                except Refused as refused:
+                    raise refusals.of_queue(refused, queue.name, channel.address) from refused
 
     async def end(self, channel: TransportChannel) -> None:
         """End the consumer, if it has begun."""

@@ -65,12 +65,21 @@ class HeldInbox(Inbox):
         if not self._is_open:
             await gate.wait()
         self.finished.append(message["msg"])
+        self._changed.set()
 
     def let_go(self, *bodies: Any) -> None:
         """Let the callbacks of these bodies return."""
         for body in bodies:
             for gate in self._gates[body]:
                 gate.set()
+
+    def let_go_first(self, body: Any) -> None:
+        """Let the callback that was begun first for a body return."""
+        self._gates[body][0].set()
+
+    async def has_finished(self, count: int) -> None:
+        """Wait until so many callbacks have returned."""
+        await self.has_that(lambda: len(self.finished) >= count, f"{count} to return")
 
     def open(self) -> None:
         """Let every callback return, also those to come."""

@@ -26,8 +26,9 @@ def test_the_public_names_are_these() -> None:
     assert " ".join(mooq.__all__) == (
         "BadExchange BadQueue BrokerConnectionError BrokerInternalError Channel Connection "
         "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
-        "InMemoryConnection IncomingMessage MessageUnroutable MooqError NoReply NothingToConsume "
-        "PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection Recovery "
+        "InMemoryConnection IncomingMessage ManualDelivery MessageUnroutable MooqError NoReply "
+        "NothingToConsume PublishUnconfirmed RabbitMQBroker RabbitMQChannel RabbitMQConnection "
+        "Recovery Retry "
         "connect forwardable_headers queue_arguments"
     )
 
@@ -71,7 +72,7 @@ CHANNEL_METHODS = {
     "register_consumer": (
         "(self, queue_name=None, routing_keys=[''], *, exchange_name, exchange_type, callback, "
         "prefetch_count=100, dead_letter_exchange=None, undecodable_as_bytes=False, "
-        "queue_arguments=None, binding_arguments=None, replies=False)"
+        "queue_arguments=None, binding_arguments=None, replies=False, manual=False, retry=None)"
     ),
     "publish": (
         "(self, *, exchange_name, msg, routing_key='', mandatory=False, headers=None, "
@@ -81,7 +82,7 @@ CHANNEL_METHODS = {
     ),
     "consume": (
         "(self, queue_name, callback, *, prefetch_count=100, undecodable_as_bytes=False, "
-        "replies=False)"
+        "replies=False, manual=False, retry=None)"
     ),
     "declare_exchange": (
         "(self, exchange_name, exchange_type, *, durable=True, auto_delete=False, "

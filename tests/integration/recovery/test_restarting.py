@@ -17,7 +17,7 @@ import mooq
 from mooq.testing.faults import faults_before
 from tests.conftest import BrokerAddress
 from tests.integration.foreign import RawMessage, foreigner
-from tests.integration.inbox import LONGEST_WAIT, HeldInbox, Inbox
+from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox
 from tests.integration.restarting import (
     CutOffInMemory,
     CutOffRabbitMQ,
@@ -229,6 +229,55 @@ async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
         assert inbox.bodies == []
 
 
+async def a_late_callback_settles_nothing_of_another_delivery(broker: Unsteady) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        chan, inbox = await conn.create_channel(), HeldInbox()
+        await chan.register_consumer(
+            "overdue", exchange_name="overdue", exchange_type="direct", callback=inbox
+        )
+        async with processing(conn):
+            await chan.publish(exchange_name="overdue", msg="m")
+            await inbox.has(1)
+            await broker.fail()
+            await inbox.has(2)
+            inbox.let_go_first("m")
+            await inbox.has_finished(1)
+            await chan.close(timeout=0.01)
+        assert (await (await conn.create_channel()).get("overdue", LONGEST_WAIT))["msg"] == "m"
+
+
+async def waiting_and_parked_messages_are_kept(broker: Unsteady) -> None:
+    async with await mooq.connect(**broker.address) as conn:
+        inbox = FailingInbox("parked", "waiting", times=1)
+
+        async def consume(attempts: int) -> mooq.Channel:
+            chan = await conn.create_channel()
+            await chan.register_consumer(
+                "retried",
+                exchange_name="retried",
+                exchange_type="direct",
+                callback=inbox,
+                retry=mooq.Retry(attempts=attempts, first_wait=2),
+            )
+            return chan
+
+        chan = await consume(1)
+        async with processing(conn):
+            await chan.publish(exchange_name="retried", msg="parked")
+            await inbox.has(1)
+            await chan.close()
+        chan = await consume(2)
+        async with processing(conn):
+            await chan.publish(exchange_name="retried", msg="waiting")
+            await inbox.has(2)
+            await chan.close()
+        await broker.fail()
+        chan = await consume(2)
+        async with processing(conn):
+            assert await inbox.has(3) == ["parked", "waiting", "waiting"]
+        assert (await chan.get("retried.parked"))["msg"] == "parked"
+
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
@@ -242,6 +291,8 @@ SCENARIOS: dict[str, Scenario] = {
         several_calls_wait_for_the_same_connection,
         a_get_that_waits_ends_and_ends_no_other_consumer,
         what_was_closed_before_does_not_come_back,
+        a_late_callback_settles_nothing_of_another_delivery,
+        waiting_and_parked_messages_are_kept,
     )
 }
 

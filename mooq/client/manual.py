@@ -1,0 +1,62 @@
+"""Acknowledgement by hand: what a callback settles its message by, when it has dealt with it."""
+
+from __future__ import annotations
+
+from mooq.errors import BrokerConnectionError, MooqError
+from mooq.transports.base import TransportChannel
+from mooq.transports.message import Delivery, Outcome
+
+
+class ManualDelivery:
+    """A delivery that the service settles itself, in the callback or at any time after it.
+
+    The second argument of a callback that is registered with ``manual=True``. Until it is settled
+    it counts towards ``prefetch_count``; one that never is goes back to its queue when the channel
+    closes. Each method raises :class:`~mooq.MooqError` for a delivery that is settled already, and
+    :class:`~mooq.BrokerConnectionError` when the broker has taken it back, because the connection
+    or the channel was lost: then the message is delivered again.
+    """
+
+    def __init__(self, channel: TransportChannel, delivery: Delivery, queue_name: str) -> None:
+        self._channel = channel
+        self._delivery = delivery
+        self._queue_name = queue_name
+        self._settled = ""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has been acknowledged, rejected or requeued."""
+        return bool(self._settled)
+
+    async def acknowledge(self) -> None:
+        """Tell the broker that the message has been dealt with, and may be deleted."""
+        await self._settle("acknowledged", Outcome.ACKNOWLEDGE)
+
+    async def reject(self) -> None:
+        """Have the message dead-lettered if its queue says where, else discarded."""
+        await self._settle("rejected", Outcome.REJECT)
+
+    async def requeue(self) -> None:
+        """Have the message delivered again, at once, to any consumer of its queue.
+
+        A quorum queue counts this towards its delivery limit.
+        """
+        await self._settle("requeued", Outcome.REQUEUE)
+
+    async def _settle(self, settled: str, outcome: Outcome) -> None:
+        what = (
+            f"message {self._delivery.message.message_id} of queue {self._queue_name!r} at "
+            f"{self._channel.address}"
+        )
+        if self._settled:
+            raise MooqError(
+                f"{what} cannot be {settled}: it was {self._settled}; settle a delivery once"
+            )
+        if not self._channel.holds(self._delivery):
+            raise BrokerConnectionError(
+                f"{what} cannot be {settled}: the connection or the channel was lost, and the "
+                "broker delivers the message again",
+                transient=False,
+            )
+        self._settled = settled
+        await self._channel.settle(self._delivery, outcome)

@@ -1,0 +1,189 @@
+"""Acknowledgement by hand: in the callback, later, or never; the same on both brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import pytest
+
+import mooq
+from mooq.testing.broker import Broker
+from mooq.testing.idling import NotIdle
+from tests.integration.inbox import LONGEST_WAIT, Inbox, Refusal
+from tests.integration.steps import bodies_of, logged, processing
+
+
+class Held(Inbox):
+    """A callback that keeps its deliveries and settles none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deliveries: list[mooq.ManualDelivery] = []
+
+    async def __call__(  # type: ignore[override]
+        self, message: mooq.IncomingMessage, delivery: mooq.ManualDelivery
+    ) -> None:
+        self.deliveries.append(delivery)
+        self.keep(message)
+
+
+async def hold(channel: mooq.Channel, callback: Held, *, prefetch_count: int = 100) -> Held:
+    await channel.register_consumer(
+        "q",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=callback,
+        manual=True,
+        prefetch_count=prefetch_count,
+    )
+    return callback
+
+
+async def test_message_is_held_until_it_is_acknowledged(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    held = await hold(chan, Held(), prefetch_count=1)
+    async with processing(conn):
+        for body in ("a", "b"):
+            await chan.publish(exchange_name="log", msg=body)
+        assert await held.has(1) == ["a"]
+        assert not held.deliveries[0].is_settled
+        await held.deliveries[0].acknowledge()
+        assert held.deliveries[0].is_settled
+        assert await held.has(2) == ["a", "b"]
+        await held.deliveries[1].acknowledge()
+        await chan.close()
+    assert await bodies_of(await conn.create_channel(), "q") == []
+
+
+async def test_unsettled_message_returns_when_its_channel_closes(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    held = await hold(chan, Held())
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await held.has(1)
+        await chan.close()
+    message = await (await conn.create_channel()).get("q", timeout=LONGEST_WAIT)
+    assert (message["msg"], message["redelivered"]) == ("m", True)
+
+
+async def test_requeued_message_comes_again(conn: mooq.Connection, chan: mooq.Channel) -> None:
+    held = await hold(chan, Held())
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await held.has(1)
+        await held.deliveries[0].requeue()
+        assert await held.has(2) == ["m", "m"]
+        assert held.messages[1]["redelivered"]
+
+
+async def test_rejected_message_goes_to_the_dead_letter_exchange(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    dead = Inbox()
+    await chan.register_consumer(
+        "dead", exchange_name="failed", exchange_type="fanout", callback=dead
+    )
+    held = Held()
+    await chan.register_consumer(
+        "q",
+        exchange_name="log",
+        exchange_type="direct",
+        callback=held,
+        manual=True,
+        dead_letter_exchange="failed",
+    )
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await held.has(1)
+        await held.deliveries[0].reject()
+        assert await dead.has(1) == ["m"]
+
+
+async def test_settling_twice_is_refused(conn: mooq.Connection, chan: mooq.Channel) -> None:
+    held = await hold(chan, Held())
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m", message_id="id-1")
+        await held.has(1)
+        await held.deliveries[0].acknowledge()
+        with pytest.raises(
+            mooq.MooqError,
+            match=r"^message id-1 of queue 'q' at .* cannot be rejected: it was acknowledged; "
+            "settle a delivery once$",
+        ):
+            await held.deliveries[0].reject()
+
+
+async def test_delivery_of_a_lost_connection_cannot_be_settled(
+    mooq_broker: Broker, mooq_faults: object
+) -> None:
+    async with await mooq_broker.connect() as conn:
+        chan = await conn.create_channel()
+        held = await hold(chan, Held())
+        async with processing(conn):
+            await chan.publish(exchange_name="log", msg="m", message_id="id-1")
+            await held.has(1)
+            mooq_broker.faults.cut()
+            await held.has(2)
+            with pytest.raises(
+                mooq.BrokerConnectionError,
+                match=r"cannot be acknowledged: the connection or the channel was lost, and the "
+                "broker delivers the message again$",
+            ):
+                await held.deliveries[0].acknowledge()
+            await held.deliveries[1].acknowledge()
+        assert held.messages[1]["redelivered"]
+
+
+@pytest.mark.mooq_allow_failures
+async def test_failure_before_settling_requeues_and_after_settling_is_logged(
+    conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    began: list[tuple[object, bool]] = []
+
+    async def callback(message: mooq.IncomingMessage, delivery: mooq.ManualDelivery) -> None:
+        began.append((message["msg"], message["redelivered"]))
+        if message["msg"] == "settled" or message["redelivered"]:
+            await delivery.acknowledge()
+        raise Refusal
+
+    await chan.register_consumer(
+        "q", exchange_name="log", exchange_type="direct", callback=callback, manual=True
+    )
+    for body in ("settled", "not settled"):
+        await chan.publish(exchange_name="log", msg=body)
+    while len(began) < 3:
+        with contextlib.suppress(Refusal, ExceptionGroup):
+            await conn.process_events(num_cycles=1)
+    assert sorted(began) == [("not settled", False), ("not settled", True), ("settled", False)]
+    lines = logged(caplog)
+    assert any("is requeued, to be tried once more" in line for line in lines)
+    assert any("failed on a message that it had settled" in line for line in lines)
+
+
+async def test_idle_waits_for_what_is_settled_later(mooq_broker: Broker) -> None:
+    conn = await mooq_broker.connect()
+    chan = await conn.create_channel()
+    held = await hold(chan, Held())
+    await chan.publish(exchange_name="log", msg="m")
+    with pytest.raises(NotIdle, match=r"last seen: 1 message of queue 'q' not settled$"):
+        await mooq_broker.idle(timeout=0.2)
+    idle = asyncio.create_task(mooq_broker.idle())
+    await held.deliveries[0].acknowledge()
+    await idle
+    assert mooq_broker.recorded.acknowledged.msgs == ["m"]
+
+
+async def test_callback_must_take_the_delivery(chan: mooq.Channel) -> None:
+    async def callback(message: mooq.IncomingMessage) -> None:
+        logging.info("never called: %s", message)
+
+    with pytest.raises(
+        TypeError, match="is called with the message and its delivery, but takes \\(message:"
+    ):
+        await chan.register_consumer(
+            "q", exchange_name="log", exchange_type="direct", callback=callback, manual=True
+        )
