@@ -27,6 +27,10 @@ ARGUMENTS = {
     "no_verify_ssl": "ssl=",
     "ssl_options": "ssl=",
     "verify": "ssl=",
+    "heartbeat": "heartbeat=",
+    "channel_max": "channel_max=",
+    "name": "client_name=",
+    "connection_name": "client_name=",
 }
 """Options of other clients' URLs, and the argument of :func:`mooq.connect` that does the same."""
 

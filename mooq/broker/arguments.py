@@ -115,7 +115,9 @@ COMPARED = (
     "x-queue-mode",
     "x-single-active-consumer",
 )
-"""The arguments that must be the same when a queue is declared again."""
+"""The arguments of any queue that must be the same when it is declared again."""
+
+CONSUMER_TIMEOUT = "x-consumer-timeout"
 
 NOT_OF_QUORUM = ("x-max-priority", "x-queue-mode")
 NOT_OF_CLASSIC = ("x-delivery-limit", "x-quorum-initial-group-size", "x-dead-letter-strategy")
@@ -140,6 +142,43 @@ def check_queue_arguments(
             why = check(arguments[argument], arguments)
             if why is not None:
                 raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
+
+
+def compared(queue_type: str, version: Version) -> tuple[str, ...]:
+    """Return the arguments that must be the same when a queue is declared again."""
+    if queue_type == "quorum" and version.consumer_timeout_argument == "quorum":
+        return (*COMPARED, CONSUMER_TIMEOUT)
+    return COMPARED
+
+
+def check_consumer_timeout(
+    arguments: Table, queue_type: str, name: str, virtual_host: str, version: Version
+) -> None:
+    """Raise the refusal of a queue's, or a consumer's, time to acknowledge."""
+    if version.consumer_timeout_argument != "quorum" or CONSUMER_TIMEOUT not in arguments:
+        return
+    if queue_type != "quorum":
+        raise refusals.argument_of_another_type(CONSUMER_TIMEOUT, name, virtual_host, queue_type)
+    why = _count(arguments[CONSUMER_TIMEOUT], arguments)
+    if why is not None:
+        raise refusals.invalid_argument(CONSUMER_TIMEOUT, "queue", name, virtual_host, why)
+
+
+def consumer_timeout(
+    of_consumer: Table, of_queue: Table, queue_type: str, default: float | None, version: Version
+) -> float | None:
+    """Return the seconds in which a consumer must acknowledge; None for no limit.
+
+    ``default`` is that of the broker.
+    """
+    if queue_type != "quorum" and not version.times_out_classic:
+        return None
+    value = None
+    if version.consumer_timeout_argument == "any":
+        value = of_queue.get(CONSUMER_TIMEOUT)
+    elif version.consumer_timeout_argument == "quorum":
+        value = of_consumer.get(CONSUMER_TIMEOUT, of_queue.get(CONSUMER_TIMEOUT))
+    return default if type_name(value) not in INTEGER_TYPES else value / 1000  # type: ignore[operator]
 
 
 def check_type_of_unnamed(arguments: Table, version: Version) -> None:

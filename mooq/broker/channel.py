@@ -263,6 +263,9 @@ class Channel:
         found = self._host.queue(name, self.connection)
         if found.consumers.is_exclusive or (exclusive and len(found.consumers)):
             raise refusals.exclusive_use(name, self._host.name)
+        broker = self.connection.broker
+        version = broker.version_rules
+        argument_rules.check_consumer_timeout(arguments, found.type, name, self._host.name, version)
         consumer = Consumer(
             self,
             tag,
@@ -270,6 +273,9 @@ class Channel:
             exclusive=exclusive,
             limit=0 if no_ack else self._prefetch,
             priority=_priority(arguments, name, self._host.name),
+            timeout=argument_rules.consumer_timeout(
+                arguments, found.arguments, found.type, broker.consumer_timeout, version
+            ),
         )
         self._consumers[tag] = found, consumer
         found.add_consumer(consumer)

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class Consumer:
-    """One consumer; ``limit`` is its own prefetch count, 0 for none."""
+    """One consumer; ``limit`` is its own prefetch count, 0 for none.
+
+    ``timeout`` is the seconds in which it must acknowledge, None for no limit.
+    """
 
     __slots__ = (
         "channel",
@@ -26,6 +29,7 @@ class Consumer:
         "no_ack",
         "priority",
         "tag",
+        "timeout",
         "unsettled",
     )
 
@@ -38,6 +42,7 @@ class Consumer:
         exclusive: bool,
         limit: int,
         priority: int,
+        timeout: float | None = None,
     ) -> None:
         self.channel: Channel = channel
         self.tag: str = tag
@@ -45,6 +50,7 @@ class Consumer:
         self.exclusive: bool = exclusive
         self.limit: int = limit
         self.priority: int = priority
+        self.timeout: float | None = timeout
         self.unsettled: int = 0
         self.is_active: bool = True  # until it ends
         self.is_waiting: bool = False  # out of the ring until it has room

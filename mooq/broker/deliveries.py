@@ -17,8 +17,10 @@ from mooq.broker.ready import QueuedMessage
 if TYPE_CHECKING:
     from mooq.broker.channel import Channel
 
+NEVER = float("inf")
+
 Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
-"""A delivery and since when it waits to be settled; a get has no consumer."""
+"""A delivery and when it must be settled; a get has no consumer, and takes its time."""
 
 
 class Deliveries:
@@ -31,6 +33,7 @@ class Deliveries:
         self._broker = channel.connection.broker
         self._outbox = channel.connection.broker.outbox
         self.last_tag: int = 0
+        self._next_due = NEVER
         self._unacknowledged: dict[int, Unacknowledged] = {}
 
     def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
@@ -38,14 +41,9 @@ class Deliveries:
         self.last_tag = tag = self.last_tag + 1
         if not consumer.no_ack:
             self.global_unsettled += 1
-            held = self._unacknowledged
-            broker = self._broker
-            now = 0.0
-            if broker.consumer_timeout is not None:
-                now = broker.now
-                if not held:
-                    broker.schedule(now + broker.consumer_timeout, self)
-            held[tag] = queued, queue, consumer, now
+            timeout = consumer.timeout
+            due = NEVER if timeout is None else self._due_after(timeout)
+            self._unacknowledged[tag] = queued, queue, consumer, due
         message = queued.message if queue.is_classic else queue.as_delivered(queued)
         self._outbox.append(
             Delivered(self._channel, consumer.tag, tag, queued.redelivered, message)
@@ -62,7 +60,7 @@ class Deliveries:
         if no_ack:
             queue.acknowledge(queued)
         else:
-            self._unacknowledged[tag] = queued, queue, None, self._broker.now
+            self._unacknowledged[tag] = queued, queue, None, NEVER
         return tag
 
     def restore(self, again: dict[int, Unacknowledged]) -> None:
@@ -179,20 +177,33 @@ class Deliveries:
         for queue in queues:
             queue.settle_down()
 
+    def _due_after(self, timeout: float) -> float:
+        """Return when a delivery of now must be settled, and be told then."""
+        due = self._broker.now + timeout
+        if due < self._next_due:
+            self._next_due = due
+            self._broker.schedule(due, self)
+        return due
+
     def advance(self, now: float) -> None:
-        """End the channel if a delivery has been unacknowledged for too long."""
-        timeout = self._broker.consumer_timeout
-        if timeout is None or not self._channel.is_open or not self._unacknowledged:
+        """End the channel, or a consumer, if a delivery has been unacknowledged for too long."""
+        self._next_due = NEVER
+        if not self._channel.is_open:
             return
-        _, queue, consumer, since = next(iter(self._unacknowledged.values()))
-        if since + timeout > now:
-            self._broker.schedule(since + timeout, self)
-        elif self._broker.version_rules.times_out_classic:
-            self._channel.close()
-            refusal = refusals.consumer_timeout(self._channel.number, timeout)
-            self._outbox.append(ChannelClosed(self._channel, refusal))
-        elif queue.type == "quorum" and consumer is not None:
-            self._cut_off(queue, consumer)
+        late = [one for one in self._unacknowledged.values() if one[3] <= now]
+        for _, queue, consumer, _ in late:
+            assert consumer is not None
+            if self._broker.version_rules.times_out_classic:
+                assert consumer.timeout is not None
+                self._channel.close()
+                refusal = refusals.consumer_timeout(self._channel.number, consumer.timeout)
+                self._outbox.append(ChannelClosed(self._channel, refusal))
+                return
+            if consumer.is_active:
+                self._cut_off(queue, consumer)
+        self._next_due = min((one[3] for one in self._unacknowledged.values()), default=NEVER)
+        if self._next_due != NEVER:
+            self._broker.schedule(self._next_due, self)
 
     def _cut_off(self, queue: Queue, consumer: Consumer) -> None:
         """End a consumer that was too late, and requeue what it holds."""

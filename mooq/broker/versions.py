@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Version:
     - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
     - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
     - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
+    - ``consumer_timeout_argument``: which queues may have an ``x-consumer-timeout`` that is heeded:
+      none, any (where any value is accepted), or quorum queues, and their consumers
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
     - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
       before, the broker failed
@@ -42,6 +45,7 @@ class Version:
     requeues_to_tail: bool = False
     names_default_queue_type: bool = True
     times_out_classic: bool = True
+    consumer_timeout_argument: Literal["none", "any", "quorum"] = "any"
     reads_copies_first: bool = True
     names_unknown_types: bool = False
     unknown_arguments: frozenset[str] = frozenset()
@@ -61,6 +65,7 @@ VERSIONS = {
         requeues_to_tail=True,
         reads_copies_first=False,
         names_default_queue_type=False,
+        consumer_timeout_argument="none",
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
     "4.0": Version("4.0"),
@@ -72,6 +77,7 @@ VERSIONS = {
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
         times_out_classic=False,
+        consumer_timeout_argument="quorum",
         names_unknown_types=True,
         unknown_arguments=frozenset({"x-queue-mode"}),
     ),

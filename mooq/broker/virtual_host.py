@@ -208,6 +208,9 @@ class VirtualHost:
             exclusive=exclusive,
             auto_delete=auto_delete,
         )
+        argument_rules.check_consumer_timeout(
+            arguments, queue_type, name, self.name, self.broker.version_rules
+        )
         queue = Queue(
             self,
             name,
@@ -242,7 +245,7 @@ class VirtualHost:
         argument_rules.check_equivalent(
             current.arguments,
             arguments,
-            argument_rules.COMPARED,
+            argument_rules.compared(current.type, self.broker.version_rules),
             "queue",
             current.name,
             self.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Never, TypeVar
 
@@ -20,7 +21,7 @@ from mooq.client.requests import Requests, goodbye
 from mooq.client.retries import Retries
 from mooq.client.retry import Retry, check_retry
 from mooq.client.subscription import Source, Subscription
-from mooq.errors import Lost, Refused
+from mooq.errors import Lost, MooqError, Refused
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import (
     Exchange,
@@ -32,6 +33,8 @@ from mooq.transports.declarations import (
 from mooq.transports.message import IncomingMessage
 
 T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger("mooq.consumers")
 
 CLOSE_TIMEOUT = 10.0
 _DEFAULT_ROUTING_KEYS = [""]
@@ -201,6 +204,7 @@ class Channel(Publishing):
             self._internal,
             None if source.exchange is None else source.queue,
             self._dispatcher.timed_out,
+            self._dispatcher.report_block,
             check_bool("undecodable_as_bytes", undecodable_as_bytes),
             self._reply if check_bool("replies", replies) else None,
             check_bool("manual", manual),
@@ -208,7 +212,9 @@ class Channel(Publishing):
         )
 
     async def _subscribe(self, source: Source, consumer: Consumer, prefetch_count: int) -> str:
-        subscription = Subscription(source, check_prefetch_count(prefetch_count), consumer)
+        subscription = Subscription(
+            source, check_prefetch_count(prefetch_count), consumer, self._cancelled
+        )
         beginning = asyncio.ensure_future(
             self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
         )
@@ -216,7 +222,7 @@ class Channel(Publishing):
             name = await asyncio.shield(beginning)
         except asyncio.CancelledError:
             # A consumer that nobody knows of would take messages: let it begin, and end it.
-            self._requests.undo(self._end_once_begun(beginning, subscription))
+            self._requests.begin(self._end_once_begun(beginning, subscription))
             raise
         self._subscriptions.append(subscription)
         return name
@@ -336,6 +342,17 @@ class Channel(Publishing):
         """Return when all that the broker had sent to the channel's consumers has arrived."""
         with contextlib.suppress(Lost):
             await self._internal.flush()
+
+    def _cancelled(self, subscription: Subscription) -> None:
+        """Have a consumer begin again that the broker has ended."""
+        self._requests.begin(self._go_on(subscription))
+
+    async def _go_on(self, subscription: Subscription) -> None:
+        try:
+            await self._requests.ask(lambda _: subscription.go_on(self._internal, self._dispatcher))
+        except MooqError as error:
+            if not self._is_closing:
+                log.error("a consumer that the broker ended could not begin again: %s", error)
 
     async def _end_once_begun(
         self, beginning: asyncio.Future[str], subscription: Subscription

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mooq.basics.address import Address, mask
 from mooq.client.connection import CONNECT_TIMEOUT, Connection
 from mooq.client.in_memory import InMemoryConnection
 from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery
+from mooq.transports.options import HEARTBEAT
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -33,6 +34,10 @@ async def connect(
     timeout: float = CONNECT_TIMEOUT,
     url: str | Iterable[str] | None = None,
     recovery: Recovery = DEFAULT_RECOVERY,
+    heartbeat: int = HEARTBEAT,
+    channel_max: int = 0,
+    client_name: str | None = None,
+    client_properties: Mapping[str, Any] | None = None,
 ) -> Connection:
     """Connect to a broker: ``"rabbit"`` for RabbitMQ, ``"in_memory"`` for one in this process.
 
@@ -46,6 +51,11 @@ async def connect(
     and port and for what is not given otherwise; several of them are nodes of one cluster, tried
     in this order, and from the next one on after one was lost. ``recovery`` is how a lost
     connection comes back.
+
+    ``heartbeat`` is the seconds after which a silent peer may be taken for dead, 0 for never;
+    ``channel_max`` the most channels to ask for, one of them for mooq itself, 0 for as many as the
+    broker allows; ``client_name`` what the connection is called in RabbitMQ's management, with
+    ``consuming`` or ``publishing``, and ``client_properties`` what is said of the client there.
 
     Raises :class:`~mooq.BrokerConnectionError`, saying which of these it was: nothing listens
     there, the host is unknown, login or virtual host are refused, nobody answers within the
@@ -77,6 +87,10 @@ async def connect(
         timeout=timeout,
         further_nodes=further,
         recovery=recovery,
+        heartbeat=heartbeat,
+        channel_max=channel_max,
+        client_name=client_name,
+        client_properties=client_properties,
     )
     await connection.connect()
     return connection

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar, Literal, Never
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never
 
 from mooq.basics.address import Address
 from mooq.client import refusals
 from mooq.client.channel import CLOSE_TIMEOUT, Channel
 from mooq.client.dispatcher import CallbackTask, Dispatcher
 from mooq.client.lifetime import Lifetime
+from mooq.client.options import check_options
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.recovery import (
     DEFAULT_RECOVERY,
@@ -29,6 +30,7 @@ from mooq.errors import BrokerConnectionError, Lost
 from mooq.transports import registry
 from mooq.transports.base import Transport, TransportChannel
 from mooq.transports.event_loops import in_another_loop
+from mooq.transports.options import HEARTBEAT
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -44,8 +46,8 @@ class Connection(Lifetime):
 
     ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` is the longest that connecting
     to a node may take, in seconds; ``further_nodes`` are other nodes of the same broker, to fail
-    over to; ``recovery`` is how a lost connection comes back. Raises ``TypeError`` and
-    ``ValueError`` for arguments.
+    over to; ``recovery`` is how a lost connection comes back. The other options are those of
+    :func:`mooq.connect`. Raises ``TypeError`` and ``ValueError`` for arguments.
     """
 
     channel_class: ClassVar[type[Channel]]
@@ -63,12 +65,17 @@ class Connection(Lifetime):
         timeout: float = CONNECT_TIMEOUT,
         further_nodes: Iterable[Address] = (),
         recovery: Recovery = DEFAULT_RECOVERY,
+        heartbeat: int = HEARTBEAT,
+        channel_max: int = 0,
+        client_name: str | None = None,
+        client_properties: Mapping[str, Any] | None = None,
     ) -> None:
         refuse_positional(positional, "connect(host, port), or name every argument")
         first = Address(host, port, username, password, virtual_host, ssl)
         self._nodes = (first, *further_nodes)
         self._recovery = check_recovery(recovery)
         self._timeout = check_timeout(timeout)
+        self._options = check_options(heartbeat, channel_max, client_name, client_properties)
         self._dispatcher = Dispatcher()
         self._watcher = watcher_of(virtual_host)
         self._transport: Transport | None = None
@@ -332,7 +339,11 @@ class Connection(Lifetime):
 
     def _report_loss(self) -> None:
         if self._connected().is_lost:
-            log.warning("the connection to %s was lost; connecting again", self._address)
+            log.warning(
+                "the connection to %s was lost%s; connecting again",
+                self._address,
+                self._dispatcher.cause_of_loss(self._options.heartbeat),
+            )
         for channel in self._channels:
             if channel.is_lost and channel.closed_by is not None:
                 log.warning("%s", channel.report_of_loss())

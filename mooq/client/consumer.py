@@ -17,7 +17,7 @@ from mooq.client.codec import decode
 from mooq.client.failures import outcome_of_failure
 from mooq.client.manual import ManualDelivery
 from mooq.client.retries import Retries
-from mooq.client.slow_callbacks import NEGLIGIBLE, report_block, rest
+from mooq.client.slow_callbacks import NEGLIGIBLE, rest
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
 from mooq.transports.declarations import Queue
@@ -28,6 +28,8 @@ ManualCallback: TypeAlias = Callable[[IncomingMessage, ManualDelivery], Awaitabl
 AnyCallback: TypeAlias = Callback | ManualCallback
 Reply: TypeAlias = Callable[[Delivery, Any], Awaitable[None]]
 """What sends the result of a callback to the queue that its message names."""
+ReportBlock: TypeAlias = Callable[[str, str, float], None]
+"""What is told that a callback, of a queue, blocked the event loop for so many seconds."""
 
 
 log: logging.Logger = logging.getLogger("mooq.callbacks")
@@ -50,6 +52,7 @@ class Consumer:
         channel: TransportChannel,
         queue: Queue | None,
         timed_out: TimedOutCallbacks,
+        report_block: ReportBlock,
         undecodable_as_bytes: bool = False,
         reply: Reply | None = None,
         is_manual: bool = False,
@@ -66,6 +69,7 @@ class Consumer:
         self._callback: Callable[..., Awaitable[Any]] = callback
         self._queue = queue
         self._timed_out = timed_out
+        self._report = report_block
 
     async def handle(self, delivery: Delivery) -> Exception | None:
         """Run the callback for a delivery and settle it; return what the callback raised.
@@ -147,7 +151,7 @@ class Consumer:
             ) from cancelled
 
     def _report_block(self, took: float) -> None:
-        report_block(self.name, self.queue_name, took)
+        self._report(self.name, self.queue_name, took)
 
     async def _awaiting(self, result: object) -> Any:
         if not isawaitable(result):

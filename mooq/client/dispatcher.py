@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from mooq.basics.wording import in_seconds
 from mooq.client import refusals
 from mooq.client.consumer import Consumer
+from mooq.client.slow_callbacks import LongBlock, report_block
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import TransportChannel
 from mooq.transports.message import Delivery, Outcome
@@ -31,6 +32,7 @@ class Dispatcher:
         self.timed_out: TimedOutCallbacks = TimedOutCallbacks()
         self._something = asyncio.Event()
         self._is_processed = False
+        self._last_block: LongBlock | None = None
         self._reminder: asyncio.TimerHandle | None = None
 
     @property
@@ -95,6 +97,29 @@ class Dispatcher:
             # Cheaper than a done callback, which the event loop would call in a turn of its own.
             self._running.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
 
+    def report_block(self, callback: str, queue_name: str, took: float) -> None:
+        """Report that a callback blocked the event loop, and remember it if it took very long."""
+        report_block(callback, queue_name, took)
+        if took > 1:  # the shortest heartbeat
+            ended = asyncio.get_running_loop().time()
+            self._last_block = LongBlock(callback, queue_name, took, ended)
+
+    def cause_of_loss(self, heartbeat: int) -> str:
+        """Return how a callback has just kept the connection from its heartbeats; "" if none has.
+
+        RabbitMQ gives a client up that sends nothing for longer than the heartbeat.
+        """
+        block = self._last_block
+        if block is None or not heartbeat or block.took < heartbeat:
+            return ""
+        if asyncio.get_running_loop().time() - block.ended > max(block.took, heartbeat):
+            return ""
+        return (
+            f", since callback {block.callback}, queue {block.queue_name!r}, blocked the event "
+            f"loop for {block.took:.1f} s, longer than the heartbeat of {heartbeat} s allows: "
+            "await what takes long, or have asyncio.to_thread() do it"
+        )
+
     def begin_anew(self) -> None:
         """Forget everything: the event loop that it belonged to is closed."""
         self._arrived.clear()
@@ -118,6 +143,19 @@ class Dispatcher:
                 and refusals.is_consumer_timeout(channel.closed_by)
             ):
                 self.timed_out.add(consumer.queue_name, delivery)
+
+    def time_out(self, consumer: Consumer) -> str | None:
+        """Drop what arrived for a consumer that the broker has ended: it delivers that again.
+
+        Callbacks that run go on, and are not begun again beside themselves. Returns the name of
+        the callback if it runs.
+        """
+        self._arrived = deque(pair for pair in self._arrived if pair[0] is not consumer)
+        running = [delivery for one, delivery in self._running.values() if one is consumer]
+        if not consumer.is_manual:
+            for delivery in running:
+                self.timed_out.add(consumer.queue_name, delivery)
+        return consumer.name if running else None
 
     def running_on(self, channel: TransportChannel) -> list[Consumer]:
         """Return the consumers whose callbacks run on a channel, the longest first."""

@@ -61,7 +61,7 @@ class Getter:
         except asyncio.CancelledError:
             # A message that nobody waits for any more would stay with its consumer.
             given_up.set_result(None)
-            self._requests.undo(self._return_once_here(waiting))
+            self._requests.begin(self._return_once_here(waiting))
             raise
 
     async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:

@@ -22,6 +22,7 @@ from mooq.transports.direct import Broker
 from mooq.transports.event_loops import running_loop
 from mooq.transports.mailbox import Listener
 from mooq.transports.memory import MemoryTransport, listening, ways
+from mooq.transports.options import MOST_CHANNELS
 from mooq.transports.timer import Timer
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 CHANNEL_MAX = 2047  # RabbitMQ's own default
 VERSION = "4.0"
-MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number on a connection
 
 
 class InMemoryChannel(Channel):
@@ -44,7 +44,7 @@ class InMemoryConnection(Connection):
 
     def _new_transport(self, *nodes: Address) -> Transport:
         way = next((ways[node.name] for node in nodes if node.name in ways), MemoryTransport)
-        return way(*nodes)
+        return way(*nodes, options=self._options)
 
 
 class InMemoryBroker(Lifetime):

@@ -22,4 +22,4 @@ class RabbitMQConnection(Connection):
     def _new_transport(self, *nodes: Address) -> Transport:
         from mooq.transports.rabbit import RabbitTransport  # aio-pika waits until it is used
 
-        return RabbitTransport(*nodes)
+        return RabbitTransport(*nodes, options=self._options)

@@ -118,12 +118,25 @@ def report_of_loss(
             f"messages of a channel to {address} waited for process_events() longer than the "
             f"broker's consumer_timeout, so it closed the channel and requeued them{text}"
         )
-    callback, queue_name = running
+    return _report_of_slowness(*running, address, "closed the channel") + text
+
+
+def report_of_cancel(address: Address, queue_name: str, callback: str | None) -> str:
+    """Return why the broker ended a consumer whose queue is there, for the log.
+
+    ``callback`` is the name of one that runs for it.
+    """
+    if callback is None:
+        return f"the broker ended a consumer of queue {queue_name!r} at {address}; it begins again"
+    return _report_of_slowness(callback, queue_name, address, "ended the consumer")
+
+
+def _report_of_slowness(callback: str, queue_name: str, address: Address, did: str) -> str:
     return (
         f"callback {callback} has held a message of queue {queue_name!r} at "
-        f"{address} for longer than the broker's consumer_timeout, so the broker closed the "
-        "channel and requeued the message; it is not begun again while the callback runs. "
-        f"Make the callback shorter, or raise consumer_timeout{text}"
+        f"{address} for longer than the broker's consumer_timeout, so the broker {did} and "
+        "requeued the message; it is not begun again while the callback runs. "
+        "Make the callback shorter, or raise consumer_timeout"
     )
 
 
@@ -173,8 +186,8 @@ def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionEr
     """Return why a connection, which has all the channels it may have, gets no other."""
     return BrokerConnectionError(
         f"the connection to {address} has {_channels(channel_max)}: close channels that are done "
-        "with, open another connection with mooq.connect(), or raise channel_max in the broker's "
-        "configuration",
+        "with, open another connection with mooq.connect(), or raise channel_max, here and "
+        "in the broker's configuration",
         transient=False,
     )
 
@@ -183,7 +196,8 @@ def of_channels_to_restore(count: int, channel_max: int, address: Address) -> Br
     """Return why a connection that was lost cannot come back with all its channels."""
     return BrokerConnectionError(
         f"the connection to {address} had {count} channels when it was lost, and may now have "
-        f"{_channels(channel_max)}: close some, or raise channel_max in the broker's configuration",
+        f"{_channels(channel_max)}: close some, or raise channel_max, here and in the "
+        "broker's configuration",
         transient=False,
     )
 

@@ -38,14 +38,14 @@ class Requests:
         self._recover = recover
         self._recovery = recovery
         self._enter = enter
-        self._undoing: set[asyncio.Future[None]] = set()
+        self._background: set[asyncio.Future[None]] = set()
         self.is_closed = False
 
     def move(self, channel: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
         """Ask by another channel, in another event loop: the one before is closed."""
         self._channel = channel
         self._loop = loop
-        self._undoing.clear()
+        self._background.clear()
 
     def check_loop(self) -> None:
         """Raise ``RuntimeError`` where another event loop runs than the connection's."""
@@ -103,16 +103,16 @@ class Requests:
         except Refused as refused:
             raise refusals.of_queue(refused, queue_name, self._channel.address) from refused
 
-    def undo(self, request: Coroutine[Any, Any, None]) -> None:
-        """Undo, in the background, what was begun for a caller who was cancelled."""
-        undoing = asyncio.ensure_future(request)
-        self._undoing.add(undoing)
-        undoing.add_done_callback(self._undone)
+    def begin(self, request: Coroutine[Any, Any, None]) -> None:
+        """Make a request in the background, such as to undo what a cancelled caller has begun."""
+        task = asyncio.ensure_future(request)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
 
-    def _undone(self, undoing: asyncio.Future[None]) -> None:
-        self._undoing.discard(undoing)
-        if not undoing.cancelled():
-            undoing.exception()  # what failed to begin, or was lost, needs no undoing
+    def _ended(self, task: asyncio.Future[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled():
+            task.exception()  # what failed to begin, or was lost, needs no undoing
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Coroutine, Generator
 from time import monotonic
 from types import coroutine
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 NEGLIGIBLE = 0.001  # seconds: no shorter step is reported, whatever the bound
 
@@ -47,6 +47,15 @@ def rest(steps: Steps, awaited: object, report: Callable[[float], None]) -> Awai
         finally:
             if (took := monotonic() - began) > NEGLIGIBLE:
                 report(took)
+
+
+class LongBlock(NamedTuple):
+    """A callback that kept the event loop from everything else, and when that ended."""
+
+    callback: str
+    queue_name: str
+    took: float
+    ended: float
 
 
 def report_block(callback: str, queue_name: str, took: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -69,6 +69,7 @@ class Subscription:
     source: Source
     prefetch_count: int
     consumer: Consumer
+    on_cancelled: Callable[[Subscription], None]
     tag: str | None = None
 
     async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
@@ -119,7 +120,26 @@ class Subscription:
 
     def _cancelled(self) -> None:
         self.tag = None
+        self.on_cancelled(self)
+
+    async def go_on(self, channel: TransportChannel, dispatcher: Dispatcher) -> None:
+        """Begin again after the broker has ended the consumer, unless its queue is gone.
+
+        RabbitMQ 4.3 ends a consumer of a quorum queue that is too late to acknowledge, where
+        earlier versions close its channel.
+        """
+        queue_name = self.consumer.queue_name
+        if await channel.count_ready(queue_name) is None:
+            log.warning(
+                "queue %r was deleted; its consumer is gone until it is registered again",
+                queue_name,
+            )
+            return
         log.warning(
-            "queue %r was deleted; its consumer is gone until it is registered again",
-            self.consumer.queue_name,
+            "%s",
+            refusals.report_of_cancel(
+                channel.address, queue_name, dispatcher.time_out(self.consumer)
+            ),
         )
+        if self.tag is None:
+            await self.begin_again(channel, dispatcher)

@@ -24,6 +24,7 @@ from mooq.transports.direct import Channel, Connection
 from mooq.transports.failover import NodesTransport
 from mooq.transports.mailbox import Listener, Mailbox
 from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -76,8 +77,9 @@ class Link:
 class MemoryTransport(NodesTransport):
     """One connection to the in-memory broker that listens at an address of this process."""
 
-    def __init__(self, *nodes: Address) -> None:
+    def __init__(self, *nodes: Address, options: ConnectionOptions = DEFAULT_OPTIONS) -> None:
         super().__init__(*nodes)
+        self._options = options
         self._link: Link | None = None
 
     @property
@@ -86,7 +88,9 @@ class MemoryTransport(NodesTransport):
 
     @property
     def channel_max(self) -> int:
-        return 0 if self._link is None else self._link.listener.channel_max
+        if self._link is None:
+            return 0
+        return self._options.channels_of(self._link.listener.channel_max)
 
     async def _open(self, timeout: float) -> None:
         address = self.address

@@ -15,6 +15,7 @@ import pytest
 from mooq.basics.address import Address
 from mooq.client.consumer import Consumer
 from mooq.client.dispatcher import Dispatcher, finished
+from mooq.client.slow_callbacks import report_block
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import Receiver
 from mooq.transports.declarations import Queue
@@ -48,7 +49,7 @@ class Line:
         return self.link, self.link.connection.channel()
 
     def new_consumer(self) -> Consumer:
-        return Consumer(self.callback, self.channel, None, TimedOutCallbacks())
+        return Consumer(self.callback, self.channel, None, TimedOutCallbacks(), report_block)
 
     async def callback(self, message: IncomingMessage) -> None:
         self.began.append(message["msg"])
@@ -267,7 +268,7 @@ async def test_a_callback_does_not_wait_for_itself(
         one.began.append("finished after " + " ".join(two.done))
 
     await one.stop_consuming()
-    await one.consume(Consumer(finish, one.channel, None, TimedOutCallbacks()))
+    await one.consume(Consumer(finish, one.channel, None, TimedOutCallbacks(), report_block))
     await one.publish("a")
     await two.publish("b")
     async with asyncio.timeout(TIMEOUT / 2):

@@ -19,6 +19,7 @@ from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.failover import NodesTransport
 from mooq.transports.memory import MemoryTransport, ways
 from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
 
 T = TypeVar("T")
 
@@ -95,8 +96,9 @@ _networks: dict[str, Network] = {}
 class MemoryNetworkTransport(NodesTransport):
     """A connection through the network before a node, if there is one."""
 
-    def __init__(self, *nodes: Address) -> None:
+    def __init__(self, *nodes: Address, options: ConnectionOptions = DEFAULT_OPTIONS) -> None:
         super().__init__(*nodes)
+        self._options = options
         self.inner: MemoryTransport = MemoryTransport(self.address)
         self.known_exchanges: set[str] = set()
         self._leave: Callable[[], None] = lambda: None
@@ -123,7 +125,8 @@ class MemoryNetworkTransport(NodesTransport):
         target, faults = _networks.get(address.name, nothing_before)
         if faults.has_vanished:
             raise BrokerConnectionError.nothing_listens(address)
-        inner = MemoryTransport(replace(address, host=target.host, port=target.port))
+        there = replace(address, host=target.host, port=target.port)
+        inner = MemoryTransport(there, options=self._options)
         route = MemoryRoute(faults, inner.drop)
 
         def leave() -> None:

@@ -13,13 +13,14 @@ from urllib.parse import urlencode
 
 import aiormq
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
+from pamqp.commands import Connection as ConnectionMethods
 from yarl import URL
 
 from mooq.basics.address import Address
 from mooq.errors import Lost
 from mooq.transports.base import GOODBYE_TIMEOUT
+from mooq.transports.options import ConnectionOptions
 from mooq.transports.rabbit.answers import answered, while_open
-from mooq.transports.rabbit.writing import MOST_CHANNELS
 
 MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
 
@@ -46,13 +47,15 @@ class AmqpConnection:
     connection: what a stalled peer does not read would pile up. So publishers ask first.
     """
 
-    def __init__(self, address: Address, name: str, heartbeat: int) -> None:
+    def __init__(self, address: Address, purpose: str, options: ConnectionOptions) -> None:
         factory = TLSTransportFactory() if address.ssl else TCPTransportFactory()
         self._sockets = _Sockets(factory)
-        self.amqp: aiormq.Connection = aiormq.Connection(
-            _url(address, name, heartbeat),
+        self.amqp: aiormq.Connection = _Negotiating(
+            options,
+            _url(address, f"{options.client_name} {purpose}", options.heartbeat),
             context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
             transport_factory=self._sockets,
+            client_properties=dict(options.client_properties),
         )
         # aiormq takes "%2F" in a name for "/", also where the name holds these three characters.
         self.amqp.vhost = address.virtual_host
@@ -69,8 +72,8 @@ class AmqpConnection:
 
     @property
     def channel_max(self) -> int:
-        """The most AMQP channels that it may have, as RabbitMQ said."""
-        return self.amqp.connection_tune.channel_max or MOST_CHANNELS
+        """The most AMQP channels that it may have, as was negotiated."""
+        return self.amqp.connection_tune.channel_max
 
     @property
     def is_blocked(self) -> bool:
@@ -135,6 +138,20 @@ class AmqpConnection:
             self.abort()  # it would wait until all is sent
         with contextlib.suppress(Lost):
             await closing
+
+
+class _Negotiating(aiormq.Connection):
+    """A connection that asks for no more channels than it is to have; aiormq takes them all."""
+
+    def __init__(self, options: ConnectionOptions, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._options = options
+
+    async def _rpc(self, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        answer = await super()._rpc(*args, **kwargs)
+        if isinstance(answer, ConnectionMethods.Tune):
+            answer.channel_max = self._options.channels_of(answer.channel_max or 0)
+        return answer
 
 
 class _Sockets(aiormq.TransportFactory):

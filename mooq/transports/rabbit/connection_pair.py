@@ -21,6 +21,7 @@ from pamqp.commands import Basic
 from mooq.basics.address import Address
 from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError, Lost, Refused
+from mooq.transports.options import ConnectionOptions
 from mooq.transports.rabbit.answers import (
     GONE,
     answered,
@@ -35,7 +36,6 @@ from mooq.transports.rabbit.settling import SettlingChannel
 
 T = TypeVar("T")
 
-HEARTBEAT = 10  # seconds; aiormq gives a silent peer up after three of them
 CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
 
 log: logging.Logger = logging.getLogger("mooq.publishing")
@@ -44,7 +44,8 @@ log: logging.Logger = logging.getLogger("mooq.publishing")
 class ConnectionPair:
     """Two TCP connections to one RabbitMQ, and the exchanges seen to exist there."""
 
-    def __init__(self, on_lost: Callable[[], None]) -> None:
+    def __init__(self, on_lost: Callable[[], None], options: ConnectionOptions) -> None:
+        self._options = options
         self.known_exchanges: set[str] = set()
         self.channel_max: int = 0
         """The most AMQP channels that a connection may have, as RabbitMQ said last; 0 before."""
@@ -118,7 +119,7 @@ class ConnectionPair:
 
     async def _connect(self, purpose: str) -> AmqpConnection:
         address = self._address
-        connection = AmqpConnection(address, f"mooq {purpose}", HEARTBEAT)
+        connection = AmqpConnection(address, purpose, self._options)
         connecting = asyncio.ensure_future(connection.open())
         self._connecting.add(connecting)
         is_wanted = False

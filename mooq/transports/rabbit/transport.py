@@ -5,6 +5,7 @@ from __future__ import annotations
 from mooq.basics.address import Address
 from mooq.errors import Refused
 from mooq.transports.failover import NodesTransport
+from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
 from mooq.transports.rabbit.channel import RabbitChannel
 from mooq.transports.rabbit.connection_pair import ConnectionPair
 
@@ -12,9 +13,9 @@ from mooq.transports.rabbit.connection_pair import ConnectionPair
 class RabbitTransport(NodesTransport):
     """One connection to a RabbitMQ."""
 
-    def __init__(self, *nodes: Address) -> None:
+    def __init__(self, *nodes: Address, options: ConnectionOptions = DEFAULT_OPTIONS) -> None:
         super().__init__(*nodes)
-        self._pair = ConnectionPair(self._lost)
+        self._pair = ConnectionPair(self._lost, options)
 
     def _lost(self) -> None:
         self.on_lost()

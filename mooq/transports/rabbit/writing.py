@@ -15,8 +15,7 @@ from pamqp import frame
 from pamqp.base import Frame
 
 from mooq.errors import Refused
-
-MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number; RabbitMQ calls it 0
+from mooq.transports.options import MOST_CHANNELS
 
 
 class WritingChannel(Channel):

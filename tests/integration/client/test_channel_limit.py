@@ -32,8 +32,8 @@ def refusal(place: str, channel_max: int) -> str:
     return (
         f"the connection to {place} has {channel_max - 1} channels, as many as the broker allows "
         f"(channel_max is {channel_max}, and mooq uses 1 itself): close channels that are done "
-        "with, open another connection with mooq.connect(), or raise channel_max in the broker's "
-        "configuration"
+        "with, open another connection with mooq.connect(), or raise channel_max, here and "
+        "in the broker's configuration"
     )
 
 
@@ -192,8 +192,8 @@ async def test_a_smaller_limit_after_a_loss_is_told(
             assert str(raised.value) == (
                 f"the connection to {conn.host}:{conn.port} had 9 channels when it was lost, and "
                 "may now have 4 channels, as many as the broker allows (channel_max is 5, and "
-                "mooq uses 1 itself): close some, or raise channel_max in the broker's "
-                "configuration"
+                "mooq uses 1 itself): close some, or raise channel_max, here and in "
+                "the broker's configuration"
             )
             for chan, _ in consumers[4:]:
                 await chan.close()
