@@ -242,6 +242,23 @@ CONVERSATIONS: dict[str, list[Any]] = {
         PAUSE,
         Basic.Get(queue="w"),
     ],
+    **{
+        f"consumer timeout {value!r} of a {kind} queue": [
+            declare(durable=True, arguments={"x-queue-type": kind, "x-consumer-timeout": value}),
+            declare(durable=True, arguments={"x-queue-type": kind, "x-consumer-timeout": 7}),
+            declare(durable=True, arguments={"x-queue-type": kind}),
+        ]
+        for kind in ("classic", "quorum")
+        for value in (2000, -1, "soon", 0)
+    },
+    **{
+        f"consumer timeout {value!r} of a consumer of a {kind} queue": [
+            declare(durable=True, arguments={"x-queue-type": kind}),
+            Basic.Consume(queue="w", arguments={"x-consumer-timeout": value}),
+        ]
+        for kind in ("classic", "quorum")
+        for value in (2000, -1, "soon")
+    },
     "stream": [declare(durable=True, arguments={"x-queue-type": "stream"})],
     "transient non-exclusive": [declare(durable=False, auto_delete=False)],
     "channel reopen": [Channel.Open()],
