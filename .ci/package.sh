@@ -30,6 +30,7 @@ sys.exit(not links or not all(link.startswith("https://") for link in links))
 END
 
 cp -r examples "$work/examples"
+cp tests/typing/service.py "$work/examples/service.py"
 unset PYTHONPATH
 python -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet "$wheel"
@@ -42,3 +43,4 @@ done
 "$work/venv/bin/pip" install --quiet "$wheel[cli,parity,pytest]" basedpyright
 "$work/venv/bin/pytest" --mooq-backend "$backend" # by the examples' own pytest.ini
 PATH="$work/venv/bin:$PATH" basedpyright --verifytypes mooq --ignoreexternal # fails below 100 %
+PATH="$work/venv/bin:$PATH" basedpyright --level error service.py

@@ -99,8 +99,9 @@ class Deliveries:
         self._requeue(taken)
 
     def holds(self, tag: int) -> bool:
-        """Return whether a delivery is unacknowledged."""
-        return tag in self._unacknowledged
+        """Return whether a delivery is unacknowledged, and its queue exists."""
+        held = self._unacknowledged.get(tag)
+        return held is not None and not held[1].is_deleted
 
     def _take(self, tag: int, multiple: bool) -> dict[int, Unacknowledged]:
         held = self._unacknowledged

@@ -13,8 +13,8 @@ class ManualDelivery:
     The second argument of a callback that is registered with ``manual=True``. Until it is settled
     it counts towards ``prefetch_count``; one that never is goes back to its queue when the channel
     closes. Each method raises :class:`~mooq.MooqError` for a delivery that is settled already, and
-    :class:`~mooq.BrokerConnectionError` when the broker has taken it back, because the connection
-    or the channel was lost: then the message is delivered again.
+    :class:`~mooq.BrokerConnectionError` when the broker has taken it back: the connection or the
+    channel was lost, and the message is delivered again, or its queue was deleted.
     """
 
     def __init__(self, channel: TransportChannel, delivery: Delivery, queue_name: str) -> None:
@@ -55,7 +55,7 @@ class ManualDelivery:
         if not self._channel.holds(self._delivery):
             raise BrokerConnectionError(
                 f"{what} cannot be {settled}: the connection or the channel was lost, and the "
-                "broker delivers the message again",
+                "broker delivers the message again; or the queue was deleted with it",
                 transient=False,
             )
         self._settled = settled

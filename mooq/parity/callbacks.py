@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mooq.client.consumer import Callback
-from mooq.parity.programs import Consume, Fail, FailOnce, Send, Wait
+from mooq.client.consumer import AnyCallback
+from mooq.client.manual import ManualDelivery
+from mooq.parity.programs import Consume, Fail, FailOnce, Send, Settle, Wait
 from mooq.transports.message import IncomingMessage
 
 Sending = Callable[[Consume, Send, Any], Awaitable[None]]
@@ -59,10 +60,10 @@ class Callbacks:
         self._begun: list[Begun] = []
         self._something = asyncio.Event()
 
-    def make(self, asked: Consume) -> Callback:
+    def make(self, asked: Consume) -> AnyCallback:
         """Return the callback of a consumer."""
 
-        async def callback(message: IncomingMessage) -> None:
+        async def callback(message: IncomingMessage, *delivery: ManualDelivery) -> None:
             task = asyncio.current_task()
             assert task is not None
             begun = Begun(asked, message, task)
@@ -70,6 +71,9 @@ class Callbacks:
             self._something.set()
             await begun.turn.wait()
             await self._behave(begun)
+            if isinstance(asked.does, Settle):
+                again = asked.does.how == "requeue" and message["redelivered"]
+                await getattr(delivery[0], "acknowledge" if again else asked.does.how)()
 
         callback.__qualname__ = asked.consumer
         return callback

@@ -16,6 +16,7 @@ from mooq.parity.programs import (
     DeleteQueue,
     Process,
     Send,
+    Settle,
     Succeed,
     connection_of,
 )
@@ -122,7 +123,8 @@ class Conductor:
         await member.channel.flush()
         if not self._is_away(member):
             await self._ready_in(member)
-        if begun.has_failed and begun.message["redelivered"]:
+        is_rejected = begun.has_failed and begun.message["redelivered"]
+        if is_rejected or isinstance(begun.asked.does, Settle):
             await self.ready()  # it may have been dead-lettered into any queue
 
     async def ready(self) -> dict[str, int | None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 
 class Readable:
@@ -56,7 +56,14 @@ class Send(Readable):
     key: str = ""
 
 
-Behaviour: TypeAlias = Succeed | Fail | FailOnce | Wait | Send
+@dataclass(frozen=True, repr=False)
+class Settle(Readable):
+    """A callback that settles its message by hand, and acknowledges what it has requeued."""
+
+    how: Literal["acknowledge", "reject", "requeue"]
+
+
+Behaviour: TypeAlias = Succeed | Fail | FailOnce | Wait | Send | Settle
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
-from mooq.client.consumer import Callback
+from mooq.client.consumer import AnyCallback
 from mooq.client.subscription import Subscription
 from mooq.errors import BadExchange, BadQueue
 from mooq.parity import internals
-from mooq.parity.programs import Consume, connection_of
+from mooq.parity.programs import Consume, Settle, connection_of
 from mooq.parity.targets import Target
 from mooq.parity.trace import Words
 from mooq.transports.declarations import check_exchange_name, check_queue_name
@@ -66,7 +66,7 @@ class Stage:
             self.channels[name] = await connection.create_channel()
         return self.channels[name]
 
-    async def register(self, asked: Consume, callback: Callback) -> str:
+    async def register(self, asked: Consume, callback: AnyCallback) -> str:
         """Register a consumer and return its queue's name."""
         channel = await self.channel(asked.channel)
         if asked.queue is not None and self.queue(asked.queue) and asked.queue in self.queues:
@@ -82,6 +82,7 @@ class Stage:
             if asked.dead_letters is None
             else self.exchange(asked.dead_letters),
             queue_arguments=asked.arguments,
+            manual=isinstance(asked.does, Settle),
         )
         member = Member(asked, channel, internals.last_subscription(channel))
         self.members[asked.consumer] = member

@@ -65,6 +65,7 @@ behaviours: Pool = pool(
         *(op.Wait("e"), op.Wait("g"), op.Wait("g", fails=True)),
         *(op.Send("f"), op.Send("t", "a.b"), op.Send("", "q1"), op.Send("", "q2")),
         op.Send("nobody"),
+        *(op.Settle("acknowledge"), op.Settle("reject"), op.Settle("requeue")),
     ]
 )
 PROPERTIES: list[dict[str, Any]] = [

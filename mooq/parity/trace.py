@@ -29,7 +29,7 @@ PROPERTIES: tuple[
     *("user_id", "app_id", "content_encoding"),
 )
 
-GENERATED = re.compile(r"amq\.gen-[\w-]{22}")
+GENERATED = re.compile(r"(amq\.gen-)[\w-]{22}|\b[0-9a-f]{20}-\d+\b")
 """The name that a broker gives to a queue; those of queues that were declared have an alias."""
 LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
 
@@ -82,7 +82,7 @@ class Words:
         """Return a text that two brokers can both say."""
         for found in sorted(self._aliases, key=len, reverse=True):
             text = text.replace(found, self._aliases[found])
-        return GENERATED.sub("amq.gen-…", text)
+        return GENERATED.sub(lambda found: f"{found[1] or ''}…", text)
 
     def of_error(self, error: BaseException) -> str:
         """Return an error's type and text; of several, each."""

@@ -37,6 +37,8 @@ async def connecting() -> None:
     cluster = ["amqp://one.example", "amqp://two.example"]
     await mooq.connect(url=cluster, recovery=mooq.Recovery(attempts=5, longest_wait=2))
     await mooq.connect(recovery=5)  # type: ignore[arg-type]
+    await mooq.connect(heartbeat=0, channel_max=9, client_name="a", client_properties={"b": [1]})
+    await mooq.connect(heartbeat="9")  # type: ignore[arg-type]
 
     await mooq.connect("localhost", "5672")  # type: ignore[arg-type]
     await mooq.connect("localhost", 5672, "rabbit", "ann")  # type: ignore[call-arg]
@@ -144,6 +146,27 @@ async def channels(connection: mooq.Connection) -> None:
                 callback=wrong,  # type: ignore[arg-type]
             )
         await channel.register_producer("e", "topic")  # type: ignore[call-arg, arg-type]
+
+
+async def by_hand(message: mooq.IncomingMessage, delivery: mooq.ManualDelivery) -> None:
+    assert_type(delivery.is_settled, bool)
+    assert_type(await delivery.acknowledge(), None)
+    assert_type(await delivery.reject(), None)
+    assert_type(await delivery.requeue(), None)
+
+
+async def consuming(channel: mooq.Channel) -> None:
+    policy = mooq.Retry(attempts=3, first_wait=0.5, longest_wait=60, parking_queue="parked")
+    assert_type(policy.parking_queue, str | None)
+    await channel.consume("queue", by_hand, manual=True, retry=policy)
+    await channel.register_consumer(
+        "queue", exchange_name="e", exchange_type="fanout", callback=by_hand, manual=True
+    )
+    arguments = mooq.queue_arguments(queue_type="quorum", consumer_timeout=3600)
+    await channel.declare_queue("queue", arguments=arguments)
+
+    mooq.Retry(3)  # type: ignore[call-arg]
+    await channel.consume("queue", callback, retry=3)  # type: ignore[arg-type]
 
 
 async def publishing(channel: mooq.Channel) -> None:

@@ -53,9 +53,10 @@ def test_a_name_that_mooq_has_not_is_an_attribute_error() -> None:
 # Signatures: those of 2017 come first, what was added is keyword-only and has a default
 
 RECOVERY = "recovery=Recovery(attempts=None, first_wait=0.1, longest_wait=10.0)"
+OPTIONS = "heartbeat=10, channel_max=0, client_name=None, client_properties=None"
 CONNECTION = (
     "(*, host, port, username='guest', password='guest', virtual_host='/', ssl=None, timeout=10.0, "
-    f"further_nodes=(), {RECOVERY})"
+    f"further_nodes=(), {RECOVERY}, {OPTIONS})"
 )
 CHANNEL = f"(*, internal_chan, loop, dispatcher=None, recover=None, {RECOVERY}, enter=None)"
 CONNECTION_METHODS = {
@@ -111,7 +112,8 @@ BROKER_METHODS = {
 SIGNATURES = {
     "connect": (
         "(host='localhost', port=5672, broker='rabbit', *, username=None, password=None, "
-        f"virtual_host=None, ssl=None, timeout=10.0, url=None, {RECOVERY})"
+        f"virtual_host=None, ssl=None, timeout=10.0, url=None, {RECOVERY}, "
+        f"{OPTIONS})"
     ),
     "RabbitMQConnection": CONNECTION,
     "InMemoryConnection": CONNECTION,

@@ -131,7 +131,7 @@ async def test_delivery_of_a_lost_connection_cannot_be_settled(
             with pytest.raises(
                 mooq.BrokerConnectionError,
                 match=r"cannot be acknowledged: the connection or the channel was lost, and the "
-                "broker delivers the message again$",
+                "broker delivers the message again; or the queue was deleted with it$",
             ):
                 await held.deliveries[0].acknowledge()
             await held.deliveries[1].acknowledge()
@@ -187,3 +187,16 @@ async def test_callback_must_take_the_delivery(chan: mooq.Channel) -> None:
         await chan.register_consumer(
             "q", exchange_name="log", exchange_type="direct", callback=callback, manual=True
         )
+
+
+async def test_delivery_of_a_deleted_queue_cannot_be_settled(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
+    held = await hold(chan, Held())
+    async with processing(conn):
+        await chan.publish(exchange_name="log", msg="m")
+        await held.has(1)
+        await chan.delete_queue("q")
+        await chan.flush()
+        with pytest.raises(mooq.BrokerConnectionError, match="or the queue was deleted with it"):
+            await held.deliveries[0].reject()
