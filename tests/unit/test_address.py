@@ -138,8 +138,8 @@ def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
         (
             "amqp://h/v?heartbeat=1&timeout=3",
             ValueError,
-            "url holds options, which mooq does not read from it ('heartbeat': leave it out; "
-            "'timeout': pass timeout= instead)",
+            "url holds options, which mooq does not read from it ('heartbeat': pass heartbeat= "
+            "instead; 'timeout': pass timeout= instead)",
         ),
         ("amqp://u:%FF@h", ValueError, "the password in url is not UTF-8; escape it as UTF-8"),
         ("amqp://h/v#part", ValueError, "url holds '#'; in user, password and virtual host write"),
