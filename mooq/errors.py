@@ -1,4 +1,4 @@
-"""Every error that mooq raises, and the two answers a transport may give instead of a result.
+"""Every error that mooq raises, and what a transport may raise instead of a result.
 
 ::
 
@@ -155,13 +155,17 @@ class Refused(Exception):
         return self.text
 
 
-class Lost(Exception):
-    """The connection is gone. Transports raise it for a call whose request was never sent."""
+class Unanswered(Exception):
+    """A request that the broker did not answer. Transports raise one of the three below."""
 
 
-class Blocked(Lost):
+class Lost(Unanswered):
+    """The connection is gone, and the request was never sent."""
+
+
+class Blocked(Unanswered):
     """The broker takes no messages for now, and why. Nothing was sent."""
 
 
-class Unconfirmed(Lost):
+class Unconfirmed(Unanswered):
     """The connection is gone, or silent, and the request had been sent: outcome unknown."""

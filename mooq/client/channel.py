@@ -17,7 +17,7 @@ from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.properties import check_bool
 from mooq.client.publishing import Publishing
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
-from mooq.client.requests import Requests, goodbye
+from mooq.client.requests import ANSWER_TIMEOUT, Requests, goodbye
 from mooq.client.retries import Retries
 from mooq.client.retry import Retry, check_retry
 from mooq.client.subscription import Source, Subscription
@@ -68,6 +68,10 @@ class Channel(Publishing):
         self._is_closing = False
         self.has_ended: bool = False
         """Whether it has ended at the broker too, and takes none of the connection's channels."""
+
+    async def open(self) -> None:
+        """Open at the broker, waiting for a lost connection."""
+        await self._requests.ask(lambda _: self._internal.open(), ANSWER_TIMEOUT)
 
     @property
     def is_closed(self) -> bool:
@@ -215,15 +219,11 @@ class Channel(Publishing):
         subscription = Subscription(
             source, check_prefetch_count(prefetch_count), consumer, self._cancelled
         )
-        beginning = asyncio.ensure_future(
-            self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher))
+        # A consumer that nobody knows of would take messages: it begins, and is ended.
+        name = await self._requests.shielded(
+            self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher)),
+            lambda _: self._end_subscription(subscription),
         )
-        try:
-            name = await asyncio.shield(beginning)
-        except asyncio.CancelledError:
-            # A consumer that nobody knows of would take messages: let it begin, and end it.
-            self._requests.begin(self._end_once_begun(beginning, subscription))
-            raise
         self._subscriptions.append(subscription)
         return name
 
@@ -354,9 +354,6 @@ class Channel(Publishing):
             if not self._is_closing:
                 log.error("a consumer that the broker ended could not begin again: %s", error)
 
-    async def _end_once_begun(
-        self, beginning: asyncio.Future[str], subscription: Subscription
-    ) -> None:
-        await beginning
+    async def _end_subscription(self, subscription: Subscription) -> None:
         await subscription.end(self._internal)
         await self._dispatcher.give_back(subscription.consumer)

@@ -15,20 +15,17 @@ from mooq.client.dispatcher import CallbackTask, Dispatcher
 from mooq.client.lifetime import Lifetime
 from mooq.client.options import check_options
 from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.reconnection import Reconnection
 from mooq.client.recovery import (
     DEFAULT_RECOVERY,
     Recovery,
-    ask_again,
-    backing_off,
     check_recovery,
     check_timeout,
-    worth_waiting,
 )
-from mooq.client.requests import ANSWER_TIMEOUT
 from mooq.client.watching import Watcher, watcher_of
-from mooq.errors import BrokerConnectionError, Lost
+from mooq.errors import BrokerConnectionError
 from mooq.transports import registry
-from mooq.transports.base import Transport, TransportChannel
+from mooq.transports.base import Transport
 from mooq.transports.event_loops import in_another_loop
 from mooq.transports.options import HEARTBEAT
 
@@ -74,6 +71,9 @@ class Connection(Lifetime):
         first = Address(host, port, username, password, virtual_host, ssl)
         self._nodes = (first, *further_nodes)
         self._recovery = check_recovery(recovery)
+        self._reconnection = Reconnection(
+            recovery, lambda: self._address, self._report_loss, self._restore
+        )
         self._timeout = check_timeout(timeout)
         self._options = check_options(heartbeat, channel_max, client_name, client_properties)
         self._dispatcher = Dispatcher()
@@ -82,7 +82,6 @@ class Connection(Lifetime):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channels: list[Channel] = []
         self._opening = 0  # channels that are not among them yet
-        self._recovering: asyncio.Task[None] | None = None
         self._closed = False
 
     @abstractmethod
@@ -138,7 +137,7 @@ class Connection(Lifetime):
             raise in_another_loop(f"this connection to {self._address}", self._loop)
         self._transport.abandon()
         self._dispatcher.begin_anew()
-        self._recovering = None
+        self._reconnection.begin_anew()
         self._loop = loop
         self._transport = self._watched_transport()
         self._transport.on_lost = self._lost
@@ -168,25 +167,11 @@ class Connection(Lifetime):
         )
         self._opening += 1
         try:
-            await self._open(internal)
+            await channel.open()
         finally:
             self._opening -= 1
         self._channels.append(channel)
         return channel
-
-    async def _open(self, internal: TransportChannel) -> None:
-        try:
-            await internal.open()
-        except Lost:
-            deadline = asyncio.get_running_loop().time() + ANSWER_TIMEOUT
-            await ask_again(
-                lambda _: internal.open(),
-                self._recover,
-                self._recovery,
-                self._address,
-                ANSWER_TIMEOUT,
-                deadline,
-            )
 
     @keyword_only
     def get_broker(self, *positional: Never, host: str, port: int) -> registry.Broker:
@@ -260,9 +245,8 @@ class Connection(Lifetime):
         self._enter()
         self._closed = True
         self._dispatcher.wake()
-        if self._recovering is not None and not self._recovering.done():
+        if self._reconnection.cancel():
             log.warning("the connection to %s was closed while it was recovering", self._address)
-            self._recovering.cancel()
         try:
             await asyncio.gather(*(channel.stop_consuming() for channel in self._channels))
             await self._dispatcher.finish(timeout)
@@ -308,34 +292,7 @@ class Connection(Lifetime):
         self._connected()
         if not self._is_lost():
             return
-        if self._recovering is None or self._recovering.done():
-            self._recovering = asyncio.create_task(self._bring_back())
-            self._recovering.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            await asyncio.shield(self._recovering)
-        except asyncio.CancelledError:
-            if self._closed and self._recovering.cancelled():
-                self._check_not_closed()
-            raise
-
-    async def _bring_back(self) -> None:
-        """Connect again, with back-off, and restore every channel."""
-        lost = self._address
-        self._report_loss()
-        try:
-            async for attempt in backing_off(self._recovery):
-                with attempt:
-                    await self._restore()
-        except (BrokerConnectionError, Lost) as error:
-            log.error("the connection to %s is given up: %s", lost, error)
-            if not worth_waiting(error):
-                raise
-            raise BrokerConnectionError(
-                f"the connection to {lost} was lost and is given up after attempt "
-                f"{self._recovery.attempts}; last seen: {error}",
-                transient=False,
-            ) from error
-        log.info("the connection to %s is back", self._address)
+        await self._reconnection.wait(self._check_not_closed)
 
     def _report_loss(self) -> None:
         if self._connected().is_lost:

@@ -144,6 +144,11 @@ class Dispatcher:
             ):
                 self.timed_out.add(consumer.queue_name, delivery)
 
+    def holds(self, consumer: Consumer) -> bool:
+        """Return whether a delivery for a consumer waits for its callback, or is with it."""
+        pairs = [*self._arrived, *self._running.values()]
+        return any(one is consumer for one, _ in pairs)
+
     def time_out(self, consumer: Consumer) -> str | None:
         """Drop what arrived for a consumer that the broker has ended: it delivers that again.
 

@@ -55,17 +55,15 @@ class Getter:
     async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
         """Return the first message that comes within the timeout; None when none does."""
         given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting = asyncio.ensure_future(self._consume_one(queue_name, timeout, given_up))
         try:
-            return await asyncio.shield(waiting)
-        except asyncio.CancelledError:
             # A message that nobody waits for any more would stay with its consumer.
-            given_up.set_result(None)
-            self._requests.begin(self._return_once_here(waiting))
-            raise
+            return await self._requests.shielded(
+                self._consume_one(queue_name, timeout, given_up), self._return
+            )
+        finally:
+            given_up.cancel()
 
-    async def _return_once_here(self, waiting: asyncio.Future[Delivery | None]) -> None:
-        delivery = await waiting
+    async def _return(self, delivery: Delivery | None) -> None:
         if delivery is not None:
             await self._channel.settle(delivery, Outcome.RELEASE)
 

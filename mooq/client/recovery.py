@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, TypeVar
 
 from mooq.basics.wording import in_seconds
-from mooq.errors import Blocked, BrokerConnectionError, Lost, Unconfirmed
+from mooq.errors import BrokerConnectionError, Lost
 
 if TYPE_CHECKING:
     from tenacity import AsyncRetrying, RetryCallState
@@ -91,7 +91,7 @@ def worth_waiting(error: BaseException) -> bool:
     """Whether an error may pass by itself."""
     if isinstance(error, BrokerConnectionError):
         return error.transient
-    return isinstance(error, Lost) and not isinstance(error, Unconfirmed)
+    return isinstance(error, Lost)
 
 
 def jittered(
@@ -174,8 +174,6 @@ async def ask_again(
                 async with asyncio.timeout_at(deadline):
                     await recover()
                 return await ask(max(left(), 0.001))
-    except (Unconfirmed, Blocked):
-        raise
     except (Lost, TimeoutError) as error:
         raise BrokerConnectionError(
             f"the connection to {address} was lost and did not come back within "

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from mooq.basics.wording import in_seconds
 from mooq.client import refusals
 from mooq.client.recovery import Recovery, ask_again
-from mooq.errors import Blocked, BrokerConnectionError, Lost, Refused, Unconfirmed
+from mooq.errors import Blocked, BrokerConnectionError, Lost, Refused
 from mooq.transports.base import GOODBYE_TIMEOUT, TransportChannel
 
 T = TypeVar("T")
@@ -84,8 +84,6 @@ class Requests:
         try:
             try:
                 return await ask(timeout)
-            except (Unconfirmed, Blocked):
-                raise
             except Lost:
                 return await ask_again(
                     ask, self._bring_back, self._recovery, self._channel.address, timeout, deadline
@@ -103,6 +101,17 @@ class Requests:
         except Refused as refused:
             raise refusals.of_queue(refused, queue_name, self._channel.address) from refused
 
+    async def shielded(
+        self, request: Coroutine[Any, Any, T], undo: Callable[[T], Coroutine[Any, Any, None]]
+    ) -> T:
+        """Return the answer to a request; if the caller is cancelled it goes on, and is undone."""
+        asking = asyncio.ensure_future(request)
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            self.begin(_undo(asking, undo))
+            raise
+
     def begin(self, request: Coroutine[Any, Any, None]) -> None:
         """Make a request in the background, such as to undo what a cancelled caller has begun."""
         task = asyncio.ensure_future(request)
@@ -113,6 +122,10 @@ class Requests:
         self._background.discard(task)
         if not task.cancelled():
             task.exception()  # what failed to begin, or was lost, needs no undoing
+
+
+async def _undo(asking: asyncio.Future[T], undo: Callable[[T], Coroutine[Any, Any, None]]) -> None:
+    await undo(await asking)
 
 
 @contextlib.asynccontextmanager

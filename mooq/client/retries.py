@@ -14,7 +14,7 @@ from typing import Any
 from mooq.basics.wording import in_seconds
 from mooq.client.queue_arguments import queue_arguments
 from mooq.client.retry import Retry
-from mooq.errors import Lost, MooqError, Refused
+from mooq.errors import MooqError, Refused, Unconfirmed
 from mooq.transports.declarations import Queue, check_new_queue_name
 from mooq.transports.message import Delivery, Message, Outcome
 
@@ -113,7 +113,7 @@ class Retries:
             outcome = Outcome.RETRY
         try:
             await self._publish_surely(copy)
-        except (MooqError, Refused, Lost) as failure:
+        except (MooqError, Refused, Unconfirmed) as failure:
             consequence = f"requeued at once, since it could not be set aside ({failure})"
             outcome = Outcome.RELEASE
         log.error(

@@ -71,6 +71,7 @@ class Subscription:
     consumer: Consumer
     on_cancelled: Callable[[Subscription], None]
     tag: str | None = None
+    _is_over: bool = False
 
     async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
         """Begin for the first time: as :meth:`begin_again`, and refuse a missing dead-letter one.
@@ -114,6 +115,7 @@ class Subscription:
 
     async def end(self, channel: TransportChannel) -> None:
         """End the consumer, if it has begun."""
+        self._is_over = True
         tag, self.tag = self.tag, None
         if tag is not None:
             await channel.cancel(tag)
@@ -122,14 +124,22 @@ class Subscription:
         self.tag = None
         self.on_cancelled(self)
 
+    @property
+    def _may_be_late(self) -> bool:
+        arguments = self.source.queue.arguments
+        return self.source.exchange is None or arguments.get("x-queue-type") == "quorum"
+
     async def go_on(self, channel: TransportChannel, dispatcher: Dispatcher) -> None:
         """Begin again after the broker has ended the consumer, unless its queue is gone.
 
         RabbitMQ 4.3 ends a consumer of a quorum queue that is too late to acknowledge, where
-        earlier versions close its channel.
+        earlier versions close its channel. It does not say so: a consumer that held nothing was
+        not late, and its queue was deleted, though there may be another of that name by now.
         """
         queue_name = self.consumer.queue_name
-        if await channel.count_ready(queue_name) is None:
+        is_held = self.consumer.is_manual or dispatcher.holds(self.consumer)
+        was_late = self._may_be_late and is_held
+        if not was_late or await channel.count_ready(queue_name) is None:
             log.warning(
                 "queue %r was deleted; its consumer is gone until it is registered again",
                 queue_name,
@@ -141,5 +151,5 @@ class Subscription:
                 channel.address, queue_name, dispatcher.time_out(self.consumer)
             ),
         )
-        if self.tag is None:
+        if self.tag is None and not self._is_over:
             await self.begin_again(channel, dispatcher)

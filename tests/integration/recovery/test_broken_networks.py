@@ -99,8 +99,7 @@ async def test_closing_ends_though_the_network_has_stalled(
 async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
     mooq_faults: Faults, mooq_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mooq.transports.rabbit.connection_pair.HEARTBEAT", 1)
-    conn = await mooq_broker.connect()
+    conn = await mooq_broker.connect(heartbeat=1)
     chan, inbox = await conn.create_channel(), Inbox()
     await consume(chan, inbox)
     async with processing(conn):

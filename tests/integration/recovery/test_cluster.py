@@ -96,15 +96,12 @@ async def running() -> AsyncIterator[Cluster]:
         await cluster.compose("down", "--volumes", "--timeout", "0")
 
 
-async def test_nothing_confirmed_is_lost_when_nodes_are_stopped_and_cut_off_under_load(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("mooq.transports.rabbit.connection_pair.HEARTBEAT", 1)  # noticed after 6 s
+async def test_nothing_confirmed_is_lost_when_nodes_are_stopped_and_cut_off_under_load() -> None:
     load = Load()
     async with (
         running() as cluster,
-        await mooq.connect(url=cluster.urls) as one,
-        await mooq.connect(url=cluster.urls) as two,
+        await mooq.connect(url=cluster.urls, heartbeat=1) as one,
+        await mooq.connect(url=cluster.urls, heartbeat=1) as two,
     ):
         async with load.on([one, two]):
             await load.all_hear(load.epoch)

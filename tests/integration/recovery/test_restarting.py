@@ -380,7 +380,7 @@ async def test_a_channel_that_is_created_while_no_broker_runs_waits_for_one_for_
         await asyncio.sleep(0)
         async with broker:
             assert not (await creating).is_closed
-        monkeypatch.setattr("mooq.client.connection.ANSWER_TIMEOUT", 0.05)
+        monkeypatch.setattr("mooq.client.channel.ANSWER_TIMEOUT", 0.05)
         with pytest.raises(mooq.BrokerConnectionError, match=r"did not come back within 0\.05 s"):
             await conn.create_channel()
 

@@ -1,0 +1,81 @@
+"""Bringing a lost connection back: once, for all who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from mooq.basics.address import Address
+from mooq.client.recovery import Recovery, backing_off, worth_waiting
+from mooq.errors import BrokerConnectionError, Lost
+
+log: logging.Logger = logging.getLogger("mooq.recovery")
+
+
+class Reconnection:
+    """The attempts to bring one connection back.
+
+    ``address`` tells the node that it is, or was, connected to; ``report_loss`` says in the log
+    that it was lost, and why; ``restore`` connects and restores what it had.
+    """
+
+    def __init__(
+        self,
+        recovery: Recovery,
+        address: Callable[[], Address],
+        report_loss: Callable[[], None],
+        restore: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._recovery = recovery
+        self._address = address
+        self._report_loss = report_loss
+        self._restore = restore
+        self._attempts: asyncio.Task[None] | None = None
+
+    def begin_anew(self) -> None:
+        """Forget attempts whose event loop is closed."""
+        self._attempts = None
+
+    def cancel(self) -> bool:
+        """End the attempts; return whether there were any."""
+        if self._attempts is None or self._attempts.done():
+            return False
+        self._attempts.cancel()
+        return True
+
+    async def wait(self, check_open: Callable[[], None]) -> None:
+        """Return once the connection is back; everyone who asks waits for the same attempts.
+
+        ``check_open`` raises when the connection was closed meanwhile. Raises
+        :class:`~mooq.BrokerConnectionError` when it cannot come back.
+        """
+        if self._attempts is None or self._attempts.done():
+            self._attempts = asyncio.create_task(self._bring_back())
+            self._attempts.add_done_callback(lambda done: done.cancelled() or done.exception())
+        attempts = self._attempts
+        try:
+            await asyncio.shield(attempts)
+        except asyncio.CancelledError:
+            if attempts.cancelled():
+                check_open()
+            raise
+
+    async def _bring_back(self) -> None:
+        """Connect again, with back-off, and restore every channel."""
+        lost = self._address()
+        self._report_loss()
+        try:
+            async for attempt in backing_off(self._recovery):
+                with attempt:
+                    await self._restore()
+        except (BrokerConnectionError, Lost) as error:
+            log.error("the connection to %s is given up: %s", lost, error)
+            if not worth_waiting(error):
+                raise
+            raise BrokerConnectionError(
+                f"the connection to {lost} was lost and is given up after attempt "
+                f"{self._recovery.attempts}; last seen: {error}",
+                transient=False,
+            ) from error
+        log.info("the connection to %s is back", self._address())
