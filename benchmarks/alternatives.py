@@ -1,4 +1,4 @@
-"""What a faster event loop and faster JSON libraries would bring, and what they would change.
+"""A faster event loop and faster JSON libraries: the gain, and what they would change.
 
 ``python -m benchmarks.alternatives [amqp://guest:guest@localhost:5672/]``; each is measured where
 it is installed (``pip install uvloop orjson msgspec python-rapidjson ujson``). With an address,

@@ -1,4 +1,4 @@
-"""What a service holds beside a queue with a million messages, publishing and consuming them.
+"""Memory of a service beside a queue with a million messages, publishing and consuming them.
 
 ``python -m benchmarks.backlog --url amqp://… [--messages 1000000] [--seconds 30]``, in a virtual
 host that nobody else uses. The publisher has 256 publishes in flight; the consumer, with a prefetch

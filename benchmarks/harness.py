@@ -1,4 +1,4 @@
-"""What the harness costs: ready, a test's isolation, tests in memory, and what workers bring.
+"""Cost of the harness: ready, a test's isolation, tests in memory, and the gain by workers.
 
 ``python -m benchmarks.harness IMAGE [ready boots isolation in-memory workers]``, an image with the
 management plugin. Every comparison is made in turns on the same machine. ``workers`` takes a

@@ -1,4 +1,4 @@
-"""What ``import mooq`` costs over a bare interpreter start, and what it leaves unloaded.
+"""Cost of ``import mooq`` over a bare interpreter start, and modules that it leaves unloaded.
 
 ``python -m benchmarks.importing``
 """

@@ -1,4 +1,4 @@
-"""What one message costs in memory, counted and not timed, so that noise cannot fail a build.
+"""Cost of one message in memory, counted and not timed, so that noise cannot fail a build.
 
 ``python -m benchmarks.instructions`` counts the bytecode instructions and the calls into C that one
 more message takes from publish to acknowledgement, and compares with what instructions.json has for

@@ -1,4 +1,4 @@
-"""What a message that waits in the in-memory broker costs, beyond its JSON.
+"""Memory of a message that waits in the in-memory broker, beyond its JSON.
 
 ``python -m benchmarks.memory``
 """

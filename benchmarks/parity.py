@@ -1,4 +1,4 @@
-"""How many operations a second parity compares: in memory, and against a RabbitMQ.
+"""Operations a second that parity compares: in memory, and against a RabbitMQ.
 
 ``python benchmarks/parity.py [--against amqp://127.0.0.1:5672] [--operations N] [--workers N]``.
 In memory, both sides are in-memory brokers, so each operation is made twice and written by

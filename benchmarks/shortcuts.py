@@ -1,4 +1,4 @@
-"""How near to its floor mooq could come in memory, by leaving out what users rely on.
+"""Distance to the floor in memory if mooq left out what users rely on.
 
 ``python -m benchmarks.shortcuts`` measures publish → callback with parts of mooq replaced by the
 least that still delivers and acknowledges.

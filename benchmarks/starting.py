@@ -1,4 +1,4 @@
-"""How long the in-memory broker takes to listen, and the memory of ``mooq serve``.
+"""Time until the in-memory broker listens, and the memory of ``mooq serve``.
 
 ``python -m benchmarks.starting``. The floors listen as well, and answer nothing.
 """

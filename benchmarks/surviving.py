@@ -1,4 +1,4 @@
-"""What a service loses when its broker fails under load, and how soon it is back.
+"""Losses of a service whose broker fails under load, and the time until it is back.
 
 ``python -m benchmarks.surviving kills 50`` kills RabbitMQ and starts it again, so often.
 ``python -m benchmarks.surviving faults 200`` breaks the network to it, in so many random ways.

@@ -1,4 +1,4 @@
-"""What the examples have in common: which broker they run on, chosen on the command line."""
+"""Code that the examples share: the broker they run on, chosen on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine may lack, and tests that need it."""
+"""Tests that need what a machine may lack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a connection has to send, as parts that are joined once a turn."""
+"""Output of a connection, as parts that are joined once a turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each version of RabbitMQ announces and tolerates on the wire. Measured."""
+"""Announcements and tolerances of each version of RabbitMQ on the wire. Measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands take as arguments, checked before anything begins."""
+"""Types of command-line arguments, checked before anything begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has arrived on one connection and waits for process_events(), and the callbacks that run."""
+"""Deliveries of one connection that wait for process_events(), and the callbacks that run."""
 
 from __future__ import annotations
 

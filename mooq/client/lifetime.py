@@ -1,4 +1,4 @@
-"""What ``async with`` opens and closes: connections, channels and brokers alike."""
+"""The ``async with`` of connections, channels and brokers."""
 
 from __future__ import annotations
 

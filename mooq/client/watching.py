@@ -1,4 +1,4 @@
-"""Who watches the connections to a virtual host: a harness for tests, and in production nobody.
+"""Observers of the connections to a virtual host: a harness for tests; in production none.
 
 A watcher stands between the connections and their transport, above both brokers, so it sees the
 same on both. Virtual hosts of different brokers must not share a name while they are watched.

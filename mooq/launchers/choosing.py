@@ -1,4 +1,4 @@
-"""Which launcher: the one named, else that of the environment variable TEST_DISTRIBUTION."""
+"""Choice of a launcher: the one named, else that of the variable TEST_DISTRIBUTION."""
 
 from __future__ import annotations
 

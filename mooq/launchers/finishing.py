@@ -1,4 +1,4 @@
-"""What a cancellation must not interrupt: half a start, or half a clean-up, leaks a broker."""
+"""Work that must not be cancelled half-way: half a start or clean-up leaves a broker behind."""
 
 from __future__ import annotations
 

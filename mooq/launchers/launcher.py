@@ -1,4 +1,4 @@
-"""What a launcher does: one way to have a RabbitMQ node."""
+"""The interface of launchers, each of which starts RabbitMQ nodes in one way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who started a RabbitMQ, written down so that it is known for certain whether they live.
+"""Names of the processes that own a RabbitMQ, so that it is certain whether they live.
 
 What is started carries its owner's name: the machine, the boot of that machine, the process and
 when that began. Owners on other machines, and in other containers, are never taken for dead.

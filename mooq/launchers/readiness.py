@@ -1,4 +1,4 @@
-"""When a RabbitMQ is up: when it completes an AMQP handshake and knows its own queues.
+"""Readiness of a RabbitMQ: it completes an AMQP handshake and knows its own queues.
 
 An open port proves nothing, for Docker's proxy opens it before RabbitMQ has begun to boot.
 RabbitMQ opens its AMQP listeners after users and virtual hosts are in place, so a refused login

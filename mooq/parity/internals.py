@@ -1,4 +1,4 @@
-"""What a proof has to see and do beneath mooq's public API. Nobody else may reach in there.
+"""Access to mooq's internals that a proof needs. No other module may reach in there.
 
 Whether everything has happened that an operation causes cannot be asked in the API's terms, and
 need not be by its users; a proof that waited for a time instead would prove less and take longer.

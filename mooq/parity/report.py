@@ -1,4 +1,4 @@
-"""What people read: two traces side by side, and a program as a test that is ready to be kept."""
+"""Reports for people: two traces side by side, and a program as a test to be kept."""
 
 from __future__ import annotations
 

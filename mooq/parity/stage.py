@@ -1,4 +1,4 @@
-"""Who takes part in a program on one broker: connections, channels and consumers by their names."""
+"""Participants of a program on one broker: connections, channels and consumers, by name."""
 
 from __future__ import annotations
 

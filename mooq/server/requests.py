@@ -1,4 +1,4 @@
-"""What each method of a client's asks the broker for, and what it is answered."""
+"""Methods of a client, carried out on the broker, and the answers to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test is marked and parametrized with, and the brokers that the run was asked for."""
+"""Marks and parameters of tests, and the brokers that the run was asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one process of a run knows of the run's RabbitMQ, and how it comes by it."""
+"""Per-process plugin state, and access to the run's RabbitMQ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a broker is idle: nothing is under way, and nothing will happen unless somebody begins it.
+"""Waiting until a broker is idle: nothing is under way, and nothing more will happen by itself.
 
 Decided by what RabbitMQ guarantees, never by a clock: a channel is answered in order, so with the
 answer to a flush everything sent to it before has arrived; and a queue is one process, so it

@@ -1,4 +1,4 @@
-"""How a process that runs tests asks the run's owner for its one RabbitMQ, and virtual hosts.
+"""Requests of a process that runs tests to the run's owner: a RabbitMQ, and virtual hosts.
 
 A line is asked, a line is answered, over a connection to the owner's port of the loopback
 interface. It stays open: its end, whatever brings that about, gives the virtual host back.

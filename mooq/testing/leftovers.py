@@ -1,4 +1,4 @@
-"""What a finished test leaves behind: messages that nobody consumed, exceptions that nobody saw."""
+"""Leftovers of a finished test: messages not consumed, exceptions not seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What dead owners left behind, and its removal: containers, nodes, virtual hosts.
+"""Removal of what dead owners left behind: containers, nodes, virtual hosts.
 
 Nothing is touched that does not carry the name of an owner who is certainly dead.
 """

@@ -1,4 +1,4 @@
-"""What pytest calls. It is loaded in every run where mooq is installed, so it does next to nothing.
+"""Hooks for pytest. Loaded in every run where mooq is installed, so it does next to nothing.
 
 ``pip install 'mooq[pytest]'`` registers it (entry point ``pytest11``).
 """

@@ -1,4 +1,4 @@
-"""What happened on a test's connections, in order: the same on both brokers."""
+"""Records of a test's connections, in order: the same on both brokers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was asked for: by an option, else by the environment, else by the ini file."""
+"""Settings of a run: from an option, else the environment, else the ini file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a run's RabbitMQ, for a person to read."""
+"""Summary of a run's RabbitMQ, for people to read."""
 
 from __future__ import annotations
 

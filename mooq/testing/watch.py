@@ -1,4 +1,4 @@
-"""What is told of a test's connections: one seam, above both transports.
+"""State of a test's connections, as their watched transports tell it.
 
 Every connection of mooq's to the test's virtual host works on a watched transport, also those
 that the code under test opens by itself. What other clients do there is not seen. A connection may

@@ -1,1 +1,1 @@
-"""How a channel reaches a broker: one port, and one file for each broker behind it."""
+"""Transports: one port, and one implementation for each broker behind it."""

@@ -1,4 +1,4 @@
-"""Which of a broker's nodes a connection uses: the same for every broker."""
+"""Failover between the nodes of a broker: the same for every broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels: a message going in, a delivery coming out, and what a callback is given."""
+"""Messages going in, deliveries coming out, and the message that a callback is given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests do again and again on both brokers: declare, consume, publish, and wait for it."""
+"""Steps that many tests take on both brokers: declare, consume, publish, and wait for it."""
 
 from __future__ import annotations
 

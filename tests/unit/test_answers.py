@@ -1,4 +1,4 @@
-"""What aiormq raises without a word of its own, in mooq's terms."""
+"""Errors of aiormq without a text, in mooq's terms."""
 
 from __future__ import annotations
 

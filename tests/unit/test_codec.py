@@ -1,4 +1,4 @@
-"""What can be published, as a message and as headers, and how what arrives is read."""
+"""Messages and headers that can be published, and how what arrives is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a channel declares anew after a loss, over a transport that answers as it is told."""
+"""Declarations repeated after a loss, over a transport that answers as it is told."""
 
 from __future__ import annotations
 

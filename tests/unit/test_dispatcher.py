@@ -1,4 +1,4 @@
-"""What has arrived on a connection, and the callbacks that run for it.
+"""Deliveries that have arrived on a connection, and the callbacks that run for them.
 
 On channels of a broker in memory, so that what is given back can be seen in its queue.
 """

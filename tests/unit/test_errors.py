@@ -1,4 +1,4 @@
-"""What the errors say that are made in several places, and the words of a broker's refusal.
+"""Texts of errors that are made in several places, and of a broker's refusals.
 
 The tree of errors is held in test_public_api.py.
 """

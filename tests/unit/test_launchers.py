@@ -1,4 +1,4 @@
-"""Which launcher a RabbitMQBroker has, what it refuses, and what every launcher is made of."""
+"""Launchers of a RabbitMQBroker: the choice, refusals, and what all of them share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the management API's client says when nobody answers as RabbitMQ would."""
+"""Errors of the management API's client when nobody answers as RabbitMQ would."""
 
 from __future__ import annotations
 

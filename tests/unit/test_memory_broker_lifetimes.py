@@ -1,4 +1,4 @@
-"""What ends with a consumer, a channel, a connection or a restart, and what does not."""
+"""Lifetimes in the broker: what ends with a consumer, channel, connection or restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What travels: frozen messages, and ids by which a repeat is recognised."""
+"""Messages are frozen, and have ids by which a repeat is recognised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison of two traces allows: what RabbitMQ leaves open, and nothing else."""
+"""Comparison of two traces: it allows what RabbitMQ leaves open, and nothing else."""
 
 from __future__ import annotations
 

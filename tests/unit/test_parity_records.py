@@ -1,4 +1,4 @@
-"""What real RabbitMQs were recorded to do, replayed against the in-memory broker without them."""
+"""Records of real RabbitMQs, replayed against the in-memory broker without them."""
 
 from __future__ import annotations
 

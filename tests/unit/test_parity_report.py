@@ -1,4 +1,4 @@
-"""What people read of parity: programs, differences side by side, ready tests, the ledger."""
+"""Parity's reports: programs, differences side by side, ready tests, the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mooq promises: its names, their signatures, its errors, and what it takes to import it."""
+"""The public API: names, signatures, errors, and the cost of importing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a RabbitMQ is held to be ready, and what is said when it never is."""
+"""Readiness of a RabbitMQ, and the error when it is never ready."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with TLS, by what Python's ssl raises; a real listener is in integration/."""
+"""TLS errors by what Python's ssl raises; a real listener is in integration/."""
 
 from __future__ import annotations
 

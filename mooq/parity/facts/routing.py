@@ -1,4 +1,4 @@
-"""Which queues a message goes to, and how it gets there."""
+"""Routing: the queues that a message goes to, and its way there."""
 
 from __future__ import annotations
 

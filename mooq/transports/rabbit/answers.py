@@ -1,4 +1,4 @@
-"""What aio-pika and aiormq raise, in mooq's terms: refused, lost, or why connecting failed."""
+"""Errors of aio-pika and aiormq in mooq's terms: refused, lost, or why connecting failed."""
 
 from __future__ import annotations
 

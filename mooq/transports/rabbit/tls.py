@@ -1,4 +1,4 @@
-"""What goes wrong between a client and a server of TLS, and what to do about it."""
+"""Errors between a client and a server of TLS, and what to do about each."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a service does with a connection: declare, publish, consume, get, and close."""
+"""Tests of a service's own calls: declare, publish, consume, get, and close."""

@@ -1,4 +1,4 @@
-"""What happens when more is published than the broker, or the network, can take."""
+"""Publishing more than the broker, or the network, can take."""
 
 from __future__ import annotations
 

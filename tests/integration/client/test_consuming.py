@@ -1,4 +1,4 @@
-"""What consumers are given, when, and by whom: the same on both brokers."""
+"""Consuming: messages, their order and their consumers, the same on both brokers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a message whose callback fails: the same on both brokers."""
+"""Messages whose callback fails: the same on both brokers."""
 
 from __future__ import annotations
 

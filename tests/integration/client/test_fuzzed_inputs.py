@@ -1,4 +1,4 @@
-"""What nobody would think of comes to the same on both brokers: a sample; benchmarks/ has more."""
+"""A sample of inputs nobody would think of, the same on both brokers; benchmarks/ has more."""
 
 from __future__ import annotations
 

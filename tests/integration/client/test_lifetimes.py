@@ -1,4 +1,4 @@
-"""What ends when: channels, connections, their queues, callbacks and tasks."""
+"""Lifetimes of channels, connections, their queues, callbacks and tasks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the pages show, run as it stands."""
+"""Tests that run what the pages show."""

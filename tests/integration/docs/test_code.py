@@ -1,4 +1,4 @@
-"""What the README, docs/ and examples/ show is run as it stands, a process for each."""
+"""Code of the README, docs/ and examples/, run as it stands, a process for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages show as printed is what is printed, whatever its numbers."""
+"""Output that the pages show, compared with what is printed, whatever its numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What test_launchers_systemctl.py runs inside a machine with systemd: one function a scenario.
+"""Scenarios for test_systemctl.py inside a machine with systemd, one function each.
 
 It is given the name of a function, and prints what that returns as JSON. It needs nothing but
 mooq and what mooq depends on.

@@ -1,4 +1,4 @@
-"""What parity programs found between mooq and RabbitMQ."""
+"""Differences that parity programs found between mooq and RabbitMQ."""
 
 from __future__ import annotations
 

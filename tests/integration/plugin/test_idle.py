@@ -1,4 +1,4 @@
-"""When a broker is idle: everything that was begun has come to its end, on both brokers."""
+"""idle(): everything that was begun has come to its end, on both brokers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a test can say of what happened, on both brokers in the same words."""
+"""Records of what happened, the same on both brokers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees: a live line while RabbitMQ boots, then which it was or why there is none."""
+"""Reports to people: a live line while RabbitMQ boots, then which it was or why there is none."""
 
 from __future__ import annotations
 

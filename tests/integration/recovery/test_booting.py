@@ -1,4 +1,4 @@
-"""When a node that listens already is held for ready."""
+"""Readiness of a node that listens already."""
 
 from __future__ import annotations
 

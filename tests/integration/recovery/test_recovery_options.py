@@ -1,4 +1,4 @@
-"""How a lost connection is brought back, as its owner chose: the same on both brokers."""
+"""Options of recovery: the same on both brokers."""
 
 from __future__ import annotations
 

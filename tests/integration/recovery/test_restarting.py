@@ -1,4 +1,4 @@
-"""What a failure of the broker leaves, and what comes back by itself: the same on both brokers.
+"""Failures of the broker: what they leave, and what comes back by itself, on both brokers.
 
 It is restarted, killed, or all connections to it are cut. In memory every scenario has a broker of
 its own. On RabbitMQ all of them share one restart, since it takes seconds; their names differ, so
