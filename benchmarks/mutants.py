@@ -223,16 +223,16 @@ def facing(mutant: Mutant, corpus: Path) -> bool:
 
 async def _is_noticed(corpus: Path) -> bool:
     from mooq.parity.compare import differences
-    from mooq.parity.facts import FACTS
     from mooq.parity.recording import load
+    from mooq.parity.reference import REFERENCE_PROGRAMS
     from mooq.parity.run import run
     from mooq.parity.targets import InMemory
 
     known = []
-    for fact in FACTS:
-        answer = load(fact).as_of("4.0")
+    for reference in REFERENCE_PROGRAMS:
+        answer = load(reference).as_of("4.0")
         assert answer is not None
-        known.append((fact.program, answer.trace))
+        known.append((reference.program, answer.trace))
     known += pickle.loads(corpus.read_bytes())
     memory = InMemory()
     for program, trace in known:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
 
-from mooq.broker import refusals
+from mooq.broker import dead_letters, refusals
 from mooq.broker.consumers import Consumer
 from mooq.broker.effects import ChannelClosed, ConsumerCancelled, Delivered
 from mooq.broker.message import Message
@@ -149,14 +149,24 @@ class Deliveries:
         self._release(taken.values())
 
     def _reject(self, taken: dict[int, Unacknowledged]) -> None:
-        for queued, queue, _, _ in taken.values():
-            queue.reject(queued)
+        rejected = [(queue, queued) for queued, queue, _, _ in taken.values() if queue.end(queued)]
+        # A dead letter may come back to its queue: after what waits there, and its consumer has
+        # room by then (handle_cast({reject, ...}) of rabbit_amqqueue_process).
         self._release(taken.values())
+        for queue, queued in rejected:
+            queue.dead_letter(queued, dead_letters.REJECTED)
 
     def _return(self, taken: dict[int, Unacknowledged]) -> None:
+        over = [
+            (queue, queued)
+            for queued, queue, _, _ in taken.values()
+            if queue.exceeds_limit(queued) and queue.end(queued)
+        ]
         for queued, queue, _, _ in taken.values():
             queue.requeue([queued], counts=True)
         self._release(taken.values())
+        for queue, queued in over:
+            queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
 
     def _requeue(self, taken: dict[int, Unacknowledged]) -> None:
         for queued, queue, _, _ in taken.values():

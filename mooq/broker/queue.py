@@ -217,11 +217,21 @@ class Queue:
         """End a message."""
         self.unsettled.pop(queued, None)
 
-    def reject(self, queued: QueuedMessage) -> None:
-        """End a message as a dead letter."""
-        if queued in self.unsettled:
-            del self.unsettled[queued]
-            self._host.dead_letter(queued.message, self, dead_letters.REJECTED, redelivered=True)
+    def end(self, queued: QueuedMessage) -> bool:
+        """End a message that is unsettled; False if it is not."""
+        if queued not in self.unsettled:
+            return False
+        del self.unsettled[queued]
+        return True
+
+    def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
+        """Send a message that has ended on as a dead letter."""
+        self._host.dead_letter(queued.message, self, reason, redelivered=True)
+
+    def exceeds_limit(self, queued: QueuedMessage) -> bool:
+        """Whether a message may not be delivered once more after a failed delivery."""
+        limit = self.delivery_limit
+        return self.type == "quorum" and limit is not None and queued.delivery_count >= limit
 
     def requeue(self, messages: Iterable[QueuedMessage], *, counts: bool = False) -> None:
         """Put messages back, to be delivered again; ``counts`` towards the delivery limit."""
@@ -232,11 +242,6 @@ class Queue:
             queued.redelivered = True
             if self.type == "quorum":
                 queued.delivery_count += counts
-                limit = self.delivery_limit
-                if limit is not None and queued.delivery_count > limit:
-                    reason = dead_letters.DELIVERY_LIMIT
-                    self._host.dead_letter(queued.message, self, reason, redelivered=True)
-                    continue
             self.ready.put_back(queued)
             if not self._is_simple:
                 self._ready_bytes += len(queued.message.body)

@@ -27,7 +27,7 @@ from mooq.launchers.engine import explained
 from mooq.launchers.launcher import Launcher
 from mooq.launchers.owner import beginning_of
 from mooq.launchers.process import ProcessLauncher
-from mooq.launchers.records import Record, records
+from mooq.launchers.records import NodeRecord, records
 
 if TYPE_CHECKING:
     import docker
@@ -75,9 +75,9 @@ class DetachedDockerLauncher(DockerLauncher):
         self.record.forget()
 
     @property
-    def record(self) -> Record:
+    def record(self) -> NodeRecord:
         """What is written down of it."""
-        return Record(
+        return NodeRecord(
             "docker",
             self._address.host,
             self._address.port,
@@ -88,13 +88,13 @@ class DetachedDockerLauncher(DockerLauncher):
 class DetachedProcessLauncher(ProcessLauncher):
     """A node of this user's that runs until `mooq down`."""
 
-    _record: Record | None = None
+    _record: NodeRecord | None = None
 
     def _launch(self, folder: Path) -> None:
         super()._launch(folder)
         assert self._process is not None
         pid = self._process.pid
-        self._record = Record(
+        self._record = NodeRecord(
             "process",
             self._address.host,
             self._address.port,
@@ -194,13 +194,13 @@ def _containers() -> list[Detached]:
     for container in found:
         host, _, port = container.labels[ADDRESS_LABEL].rpartition(":")
         management_port = int(container.labels.get(MANAGEMENT_LABEL, 0))
-        record = Record("docker", host, int(port), management_port=management_port)
+        record = NodeRecord("docker", host, int(port), management_port=management_port)
         end = partial(asyncio.to_thread, _remove, container.id, record)
         nodes.append(Detached("docker", host, int(port), end, management_port))
     return nodes
 
 
-def _remove(container: str, record: Record) -> None:
+def _remove(container: str, record: NodeRecord) -> None:
     from docker.errors import NotFound
 
     record.forget()
@@ -219,7 +219,7 @@ def _engine(what: str) -> Iterator[docker.DockerClient]:
             yield client
 
 
-async def _end_process(record: Record) -> None:
+async def _end_process(record: NodeRecord) -> None:
     if beginning_of(record.pid) == record.began:
         with contextlib.suppress(ProcessLookupError):  # it ended just now
             os.killpg(record.pid, signal.SIGKILL)
@@ -227,13 +227,13 @@ async def _end_process(record: Record) -> None:
     await asyncio.to_thread(_delete, record)
 
 
-def _delete(record: Record) -> None:
+def _delete(record: NodeRecord) -> None:
     with contextlib.suppress(FileNotFoundError):  # somebody cleaned up
         shutil.rmtree(record.folder)
     record.forget()
 
 
-async def _gone(record: Record) -> None:
+async def _gone(record: NodeRecord) -> None:
     from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
     async def runs() -> bool:
@@ -251,7 +251,7 @@ async def _gone(record: Record) -> None:
         )
 
 
-async def _end_service(record: Record, timeout: float) -> None:
+async def _end_service(record: NodeRecord, timeout: float) -> None:
     address = Address(record.host, record.port)
     await choose_launcher(
         record.launcher, address=address, image=None, unit=record.unit, timeout=timeout

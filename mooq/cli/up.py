@@ -15,7 +15,7 @@ from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
 from mooq.cli.running import Failed, run
 from mooq.launchers import RabbitMQBroker
 from mooq.launchers.ports import free_port, is_taken
-from mooq.launchers.records import Record, records
+from mooq.launchers.records import NodeRecord, records
 
 LAUNCHERS = ("docker", "process", "systemctl", "service")
 SERVICES = ("systemctl", "service")
@@ -115,7 +115,7 @@ async def _up(
     if isinstance(node, DetachedProcessLauncher):
         node.let_go()
     elif launcher in SERVICES:
-        Record(launcher, address.host, address.port, unit=unit).save()
+        NodeRecord(launcher, address.host, address.port, unit=unit).save()
 
 
 def _host(host: str | None, launcher: str) -> str:

@@ -13,6 +13,7 @@ from mooq.client import refusals
 from mooq.client.channel import CLOSE_TIMEOUT, Channel
 from mooq.client.dispatcher import CallbackTask, Dispatcher
 from mooq.client.lifetime import Lifetime
+from mooq.client.observer import Observer, observer_of
 from mooq.client.options import check_options
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.reconnection import Reconnection
@@ -22,7 +23,6 @@ from mooq.client.recovery import (
     check_recovery,
     check_timeout,
 )
-from mooq.client.watching import Watcher, watcher_of
 from mooq.errors import BrokerConnectionError
 from mooq.transports import registry
 from mooq.transports.base import Transport
@@ -77,7 +77,7 @@ class Connection(Lifetime):
         self._timeout = check_timeout(timeout)
         self._options = check_options(heartbeat, channel_max, client_name, client_properties)
         self._dispatcher = Dispatcher()
-        self._watcher = watcher_of(virtual_host)
+        self._observer = observer_of(virtual_host)
         self._transport: Transport | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._channels: list[Channel] = []
@@ -115,7 +115,7 @@ class Connection(Lifetime):
         self._check_not_closed()
         self._enter()
         if self._transport is None:
-            transport = self._watched_transport()
+            transport = self._observed_transport()
             await transport.open(self._timeout)
             if self._closed or self._transport is not None:  # by others, meanwhile
                 await transport.close()
@@ -125,8 +125,8 @@ class Connection(Lifetime):
             self._transport = transport
             self._loop = asyncio.get_running_loop()
 
-    def _watched_transport(self) -> Transport:
-        return self._watcher.watch(self._new_transport(*self._nodes), self._dispatcher)
+    def _observed_transport(self) -> Transport:
+        return self._observer.observe(self._new_transport(*self._nodes), self._dispatcher)
 
     def _enter(self) -> None:
         """Move here from an event loop that is closed; ``RuntimeError`` if that one is not."""
@@ -139,7 +139,7 @@ class Connection(Lifetime):
         self._dispatcher.begin_anew()
         self._reconnection.begin_anew()
         self._loop = loop
-        self._transport = self._watched_transport()
+        self._transport = self._observed_transport()
         self._transport.on_lost = self._lost
         for channel in self._channels:
             channel.move(self._transport.channel(), loop)
@@ -174,7 +174,7 @@ class Connection(Lifetime):
         return channel
 
     @keyword_only
-    def get_broker(self, *positional: Never, host: str, port: int) -> registry.Broker:
+    def get_broker(self, *positional: Never, host: str, port: int) -> registry.RunningBroker:
         """Return the broker object that this process runs at an address.
 
         Raises :class:`~mooq.BrokerConnectionError` when it runs none there.
@@ -206,7 +206,7 @@ class Connection(Lifetime):
                 if not await self._is_there():
                     break
                 started += await self._cycle()
-            await raise_failures(started, self._watcher)
+            await raise_failures(started, self._observer)
 
     async def _process_until_closed(self) -> None:
         while await self._is_there():
@@ -330,7 +330,7 @@ def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
         raise ValueError(f"num_cycles must be more than 0, not {num_cycles}")
 
 
-async def raise_failures(started: list[CallbackTask], watcher: Watcher) -> None:
+async def raise_failures(started: list[CallbackTask], observer: Observer) -> None:
     """Wait for callbacks to be done; raise what they raised."""
     if started:
         await asyncio.wait(started)
@@ -339,7 +339,7 @@ async def raise_failures(started: list[CallbackTask], watcher: Watcher) -> None:
         for task in started
         if not task.cancelled() and (failure := task.result()) is not None
     ]
-    watcher.raised(failures)
+    observer.raised(failures)
     if len(failures) == 1:
         raise failures[0]
     if failures:

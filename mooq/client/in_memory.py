@@ -18,9 +18,9 @@ from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports import registry
 from mooq.transports.base import Transport
-from mooq.transports.direct import Broker
+from mooq.transports.direct import DirectBroker
 from mooq.transports.event_loops import running_loop
-from mooq.transports.mailbox import Listener
+from mooq.transports.mailbox import SharedBroker
 from mooq.transports.memory import MemoryTransport, listening, ways
 from mooq.transports.options import MOST_CHANNELS
 from mooq.transports.timer import Timer
@@ -89,7 +89,7 @@ class InMemoryBroker(Lifetime):
             if consumer_timeout is None
             else check_timeout(consumer_timeout, "consumer_timeout")
         )
-        self._listener: Listener | None = None
+        self._listener: SharedBroker | None = None
         self._door: Door | None = None
         if self.name not in listening:  # the broker that runs there keeps its name
             registry.register(self)
@@ -123,7 +123,7 @@ class InMemoryBroker(Lifetime):
                 "port",
                 transient=False,
             )
-        broker = Broker(
+        broker = DirectBroker(
             Rules(
                 self._users,
                 self._virtual_hosts,
@@ -134,7 +134,7 @@ class InMemoryBroker(Lifetime):
                 consumer_timeout=self._consumer_timeout,
             )
         )
-        self._listener = listening[self.name] = Listener(broker, self._channel_max)
+        self._listener = listening[self.name] = SharedBroker(broker, self._channel_max)
         registry.register(self)
 
     def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:

@@ -12,7 +12,7 @@ from mooq.errors import MooqError
 
 
 @dataclass(frozen=True)
-class Record:
+class NodeRecord:
     """One node that was left running: a file of this user's."""
 
     launcher: str
@@ -51,11 +51,11 @@ class Record:
         return _folder() / f"{self.launcher}-{self.port}-{self.pid}.json"
 
 
-def records() -> Iterator[Record]:
+def records() -> Iterator[NodeRecord]:
     """Return all records. Raises :class:`~mooq.MooqError` for a file that is none."""
     for path in sorted(_folder().glob("*.json")):
         try:
-            yield Record(**json.loads(path.read_text()))
+            yield NodeRecord(**json.loads(path.read_text()))
         except (TypeError, ValueError) as error:
             raise MooqError(
                 f"{path} does not say what `mooq up` started; end that by hand, then delete "

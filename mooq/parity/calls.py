@@ -8,6 +8,7 @@ from typing import Any
 
 from mooq.errors import MooqError
 from mooq.parity import internals
+from mooq.parity.participants import Participants
 from mooq.parity.programs import (
     Cancel,
     CloseChannel,
@@ -21,7 +22,6 @@ from mooq.parity.programs import (
     Restart,
     Together,
 )
-from mooq.parity.stage import Stage
 
 SHORT = 0.02  # seconds that callbacks get to finish when their channel is closed
 UNKNOWN = "cancelled: sent or not"
@@ -39,8 +39,8 @@ UNWRITABLE: dict[str, Any] = {
 class Calls:
     """Makes the calls of one program on one broker."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, participants: Participants) -> None:
+        self._participants = participants
 
     async def perform(
         self, number: int, operation: Operation, chosen: tuple[int, ...] | None
@@ -57,15 +57,15 @@ class Calls:
         try:
             returned = await call
         except Exception as error:  # noqa: BLE001 - whatever it is, the other broker must raise it
-            return self._stage.words.of_error(error)
-        return "" if returned is None else self._stage.words.of(str(returned))
+            return self._participants.normalizer.of_error(error)
+        return "" if returned is None else self._participants.normalizer.of(str(returned))
 
     async def _together(
         self, number: int, together: Together, chosen: tuple[int, ...] | None
     ) -> tuple[str, ...]:
         # Opening is no part of it.
         for call in together.calls:
-            await self.answer(self._stage.channel(call.channel))
+            await self.answer(self._participants.channel(call.channel))
         calls = [
             self.answer(self._call(call, f"m{number}.{place}"))
             for place, call in enumerate(together.calls, 1)
@@ -82,7 +82,7 @@ class Calls:
     ) -> tuple[str, ...]:
         """Begin a publish and cancel it; return when RabbitMQ has read what was sent."""
         try:
-            channel = await self._stage.channel(call.channel)
+            channel = await self._participants.channel(call.channel)
         except MooqError:
             return (UNKNOWN,)
         if chosen != ():
@@ -115,19 +115,19 @@ class Calls:
         raise TypeError(f"{operation!r} is no call")
 
     async def _declare(self, asked: Declare) -> None:
-        channel = await self._stage.channel(asked.channel)
+        channel = await self._participants.channel(asked.channel)
         await channel.register_producer(
-            exchange_name=self._stage.exchange(asked.exchange), exchange_type=asked.type
+            exchange_name=self._participants.exchange(asked.exchange), exchange_type=asked.type
         )
 
     async def publish(self, asked: Publish, label: str) -> None:
         """Publish a message, named after its place in the program unless it has content."""
-        channel = await self._stage.channel(asked.channel)
+        channel = await self._participants.channel(asked.channel)
         msg = label if asked.msg is None else asked.msg
         await channel.publish(
-            exchange_name=self._stage.exchange(asked.exchange),
+            exchange_name=self._participants.exchange(asked.exchange),
             msg=UNWRITABLE.get(msg, msg) if isinstance(msg, str) else msg,
-            routing_key=self._stage.key(asked.exchange, asked.key),
+            routing_key=self._participants.key(asked.exchange, asked.key),
             mandatory=asked.mandatory,
             headers=asked.headers,
             message_id=asked.message_id,
@@ -135,26 +135,26 @@ class Calls:
         )
 
     async def _get(self, asked: Get) -> str:
-        channel = await self._stage.channel(asked.channel)
-        message = await channel.get(self._stage.queue(asked.queue), asked.timeout)
-        return self._stage.words.of_message(message)
+        channel = await self._participants.channel(asked.channel)
+        message = await channel.get(self._participants.queue(asked.queue), asked.timeout)
+        return self._participants.normalizer.of_message(message)
 
     async def _delete_queue(self, asked: DeleteQueue) -> None:
-        channel = await self._stage.channel(asked.channel)
-        await channel.delete_queue(self._stage.queue(asked.queue))
+        channel = await self._participants.channel(asked.channel)
+        await channel.delete_queue(self._participants.queue(asked.queue))
 
     async def _close_channel(self, asked: CloseChannel) -> None:
-        channel = await self._stage.channel(asked.channel)
+        channel = await self._participants.channel(asked.channel)
         await channel.close(timeout=SHORT)
 
     async def _close_connection(self, asked: CloseConnection) -> None:
-        connection = await self._stage.connection(asked.connection)
+        connection = await self._participants.connection(asked.connection)
         await connection.close(timeout=SHORT)
 
     async def _drop(self, asked: Drop) -> None:
-        connection = await self._stage.connection(asked.connection)
+        connection = await self._participants.connection(asked.connection)
         if not internals.is_closed(connection):
             await internals.drop(connection)
 
     async def _restart(self) -> None:
-        await self._stage.target.restart()
+        await self._participants.target.restart()

@@ -1,4 +1,4 @@
-"""Recorded truth: what each RabbitMQ made of the programs in ``facts``, to be read and replayed.
+"""Recorded truth: answers of each RabbitMQ to the programs in ``reference``, to be replayed.
 
 ``python -m mooq.parity.recording --against amqp://… --restart "docker restart NAME"`` asks a
 RabbitMQ anew and writes its answers beside those of other versions.
@@ -22,7 +22,7 @@ from mooq.basics.wording import counted
 from mooq.errors import BrokerConnectionError
 from mooq.parity import trace as traces
 from mooq.parity.compare import Difference, differences
-from mooq.parity.facts import FACTS, Fact
+from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
@@ -41,10 +41,10 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Record:
+class ProgramRecord:
     """A program and what RabbitMQs made of it, the oldest first."""
 
-    fact: Fact
+    reference: ReferenceProgram
     answers: tuple[Answer, ...]
 
     def as_of(self, version: str) -> Answer | None:
@@ -55,39 +55,39 @@ class Record:
         return None
 
 
-def load(fact: Fact, folder: Path = RECORDED) -> Record:
+def load(reference: ReferenceProgram, folder: Path = RECORDED) -> ProgramRecord:
     """Return the record of a program. Raises ``ValueError`` if it is of another program."""
-    path = folder / f"{fact.name}.json"
+    path = folder / f"{reference.name}.json"
     data = json.loads(path.read_text(encoding="utf-8"))
-    calls = [repr(step) for step in fact.program]
+    calls = [repr(step) for step in reference.program]
     answers = []
     for answer in data["answers"]:
         recorded = [step["call"] for step in answer["steps"]]
         if recorded != calls:
             raise ValueError(
-                f"{path.name} records another program than {fact.name!r} in facts; record it "
-                "again: python -m mooq.parity.recording"
+                f"{path.name} records another program than {reference.name!r}; record it again: "
+                " python -m mooq.parity.recording"
             )
         answers.append(Answer(answer["rabbitmq"], traces.from_json(answer)))
-    return Record(fact, tuple(answers))
+    return ProgramRecord(reference, tuple(answers))
 
 
-def save(record: Record, folder: Path = RECORDED) -> None:
+def save(record: ProgramRecord, folder: Path = RECORDED) -> None:
     """Write a record to its file."""
     answers = []
     for answer in record.answers:
         data = traces.to_json(answer.trace)
         steps = [
             _on_few_lines({"call": repr(call), **step})
-            for call, step in zip(record.fact.program, data["steps"], strict=True)
+            for call, step in zip(record.reference.program, data["steps"], strict=True)
         ]
         answers.append(
             f' {{"rabbitmq": {_json(answer.seen)},\n'
             f'  "steps": [\n{_indented(steps, 3)}],\n'
             f'  "left": {{\n{_indented(_on_lines(data["left"]), 3)}}}}}'
         )
-    text = f'{{"about": {_json(record.fact.about)},\n "answers": [\n{",".join(answers)}]}}\n'
-    (folder / f"{record.fact.name}.json").write_text(text, encoding="utf-8")
+    text = f'{{"about": {_json(record.reference.about)},\n "answers": [\n{",".join(answers)}]}}\n'
+    (folder / f"{record.reference.name}.json").write_text(text, encoding="utf-8")
 
 
 def _json(value: object) -> str:
@@ -111,29 +111,31 @@ def _indented(lines: list[str], width: int) -> str:
     return ",\n".join(" " * width + line for line in lines)
 
 
-async def replay(record: Record) -> dict[str, list[Difference]]:
+async def replay(record: ProgramRecord) -> dict[str, list[Difference]]:
     """Return where the in-memory broker differs from what was recorded, by version."""
     return {
-        version: await compare(record.fact, answer.trace, InMemory(version))
+        version: await compare(record.reference, answer.trace, InMemory(version))
         for answer in record.answers
         for version in answer.seen
     }
 
 
-async def compare(fact: Fact, recorded: Trace, memory: InMemory) -> list[Difference]:
+async def compare(
+    reference: ReferenceProgram, recorded: Trace, memory: InMemory
+) -> list[Difference]:
     """Return where the in-memory broker differs from a trace of a program."""
-    ours = await run(fact.program, memory)
+    ours = await run(reference.program, memory)
     return await differences(
-        fact.program, ours, recorded, lambda choices: run(fact.program, memory, choices)
+        reference.program, ours, recorded, lambda choices: run(reference.program, memory, choices)
     )
 
 
-async def ask(fact: Fact, rabbitmq: Target) -> Trace:
+async def ask(reference: ReferenceProgram, rabbitmq: Target) -> Trace:
     """Return what a RabbitMQ makes of a program now."""
-    return await run(fact.program, rabbitmq)
+    return await run(reference.program, rabbitmq)
 
 
-def merged(record: Record, version: str, date: str, trace: Trace) -> Record:
+def merged(record: ProgramRecord, version: str, date: str, trace: Trace) -> ProgramRecord:
     """Return a record with the answer of a version in place of an earlier one of its series."""
     seen = [(dict(answer.seen), answer.trace) for answer in record.answers]
     for versions, _ in seen:
@@ -150,23 +152,23 @@ def merged(record: Record, version: str, date: str, trace: Trace) -> Record:
         if versions
     ]
     answers.sort(key=lambda answer: numbers_of(next(iter(answer.seen))))
-    return Record(record.fact, tuple(answers))
+    return ProgramRecord(record.reference, tuple(answers))
 
 
 async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
     """Ask a RabbitMQ for every program, write its answers, and return lines that say so."""
     lines = []
-    for fact in FACTS:
-        trace = await ask(fact, rabbitmq)
+    for reference in REFERENCE_PROGRAMS:
+        trace = await ask(reference, rabbitmq)
         try:
-            known = load(fact, folder)
+            known = load(reference, folder)
         except (FileNotFoundError, ValueError):
-            known = Record(fact, ())
+            known = ProgramRecord(reference, ())
         date = datetime.now(UTC).date().isoformat()
         save(merged(known, rabbitmq.version, date, trace), folder)
-        found = await compare(fact, trace, InMemory(rabbitmq.version))
+        found = await compare(reference, trace, InMemory(rabbitmq.version))
         verdict = counted(len(found), "difference") if found else "as in memory"
-        lines.append(f"{fact.name}: recorded of RabbitMQ {rabbitmq.version}, {verdict}")
+        lines.append(f"{reference.name}: recorded of RabbitMQ {rabbitmq.version}, {verdict}")
     return lines
 
 
@@ -196,7 +198,7 @@ async def answers(address: Address) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Record every program anew, from a command line."""
+    """ProgramRecord every program anew, from a command line."""
     parser = argparse.ArgumentParser(prog="python -m mooq.parity.recording")
     parser.add_argument("--against", required=True, help="amqp://user:password@host:port/")
     parser.add_argument("--restart", required=True, help="a command that restarts it")

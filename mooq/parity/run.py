@@ -20,7 +20,7 @@ from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
 from mooq.parity.calls import SHORT, Calls
-from mooq.parity.conductor import Conductor
+from mooq.parity.participants import Participants
 from mooq.parity.programs import (
     Cancel,
     CloseChannel,
@@ -34,7 +34,7 @@ from mooq.parity.programs import (
     Release,
     Restart,
 )
-from mooq.parity.stage import Stage
+from mooq.parity.scheduler import Scheduler
 from mooq.parity.targets import Target
 from mooq.parity.trace import Delivered, Step, Trace
 from mooq.parity.waiting import until
@@ -93,9 +93,9 @@ class _Run:
         self._program = program
         self._target = target
         self._choices = choices
-        self._stage = Stage(target)
-        self._conductor = Conductor(self._stage)
-        self._calls = Calls(self._stage)
+        self._participants = Participants(target)
+        self._scheduler = Scheduler(self._participants)
+        self._calls = Calls(self._participants)
         self._lost: set[str] = set()
         self._arrived: dict[int, tuple[Delivery, int]] = {}
 
@@ -123,17 +123,17 @@ class _Run:
         self, number: int, operation: Operation
     ) -> tuple[tuple[str, ...], list[Delivered]]:
         if isinstance(operation, Process):
-            answer, started = await self._conductor.process(number, operation)
+            answer, started = await self._scheduler.process(number, operation)
             return (answer,), [
                 Delivered(name, text, self._since(delivery, number))
                 for name, text, delivery in started
             ]
         if isinstance(operation, Release):
-            await self._conductor.release(operation.event)
+            await self._scheduler.release(operation.event)
             return ("",), []
         if isinstance(operation, Consume):
             answer = await self._calls.answer(
-                self._stage.register(operation, self._conductor.callbacks.make(operation))
+                self._participants.register(operation, self._scheduler.callbacks.make(operation))
             )
             return (answer,), []
         chosen = self._choices.get(number)
@@ -146,27 +146,31 @@ class _Run:
         if isinstance(operation, Drop):
             self._lost.add(operation.connection)
         if isinstance(operation, Restart):
-            self._lost |= set(self._stage.connections)
-            for name, connection in self._stage.connections.items():
+            self._lost |= set(self._participants.connections)
+            for name, connection in self._participants.connections.items():
                 await until(partial(_lost, connection), f"the loss of {name}")
         await self._return_of_lost(operation)
         if was_done and isinstance(operation, CloseChannel | DeleteQueue):
-            await self._conductor.departed(operation)
+            await self._scheduler.departed(operation)
         if isinstance(operation, Consume):
-            return await self._conductor.ready_of(operation)
+            return await self._scheduler.ready_of(operation)
         if was_processed or isinstance(
             operation, Release | CloseChannel | CloseConnection | DeleteQueue | Drop | Cancel
         ):
-            return await self._conductor.ready()
+            return await self._scheduler.ready()
         return {}
 
     async def _return_of_lost(self, operation: Operation) -> None:
         """Once a lost connection was used and is back, let its consumers be served."""
-        back = {name for name in self._lost if not internals.is_lost(self._stage.connections[name])}
+        back = {
+            name
+            for name in self._lost
+            if not internals.is_lost(self._participants.connections[name])
+        }
         if back and not isinstance(operation, Drop | Restart):
             self._lost -= back
-            self._stage.name_queues()
-            await self._conductor.ready()
+            self._participants.name_queues()
+            await self._scheduler.ready()
 
     def _since(self, delivery: Delivery, number: int) -> int:
         """Return the step in which a delivery arrived: an earlier one, or the one that runs."""
@@ -175,13 +179,13 @@ class _Run:
     def _note_arrivals(self, number: int) -> None:
         self._arrived = {
             id(delivery): (delivery, self._since(delivery, number))
-            for connection in self._stage.connections.values()
+            for connection in self._participants.connections.values()
             for _, delivery in internals.arrived(connection)
         }
 
     def _with_late_answers(self, steps: list[Step]) -> tuple[Step, ...]:
         """Return the steps; a cycle whose callbacks waited has its answer only later."""
-        late = self._conductor.late_answers
+        late = self._scheduler.late_answers
         return tuple(
             Step((late[number],), step.deliveries, step.ready) if number in late else step
             for number, step in enumerate(steps, 1)
@@ -189,26 +193,26 @@ class _Run:
 
     async def _leave(self) -> dict[str, tuple[str, ...]]:
         """Close every channel; return what is then left in each queue."""
-        await self._conductor.release(None)
-        for connection in self._stage.connections.values():
+        await self._scheduler.release(None)
+        for connection in self._participants.connections.values():
             for channel in internals.channels(connection):
                 await channel.close()
         left = {}
-        for queue in sorted(self._stage.queues):
-            name = self._stage.queue(queue)
+        for queue in sorted(self._participants.queues):
+            name = self._participants.queue(queue)
             if await internals.ready(self._target.inspector, name):
                 messages = await self._target.drain(name)
-                left[queue] = tuple(map(self._stage.words.of_message, messages))
+                left[queue] = tuple(map(self._participants.normalizer.of_message, messages))
         return left
 
     async def end(self) -> None:
         """Leave nothing behind, also of a program that did not come to its end."""
-        for connection in self._stage.connections.values():
+        for connection in self._participants.connections.values():
             for channel in internals.channels(connection):
                 await channel.close(timeout=SHORT)
             await self._target.take_back(connection)
-        queues = [self._stage.queue(name) for name in self._stage.queues]
-        await self._target.end(queues, list(self._stage.exchanges))
+        queues = [self._participants.queue(name) for name in self._participants.queues]
+        await self._target.end(queues, list(self._participants.exchanges))
 
 
 async def _lost(connection: Connection) -> bool:

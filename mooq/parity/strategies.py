@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mooq.parity import programs as op
 from mooq.parity.calls import UNWRITABLE
-from mooq.parity.determined import determined
+from mooq.parity.comparable import comparable
 
 Pool: TypeAlias = st.SearchStrategy[Any]
 
@@ -185,4 +185,4 @@ def programs(draw: st.DrawFn, longest: int = 100) -> op.Program:
     begin = [consume(draw) for _ in range(draw(st.integers(0, 4)))]
     # A list of hypothesis's own choosing is short; one with a least length shrinks no further.
     rest = [step(draw) for _ in range(draw(st.integers(0, longest)))]
-    return determined((*begin, *rest))
+    return comparable((*begin, *rest))

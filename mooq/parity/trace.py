@@ -65,7 +65,7 @@ class Trace:
     left: Mapping[str, tuple[str, ...]]
 
 
-class Words:
+class Normalizer:
     """Takes out of a text what differs from run to run: addresses, prefixes, names RabbitMQ made.
 
     ``aliases`` are texts and what stands in a trace for them; longer ones are replaced first.

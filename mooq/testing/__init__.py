@@ -2,32 +2,34 @@
 
 ::
 
-    plugin.py         what pytest calls: options, order, header, summary, a test's verdict
-    settings.py       what was asked for: options, environment, ini file
-    fixtures.py       mooq_broker, mooq_connection, mooq_channel, mooq_connect, mooq_recorder …
-    wide_fixtures.py  … and brokers of a class, a module, a package, a session
-    backends.py       what a test is marked and parametrized with
-    standalone.py     running_broker(), for tests without pytest's fixtures
-    agreement.py      --mooq-parity: whether each test comes to the same on both brokers
-    comparison.py     … as lines in which only what must be equal is left
-    harness.py        what one process of a run knows of the run's RabbitMQ
-    broker.py         the broker that a test holds
-    watch.py          … what is told of its connections
-    watched_transport.py
-                      … by transports around theirs: the one seam, above both brokers
-    recorder.py       … what was published, delivered, acknowledged, rejected, unroutable
-    idling.py         … when nothing is left to happen
-    leftovers.py      … what a finished test leaves behind
-    forgotten.py      calls that a test forgot to await
-    lease.py          how a process that runs tests asks for the run's one RabbitMQ
-    run_owner.py      the run's owner, which answers: light, until somebody asks
-    serving.py        … with a RabbitMQ and a virtual host for every test
-    nodes.py          … from a launcher, ready to make virtual hosts
-    virtual_hosts.py  … by the management API
-    orphans.py        what dead owners left behind, and its removal
-    reaper.py         the process that sees to it as soon as its owner is dead
-    story.py          what became of it
-    live_line.py      … and what is awaited, on a terminal
+    plugin.py              hooks: options, order, header, summary, a test's verdict
+    settings.py            options, environment, ini file
+    fixtures.py            mooq_broker, mooq_connection, mooq_channel, mooq_recorder, ...
+    wide_fixtures.py       brokers of a class, a module, a package, a session
+    backends.py            marks and parameters of a test
+    standalone.py          running_broker(), for tests without pytest's fixtures
+    parity_plugin.py       --mooq-parity: whether each test does the same on both brokers
+    comparison.py          a test's outcome as lines that must be equal
+    harness.py             per-process state, and access to the run's RabbitMQ
+    broker.py              the broker that a test holds
+    observer.py            state of a test's connections
+    observed_transport.py  transports that tell the observer what happens
+    recorder.py            published, delivered, acknowledged, rejected, unroutable
+    idling.py              waiting until nothing is left to happen
+    redelivering.py        each message twice
+    leftovers.py           messages and exceptions that a finished test leaves behind
+    forgotten.py           calls that a test forgot to await
+    arguments.py           arguments of mooq.connect() that lead to a test's broker
+    faults/                a network that can fail
+    lease.py               requests of a process that runs tests to the run's owner
+    run_owner.py           the run's owner, which loads little until somebody asks
+    serving.py             its answers: one RabbitMQ, and a virtual host for every test
+    server.py              a RabbitMQ from a launcher, or one that runs already
+    virtual_hosts.py       virtual hosts, by the management API
+    orphans.py             removal of what dead owners left behind
+    reaper.py              the process that removes it as soon as its owner is dead
+    run_summary.py         summary of the run's RabbitMQ, for people to read
+    live_line.py           what is awaited, on a terminal
 
 pytest loads plugin.py in every run where mooq is installed, so it loads nothing else before it is
 used; lease.py and what is below it is for processes that run tests, run_owner.py and what is

@@ -13,13 +13,13 @@ from mooq.client.channel import CLOSE_TIMEOUT
 from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
-from mooq.client.watching import watching
+from mooq.client.observer import observed_by
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults import Faults, faults_before
 from mooq.testing.idling import wait_until_idle
-from mooq.testing.leftovers import Leaving
+from mooq.testing.leftovers import LeftoverCheck
+from mooq.testing.observer import ConnectionObserver
 from mooq.testing.recorder import Recorder
-from mooq.testing.watch import Watch
 from mooq.transports.event_loops import in_another_loop
 
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
@@ -55,7 +55,7 @@ class Broker:
         self._address = address
         self._has_faults = has_faults
         self._faults: Faults | None = None
-        self._watch = Watch(redelivers=redelivers)
+        self._observer = ConnectionObserver(redelivers=redelivers)
         self._connections: list[Connection] = []
         self.has_failed = False
         """Whether the test has failed, so that callbacks which still run are cut off at once."""
@@ -64,7 +64,7 @@ class Broker:
     @property
     def recorded(self) -> Recorder:
         """What was published, delivered, acknowledged, rejected, unroutable."""
-        return self._watch.recorded
+        return self._observer.recorded
 
     @property
     def faults(self) -> Faults:
@@ -141,12 +141,12 @@ class Broker:
         ``process_events(num_cycles=n)`` does, and :class:`~mooq.testing.idling.NotIdle`, a
         ``TimeoutError``.
         """
-        await wait_until_idle(self._watch, timeout)
+        await wait_until_idle(self._observer, timeout)
         self.raise_failures("callbacks failed")
 
     def raise_failures(self, what: str) -> None:
         """Raise what callbacks raised that nobody was told of, unless the test allows failures."""
-        failures = self._watch.take_failures()
+        failures = self._observer.take_failures()
         if failures and not self.allows_failures:
             if len(failures) == 1:
                 raise failures[0]
@@ -174,13 +174,13 @@ class Broker:
                     virtual_hosts=("/", self.virtual_host),
                 )
                 self._in_memory = await at_the_end.enter_async_context(broker)
-            at_the_end.enter_context(watching(self.virtual_host, self._watch))
+            at_the_end.enter_context(observed_by(self.virtual_host, self._observer))
             healing: AbstractContextManager[object] = nullcontext()
             if self._has_faults:
                 network = faults_before(**self.arguments)
                 self._faults = await at_the_end.enter_async_context(network)
                 healing = self._faults
-            leaving = Leaving(self._watch) if is_strict else None
+            leaving = LeftoverCheck(self._observer) if is_strict else None
             try:
                 with healing:
                     yield self
@@ -191,7 +191,7 @@ class Broker:
             if leaving is not None and not self.has_failed:
                 async with await connect(**self.arguments) as connection:
                     await connection.create_channel()
-                    await leaving.look_at_queues(self._watch.channels[-1])
+                    await leaving.look_at_queues(self._observer.channels[-1])
         self.raise_failures("callbacks failed while connections were closed")
         if leaving is not None and not self.has_failed:
             leaving.complain()

@@ -19,7 +19,7 @@ from mooq.transports.message import Delivery
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mooq.parity.trace import Words
+    from mooq.parity.trace import Normalizer
     from mooq.testing.recorder import Record
 
 Lines: TypeAlias = list[str]
@@ -45,10 +45,13 @@ class Section:
 
 
 def lines_of(
-    ended: Lines, records: tuple[Record, ...], words: Words, masks: Iterable[re.Pattern[str]]
+    ended: Lines,
+    records: tuple[Record, ...],
+    normalizer: Normalizer,
+    masks: Iterable[re.Pattern[str]],
 ) -> Lines:
     """Return how a test ended and what happened in it, as far as brokers must agree on it."""
-    sections = [Section("", True, ended), *_sections(records, words)]
+    sections = [Section("", True, ended), *_sections(records, normalizer)]
     for section in sections:
         for mask in masks:
             section.title = mask.sub(MASK, section.title)
@@ -56,7 +59,7 @@ def lines_of(
     return _numbered(sections)
 
 
-def _sections(records: tuple[Record, ...], words: Words) -> list[Section]:
+def _sections(records: tuple[Record, ...], normalizer: Normalizer) -> list[Section]:
     fates: dict[object, deque[str]] = {}
     publishers: dict[str, int | None] = {}
     for record in records:
@@ -67,7 +70,7 @@ def _sections(records: tuple[Record, ...], words: Words) -> list[Section]:
     published = Section("", False)
     given: defaultdict[str, list[tuple[int | None, int | None, str]]] = defaultdict(list)
     for record in records:
-        text = _text_of(record, words)
+        text = _text_of(record, normalizer)
         if record.event in (Event.PUBLISHED, Event.UNROUTABLE):
             published.lines.append(f"{record.event.value}: {text}")
         elif record.event is Event.DELIVERED and (fate := fates.get(_delivery_of(record))):
@@ -132,9 +135,9 @@ def _numbered(sections: list[Section]) -> Lines:
     return [line for block in [ended, published, *sorted(of_queues)] for line in block]
 
 
-def _text_of(record: Record, words: Words) -> str:
+def _text_of(record: Record, normalizer: Normalizer) -> str:
     delivery = Delivery(record.message, record.redelivered, None)
-    return words.of_message(decode(delivery, undecodable_as_bytes=True))
+    return normalizer.of_message(decode(delivery, undecodable_as_bytes=True))
 
 
 def _delivery_of(record: Record) -> tuple[str | None, int, bool]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mooq.testing.lease import Answer, Lease, Offer
     from mooq.testing.live_line import LiveLine
     from mooq.testing.run_owner import RunOwner
-    from mooq.testing.story import Story
+    from mooq.testing.run_summary import RunSummary
 
 WORKER_INPUT = "mooq"
 BROKER: pytest.StashKey[Broker] = pytest.StashKey()
@@ -48,9 +48,9 @@ class Harness:
         return config.stash[cls._key]
 
     @property
-    def story(self) -> Story | None:
+    def summary(self) -> RunSummary | None:
         """What became of RabbitMQ; None in a worker, and where nobody could ask for it."""
-        return None if self._owner is None else self._owner.story
+        return None if self._owner is None else self._owner.summary
 
     def offer(self) -> Offer:
         """Return where to ask for RabbitMQ: this process unless it is a worker."""
@@ -108,7 +108,7 @@ class Harness:
         if self._terminal is not None and self._owner is not None and self._line is None:
             from mooq.testing.live_line import LiveLine
 
-            self._line = LiveLine(self._terminal, str(self.settings), self._owner.story)
+            self._line = LiveLine(self._terminal, str(self.settings), self._owner.summary)
             self._plugins.register(self._line)
 
     def hide_line(self) -> None:

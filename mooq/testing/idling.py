@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 from mooq.basics.wording import counted, in_seconds
 from mooq.errors import Lost, MooqError
-from mooq.testing.watch import Watch
-from mooq.testing.watched_transport import WatchedChannel
+from mooq.testing.observed_transport import ObservedChannel
+from mooq.testing.observer import ConnectionObserver
 from mooq.transports.event_loops import in_loop
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class NotIdle(MooqError, TimeoutError):
     """Something was still under way at the deadline."""
 
 
-async def wait_until_idle(watch: Watch, timeout: float) -> None:
+async def wait_until_idle(observer: ConnectionObserver, timeout: float) -> None:
     """Return when every publish is confirmed and everything deliverable has been dealt with.
 
     Callbacks are started for what arrives, whether the connection processes events or not.
@@ -38,103 +38,103 @@ async def wait_until_idle(watch: Watch, timeout: float) -> None:
     ``RuntimeError`` when called by a callback, which would wait for itself, and for a connection
     whose event loop does not run.
     """
-    if asyncio.current_task() in watch.callbacks:
+    if asyncio.current_task() in observer.callbacks:
         raise RuntimeError("idle() was called by a callback: it would wait for itself")
     held: dict[str, int] = {}
-    watch.asked = ""  # by whoever gave up waiting before
+    observer.asked = ""  # by whoever gave up waiting before
     try:
         async with asyncio.timeout(timeout):
             while True:
-                await _quiet(watch)
-                before = watch.happened
-                held = await deliver_all(watch)
-                if watch.happened == before and not held and not watch.is_busy:
+                await _quiet(observer)
+                before = observer.happened
+                held = await deliver_all(observer)
+                if observer.happened == before and not held and not observer.is_busy:
                     return
     except TimeoutError as error:
         raise NotIdle(
             f"waited {in_seconds(timeout)} for the broker to be idle; last seen: "
-            f"{_seen(watch, held)}"
+            f"{_seen(observer, held)}"
         ) from error
 
 
-async def deliver_all(watch: Watch) -> dict[str, int]:
+async def deliver_all(observer: ConnectionObserver) -> dict[str, int]:
     """Return when all that can be delivered has arrived; how much waits in consumed queues."""
     while True:
-        before = watch.happened
-        held = await _look(watch)
-        if watch.happened == before:
+        before = observer.happened
+        held = await _look(observer)
+        if observer.happened == before:
             return held
 
 
-async def _look(watch: Watch) -> dict[str, int]:
+async def _look(observer: ConnectionObserver) -> dict[str, int]:
     """Ask every consumed queue what waits there, until something happens."""
-    before = watch.happened
+    before = observer.happened
     held: dict[str, int] = {}
-    await _flush(watch)
-    consumed = [(channel, name) for channel in watch.channels for name in channel.consumed]
+    await _flush(observer)
+    consumed = [(channel, name) for channel in observer.channels for name in channel.consumed]
     # Twice: what the first question made a queue hand on, or dead-letter, another may have now.
     for channel, name in consumed * 2:
-        with _asking(watch, channel, f"queue {name!r}"):
+        with _asking(observer, channel, f"queue {name!r}"):
             held[name] = await _ask(channel, _count_ready(channel, name))
             await _ask(channel, channel.flush())
-            if watch.happened != before:
+            if observer.happened != before:
                 break
             held[name] = held[name] or int(await _ask(channel, channel.has_ready(name)))
-    await _flush(watch)
+    await _flush(observer)
     return {name: count for name, count in held.items() if count}
 
 
-async def _flush(watch: Watch) -> None:
-    for channel in watch.channels:
-        with _asking(watch, channel, f"deliveries of {sorted(channel.consumed)}"):
+async def _flush(observer: ConnectionObserver) -> None:
+    for channel in observer.channels:
+        with _asking(observer, channel, f"deliveries of {sorted(channel.consumed)}"):
             await _ask(channel, channel.flush())
 
 
-async def _count_ready(channel: WatchedChannel, queue_name: str) -> int:
+async def _count_ready(channel: ObservedChannel, queue_name: str) -> int:
     return await channel.count_ready(queue_name) or 0
 
 
-async def _ask(channel: WatchedChannel, question: Coroutine[Any, Any, T]) -> T:
+async def _ask(channel: ObservedChannel, question: Coroutine[Any, Any, T]) -> T:
     return await in_loop(channel.loop, question, f"the connection to {channel.address}")
 
 
 @contextmanager
-def _asking(watch: Watch, channel: WatchedChannel, what: str) -> Iterator[None]:
+def _asking(observer: ConnectionObserver, channel: ObservedChannel, what: str) -> Iterator[None]:
     """Take a question to what is lost for answered: nothing more will come from there.
 
     RabbitMQ may also take too long to answer, and is asked again.
     """
-    watch.asked = what
+    observer.asked = what
     try:
         yield
     except Lost:
-        if channel in watch.channels and not channel.is_lost:
-            watch.happen()
-    watch.asked = ""
+        if channel in observer.channels and not channel.is_lost:
+            observer.happen()
+    observer.asked = ""
 
 
-async def _quiet(watch: Watch) -> None:
+async def _quiet(observer: ConnectionObserver) -> None:
     """Return when no publish waits for its confirm, and no delivery to be settled.
 
     One event loop after the other: in the first ones there may be something again by the end.
     """
-    for loop in watch.loops:
+    for loop in observer.loops:
         with suppress(Lost):
-            await in_loop(loop, _quiet_here(watch), "a connection to the broker")
+            await in_loop(loop, _quiet_here(observer), "a connection to the broker")
 
 
-async def _quiet_here(watch: Watch) -> None:
+async def _quiet_here(observer: ConnectionObserver) -> None:
     """Return when that is so in the running event loop."""
     loop = asyncio.get_running_loop()
     something = asyncio.Event()
-    with watch.telling(something):
+    with observer.telling(something):
         while True:
             something.clear()
-            for transport in watch.transports:
+            for transport in observer.transports:
                 if transport.loop is loop:
                     transport.dispatcher.start_all()
-            under_way = [one for one in watch.under_way if one.get_loop() is loop]
-            if not under_way and not any(where is loop for where, _ in watch.unsettled):
+            under_way = [one for one in observer.under_way if one.get_loop() is loop]
+            if not under_way and not any(where is loop for where, _ in observer.unsettled):
                 return
             happening = asyncio.ensure_future(something.wait())
             try:
@@ -143,19 +143,21 @@ async def _quiet_here(watch: Watch) -> None:
                 happening.cancel()
 
 
-def _seen(watch: Watch, held: dict[str, int]) -> str:
+def _seen(observer: ConnectionObserver, held: dict[str, int]) -> str:
     seen = [
-        f"{counted(len(watch.publishing), 'message')} not confirmed" if watch.publishing else "",
-        f"{counted(len(watch.callbacks), 'callback')} not done: "
-        + ", ".join(task.get_name() for task in watch.callbacks)
-        if watch.callbacks
+        f"{counted(len(observer.publishing), 'message')} not confirmed"
+        if observer.publishing
         else "",
-        f"no answer about {watch.asked}" if watch.asked else "",
+        f"{counted(len(observer.callbacks), 'callback')} not done: "
+        + ", ".join(task.get_name() for task in observer.callbacks)
+        if observer.callbacks
+        else "",
+        f"no answer about {observer.asked}" if observer.asked else "",
         *(
             f"{counted(count, 'message')} of queue {name!r} not settled"
-            for name, count in Counter(name for _, name in watch.unsettled).items()
-            if not watch.callbacks
+            for name, count in Counter(name for _, name in observer.unsettled).items()
+            if not observer.callbacks
         ),
         *(f"{counted(count, 'message')} ready in queue {name!r}" for name, count in held.items()),
     ]
-    return "; ".join(filter(None, seen)) or f"{counted(watch.happened, 'event')} and still more"
+    return "; ".join(filter(None, seen)) or f"{counted(observer.happened, 'event')} and still more"

@@ -11,8 +11,8 @@ from typing import Any
 from mooq.basics.wording import counted
 from mooq.errors import MooqError, Refused
 from mooq.testing.idling import deliver_all
-from mooq.testing.watch import Watch
-from mooq.testing.watched_transport import WatchedChannel
+from mooq.testing.observed_transport import ObservedChannel
+from mooq.testing.observer import ConnectionObserver
 from mooq.transports.message import Outcome
 
 LONGEST_DELIVERY = 10.0  # seconds
@@ -23,11 +23,11 @@ class Leftovers(MooqError):
     """A test has ended and left messages that nobody consumed, or exceptions that nobody saw."""
 
 
-class Leaving:
+class LeftoverCheck:
     """Looks, at the end of a test, for what it left behind; begun inside the test's event loop."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, observer: ConnectionObserver) -> None:
+        self._observer = observer
         self._left: Counter[str] = Counter()
         self._unseen: list[BaseException] = []
         self._loop = asyncio.get_running_loop()
@@ -43,13 +43,13 @@ class Leaving:
         """See what has been delivered on open connections and is not settled, or waits there."""
         with suppress(TimeoutError):  # tasks of the test's are at it still
             async with asyncio.timeout(LONGEST_DELIVERY):
-                self._left.update(await deliver_all(self._watch))
-        for channel in self._watch.channels:
+                self._left.update(await deliver_all(self._observer))
+        for channel in self._observer.channels:
             self._left.update(channel.unsettled)
 
-    async def look_at_queues(self, channel: WatchedChannel) -> None:
+    async def look_at_queues(self, channel: ObservedChannel) -> None:
         """See what is in the queues that the test used, whose connections are all closed."""
-        for queue_name in self._watch.queues:
+        for queue_name in self._observer.queues:
             try:
                 self._left[queue_name] = await _emptied(channel, queue_name)
             except Refused:  # gone with its connection, or exclusive to one that is open still
@@ -67,7 +67,7 @@ class Leaving:
         left += [
             f"{counted(count, 'message')} of queue {queue_name!r} dropped, since the dead-letter "
             f"exchange {exchange_name!r} does not exist"
-            for (queue_name, exchange_name), count in Counter(self._watch.dropped).items()
+            for (queue_name, exchange_name), count in Counter(self._observer.dropped).items()
         ]
         left += [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
         if left:
@@ -75,7 +75,7 @@ class Leaving:
             raise error from (self._unseen[0] if self._unseen else None)
 
 
-async def _emptied(channel: WatchedChannel, queue_name: str) -> int:
+async def _emptied(channel: ObservedChannel, queue_name: str) -> int:
     """Take all messages off a queue; return how many there were. Counting could come too early."""
     count = 0
     while (delivery := await channel.get(queue_name)) is not None:

@@ -45,9 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(fixtures, "mooq fixtures")
     config.pluginmanager.register(wide_fixtures(config), "mooq fixtures of wider scopes")
     if Harness.of(config).settings.compares:
-        from mooq.testing.agreement import Agreement
+        from mooq.testing.parity_plugin import ParityPlugin
 
-        config.pluginmanager.register(Agreement(), "mooq parity")
+        config.pluginmanager.register(ParityPlugin(), "mooq parity")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -139,10 +139,10 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say which RabbitMQ it was and how long it took, or all about why there was none."""
-    story = Harness.of(config).story
-    if story is None or story.answer is None:
+    summary = Harness.of(config).summary
+    if summary is None or summary.answer is None:
         return
-    answer = story.answer
+    answer = summary.answer
     if failed := answer.get("failed"):
         terminalreporter.section("no RabbitMQ", red=True)
         terminalreporter.write_line(failed)
@@ -151,10 +151,10 @@ def pytest_terminal_summary(
     elif config.get_verbosity() >= 0:
         from mooq.basics.wording import counted
 
-        tests = counted(story.virtual_hosts, "test")
+        tests = counted(summary.virtual_hosts, "test")
         terminalreporter.write_line(
             f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
-            f"{answer['port']}, ready in {story.seconds:.1f} s, for {tests}"
+            f"{answer['port']}, ready in {summary.seconds:.1f} s, for {tests}"
         )
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mooq.client.watching import watching
+from mooq.client.observer import observed_by
+from mooq.testing.observer import ConnectionObserver
 from mooq.testing.recorder import Recorder
-from mooq.testing.watch import Watch
 
 
 @contextmanager
@@ -23,6 +23,6 @@ def redelivering_everything(virtual_host: str = "/") -> Iterator[Recorder]:
     block. Returns what happens on them. Messages that tests take by ``get`` come once; a delivery
     that is a repeat already, as after a callback has failed, is not repeated.
     """
-    watch = Watch(redelivers=True)
-    with watching(virtual_host, watch):
-        yield watch.recorded
+    observer = ConnectionObserver(redelivers=True)
+    with observed_by(virtual_host, observer):
+        yield observer.recorded

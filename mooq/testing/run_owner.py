@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mooq.testing.lease import LOOPBACK, Offer
-from mooq.testing.story import Story
+from mooq.testing.run_summary import RunSummary
 
 if TYPE_CHECKING:
     from mooq.testing.settings import Settings
@@ -26,7 +26,7 @@ class RunOwner:
     """Answers whoever shows its token, from a thread of its own, until :meth:`end`."""
 
     def __init__(self, settings: Settings) -> None:
-        self.story: Story = Story()
+        self.summary: RunSummary = RunSummary()
         self._settings = settings
         self._listener = socket.create_server((LOOPBACK, 0))
         self.offer: Offer = Offer(self._listener.getsockname()[1], secrets.token_hex())
@@ -63,7 +63,7 @@ class RunOwner:
             from mooq.testing.serving import serve
 
             asyncio.run(
-                serve(self._listener, self._ended, self.offer.token, self._settings, self.story)
+                serve(self._listener, self._ended, self.offer.token, self._settings, self.summary)
             )
 
     def _is_asked(self) -> bool:

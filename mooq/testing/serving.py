@@ -16,9 +16,9 @@ from mooq.launchers.owner import Owner
 from mooq.testing import orphans
 from mooq.testing.lease import ANOTHER, DONE, Answer
 from mooq.testing.reaper import Reaper
+from mooq.testing.run_summary import RunSummary
 from mooq.testing.server import Missing, Node, running_node, started_node
 from mooq.testing.settings import Settings
-from mooq.testing.story import Story
 from mooq.testing.virtual_hosts import AHEAD, Management, VirtualHosts
 
 REMEDY = (
@@ -31,11 +31,15 @@ log: logging.Logger = logging.getLogger("mooq")
 
 
 async def serve(
-    listener: socket.socket, ended: socket.socket, token: str, settings: Settings, story: Story
+    listener: socket.socket,
+    ended: socket.socket,
+    token: str,
+    settings: Settings,
+    summary: RunSummary,
 ) -> None:
     """Answer until ``ended`` is at its end; then remove what was started."""
     async with AsyncExitStack() as at_the_end:
-        service = _Service(token, settings, story, at_the_end)
+        service = _Service(token, settings, summary, at_the_end)
         server = await asyncio.start_server(service.answer, sock=listener)
         at_the_end.callback(server.close)
         reader, writer = await asyncio.open_connection(sock=ended)
@@ -48,11 +52,11 @@ class _Service:
     """Answers those who ask, each on a connection of its own."""
 
     def __init__(
-        self, token: str, settings: Settings, story: Story, at_the_end: AsyncExitStack
+        self, token: str, settings: Settings, summary: RunSummary, at_the_end: AsyncExitStack
     ) -> None:
         self._token = token
         self._settings = settings
-        self._story = story
+        self._summary = summary
         self._at_the_end = at_the_end
         self._leases = 0
         self._starting: asyncio.Task[Answer] | None = None
@@ -89,7 +93,7 @@ class _Service:
                         reply({"failed": str(error)})
                         continue
                     given.add(name)
-                    self._story.virtual_hosts += 1
+                    self._summary.virtual_hosts += 1
                     reply({"virtual_host": name})
                 else:
                     name = line.removeprefix(DONE)
@@ -107,10 +111,10 @@ class _Service:
             await asyncio.wait([self._starting])
 
     async def _start(self) -> Answer:
-        self._story.began = time.monotonic()
+        self._summary.began = time.monotonic()
         answer = await self._try_to_start()
-        self._story.seconds = time.monotonic() - self._story.began
-        self._story.answer = answer
+        self._summary.seconds = time.monotonic() - self._summary.began
+        self._summary.answer = answer
         return answer
 
     async def _try_to_start(self) -> Answer:

@@ -31,7 +31,7 @@ from mooq.transports.message import ACKNOWLEDGED, DIRECT_REPLY_TO, Delivery, Mes
 DELIVERIES_BITS = 48  # of a delivery tag; those above them number the channels
 
 
-class Broker:
+class DirectBroker:
     """The in-memory broker with the doors of mooq's connections."""
 
     def __init__(self, rules: Rules) -> None:
@@ -47,7 +47,7 @@ class Broker:
 
     def connect(
         self, virtual_host: str, username: str, password: str, dropped: Callable[[], None]
-    ) -> Connection:
+    ) -> DirectConnection:
         """Return a connection for a user who is known; ``dropped`` is called if the broker ends it.
 
         Raises :class:`Refused` with ACCESS_REFUSED or NOT_ALLOWED.
@@ -56,7 +56,7 @@ class Broker:
             rules = self.rules.connect(virtual_host, username, password)
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
-        return Connection(rules, dropped, self.first_tag)
+        return DirectConnection(rules, dropped, self.first_tag)
 
     def drop_connections(self) -> None:
         """End every connection, as a lost network does."""
@@ -69,7 +69,7 @@ class Broker:
         hand_on(self.rules)
 
 
-class Connection:
+class DirectConnection:
     """One connection; ``dropped`` is called when the broker ends it."""
 
     def __init__(
@@ -94,12 +94,12 @@ class Connection:
         if isinstance(effect, ConnectionClosed):
             self.dropped()
 
-    def channel(self) -> Channel:
+    def channel(self) -> DirectChannel:
         """Open a channel."""
         self._numbers += 1
         rules = self.rules.channel(self._numbers)
         rules.deliveries.last_tag = self._first_tag()
-        return Channel(rules)
+        return DirectChannel(rules)
 
     def close(self) -> None:
         """Close it with its channels."""
@@ -108,7 +108,7 @@ class Connection:
             hand_on(self.rules.broker)
 
 
-class Channel:
+class DirectChannel:
     """One channel: the verbs of mooq's transports. The broker ends it by ``on_closed``."""
 
     def __init__(self, rules: RulesChannel) -> None:

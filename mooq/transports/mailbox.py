@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from threading import RLock
 from time import sleep
 
-from mooq.transports.direct import Broker
+from mooq.transports.direct import DirectBroker
 from mooq.transports.event_loops import running_loop
 from mooq.transports.timer import Timer
 
 
-class Listener:
+class SharedBroker:
     """A broker that runs, used by one thread at a time; ``caller`` is the event loop of that one.
 
     A lock costs more than all else that a thread of its own would: until a second event loop uses
@@ -34,17 +34,17 @@ class Listener:
         "timer",
     )
 
-    def __init__(self, broker: Broker, channel_max: int) -> None:
+    def __init__(self, broker: DirectBroker, channel_max: int) -> None:
         self.channel_max: int = channel_max
         self.caller: AbstractEventLoop | None = running_loop()
         self.is_busy: bool = False
         self.is_shared: bool = False
-        self.broker: Broker = broker
+        self.broker: DirectBroker = broker
         self._lock = RLock()
         self.timer: Timer = Timer(broker.rules, self.held)
 
     @contextmanager
-    def held(self) -> Iterator[Broker]:
+    def held(self) -> Iterator[DirectBroker]:
         """Have the broker to oneself within the block."""
         loop = running_loop()
         with self._lock:

@@ -20,9 +20,9 @@ from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
 from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.direct import Channel, Connection
+from mooq.transports.direct import DirectChannel, DirectConnection
 from mooq.transports.failover import NodesTransport
-from mooq.transports.mailbox import Listener, Mailbox
+from mooq.transports.mailbox import Mailbox, SharedBroker
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 PUBLISHES_A_TURN = 32
 
-listening: dict[str, Listener] = {}
+listening: dict[str, SharedBroker] = {}
 """The in-memory brokers that run, by the name of their address."""
 
 ways: dict[str, Callable[..., Transport]] = {}
@@ -43,8 +43,10 @@ class Link:
 
     __slots__ = ("connection", "listener", "loop", "mailbox")
 
-    def __init__(self, listener: Listener, address: Address, dropped: Callable[[], None]) -> None:
-        self.listener: Listener = listener
+    def __init__(
+        self, listener: SharedBroker, address: Address, dropped: Callable[[], None]
+    ) -> None:
+        self.listener: SharedBroker = listener
         self.loop: AbstractEventLoop = asyncio.get_running_loop()
         self.mailbox: Mailbox = Mailbox(self.loop, self.close)
 
@@ -55,7 +57,7 @@ class Link:
                 self.mailbox.post(dropped)
 
         with listener.held() as broker:
-            self.connection: Connection = broker.connect(
+            self.connection: DirectConnection = broker.connect(
                 address.virtual_host, address.username, address.password, drop
             )
             listener.timer.set()
@@ -116,7 +118,7 @@ class MemoryTransport(NodesTransport):
         if self._link is not None:
             self._link.close()
 
-    def open_channel(self) -> tuple[Link, Channel]:
+    def open_channel(self) -> tuple[Link, DirectChannel]:
         """Return the connection, and a new channel of it."""
         link = self._link
         if link is None:
@@ -137,11 +139,11 @@ class MemoryChannel(TransportChannel):
     """The verbs of one channel, each a plain call to the broker."""
 
     def __init__(
-        self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, Channel]]
+        self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, DirectChannel]]
     ) -> None:
         super().__init__(transport)
         self._open_channel = open_channel
-        self._channel: Channel | None = None
+        self._channel: DirectChannel | None = None
         self._closed_by: Refused | None = None
         self._on_reply: Callable[[Delivery], None] | None = None
         self._published = 0
@@ -169,7 +171,7 @@ class MemoryChannel(TransportChannel):
                 self._channel.close()
 
     def _ask(
-        self, verb: Callable[Concatenate[Channel, P], T], *args: P.args, **kwargs: P.kwargs
+        self, verb: Callable[Concatenate[DirectChannel, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         channel = self._channel
         if channel is None:
@@ -180,19 +182,19 @@ class MemoryChannel(TransportChannel):
             return verb(channel, *args, **kwargs)
 
     async def declare_exchange(self, exchange: Exchange) -> None:
-        self._ask(Channel.declare_exchange, exchange)
+        self._ask(DirectChannel.declare_exchange, exchange)
 
     async def has_exchange(self, exchange_name: str) -> bool:
-        return self._ask(Channel.has_exchange, exchange_name)
+        return self._ask(DirectChannel.has_exchange, exchange_name)
 
     async def declare_queue(self, queue: Queue) -> str:
-        return self._ask(Channel.declare_queue, queue)
+        return self._ask(DirectChannel.declare_queue, queue)
 
     async def delete_queue(self, queue_name: str) -> None:
-        self._ask(Channel.delete_queue, queue_name)
+        self._ask(DirectChannel.delete_queue, queue_name)
 
     async def count_ready(self, queue_name: str) -> int | None:
-        return self._ask(Channel.count_ready, queue_name)
+        return self._ask(DirectChannel.count_ready, queue_name)
 
     async def bind(
         self,
@@ -201,7 +203,7 @@ class MemoryChannel(TransportChannel):
         routing_key: str,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        self._ask(Channel.bind, queue_name, exchange_name, routing_key, arguments)
+        self._ask(DirectChannel.bind, queue_name, exchange_name, routing_key, arguments)
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         channel = self._channel
@@ -212,7 +214,7 @@ class MemoryChannel(TransportChannel):
             listener.is_busy = True
             if listener.is_shared:
                 listener.is_busy = False
-                self._ask(Channel.publish, message, mandatory)
+                self._ask(DirectChannel.publish, message, mandatory)
             elif channel.is_open:
                 channel.publish(message, mandatory)
             else:
@@ -225,7 +227,7 @@ class MemoryChannel(TransportChannel):
 
     async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
         if self._on_reply is None:
-            self._ask(Channel.hear_replies, self._handing_to(on_reply))
+            self._ask(DirectChannel.hear_replies, self._handing_to(on_reply))
             self._on_reply = on_reply
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
@@ -239,7 +241,7 @@ class MemoryChannel(TransportChannel):
                 mailbox.post(receiver.on_cancel)
 
         deliver = self._handing_to(receiver.on_delivery)
-        return self._ask(Channel.consume, queue_name, prefetch_count, deliver, cancelled)
+        return self._ask(DirectChannel.consume, queue_name, prefetch_count, deliver, cancelled)
 
     def _handing_to(self, on_delivery: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
         """Return what hands a delivery on in the event loop that the connection is used in."""
@@ -260,11 +262,11 @@ class MemoryChannel(TransportChannel):
         return deliver
 
     async def cancel(self, consumer_tag: str) -> None:
-        self._ask(Channel.cancel, consumer_tag)
+        self._ask(DirectChannel.cancel, consumer_tag)
         self._link.mailbox.empty()  # what was sent to the consumer before it ended
 
     async def get(self, queue_name: str) -> Delivery | None:
-        return self._ask(Channel.get, queue_name)
+        return self._ask(DirectChannel.get, queue_name)
 
     def _closed(self, link: Link, refused: Refused) -> None:
         """Learn why the broker has closed the channel, and tell the connection of it."""

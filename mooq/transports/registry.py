@@ -9,7 +9,7 @@ from mooq.basics.address import broker_name
 from mooq.errors import BrokerConnectionError
 
 
-class Broker(Protocol):
+class RunningBroker(Protocol):
     """What RabbitMQBroker and InMemoryBroker have in common."""
 
     host: str
@@ -23,21 +23,21 @@ class Broker(Protocol):
         """End for good."""
 
 
-_brokers: dict[str, Broker] = {}
+_brokers: dict[str, RunningBroker] = {}
 
 
-def register(broker: Broker) -> None:
+def register(broker: RunningBroker) -> None:
     """Make a broker known under its name, in place of an earlier one there."""
     _brokers[broker.name] = broker
 
 
-def unregister(broker: Broker) -> None:
+def unregister(broker: RunningBroker) -> None:
     """Forget a broker, unless another has taken its name."""
     if _brokers.get(broker.name) is broker:
         del _brokers[broker.name]
 
 
-def find(host: str, port: int) -> Broker:
+def find(host: str, port: int) -> RunningBroker:
     """Return the broker at an address; raise :class:`~mooq.BrokerConnectionError` without one."""
     try:
         return _brokers[broker_name(host, port)]

@@ -13,7 +13,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from mooq.basics.address import broker_name
 from mooq.transports.declarations import Queue
-from mooq.transports.direct import Channel
+from mooq.transports.direct import DirectChannel
 from mooq.transports.memory import listening
 from mooq.transports.message import Message, Outcome
 from tests.conftest import BrokerAddress
@@ -97,7 +97,7 @@ class OnRabbitMQ(Foreigner):
 class InMemory(Foreigner):
     """By the state machine beneath the in-memory broker."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: DirectChannel) -> None:
         self._channel = channel
 
     async def publish(self, message: RawMessage, exchange_name: str, routing_key: str = "") -> None:

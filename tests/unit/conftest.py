@@ -5,23 +5,23 @@ from __future__ import annotations
 import pytest
 
 from mooq.transports.declarations import Queue as Declaration
-from mooq.transports.direct import Broker, Channel, Connection
+from mooq.transports.direct import DirectBroker, DirectChannel, DirectConnection
 from tests.unit.driving import Log, connect, new_broker
 
 
 @pytest.fixture
-def broker() -> Broker:
+def broker() -> DirectBroker:
     """A broker with two users and two virtual hosts."""
     return new_broker()
 
 
 @pytest.fixture
-def connection(broker: Broker) -> Connection:
+def connection(broker: DirectBroker) -> DirectConnection:
     return connect(broker)
 
 
 @pytest.fixture
-def channel(connection: Connection) -> Channel:
+def channel(connection: DirectConnection) -> DirectChannel:
     """A channel of a connection on which the durable queue ``q`` is declared."""
     channel = connection.channel()
     channel.declare_queue(Declaration("q"))
@@ -29,7 +29,7 @@ def channel(connection: Connection) -> Channel:
 
 
 @pytest.fixture
-def other(broker: Broker) -> Channel:
+def other(broker: DirectBroker) -> DirectChannel:
     """A channel of another connection."""
     return connect(broker).channel()
 

@@ -6,15 +6,15 @@ from functools import partial
 
 from mooq.broker.broker import Broker as Rules
 from mooq.errors import Refused
-from mooq.transports.direct import Broker, Channel, Connection
+from mooq.transports.direct import DirectBroker, DirectChannel, DirectConnection
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.timer import Timer
 
 
-def new_broker() -> Broker:
+def new_broker() -> DirectBroker:
     """Return a broker with two users and two virtual hosts."""
     users = {"guest": "guest", "ann": "secret"}
-    return Broker(Rules(users, ["/", "tests"], version="4.0", clock=Timer.clock))
+    return DirectBroker(Rules(users, ["/", "tests"], version="4.0", clock=Timer.clock))
 
 
 # Channels
@@ -27,7 +27,7 @@ class Log:
         self.told: list[str] = []
         self.held: list[Delivery] = []
 
-    def consume(self, channel: Channel, queue: str, name: str, prefetch: int = 100) -> str:
+    def consume(self, channel: DirectChannel, queue: str, name: str, prefetch: int = 100) -> str:
         return channel.consume(
             queue, prefetch, partial(self._delivered, name), partial(self._cancelled, name)
         )
@@ -44,22 +44,22 @@ def spoken(delivery: Delivery) -> str:
     return delivery.message.body.decode() + " R" * delivery.redelivered
 
 
-def connect(broker: Broker, virtual_host: str = "/") -> Connection:
+def connect(broker: DirectBroker, virtual_host: str = "/") -> DirectConnection:
     return broker.connect(virtual_host, "guest", "guest", lambda: None)
 
 
-def send(channel: Channel, *bodies: str, queue: str = "q") -> None:
+def send(channel: DirectChannel, *bodies: str, queue: str = "q") -> None:
     for body in bodies:
         channel.publish(Message(body.encode(), "", queue), False)
 
 
-def get(channel: Channel, queue: str = "q") -> Delivery:
+def get(channel: DirectChannel, queue: str = "q") -> Delivery:
     delivery = channel.get(queue)
     assert delivery is not None
     return delivery
 
 
-def rest(channel: Channel, queue: str = "q") -> list[str]:
+def rest(channel: DirectChannel, queue: str = "q") -> list[str]:
     """Take, and acknowledge, all that is ready."""
     taken = []
     while (delivery := channel.get(queue)) is not None:
@@ -68,7 +68,7 @@ def rest(channel: Channel, queue: str = "q") -> list[str]:
     return taken
 
 
-def exists(channel: Channel, queue: str) -> bool:
+def exists(channel: DirectChannel, queue: str) -> bool:
     try:
         channel.get(queue)
     except Refused as refused:

@@ -20,7 +20,7 @@ from mooq.cli.commands import COMMANDS
 from mooq.cli.live_line import live_line
 from mooq.launchers.owner import beginning_of
 from mooq.launchers.ports import LOOPBACK
-from mooq.launchers.records import Record, records
+from mooq.launchers.records import NodeRecord, records
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment, mooq, running
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
@@ -327,8 +327,8 @@ def test_with_nothing_to_end_down_still_prints_json_and_names_each_address() -> 
 
 
 def test_status_lists_what_is_on_record() -> None:
-    Record("process", LOOPBACK, 5001, pid=1, began="2", management_port=15001).save()
-    Record("service", LOOPBACK, 5002).save()
+    NodeRecord("process", LOOPBACK, 5001, pid=1, began="2", management_port=15001).save()
+    NodeRecord("service", LOOPBACK, 5002).save()
     listed = mooq("status", **NO_DOCKER)
     assert listed.returncode == 1
     assert listed.stdout == (
@@ -347,7 +347,7 @@ def test_status_lists_what_is_on_record() -> None:
 
 
 def test_port_of_a_broker_of_mooq_is_named_as_such(silent_port: int) -> None:
-    Record("process", LOOPBACK, silent_port, pid=1, began="2").save()
+    NodeRecord("process", LOOPBACK, silent_port, pid=1, began="2").save()
     result = ask("up", "--port", str(silent_port))
     assert result.exit_code == 1
     assert f"the RabbitMQ that `mooq up` started by process has port {silent_port}" in result.stderr
@@ -380,7 +380,7 @@ def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None
 
 
 def test_a_record_comes_back_as_it_was_saved() -> None:
-    record = Record("process", LOOPBACK, 5672, pid=7, began="8", folder="/nowhere")
+    record = NodeRecord("process", LOOPBACK, 5672, pid=7, began="8", folder="/nowhere")
     record.save()
     assert list(records()) == [record]
     record.forget()
@@ -390,7 +390,9 @@ def test_a_record_comes_back_as_it_was_saved() -> None:
 @unix
 def test_a_process_that_took_the_number_of_an_ended_node_is_left_alone() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
-        Record("process", LOOPBACK, 5672, pid=stranger.pid, began="then", folder="/nowhere").save()
+        NodeRecord(
+            "process", LOOPBACK, 5672, pid=stranger.pid, began="then", folder="/nowhere"
+        ).save()
         ended = mooq("down", "5672", "--json", **NO_DOCKER)
         assert json.loads(ended.stdout)["ended"] == [
             {"host": LOOPBACK, "port": 5672, "launcher": "process"}

@@ -19,8 +19,8 @@ from mooq.client.slow_callbacks import report_block
 from mooq.client.timed_out import TimedOutCallbacks
 from mooq.transports.base import Receiver
 from mooq.transports.declarations import Queue
-from mooq.transports.direct import Channel
-from mooq.transports.mailbox import Listener
+from mooq.transports.direct import DirectChannel
+from mooq.transports.mailbox import SharedBroker
 from mooq.transports.memory import Link, MemoryChannel, MemoryTransport
 from mooq.transports.message import IncomingMessage, Message
 from tests.unit.driving import new_broker
@@ -31,7 +31,7 @@ TIMEOUT = 60.0
 class Line:
     """A queue, and a channel that consumes it on a connection of its own."""
 
-    def __init__(self, dispatcher: Dispatcher, listener: Listener, name: str) -> None:
+    def __init__(self, dispatcher: Dispatcher, listener: SharedBroker, name: str) -> None:
         self.name = name
         self.began: list[str] = []
         self.done: list[str] = []
@@ -45,7 +45,7 @@ class Line:
         self.channel = MemoryChannel(MemoryTransport(address), self._open_channel)
         self.consumer = self.new_consumer()
 
-    def _open_channel(self) -> tuple[Link, Channel]:
+    def _open_channel(self) -> tuple[Link, DirectChannel]:
         return self.link, self.link.connection.channel()
 
     def new_consumer(self) -> Consumer:
@@ -91,7 +91,7 @@ def dispatcher() -> Dispatcher:
 @pytest.fixture
 async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
     """Two queues, each consumed by a channel of its own, whose deliveries go to one dispatcher."""
-    listener = Listener(new_broker(), 2047)
+    listener = SharedBroker(new_broker(), 2047)
     lines = Line(dispatcher, listener, "one"), Line(dispatcher, listener, "two")
     for line in lines:
         await line.open()

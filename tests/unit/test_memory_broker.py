@@ -6,7 +6,7 @@ import pytest
 
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.direct import Broker, Channel
+from mooq.transports.direct import DirectBroker, DirectChannel
 from mooq.transports.message import Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
@@ -15,7 +15,7 @@ from tests.unit.driving import Log, connect, exists, get, rest, send
 
 @pytest.mark.parametrize(("username", "password"), [("guest", "guest"), ("ann", "secret")])
 def test_a_known_user_with_the_right_password_gets_a_connection(
-    broker: Broker, username: str, password: str
+    broker: DirectBroker, username: str, password: str
 ) -> None:
     assert broker.connect("tests", username, password, lambda: None).is_open
 
@@ -32,7 +32,7 @@ def test_a_known_user_with_the_right_password_gets_a_connection(
     ids=["wrong password", "no password", "other case", "unknown user", "and no virtual host"],
 )
 def test_a_login_is_refused_in_rabbitmq_s_words(
-    broker: Broker, virtual_host: str, username: str, password: str
+    broker: DirectBroker, virtual_host: str, username: str, password: str
 ) -> None:
     with pytest.raises(Refused) as refused:
         broker.connect(virtual_host, username, password, lambda: None)
@@ -43,13 +43,13 @@ def test_a_login_is_refused_in_rabbitmq_s_words(
     )
 
 
-def test_a_missing_virtual_host_is_refused_in_rabbitmq_s_words(broker: Broker) -> None:
+def test_a_missing_virtual_host_is_refused_in_rabbitmq_s_words(broker: DirectBroker) -> None:
     with pytest.raises(Refused) as refused:
         connect(broker, "nope")
     assert (refused.value.code, refused.value.text) == (530, "NOT_ALLOWED - vhost nope not found")
 
 
-def test_virtual_hosts_share_nothing(broker: Broker, channel: Channel) -> None:
+def test_virtual_hosts_share_nothing(broker: DirectBroker, channel: DirectChannel) -> None:
     elsewhere = connect(broker, "tests").channel()
     channel.declare_exchange(Exchange("e", "direct"))
     assert not exists(elsewhere, "q")
@@ -63,13 +63,13 @@ def test_virtual_hosts_share_nothing(broker: Broker, channel: Channel) -> None:
 # Consumers
 
 
-def test_every_consumer_of_a_channel_has_a_tag_of_its_own(channel: Channel, log: Log) -> None:
+def test_every_consumer_of_a_channel_has_a_tag_of_its_own(channel: DirectChannel, log: Log) -> None:
     assert len({log.consume(channel, "q", name) for name in "ABC"}) == 3
 
 
 @pytest.mark.parametrize("verb", ["consume", "get"])
 def test_a_missing_queue_can_neither_be_consumed_from_nor_read(
-    channel: Channel, log: Log, verb: str
+    channel: DirectChannel, log: Log, verb: str
 ) -> None:
     with pytest.raises(Refused) as refused:
         log.consume(channel, "nope", "A") if verb == "consume" else channel.get("nope")
@@ -80,7 +80,7 @@ def test_a_missing_queue_can_neither_be_consumed_from_nor_read(
 
 
 def test_consumers_of_several_connections_take_turns(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     log.consume(channel, "q", "A")
     log.consume(other, "q", "B")
@@ -90,7 +90,7 @@ def test_consumers_of_several_connections_take_turns(
 
 
 def test_a_cancelled_consumer_gets_nothing_more_and_its_channel_keeps_what_it_has(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     tag = log.consume(channel, "q", "A")
     send(channel, "0", "1")
@@ -102,7 +102,7 @@ def test_a_cancelled_consumer_gets_nothing_more_and_its_channel_keeps_what_it_ha
     assert rest(other) == ["1 R", "2"]
 
 
-def test_cancelling_an_unknown_tag_is_nothing(channel: Channel, log: Log) -> None:
+def test_cancelling_an_unknown_tag_is_nothing(channel: DirectChannel, log: Log) -> None:
     tag = log.consume(channel, "q", "A")
     channel.cancel("unknown")
     channel.cancel(tag)
@@ -111,7 +111,7 @@ def test_cancelling_an_unknown_tag_is_nothing(channel: Channel, log: Log) -> Non
 
 
 def test_consumers_are_told_that_their_queue_was_deleted_and_their_channel_goes_on(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     for user, name in ((channel, "A"), (other, "B")):
         log.consume(user, "q", name)
@@ -125,7 +125,7 @@ def test_consumers_are_told_that_their_queue_was_deleted_and_their_channel_goes_
     assert not channel.is_open
 
 
-def test_deleting_a_missing_queue_is_nothing(channel: Channel) -> None:
+def test_deleting_a_missing_queue_is_nothing(channel: DirectChannel) -> None:
     channel.delete_queue("nope")
     assert exists(channel, "q")
 
@@ -143,7 +143,7 @@ def test_deleting_a_missing_queue_is_nothing(channel: Channel) -> None:
     ],
 )
 def test_an_outcome_decides_what_becomes_of_a_delivery(
-    channel: Channel, outcome: Outcome, left: list[str]
+    channel: DirectChannel, outcome: Outcome, left: list[str]
 ) -> None:
     send(channel, "0", "1")
     channel.settle(get(channel).receipt, outcome)
@@ -152,7 +152,7 @@ def test_an_outcome_decides_what_becomes_of_a_delivery(
 
 @pytest.mark.parametrize("later", Outcome)
 @pytest.mark.parametrize("first", Outcome)
-def test_a_delivery_is_settled_once(channel: Channel, first: Outcome, later: Outcome) -> None:
+def test_a_delivery_is_settled_once(channel: DirectChannel, first: Outcome, later: Outcome) -> None:
     send(channel, "0", "1")
     receipt = get(channel).receipt
     channel.settle(receipt, first)
@@ -161,7 +161,9 @@ def test_a_delivery_is_settled_once(channel: Channel, first: Outcome, later: Out
     assert rest(channel) == (["0 R", "1"] if again else ["1"])
 
 
-def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(channel: Channel) -> None:
+def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(
+    channel: DirectChannel,
+) -> None:
     channel.declare_exchange(Exchange("dlx", "fanout"))
     channel.declare_queue(Queue("work", arguments={"x-dead-letter-exchange": "dlx"}))
     channel.bind("q", "dlx", "")
@@ -171,5 +173,5 @@ def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(channe
     assert (dead.message.body, dead.message.exchange, dead.redelivered) == (b"m", "dlx", False)
 
 
-def test_an_empty_queue_has_nothing_to_get(channel: Channel) -> None:
+def test_an_empty_queue_has_nothing_to_get(channel: DirectChannel) -> None:
     assert channel.get("q") is None

@@ -11,7 +11,7 @@ import pytest
 
 from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.direct import Broker, Channel, Connection
+from mooq.transports.direct import DirectBroker, DirectChannel, DirectConnection
 from mooq.transports.message import Message, Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
@@ -19,7 +19,7 @@ from tests.unit.driving import Log, connect, exists, get, rest, send
 
 
 def test_an_exclusive_queue_outlives_its_channel_and_ends_with_its_connection(
-    connection: Connection, channel: Channel, other: Channel
+    connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     name = channel.declare_queue(Queue("", exclusive=True))
     channel.close()
@@ -29,7 +29,7 @@ def test_an_exclusive_queue_outlives_its_channel_and_ends_with_its_connection(
 
 
 def test_an_exclusive_queue_is_open_to_all_channels_of_its_connection_alone(
-    connection: Connection, channel: Channel, other: Channel, log: Log
+    connection: DirectConnection, channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.declare_exchange(Exchange("e", "direct"))
     name = channel.declare_queue(Queue("mine", exclusive=True))
@@ -52,7 +52,7 @@ def test_an_exclusive_queue_is_open_to_all_channels_of_its_connection_alone(
 
 
 def test_the_name_of_an_exclusive_queue_is_free_when_its_owner_has_gone(
-    connection: Connection, channel: Channel, other: Channel
+    connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     channel.declare_queue(Queue("mine", exclusive=True))
     connection.close()
@@ -60,7 +60,7 @@ def test_the_name_of_an_exclusive_queue_is_free_when_its_owner_has_gone(
 
 
 def test_an_auto_delete_queue_goes_with_its_last_consumer_and_its_messages(
-    channel: Channel, log: Log
+    channel: DirectChannel, log: Log
 ) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
     tags = [log.consume(channel, "ad", name, prefetch=1) for name in "AB"]
@@ -74,7 +74,7 @@ def test_an_auto_delete_queue_goes_with_its_last_consumer_and_its_messages(
 
 
 def test_an_auto_delete_queue_goes_when_the_channel_of_its_last_consumer_closes(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
     for user in (channel, other):
@@ -87,7 +87,7 @@ def test_an_auto_delete_queue_goes_when_the_channel_of_its_last_consumer_closes(
 
 
 def test_an_auto_delete_queue_without_a_consumer_stays(
-    connection: Connection, channel: Channel, other: Channel
+    connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
     send(channel, "m", queue="ad")
@@ -97,7 +97,7 @@ def test_an_auto_delete_queue_without_a_consumer_stays(
 
 
 def test_a_queue_that_does_not_delete_itself_stays_without_consumers(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.cancel(log.consume(channel, "q", "A"))
     log.consume(channel, "q", "B")
@@ -106,7 +106,7 @@ def test_a_queue_that_does_not_delete_itself_stays_without_consumers(
 
 
 def test_an_exclusive_auto_delete_queue_goes_with_the_channel_of_its_consumer(
-    connection: Connection, channel: Channel, log: Log
+    connection: DirectConnection, channel: DirectChannel, log: Log
 ) -> None:
     name = channel.declare_queue(Queue.for_consumer(None))
     log.consume(channel, name, "A")
@@ -119,7 +119,10 @@ def test_an_exclusive_auto_delete_queue_goes_with_the_channel_of_its_consumer(
 
 @pytest.fixture(params=["channel", "connection", "all connections"])
 def end(
-    request: pytest.FixtureRequest, broker: Broker, connection: Connection, channel: Channel
+    request: pytest.FixtureRequest,
+    broker: DirectBroker,
+    connection: DirectConnection,
+    channel: DirectChannel,
 ) -> Iterator[Callable[[], None]]:
     """How a channel may end."""
     yield {
@@ -131,7 +134,7 @@ def end(
 
 
 def test_what_a_channel_held_goes_back_to_its_place(
-    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+    broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     send(channel, *"012345")
     get(channel)
@@ -144,7 +147,7 @@ def test_what_a_channel_held_goes_back_to_its_place(
     assert rest(connect(broker).channel()) == ["0 R", "1 R", "3 R", "4", "5"]
 
 
-def test_a_channel_does_not_keep_queues_that_were_deleted(channel: Channel) -> None:
+def test_a_channel_does_not_keep_queues_that_were_deleted(channel: DirectChannel) -> None:
     def deleted_queue() -> weakref.ref[object]:
         channel.declare_queue(Queue("brief"))
         send(channel, "m", queue="brief")
@@ -160,7 +163,7 @@ def test_a_channel_does_not_keep_queues_that_were_deleted(channel: Channel) -> N
 
 
 def test_a_channel_that_ended_gets_nothing_more(
-    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+    broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     log.consume(channel, "q", "A")
     end()
@@ -169,7 +172,7 @@ def test_a_channel_that_ended_gets_nothing_more(
 
 
 def test_a_late_settlement_does_not_reach_the_next_delivery(
-    broker: Broker, channel: Channel, log: Log, end: Callable[[], None]
+    broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     send(channel, "m")
     late = get(channel)
@@ -182,7 +185,7 @@ def test_a_late_settlement_does_not_reach_the_next_delivery(
 
 
 def test_what_a_closed_channel_held_goes_to_others_at_once(
-    channel: Channel, other: Channel, log: Log
+    channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     log.consume(channel, "q", "A", prefetch=2)
     send(channel, *"01")
@@ -192,14 +195,16 @@ def test_what_a_closed_channel_held_goes_to_others_at_once(
     assert log.told == ["0 A", "1 A", "2 B", "0 R B", "1 R B"]
 
 
-def test_a_channel_may_be_closed_twice(connection: Connection, channel: Channel) -> None:
+def test_a_channel_may_be_closed_twice(
+    connection: DirectConnection, channel: DirectChannel
+) -> None:
     channel.close()
     channel.close()
     connection.close()
     assert not channel.is_open
 
 
-def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: Broker) -> None:
+def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: DirectBroker) -> None:
     told: list[str] = []
     connections = [
         broker.connect(virtual_host, "guest", "guest", partial(told.append, name))
@@ -216,7 +221,7 @@ def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: Br
 
 
 def test_a_restart_drops_connections_and_keeps_what_is_durable(
-    broker: Broker, connection: Connection, channel: Channel
+    broker: DirectBroker, connection: DirectConnection, channel: DirectChannel
 ) -> None:
     channel.declare_exchange(Exchange("e", "direct"))
     channel.bind("q", "e", "k")
@@ -235,7 +240,7 @@ def test_a_restart_drops_connections_and_keeps_what_is_durable(
     assert rest(after) == ["0 R", "2", "3"]
 
 
-def test_a_restart_reaches_every_virtual_host(broker: Broker) -> None:
+def test_a_restart_reaches_every_virtual_host(broker: DirectBroker) -> None:
     connect(broker, "tests").channel().declare_queue(Queue("transient", durable=False))
     broker.restart()
     assert not exists(connect(broker, "tests").channel(), "transient")

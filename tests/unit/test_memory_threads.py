@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 import mooq
-from mooq.transports.direct import Broker, Channel, Connection
+from mooq.transports.direct import DirectBroker, DirectChannel, DirectConnection
 from tests.integration.elsewhere import Elsewhere, elsewhere
 from tests.integration.inbox import LONGEST_WAIT, Inbox
 
 THREADS = 4
 VERBS = [
-    (Broker, ("connect",)),
-    (Connection, ("channel", "close")),
+    (DirectBroker, ("connect",)),
+    (DirectConnection, ("channel", "close")),
     (
-        Channel,
+        DirectChannel,
         (
             *("declare_exchange", "declare_queue", "delete_queue", "bind", "publish"),
             *("consume", "cancel", "get", "settle", "close"),
@@ -101,7 +101,7 @@ async def test_threads_have_the_broker_one_at_a_time(
 async def test_a_second_thread_waits_for_the_first(
     where: dict[str, Any], other_loop: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish = Channel.publish
+    publish = DirectChannel.publish
     connecting: list[Future[mooq.Connection]] = []
 
     def publish_slowly(*arguments: Any) -> None:
@@ -112,7 +112,7 @@ async def test_a_second_thread_waits_for_the_first(
                 connecting[0].result(timeout=0.1)
         publish(*arguments)
 
-    monkeypatch.setattr(Channel, "publish", publish_slowly)
+    monkeypatch.setattr(DirectChannel, "publish", publish_slowly)
     async with await mooq.connect(**where) as conn:
         chan = await conn.create_channel()
         await chan.register_producer(exchange_name="e", exchange_type="direct")

@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from mooq.parity.facts import FACTS, Fact
-from mooq.parity.recording import RECORDED, Answer, Record, compare, load, merged, replay, save
+from mooq.parity.recording import (
+    RECORDED,
+    Answer,
+    ProgramRecord,
+    compare,
+    load,
+    merged,
+    replay,
+    save,
+)
+from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.targets import InMemory
 from mooq.parity.trace import Step, Trace
 from mooq.parity.versions import numbers_of
@@ -16,19 +25,25 @@ from tests.parity_faults import FAULTS, Fault
 
 SERIES = {(3, 10), (4, 0), (4, 3)}
 
-facts = pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
+references = pytest.mark.parametrize(
+    "reference", REFERENCE_PROGRAMS, ids=lambda reference: reference.name
+)
 
 
-@facts
-async def test_the_in_memory_broker_does_as_every_rabbitmq_was_recorded_to_do(fact: Fact) -> None:
-    found = await replay(load(fact))
+@references
+async def test_the_in_memory_broker_does_as_every_rabbitmq_was_recorded_to_do(
+    reference: ReferenceProgram,
+) -> None:
+    found = await replay(load(reference))
 
     assert {version: wrong for version, wrong in found.items() if wrong} == {}
 
 
-@facts
-def test_a_record_says_which_real_brokers_gave_it_and_when(fact: Fact) -> None:
-    seen = {version: date for answer in load(fact).answers for version, date in answer.seen.items()}
+@references
+def test_a_record_says_which_real_brokers_gave_it_and_when(reference: ReferenceProgram) -> None:
+    seen = {
+        version: date for answer in load(reference).answers for version, date in answer.seen.items()
+    }
 
     assert {numbers_of(version) for version in seen} == SERIES
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in seen)
@@ -36,7 +51,9 @@ def test_a_record_says_which_real_brokers_gave_it_and_when(fact: Fact) -> None:
 
 
 def test_there_is_a_record_for_each_program_and_no_other() -> None:
-    assert {path.stem for path in RECORDED.iterdir()} == {fact.name for fact in FACTS}
+    assert {path.stem for path in RECORDED.iterdir()} == {
+        reference.name for reference in REFERENCE_PROGRAMS
+    }
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
@@ -45,11 +62,11 @@ async def test_the_records_notice_a_broker_with_a_fault(
 ) -> None:
     fault(monkeypatch)
 
-    for fact in FACTS:
-        answer = load(fact).as_of("4.0")
+    for reference in REFERENCE_PROGRAMS:
+        answer = load(reference).as_of("4.0")
         assert answer is not None
         try:
-            if await compare(fact, answer.trace, InMemory()):
+            if await compare(reference, answer.trace, InMemory()):
                 return
         except Exception:  # noqa: BLE001 - a broker that breaks down is noticed too
             return
@@ -60,11 +77,11 @@ def trace(answer: str) -> Trace:
     return Trace((Step((answer,)),), {})
 
 
-FACT = Fact("a_fact", "Something is so.", FACTS[0].program[:1])
+FACT = ReferenceProgram("a_fact", "Something is so.", REFERENCE_PROGRAMS[0].program[:1])
 
 
 def test_the_same_answer_of_two_versions_is_kept_once(tmp_path: Path) -> None:
-    record = Record(FACT, ())
+    record = ProgramRecord(FACT, ())
     for version, answer in (("4.0.5", "yes"), ("3.10.8", "yes"), ("4.3.6", "no")):
         record = merged(record, version, "2026-01-01", trace(answer))
     save(record, tmp_path)
@@ -76,7 +93,7 @@ def test_the_same_answer_of_two_versions_is_kept_once(tmp_path: Path) -> None:
 
 
 def test_a_new_answer_takes_the_place_of_that_of_an_earlier_release_of_its_series() -> None:
-    record = merged(Record(FACT, ()), "4.0.5", "2026-01-01", trace("no"))
+    record = merged(ProgramRecord(FACT, ()), "4.0.5", "2026-01-01", trace("no"))
 
     record = merged(record, "4.0.6", "2026-02-02", trace("yes"))
 
@@ -84,7 +101,7 @@ def test_a_new_answer_takes_the_place_of_that_of_an_earlier_release_of_its_serie
 
 
 def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
-    save(merged(Record(FACT, ()), "4.0.5", "2026-01-01", trace("yes")), tmp_path)
+    save(merged(ProgramRecord(FACT, ()), "4.0.5", "2026-01-01", trace("yes")), tmp_path)
 
     with pytest.raises(ValueError, match=r"a_fact\.json records another program"):
-        load(FACT._replace(program=FACTS[0].program[3:4]), tmp_path)
+        load(FACT._replace(program=REFERENCE_PROGRAMS[0].program[3:4]), tmp_path)

@@ -8,18 +8,18 @@ import pytest
 
 from mooq.parity.compare import differences
 from mooq.parity.divergence import Divergence
-from mooq.parity.facts import FACTS, Fact
 from mooq.parity.ledger import Entry, by_version, line, read, table, write
 from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size
+from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.report import as_test, explained, side_by_side
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory
 from tests.parity_faults import never_redelivered
 
 
-@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
-def test_a_program_prints_as_the_python_that_makes_it(fact: Fact) -> None:
-    assert eval(repr(fact.program), dict(KINDS)) == fact.program
+@pytest.mark.parametrize("reference", REFERENCE_PROGRAMS, ids=lambda reference: reference.name)
+def test_a_program_prints_as_the_python_that_makes_it(reference: ReferenceProgram) -> None:
+    assert eval(repr(reference.program), dict(KINDS)) == reference.program
 
 
 def test_defaults_are_left_out_when_an_operation_prints() -> None:

@@ -10,7 +10,7 @@ import mooq
 from mooq.broker.broker import Broker
 from mooq.broker.refusals import Refusal
 from mooq.transports.declarations import Queue
-from mooq.transports.direct import Channel
+from mooq.transports.direct import DirectChannel
 
 UNSUPPORTED = (
     "PRECONDITION_FAILED - invalid arg 'x-queue-type' for queue 'q' in vhost '/': "
@@ -50,7 +50,7 @@ def test_an_unknown_type_is_refused_before_it_is_sent(name: str | None) -> None:
 
 def test_integers_in_arguments_are_as_wide_as_aiormq_sends_them() -> None:
     rules = Broker({"guest": "guest"}, ["/"], version="4.0")
-    channel = Channel(rules.connect("/", "guest", "guest").channel(1))
+    channel = DirectChannel(rules.connect("/", "guest", "guest").channel(1))
     numbers = [1, -(2**7), 2**7, 2**15, 2**16, -(2**31), 2**31, 2**32]
     channel.declare_queue(Queue("q", arguments={"n": numbers}))
     arrived = channel.rules.connection.host.queues["q"].arguments["n"]

@@ -16,7 +16,7 @@ import mooq
 from mooq.launchers.owner import beginning_of
 from mooq.launchers.ports import LOOPBACK, free_port
 from mooq.launchers.process import SERVER_FOLDERS
-from mooq.launchers.records import Record
+from mooq.launchers.records import NodeRecord
 from tests import command_line
 from tests.command_line import LONGEST_COMMAND, running
 from tests.shared_broker import leave_out
@@ -53,13 +53,13 @@ def alone() -> Iterator[dict[str, str]]:
         assert list(Path(alone["TMPDIR"]).iterdir()) == []
 
 
-def recorded(alone: dict[str, str]) -> Record | None:
+def recorded(alone: dict[str, str]) -> NodeRecord | None:
     for path in (Path(alone["XDG_STATE_HOME"]) / "mooq").glob("*.json"):
-        return Record(**json.loads(path.read_text()))
+        return NodeRecord(**json.loads(path.read_text()))
     return None
 
 
-def a_record(alone: dict[str, str]) -> Record:
+def a_record(alone: dict[str, str]) -> NodeRecord:
     record = until(lambda: recorded(alone), "a record of the node")
     assert record is not None
     return record

@@ -11,9 +11,9 @@ from mooq.basics.address import Address
 from mooq.parity import internals
 from mooq.parity.compare import differences
 from mooq.parity.divergence import compared
-from mooq.parity.facts import FACTS, Fact
 from mooq.parity.programs import Program, Restart
 from mooq.parity.recording import ask, load
+from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.report import explained
 from mooq.parity.run import run
 from mooq.parity.searching import Search
@@ -49,33 +49,37 @@ def restarts(program: Program) -> bool:
     return any(isinstance(step, Restart) for step in program)
 
 
-async def check_record(fact: Fact, theirs: RabbitMQ) -> None:
+async def check_record(reference: ReferenceProgram, theirs: RabbitMQ) -> None:
     """Hold what is recorded of a release series against a RabbitMQ of it, or of the next one."""
-    trace = await ask(fact, theirs)
-    answer = load(fact).as_of(theirs.version)
+    trace = await ask(reference, theirs)
+    answer = load(reference).as_of(theirs.version)
     memory = InMemory(theirs.version)
-    recorded = await run(fact.program, memory) if answer is None else answer.trace
+    recorded = await run(reference.program, memory) if answer is None else answer.trace
     found = await differences(
-        fact.program, recorded, trace, lambda choices: run(fact.program, memory, choices)
+        reference.program, recorded, trace, lambda choices: run(reference.program, memory, choices)
     )
 
     assert found == []
 
 
 @pytest.mark.parametrize(
-    "fact", [fact for fact in FACTS if not restarts(fact.program)], ids=lambda fact: fact.name
+    "reference",
+    [reference for reference in REFERENCE_PROGRAMS if not restarts(reference.program)],
+    ids=lambda reference: reference.name,
 )
-async def test_a_real_rabbitmq_says_what_is_recorded_of_it(fact: Fact, theirs: RabbitMQ) -> None:
-    await check_record(fact, theirs)
+async def test_a_real_rabbitmq_says_what_is_recorded_of_it(
+    reference: ReferenceProgram, theirs: RabbitMQ
+) -> None:
+    await check_record(reference, theirs)
 
 
 @pytest.mark.rabbit
 async def test_a_real_rabbitmq_says_what_is_recorded_of_it_when_it_restarts() -> None:
     async with on_rabbitmq(ManagedDockerLauncher, 1) as broker:
         rabbitmq = target(broker.address, broker.fail)
-        for fact in FACTS:
-            if restarts(fact.program):
-                await check_record(fact, rabbitmq)
+        for reference in REFERENCE_PROGRAMS:
+            if restarts(reference.program):
+                await check_record(reference, rabbitmq)
         await rabbitmq.close()
 
 
@@ -103,8 +107,8 @@ async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(
 
 
 async def test_a_program_leaves_nothing_behind(theirs: RabbitMQ) -> None:
-    fact = FACTS[0]
-    await compared(fact.program, theirs)
+    reference = REFERENCE_PROGRAMS[0]
+    await compared(reference.program, theirs)
     prefix = theirs.prefix
 
     await theirs.begin()

@@ -234,7 +234,7 @@ async def test_a_message_that_was_looked_at_is_still_a_new_one(
 ) -> None:
     inbox = await consume(mooq_channel, HeldInbox(), prefetch_count=1)
     await publish_each(mooq_channel, range(3))
-    (channel,) = mooq_broker._watch.channels
+    (channel,) = mooq_broker._observer.channels
 
     assert await channel.has_ready("q")
     assert await channel.has_ready("q")

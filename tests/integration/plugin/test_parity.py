@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.agreement import test_of as name_of
 from mooq.testing.lease import Answer
+from mooq.testing.parity_plugin import test_of as name_of
 from tests.integration.inner_run import AUTO, Run, named, run
 
 __all__ = ["run"]  # a fixture

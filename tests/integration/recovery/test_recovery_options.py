@@ -20,7 +20,7 @@ from tests.integration.steps import unreachable
 BRIEF = mooq.Recovery(attempts=3, first_wait=0.01, longest_wait=0.02)
 
 
-class Leaving(NamedTuple):
+class LeftoverCheck(NamedTuple):
     """A broker that can be reached until it leaves."""
 
     address: BrokerAddress
@@ -28,7 +28,9 @@ class Leaving(NamedTuple):
 
 
 @pytest.fixture
-async def leaving(mooq_backend: Backend, request: pytest.FixtureRequest) -> AsyncIterator[Leaving]:
+async def leaving(
+    mooq_backend: Backend, request: pytest.FixtureRequest
+) -> AsyncIterator[LeftoverCheck]:
     async with AsyncExitStack() as reachable:
         if mooq_backend == "rabbit":
             real: BrokerAddress = request.getfixturevalue("rabbit_address")
@@ -45,11 +47,11 @@ async def leaving(mooq_backend: Backend, request: pytest.FixtureRequest) -> Asyn
             )
             broker = mooq.InMemoryBroker(host=address["host"], port=address["port"])
             await reachable.enter_async_context(broker)
-        yield Leaving(address, reachable.aclose)
+        yield LeftoverCheck(address, reachable.aclose)
 
 
 async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each(
-    leaving: Leaving, caplog: pytest.LogCaptureFixture
+    leaving: LeftoverCheck, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "mooq.recovery")
     async with await mooq.connect(**leaving.address, recovery=BRIEF) as conn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mooq.parity.facts.fact import Fact, publishes, to_queue
 from mooq.parity.programs import (
     CloseChannel,
     CloseConnection,
@@ -19,9 +18,10 @@ from mooq.parity.programs import (
     Together,
     Wait,
 )
+from mooq.parity.reference.program import ReferenceProgram, publishes, to_queue
 
-FACTS = (
-    Fact(
+REFERENCE_PROGRAMS = (
+    ReferenceProgram(
         "a_failing_callback",
         "A message whose callback failed comes once more, before later ones, and is then dropped.",
         (
@@ -31,7 +31,7 @@ FACTS = (
             Get("b1", queue="q"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "failing_once",
         "A message whose callback failed goes to the next consumer in turn, flagged redelivered.",
         (
@@ -43,7 +43,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "dead_letters",
         "A message that failed twice goes to the dead-letter exchange, with its death on record.",
         (
@@ -54,7 +54,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "dead_letters_that_waited",
         "RabbitMQ 4.3 flags a dead letter redelivered if it had to wait in its queue.",
         (
@@ -66,7 +66,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "dying_twice",
         "A message that dies in two queues, and twice in one, carries a record for each queue.",
         (
@@ -80,7 +80,7 @@ FACTS = (
             Get("b1", queue="r"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "dying_twice_in_one_queue",
         "A message that comes back to the queue it died in keeps the record of its first death.",
         (
@@ -93,7 +93,7 @@ FACTS = (
             Get("b1", queue="q"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "dead_letters_nowhere",
         "A dead-letter exchange that nobody declared is refused; the default one routes.",
         (
@@ -104,7 +104,7 @@ FACTS = (
             Process("a", cycles=3),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "failing_too_late",
         "A callback that fails when its message has gone back, or its queue is gone, does nothing.",
         (
@@ -130,7 +130,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "the_next_queue_of_its_name",
         "A message goes with its queue: settling it takes none of the next queue of that name.",
         (
@@ -145,7 +145,7 @@ FACTS = (
             *(Get("b1", "q"),) * 4,
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "refused",
         "What RabbitMQ refuses, and what mooq refuses for it: nothing else is harmed.",
         (
@@ -175,7 +175,7 @@ FACTS = (
             Declare("b1", "d", "direct"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "long_names",
         "RabbitMQ says no more than 255 bytes, and shows by dots that it would say more.",
         (
@@ -186,7 +186,7 @@ FACTS = (
             Publish("a1", "e" * 111),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "mandatory",
         "A mandatory message that no queue is bound for is an error, any other is dropped.",
         (
@@ -198,7 +198,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "got_for_good",
         "A message that was got is not delivered again, whatever is refused at the same time.",
         (
@@ -209,7 +209,7 @@ FACTS = (
             Get("a2", "q"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "one_bad_at_once",
         "A publish that is refused harms none of those that were made at once with it.",
         (

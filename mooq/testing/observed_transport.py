@@ -17,7 +17,7 @@ from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 
 if TYPE_CHECKING:
-    from mooq.testing.watch import Watch
+    from mooq.testing.observer import ConnectionObserver
 
 SETTLED = {
     Outcome.ACKNOWLEDGE: Event.ACKNOWLEDGED,
@@ -29,22 +29,24 @@ SETTLED = {
 }
 
 
-class WatchedTransport(Transport):
+class ObservedTransport(Transport):
     """A connection that tells what happens on it."""
 
-    def __init__(self, transport: Transport, dispatcher: Dispatcher, watch: Watch) -> None:
+    def __init__(
+        self, transport: Transport, dispatcher: Dispatcher, observer: ConnectionObserver
+    ) -> None:
         super().__init__()
         self.dispatcher = dispatcher
-        self.channels: list[WatchedChannel] = []
+        self.channels: list[ObservedChannel] = []
         self.is_closed: bool = False
         self.loop: asyncio.AbstractEventLoop | None = None
         """The event loop in which it is used, once it is open."""
         self._transport = transport
-        self._watch = watch
+        self._observer = observer
         transport.on_lost = self._lost
 
     def _lost(self) -> None:
-        self._watch.happen()
+        self._observer.happen()
         self.on_lost()
 
     @property
@@ -64,36 +66,36 @@ class WatchedTransport(Transport):
         await self._transport.open(timeout)
 
     def channel(self) -> TransportChannel:
-        return WatchedChannel(self, self._transport.channel(), self.channels, self._watch)
+        return ObservedChannel(self, self._transport.channel(), self.channels, self._observer)
 
     def abandon(self) -> None:
         self.is_closed = True
         self._transport.abandon()
-        self._watch.happen()
+        self._observer.happen()
 
     async def close(self) -> None:
         self.is_closed = True
         await self._transport.close()
-        self._watch.happen()
+        self._observer.happen()
 
 
-class WatchedChannel(TransportChannel):
+class ObservedChannel(TransportChannel):
     """A channel that tells what happens on it."""
 
     def __init__(
         self,
-        transport: WatchedTransport,
+        transport: ObservedTransport,
         channel: TransportChannel,
-        open_ones: list[WatchedChannel],
-        watch: Watch,
+        open_ones: list[ObservedChannel],
+        observer: ConnectionObserver,
     ) -> None:
         super().__init__(transport)
-        self._watched = transport
+        self._observed = transport
         self._channel = channel
         self._dispatcher = transport.dispatcher
-        self._number = watch.next_channel()
+        self._number = observer.next_channel()
         self._open_ones = open_ones
-        self._watch = watch
+        self._observer = observer
         self._consumed: dict[str, str] = {}
         self._queue_of: dict[object, str] = {}
 
@@ -104,8 +106,8 @@ class WatchedChannel(TransportChannel):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The event loop in which it is used, since it is open."""
-        assert self._watched.loop is not None
-        return self._watched.loop
+        assert self._observed.loop is not None
+        return self._observed.loop
 
     @property
     def consumed(self) -> set[str]:
@@ -137,8 +139,8 @@ class WatchedChannel(TransportChannel):
     async def declare_queue(self, queue: Queue) -> str:
         name = await self._channel.declare_queue(queue)
         if queue.dead_letter_exchange is not None:
-            self._watch.dead_letter_exchanges[name] = queue.dead_letter_exchange
-        self._watch.queues.add(name)
+            self._observer.dead_letter_exchanges[name] = queue.dead_letter_exchange
+        self._observer.queues.add(name)
         return name
 
     async def delete_queue(self, queue_name: str) -> None:
@@ -157,24 +159,26 @@ class WatchedChannel(TransportChannel):
         await self._channel.bind(queue_name, exchange_name, routing_key, arguments)
 
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
-        with self._watch.publish():
+        with self._observer.publish():
             try:
                 # A broker says only of a mandatory message that it is unroutable.
                 await self._channel.publish(message, True, timeout)
             except Refused as refused:
                 if refused.code != Refused.NO_ROUTE:
                     raise
-                self._watch.happen(Record(Event.UNROUTABLE, message))
+                self._observer.happen(Record(Event.UNROUTABLE, message))
                 if mandatory:
                     raise
-            self._watch.happen(Record(Event.PUBLISHED, message, channel=self._number))
+            self._observer.happen(Record(Event.PUBLISHED, message, channel=self._number))
 
     async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
         await self._channel.hear_replies(on_reply)
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
         tag = ""
-        number = self._watch.consumers[queue_name] = self._watch.consumers.get(queue_name, 0) + 1
+        number = self._observer.consumers[queue_name] = (
+            self._observer.consumers.get(queue_name, 0) + 1
+        )
 
         def delivered(delivery: Delivery) -> None:
             receiver.on_delivery(self._delivered(queue_name, delivery, number))
@@ -183,10 +187,10 @@ class WatchedChannel(TransportChannel):
             self._consumed.pop(tag, None)
             receiver.on_cancel()
 
-        watched = Receiver(delivered, cancelled)
-        tag = await self._channel.consume(queue_name, prefetch_count, watched)
+        observed = Receiver(delivered, cancelled)
+        tag = await self._channel.consume(queue_name, prefetch_count, observed)
         self._consumed[tag] = queue_name
-        self._watch.queues.add(queue_name)
+        self._observer.queues.add(queue_name)
         return tag
 
     async def cancel(self, consumer_tag: str) -> None:
@@ -212,18 +216,18 @@ class WatchedChannel(TransportChannel):
         if delivery is None:
             return False
         if not delivery.redelivered:
-            self._watch.put_back.append((queue_name, delivery.message))
+            self._observer.put_back.append((queue_name, delivery.message))
         await self._channel.settle(delivery, Outcome.RELEASE)
         return True
 
     def _delivered(
         self, queue_name: str, delivery: Delivery, consumer: int | None = None
     ) -> Delivery:
-        if delivery.redelivered and (queue_name, delivery.message) in self._watch.put_back:
-            self._watch.put_back.remove((queue_name, delivery.message))
+        if delivery.redelivered and (queue_name, delivery.message) in self._observer.put_back:
+            self._observer.put_back.remove((queue_name, delivery.message))
             delivery = delivery._replace(redelivered=False)
         self._queue_of[delivery.receipt] = queue_name
-        self._watch.happen(
+        self._observer.happen(
             Record(
                 Event.DELIVERED,
                 delivery.message,
@@ -237,7 +241,7 @@ class WatchedChannel(TransportChannel):
     def _is_to_come_again(self, delivery: Delivery, outcome: Outcome) -> bool:
         """Whether the acknowledgement of a callback is to be lost, as a network may lose it."""
         return (
-            self._watch.redelivers
+            self._observer.redelivers
             and outcome is Outcome.ACKNOWLEDGE
             and not delivery.redelivered
             and asyncio.current_task() in self._dispatcher.running
@@ -248,7 +252,7 @@ class WatchedChannel(TransportChannel):
         # A callback's failure is settled while it is being handled.
         error = sys.exception() if failed else None
         queue_name = self._queue_of.pop(delivery.receipt, None)
-        self._watch.happen(
+        self._observer.happen(
             Record(
                 SETTLED[outcome],
                 delivery.message,
@@ -265,10 +269,10 @@ class WatchedChannel(TransportChannel):
 
     async def _see_where_it_goes(self, queue_name: str | None) -> None:
         """Take note of a message that its broker drops for want of its dead-letter exchange."""
-        exchange_name = self._watch.dead_letter_exchanges.get(queue_name or "")
+        exchange_name = self._observer.dead_letter_exchanges.get(queue_name or "")
         with suppress(Lost):
             if exchange_name and not await self._channel.has_exchange(exchange_name):
-                self._watch.dropped.append((queue_name or "", exchange_name))
+                self._observer.dropped.append((queue_name or "", exchange_name))
 
     def holds(self, delivery: Delivery) -> bool:
         return self._channel.holds(delivery)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from mooq.parity.programs import CloseChannel, Consume, Program, Publish
 
 
-class Fact(NamedTuple):
+class ReferenceProgram(NamedTuple):
     """A rule, and a program that shows it."""
 
     name: str

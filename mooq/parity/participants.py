@@ -13,7 +13,7 @@ from mooq.errors import BadExchange, BadQueue
 from mooq.parity import internals
 from mooq.parity.programs import Consume, Settle, connection_of
 from mooq.parity.targets import Target
-from mooq.parity.trace import Words
+from mooq.parity.trace import Normalizer
 from mooq.transports.declarations import check_exchange_name, check_queue_name
 
 
@@ -31,7 +31,7 @@ class Member:
         return self.subscription.consumer.queue_name
 
 
-class Stage:
+class Participants:
     """The connections, channels and consumers of one program on one broker."""
 
     def __init__(self, target: Target) -> None:
@@ -43,7 +43,7 @@ class Stage:
         self.declared: dict[str, None] = {}
         self.exchanges: dict[str, None] = {}
         virtual_host = target.address.virtual_host
-        self.words: Words = Words(
+        self.normalizer: Normalizer = Normalizer(
             {
                 target.prefix: "",
                 f"at {target.address}": "at BROKER",
@@ -93,7 +93,7 @@ class Stage:
         """Learn the names that the broker gave to queues."""
         for name, member in self.members.items():
             if member.asked.queue is None:
-                self.words.add(member.queue_name, f"@{name}")
+                self.normalizer.add(member.queue_name, f"@{name}")
 
     def exchange(self, name: str) -> str:
         """Return an exchange's name on the broker; it is deleted at the end."""

@@ -8,7 +8,7 @@ from mooq.testing.lease import Answer
 
 
 @dataclass
-class Story:
+class RunSummary:
     """Told by whoever owns RabbitMQ, while it happens."""
 
     began: float | None = None

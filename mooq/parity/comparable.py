@@ -19,7 +19,7 @@ from mooq.parity.programs import (
 MOST_OPEN_STEPS = 3
 
 
-def determined(program: Program) -> Program:
+def comparable(program: Program) -> Program:
     """Return a program that can be compared, its consumers named in order.
 
     - Two channels that end together give back what they hold in either order, so the channels of

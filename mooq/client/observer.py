@@ -1,7 +1,7 @@
 """Observers of the connections to a virtual host: a harness for tests; in production none.
 
-A watcher stands between the connections and their transport, above both brokers, so it sees the
-same on both. Virtual hosts of different brokers must not share a name while they are watched.
+A observer stands between the connections and their transport, above both brokers, so it sees the
+same on both. Virtual hosts of different brokers must not share a name while they are observed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from mooq.client.dispatcher import Dispatcher
 from mooq.transports.base import Transport
 
 
-class Watcher:
+class Observer:
     """What a connection tells; this one does not listen."""
 
-    def watch(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
+    def observe(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
         """Return what a new connection is to use as its transport: it, or one around it."""
         return transport
 
@@ -24,23 +24,23 @@ class Watcher:
         """Learn what callbacks raised that ``process_events()`` now raises to its caller."""
 
 
-_nobody = Watcher()
-_watchers: dict[str, Watcher] = {}
+_nobody = Observer()
+_observers: dict[str, Observer] = {}
 
 
 @contextmanager
-def watching(virtual_host: str, watcher: Watcher) -> Iterator[None]:
-    """Let ``watcher`` see the connections to a virtual host that begin within the block."""
-    before = watcher_of(virtual_host)
-    _watchers[virtual_host] = watcher
+def observed_by(virtual_host: str, observer: Observer) -> Iterator[None]:
+    """Let ``observer`` see the connections to a virtual host that begin within the block."""
+    before = observer_of(virtual_host)
+    _observers[virtual_host] = observer
     try:
         yield
     finally:
-        _watchers[virtual_host] = before
+        _observers[virtual_host] = before
         if before is _nobody:
-            del _watchers[virtual_host]
+            del _observers[virtual_host]
 
 
-def watcher_of(virtual_host: str) -> Watcher:
+def observer_of(virtual_host: str) -> Observer:
     """Return who watches the connections to a virtual host."""
-    return _watchers.get(virtual_host, _nobody)
+    return _observers.get(virtual_host, _nobody)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mooq.parity.facts.fact import NOBODY, Fact, publishes, to_queue
 from mooq.parity.programs import (
     CloseChannel,
     CloseConnection,
@@ -16,9 +15,10 @@ from mooq.parity.programs import (
     Restart,
     Wait,
 )
+from mooq.parity.reference.program import NOBODY, ReferenceProgram, publishes, to_queue
 
-FACTS = (
-    Fact(
+REFERENCE_PROGRAMS = (
+    ReferenceProgram(
         "round_robin",
         "Consumers of a queue take turns in the order in which they registered, wherever they are.",
         (
@@ -30,7 +30,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "consumers_come_and_go",
         "A consumer that leaves is left out, one that joins is last, and the turn goes on.",
         (
@@ -48,7 +48,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "backlog_to_the_first",
         "What waits in a queue goes to the first consumer that has room for it.",
         (
@@ -60,7 +60,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "prefetch",
         "A consumer holds no more than its prefetch count; who acknowledges gets the next.",
         (
@@ -76,7 +76,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "a_full_consumer_and_one_with_room",
         "A consumer found full on its turn is last once it has room; the other has every turn.",
         (
@@ -91,7 +91,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "a_full_consumer_keeps_its_turn",
         "A consumer that was full, and has room again before its turn, has not lost it.",
         (
@@ -103,7 +103,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "back_to_their_places",
         "Messages of a channel that closes go back to where they were, flagged redelivered.",
         (
@@ -114,7 +114,7 @@ FACTS = (
             *(Get("b1", queue="q"),) * 6,
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "given_back_to_others",
         "What a closing channel gives back, other consumers of the queue are given in its order.",
         (
@@ -125,7 +125,7 @@ FACTS = (
             Process("b", cycles=5),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "ending_out_of_order",
         "Callbacks may end in any order; only what has not been acknowledged comes again.",
         (
@@ -138,7 +138,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "cut_off",
         "A connection that closes gives back what its callbacks held when they were cut off.",
         (
@@ -153,7 +153,7 @@ FACTS = (
             Process("b"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "get",
         "A get takes the first message, or says that there is none, at once or after a timeout.",
         (
@@ -167,7 +167,7 @@ FACTS = (
             Get("a1", "q"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "lost_and_back",
         "After a lost connection its consumers are back, last in turn; an own queue has lost all.",
         (
@@ -185,7 +185,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "restarted",
         "A restart keeps named queues, their bindings and messages; what was held comes again.",
         (
@@ -199,7 +199,7 @@ FACTS = (
             Process("a", cycles=2),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "deleted_under_its_consumers",
         "A queue that is deleted takes its messages, bindings and consumers along.",
         (
@@ -214,7 +214,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "exclusive",
         "A queue without a name is its connection's own: others may only publish to it.",
         (
@@ -229,7 +229,7 @@ FACTS = (
             Publish("b1", "f", mandatory=True),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "a_wait_that_ends",
         "Who waits for a message by get is a consumer; when the wait ends, the queue is as before.",
         (

@@ -1,6 +1,6 @@
-"""State of a test's connections, as their watched transports tell it.
+"""State of a test's connections, as their observed transports tell it.
 
-Every connection of mooq's to the test's virtual host works on a watched transport, also those
+Every connection of mooq's to the test's virtual host works on a observed transport, also those
 that the code under test opens by itself. What other clients do there is not seen. A connection may
 be used in the event loop of another thread, so what is told comes from several threads.
 """
@@ -14,15 +14,15 @@ from threading import Lock
 from typing import Any
 
 from mooq.client.dispatcher import CallbackTask, Dispatcher
-from mooq.client.watching import Watcher
+from mooq.client.observer import Observer
+from mooq.testing.observed_transport import ObservedChannel, ObservedTransport
 from mooq.testing.recorder import Record, Recorder
-from mooq.testing.watched_transport import WatchedChannel, WatchedTransport
 from mooq.transports.base import Transport
 from mooq.transports.event_loops import running_loop
 from mooq.transports.message import Message
 
 
-class Watch(Watcher):
+class ConnectionObserver(Observer):
     """Everything that is known of the connections to one test's broker.
 
     ``redelivers`` is whether each message is delivered a second time once its callback is done.
@@ -49,7 +49,7 @@ class Watch(Watcher):
         self._counting = Lock()
         self._channel_count = 0
         self._told: set[Callable[[], None]] = set()
-        self._transports: list[WatchedTransport] = []
+        self._transports: list[ObservedTransport] = []
         self._failures: dict[tuple[str | None, str | None], Exception] = {}
 
     def next_channel(self) -> int:
@@ -58,11 +58,11 @@ class Watch(Watcher):
             self._channel_count += 1
             return self._channel_count
 
-    def watch(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
+    def observe(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
         """Return a transport that tells what happens on it."""
-        watched = WatchedTransport(transport, dispatcher, self)
-        self._transports.append(watched)
-        return watched
+        observed = ObservedTransport(transport, dispatcher, self)
+        self._transports.append(observed)
+        return observed
 
     def raised(self, failures: Sequence[Exception]) -> None:
         """Leave what is raised to its caller out of the failures that nobody has seen."""
@@ -81,7 +81,7 @@ class Watch(Watcher):
         return [one for one in tuple(self._publishing) if not one.get_loop().is_closed()]
 
     @property
-    def channels(self) -> list[WatchedChannel]:
+    def channels(self) -> list[ObservedChannel]:
         """The channels that can be asked something."""
         return [channel for transport in self.transports for channel in tuple(transport.channels)]
 
@@ -126,7 +126,7 @@ class Watch(Watcher):
         )
 
     @property
-    def transports(self) -> list[WatchedTransport]:
+    def transports(self) -> list[ObservedTransport]:
         """The open connections."""
         return [
             one

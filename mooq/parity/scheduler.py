@@ -10,6 +10,7 @@ from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
 from mooq.parity.callbacks import Begun, Callbacks
+from mooq.parity.participants import Member, Participants
 from mooq.parity.programs import (
     CloseChannel,
     Consume,
@@ -20,7 +21,6 @@ from mooq.parity.programs import (
     Succeed,
     connection_of,
 )
-from mooq.parity.stage import Member, Stage
 from mooq.parity.targets import InMemory
 from mooq.parity.waiting import until
 from mooq.transports.message import Delivery
@@ -29,12 +29,12 @@ Started = tuple[str, str, Delivery]
 """A consumer, the text of a message, and the delivery that brought it."""
 
 
-class Conductor:
+class Scheduler:
     """Runs the callbacks of one program, and knows when what follows from them is done."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._is_instant = isinstance(stage.target, InMemory)
+    def __init__(self, participants: Participants) -> None:
+        self._participants = participants
+        self._is_instant = isinstance(participants.target, InMemory)
         self.callbacks: Callbacks = Callbacks(self._send)
         self.late_answers: dict[int, str] = {}
         self._waiting: list[tuple[str, Begun]] = []
@@ -42,7 +42,7 @@ class Conductor:
 
     async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
         """Return what ``process_events`` raised, and the callbacks that were started."""
-        connection = await self._stage.connection(asked.connection)
+        connection = await self._participants.connection(asked.connection)
         started: list[Started] = []
         answers = []
         if internals.is_closed(connection):
@@ -52,14 +52,18 @@ class Conductor:
             try:
                 await self._bring_back(connection)
             except MooqError as error:
-                return self._stage.words.of_error(error), started
+                return self._participants.normalizer.of_error(error), started
             waiting = internals.arrived(connection)
             if not waiting:
                 break
             processing = asyncio.create_task(connection.process_events(num_cycles=1))
             begun = await self.callbacks.started(len(waiting), processing)
             started += [
-                (one.asked.consumer, self._stage.words.of_message(one.message), delivery)
+                (
+                    one.asked.consumer,
+                    self._participants.normalizer.of_message(one.message),
+                    delivery,
+                )
                 for one, (_, delivery) in zip(begun, waiting, strict=False)
             ]
             await self._conduct(begun)
@@ -73,7 +77,7 @@ class Conductor:
         """Recover a lost connection; return when all that was sent to it is here."""
         if internals.is_lost(connection):
             await internals.recover(connection)
-            self._stage.name_queues()
+            self._participants.name_queues()
             await self.ready()
         if not self._is_instant:
             for channel in internals.channels(connection):
@@ -112,14 +116,14 @@ class Conductor:
         try:
             await processing
         except Exception as error:  # noqa: BLE001 - the other broker must raise it too
-            return self._stage.words.of_error(error)
+            return self._participants.normalizer.of_error(error)
         return ""
 
     async def _settled(self, begun: Begun) -> None:
         """Return when what follows from how a callback ended has happened."""
         if self._is_instant:
             return
-        member = self._stage.members[begun.asked.consumer]
+        member = self._participants.members[begun.asked.consumer]
         await member.channel.flush()
         if not self._is_away(member):
             await self._ready_in(member)
@@ -132,13 +136,13 @@ class Conductor:
 
         A queue that is not there is asked for once: RabbitMQ closes a channel to say so.
         """
-        inspector = self._stage.target.inspector
+        inspector = self._participants.target.inspector
         ready = {}
-        for queue in sorted(self._stage.declared):
-            ready[queue] = await internals.ready(inspector, self._stage.queue(queue))
+        for queue in sorted(self._participants.declared):
+            ready[queue] = await internals.ready(inspector, self._participants.queue(queue))
             if ready[queue] is None:
-                del self._stage.declared[queue]
-        for name, member in sorted(self._stage.members.items()):
+                del self._participants.declared[queue]
+        for name, member in sorted(self._participants.members.items()):
             has_own = member.asked.queue is None and member.subscription.tag is not None
             if has_own and not self._is_away(member):
                 ready[f"@{name}"] = await self._ready_in(member)
@@ -146,7 +150,7 @@ class Conductor:
 
     async def ready_of(self, asked: Consume) -> dict[str, int | None]:
         """Return how many messages wait in a queue that has just got a consumer."""
-        member = self._stage.members.get(asked.consumer)
+        member = self._participants.members.get(asked.consumer)
         if member is None or member.asked is not asked:
             return {}
         ready = await internals.count(member.channel, member.queue_name)
@@ -163,7 +167,7 @@ class Conductor:
         """
         if self._is_instant:
             return
-        for member in self._stage.members.values():
+        for member in self._participants.members.values():
             asked = member.asked
             if isinstance(operation, DeleteQueue) and member.subscription.tag is not None:
                 if operation.queue in (asked.queue, f"@{asked.consumer}"):
@@ -190,15 +194,15 @@ class Conductor:
         return member.subscription.tag is None
 
     def _is_away(self, member: Member) -> bool:
-        connection = self._stage.connections[connection_of(member.asked.channel)]
+        connection = self._participants.connections[connection_of(member.asked.channel)]
         return internals.is_closed(connection) or internals.is_lost(connection)
 
     async def _send(self, asked: Consume, does: Send, msg: object) -> None:
-        channel = await self._stage.channel(asked.channel)
+        channel = await self._participants.channel(asked.channel)
         await channel.publish(
-            exchange_name=self._stage.exchange(does.exchange),
+            exchange_name=self._participants.exchange(does.exchange),
             msg=f"{asked.consumer} got {msg}",
-            routing_key=self._stage.key(does.exchange, does.key),
+            routing_key=self._participants.key(does.exchange, does.key),
         )
 
 

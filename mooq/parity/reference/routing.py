@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mooq.parity.facts.fact import MESSAGES, Fact, publishes, to_queue
 from mooq.parity.programs import (
     Cancel,
     Consume,
@@ -14,9 +13,10 @@ from mooq.parity.programs import (
     Send,
     Together,
 )
+from mooq.parity.reference.program import MESSAGES, ReferenceProgram, publishes, to_queue
 
-FACTS = (
-    Fact(
+REFERENCE_PROGRAMS = (
+    ReferenceProgram(
         "one_copy",
         "However many bindings match, a queue gets one copy; two exchanges make two messages.",
         (
@@ -28,7 +28,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "routing",
         "Direct by the very key, fanout always, topic by words; one message to many queues.",
         (
@@ -45,7 +45,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "bindings_go_with_their_queue",
         "When a queue is deleted, no exchange routes to it any more, and to others as before.",
         (
@@ -72,7 +72,7 @@ FACTS = (
             Publish("b1", "t", "a.x.b", mandatory=True),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "what_rabbitmq_has",
         "RabbitMQ has exchanges of its own, which may be published to but not declared.",
         (
@@ -87,7 +87,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "publishing_in_a_callback",
         "What a callback publishes is delivered like anything else, after its own message ended.",
         (
@@ -98,7 +98,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "at_once",
         "Publishes that a client makes at once keep their order; those of several may mingle.",
         (
@@ -110,7 +110,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "cancelled",
         "A publish whose caller is cancelled arrives or does not, and nothing else is harmed.",
         (
@@ -121,7 +121,7 @@ FACTS = (
             Process("a"),
         ),
     ),
-    Fact(
+    ReferenceProgram(
         "what_messages_hold",
         "Messages arrive as JSON holds them, headers as they were, an id only if one was given.",
         (

@@ -15,7 +15,7 @@ from mooq.testing.harness import BROKER, Harness
 from mooq.testing.settings import BACKENDS
 
 if TYPE_CHECKING:
-    from mooq.parity.trace import Words
+    from mooq.parity.trace import Normalizer
     from mooq.testing.broker import Broker
 
 Lines: TypeAlias = list[str]
@@ -25,7 +25,7 @@ ATTRIBUTE = "mooq_parity"
 """Of a test's last report: the test, its broker and its lines. xdist takes it to the controller."""
 
 
-class Agreement:
+class ParityPlugin:
     """Hooks of pytest: a process that runs tests reports their lines, the first one compares."""
 
     def __init__(self) -> None:
@@ -54,16 +54,16 @@ class Agreement:
         if broker is None:
             return report
         ended = item.stash.setdefault(ENDED, [])
-        words = _words_of(broker)
+        normalizer = _normalizer_of(broker)
         if not report.passed:
             crash = getattr(report.longrepr, "reprcrash", None)
             why = f": {crash.message.partition(chr(10))[0]}" if crash is not None else ""
-            ended.append(words.of(f"{report.outcome} in {report.when}{why}"))
+            ended.append(normalizer.of(f"{report.outcome} in {report.when}{why}"))
         if report.when == "teardown":
             from mooq.testing.comparison import lines_of
 
             masks = Harness.of(item.config).settings.masks
-            lines = lines_of(ended or ["passed"], broker.recorded.all, words, masks)
+            lines = lines_of(ended or ["passed"], broker.recorded.all, normalizer, masks)
             setattr(
                 report, ATTRIBUTE, [test_of(item.nodeid, broker.backend), broker.backend, lines]
             )
@@ -115,9 +115,9 @@ def test_of(nodeid: str, backend: str) -> str:
 test_of.__test__ = False  # type: ignore[attr-defined]
 
 
-def _words_of(broker: Broker) -> Words:
-    from mooq.parity.trace import Words
+def _normalizer_of(broker: Broker) -> Normalizer:
+    from mooq.parity.trace import Normalizer
 
-    return Words(
+    return Normalizer(
         {f"{broker.host}:{broker.port}": "BROKER", broker.virtual_host: "HOST", broker.host: "HOST"}
     )
