@@ -78,26 +78,26 @@ class Consumer:
         it if its queue says where. A callback that is cut off leaves its message to be delivered
         again.
         """
-        manual: tuple[ManualDelivery, ...] = ()
+        manual = None
         if self.is_manual:
-            manual = (ManualDelivery(self.channel, delivery, self.queue_name),)
+            manual = ManualDelivery(self.channel, delivery, self.queue_name)
         try:
-            result = await self._run(delivery, *manual)
+            result = await self._run(delivery, manual)
             if self._reply is not None:
                 await self._reply(delivery, result)
         except asyncio.CancelledError:
-            if not any(one.is_settled for one in manual):
+            if manual is None or not manual.is_settled:
                 await self._settle(delivery, Outcome.RELEASE)
             raise
         except Exception as error:
-            if any(one.is_settled for one in manual):
+            if manual is not None and manual.is_settled:
                 log.error(
                     "callback %s failed on a message that it had settled", self.name, exc_info=error
                 )
             else:
                 await self._fail(delivery, error)
             return error
-        if not manual:
+        if manual is None:
             await self._settle(delivery, Outcome.ACKNOWLEDGE)
         return None
 
@@ -122,7 +122,7 @@ class Consumer:
         else:
             await self.channel.settle(delivery, outcome)
 
-    async def _run(self, delivery: Delivery, *manual: ManualDelivery) -> Any:
+    async def _run(self, delivery: Delivery, manual: ManualDelivery | None) -> Any:
         """Decode and await the callback; return its result, or raise its failure.
 
         CancelledError is raised only when it is cut off.
@@ -131,7 +131,8 @@ class Consumer:
             began = monotonic()
             if self.retries is not None:
                 delivery = self.retries.restored(delivery)
-            result = self._callback(decode(delivery, self._undecodable_as_bytes), *manual)
+            message = decode(delivery, self._undecodable_as_bytes)
+            result = self._callback(message) if manual is None else self._callback(message, manual)
             steps = result if type(result) is CoroutineType else self._awaiting(result)
             try:
                 awaited = steps.send(None)

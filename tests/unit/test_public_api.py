@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import subprocess
@@ -330,3 +331,13 @@ def test_no_file_is_longer_than_400_lines() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert len(lengths) > 20
     assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_module_docstrings_begin_with_what_the_module_is() -> None:
+    firsts = {path: _first_word(path) for path in PACKAGE.rglob("*.py")}
+    questions = {"What", "Who", "Which", "When", "How"}
+    assert {path: word for path, word in firsts.items() if word in questions} == {}
+
+
+def _first_word(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text())) or "Missing").split()[0]
