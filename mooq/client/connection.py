@@ -24,10 +24,10 @@ from mooq.client.recovery import (
     check_timeout,
 )
 from mooq.errors import BrokerConnectionError
-from mooq.transports import registry
 from mooq.transports.base import Transport
 from mooq.transports.event_loops import in_another_loop
 from mooq.transports.options import HEARTBEAT
+from mooq.transports.registry import REGISTRY, RunningBroker
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -174,13 +174,13 @@ class Connection(Lifetime):
         return channel
 
     @keyword_only
-    def get_broker(self, *positional: Never, host: str, port: int) -> registry.RunningBroker:
+    def get_broker(self, *positional: Never, host: str, port: int) -> RunningBroker:
         """Return the broker object that this process runs at an address.
 
         Raises :class:`~mooq.BrokerConnectionError` when it runs none there.
         """
         refuse_positional(positional, "get_broker(host=…, port=…)")
-        return registry.find(host, port)
+        return REGISTRY.find(host, port)
 
     async def process_events(self, num_cycles: int | Literal["inf"] | None = None) -> None:
         """Run the callbacks of all consumers for the messages that arrive.

@@ -16,13 +16,13 @@ from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
-from mooq.transports import registry
 from mooq.transports.base import Transport
 from mooq.transports.direct import DirectBroker
 from mooq.transports.event_loops import running_loop
 from mooq.transports.mailbox import SharedBroker
-from mooq.transports.memory import MemoryTransport, listening, ways
+from mooq.transports.memory import MemoryTransport
 from mooq.transports.options import MOST_CHANNELS
+from mooq.transports.registry import REGISTRY
 from mooq.transports.timer import Timer
 
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ class InMemoryConnection(Connection):
     channel_class: ClassVar[type[Channel]] = InMemoryChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
-        way = next((ways[node.name] for node in nodes if node.name in ways), MemoryTransport)
-        return way(*nodes, options=self._options)
+        others = REGISTRY.new_transports
+        found = [others[node.name] for node in nodes if node.name in others]
+        new_transport = found[0] if found else MemoryTransport
+        return new_transport(*nodes, options=self._options)
 
 
 class InMemoryBroker(Lifetime):
@@ -91,8 +93,8 @@ class InMemoryBroker(Lifetime):
         )
         self._listener: SharedBroker | None = None
         self._door: Door | None = None
-        if self.name not in listening:  # the broker that runs there keeps its name
-            registry.register(self)
+        if self.name not in REGISTRY.in_memory:  # the broker that runs there keeps its name
+            REGISTRY.register(self)
 
     async def _begin(self) -> None:
         await self.run()
@@ -117,7 +119,7 @@ class InMemoryBroker(Lifetime):
             with self._listener.held() as broker:
                 broker.restart()
             return
-        if self.name in listening:
+        if self.name in REGISTRY.in_memory:
             raise BrokerConnectionError(
                 f"another in-memory broker runs at {self._address}; close it, or choose another "
                 "port",
@@ -134,8 +136,8 @@ class InMemoryBroker(Lifetime):
                 consumer_timeout=self._consumer_timeout,
             )
         )
-        self._listener = listening[self.name] = SharedBroker(broker, self._channel_max)
-        registry.register(self)
+        self._listener = REGISTRY.in_memory[self.name] = SharedBroker(broker, self._channel_max)
+        REGISTRY.register(self)
 
     def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:
         """Let AMQP clients in at a TCP port; return the URL. Once it listens, only that is done.
@@ -208,11 +210,11 @@ class InMemoryBroker(Lifetime):
         self._door = None
         listener, self._listener = self._listener, None
         if listener is not None:
-            del listening[self.name]
+            del REGISTRY.in_memory[self.name]
             with listener.held() as broker:
                 broker.drop_connections()
                 listener.timer.stop()
-        registry.unregister(self)
+        REGISTRY.unregister(self)
 
 
 def _time_of_day() -> int:

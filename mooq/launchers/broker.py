@@ -16,8 +16,8 @@ from mooq.launchers.choosing import choose_launcher
 from mooq.launchers.finishing import finish
 from mooq.launchers.launcher import Launcher
 from mooq.launchers.readiness import handshake, prove_restart, wait_until_ready
-from mooq.transports import registry
 from mooq.transports.base import Transport
+from mooq.transports.registry import REGISTRY
 
 log: logging.Logger = logging.getLogger("mooq")
 
@@ -69,7 +69,7 @@ class RabbitMQBroker(Lifetime):
         self.host = host
         self.port = port
         self.name: str = self._address.name
-        registry.register(self)
+        REGISTRY.register(self)
 
     async def _begin(self) -> None:
         await self.run()
@@ -99,13 +99,13 @@ class RabbitMQBroker(Lifetime):
         Raises :class:`~mooq.BrokerConnectionError` when it cannot be ended.
         """
         async with self._turn:
-            registry.unregister(self)
+            REGISTRY.unregister(self)
             if self._is_launched:
                 self._is_launched = False
                 await finish(self._launcher.stop())
 
     async def _run(self) -> None:
-        registry.register(self)
+        REGISTRY.register(self)
         is_restart = self._is_launched
         if not is_restart:
             await self._launcher.prepare()

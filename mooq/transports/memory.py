@@ -18,24 +18,19 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError, Lost, Refused
-from mooq.transports.base import Receiver, Transport, TransportChannel
+from mooq.transports.base import Receiver, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.direct import DirectChannel, DirectConnection
 from mooq.transports.failover import NodesTransport
 from mooq.transports.mailbox import Mailbox, SharedBroker
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
+from mooq.transports.registry import REGISTRY
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 PUBLISHES_A_TURN = 32
-
-listening: dict[str, SharedBroker] = {}
-"""The in-memory brokers that run, by the name of their address."""
-
-ways: dict[str, Callable[..., Transport]] = {}
-"""Ways to nodes that are not the straight one, by the names of the addresses that lead there."""
 
 
 class Link:
@@ -96,7 +91,7 @@ class MemoryTransport(NodesTransport):
 
     async def _open(self, timeout: float) -> None:
         address = self.address
-        listener = listening.get(address.name)
+        listener = REGISTRY.in_memory.get(address.name)
         if listener is None:
             raise BrokerConnectionError.no_broker_in_memory(address)
         try:

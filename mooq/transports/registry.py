@@ -1,16 +1,19 @@
-"""The brokers that run in this process, by name."""
+"""The brokers that run in this process, by the names of their addresses: the only such table."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Protocol
 
-from mooq.basics.address import broker_name
+from mooq.basics.address import Address, broker_name
 from mooq.errors import BrokerConnectionError
+from mooq.transports.base import Transport
+from mooq.transports.mailbox import SharedBroker
+from mooq.transports.options import ConnectionOptions
 
 
 class RunningBroker(Protocol):
-    """What RabbitMQBroker and InMemoryBroker have in common."""
+    """The interface that RabbitMQBroker and InMemoryBroker share."""
 
     host: str
     port: int
@@ -23,25 +26,43 @@ class RunningBroker(Protocol):
         """End for good."""
 
 
-_brokers: dict[str, RunningBroker] = {}
+class NewTransport(Protocol):
+    """Makes the transport of a connection, of which one node is reached in another way."""
+
+    def __call__(self, *nodes: Address, options: ConnectionOptions) -> Transport:
+        """Return a transport, not yet open."""
 
 
-def register(broker: RunningBroker) -> None:
-    """Make a broker known under its name, in place of an earlier one there."""
-    _brokers[broker.name] = broker
+class Registry:
+    """Brokers of this process, and other ways to reach them."""
+
+    def __init__(self) -> None:
+        self.in_memory: dict[str, SharedBroker] = {}
+        """Brokers in memory that run."""
+        self.new_transports: dict[str, NewTransport] = {}
+        """How a name is reached that no broker has, such as a network before one."""
+        self._brokers: dict[str, RunningBroker] = {}
+
+    def register(self, broker: RunningBroker) -> None:
+        """Make a broker known under its name, in place of an earlier one there."""
+        self._brokers[broker.name] = broker
+
+    def unregister(self, broker: RunningBroker) -> None:
+        """Forget a broker, unless another has taken its name."""
+        if self._brokers.get(broker.name) is broker:
+            del self._brokers[broker.name]
+
+    def find(self, host: str, port: int) -> RunningBroker:
+        """Return the broker at an address.
+
+        Raises :class:`~mooq.BrokerConnectionError` without one.
+        """
+        try:
+            return self._brokers[broker_name(host, port)]
+        except KeyError:
+            raise BrokerConnectionError(
+                f"no broker of this process runs at {host}:{port}; run one there first"
+            ) from None
 
 
-def unregister(broker: RunningBroker) -> None:
-    """Forget a broker, unless another has taken its name."""
-    if _brokers.get(broker.name) is broker:
-        del _brokers[broker.name]
-
-
-def find(host: str, port: int) -> RunningBroker:
-    """Return the broker at an address; raise :class:`~mooq.BrokerConnectionError` without one."""
-    try:
-        return _brokers[broker_name(host, port)]
-    except KeyError:
-        raise BrokerConnectionError(
-            f"no broker of this process runs at {host}:{port}; run one there first"
-        ) from None
+REGISTRY = Registry()

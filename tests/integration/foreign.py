@@ -14,8 +14,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from mooq.basics.address import broker_name
 from mooq.transports.declarations import Queue
 from mooq.transports.direct import DirectChannel
-from mooq.transports.memory import listening
 from mooq.transports.message import Message, Outcome
+from mooq.transports.registry import REGISTRY
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import LONGEST_WAIT
 
@@ -151,7 +151,7 @@ async def patiently(queue: AbstractQueue) -> AbstractIncomingMessage:
 async def foreigner(address: BrokerAddress) -> AsyncIterator[Foreigner]:
     """Connect such a program to a broker."""
     if address["broker"] == "in_memory":
-        broker = listening[broker_name(address["host"], address["port"])].broker
+        broker = REGISTRY.in_memory[broker_name(address["host"], address["port"])].broker
         open_one = broker.connect(
             address["virtual_host"], address["username"], address["password"], lambda: None
         )

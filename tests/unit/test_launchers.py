@@ -25,7 +25,7 @@ from mooq.launchers.ports import LOOPBACK, check_free, free_port
 from mooq.launchers.process import ProcessLauncher
 from mooq.launchers.service import ServiceLauncher
 from mooq.launchers.systemctl import SystemctlLauncher
-from mooq.transports import registry
+from mooq.transports.registry import REGISTRY
 from tests.waiting import until
 
 KINDS = [
@@ -105,10 +105,10 @@ def test_a_port_that_is_none_is_refused(port: int) -> None:
 async def test_a_broker_is_registered_under_host_and_port_until_it_is_closed() -> None:
     broker = RabbitMQBroker(host="localhost", port=1, launcher="process")
     assert (broker.host, broker.port, broker.name) == ("localhost", 1, "localhost_1")
-    assert registry.find("localhost", 1) is broker
+    assert REGISTRY.find("localhost", 1) is broker
     await broker.close()
     with pytest.raises(BrokerConnectionError, match="localhost:1"):
-        registry.find("localhost", 1)
+        REGISTRY.find("localhost", 1)
 
 
 async def test_closing_a_broker_that_never_ran_is_nothing() -> None:

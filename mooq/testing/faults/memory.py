@@ -17,9 +17,10 @@ from mooq.testing.faults.network import Faults, Kind, Route
 from mooq.transports.base import Receiver, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.failover import NodesTransport
-from mooq.transports.memory import MemoryTransport, ways
+from mooq.transports.memory import MemoryTransport
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.options import DEFAULT_OPTIONS, ConnectionOptions
+from mooq.transports.registry import REGISTRY
 
 T = TypeVar("T")
 
@@ -84,13 +85,13 @@ def _seen(done: asyncio.Future[Any]) -> None:
 
 
 class Network(NamedTuple):
-    """What lies before one broker in memory."""
+    """A network before one broker in memory; calling it makes a transport through it."""
 
     target: Address
     faults: Faults
 
-
-_networks: dict[str, Network] = {}
+    def __call__(self, *nodes: Address, options: ConnectionOptions) -> MemoryNetworkTransport:
+        return MemoryNetworkTransport(*nodes, options=options)
 
 
 class MemoryNetworkTransport(NodesTransport):
@@ -121,8 +122,10 @@ class MemoryNetworkTransport(NodesTransport):
 
     async def _open(self, timeout: float) -> None:
         address = self.address
-        nothing_before = Network(address, Faults(arguments_of("in_memory", address)))
-        target, faults = _networks.get(address.name, nothing_before)
+        network = REGISTRY.new_transports.get(address.name)
+        if not isinstance(network, Network):
+            network = Network(address, Faults(arguments_of("in_memory", address)))
+        target, faults = network
         if faults.has_vanished:
             raise BrokerConnectionError.nothing_listens(address)
         there = replace(address, host=target.host, port=target.port)
@@ -331,10 +334,9 @@ async def network_before(target: Arguments) -> AsyncIterator[Faults]:
     there = Address(target["host"], target["port"])
     here = replace(there, host=f"network-{next(_serial)}-before-{there.host}")
     faults = Faults({**target, "host": here.host})
-    _networks[here.name] = Network(there, faults)
-    ways[here.name] = MemoryNetworkTransport
+    REGISTRY.new_transports[here.name] = Network(there, faults)
     try:
         yield faults
     finally:
-        del ways[here.name], _networks[here.name]
+        del REGISTRY.new_transports[here.name]
         faults.cut()
