@@ -1,6 +1,6 @@
 """Observers of the connections to a virtual host: a harness for tests; in production none.
 
-A observer stands between the connections and their transport, above both brokers, so it sees the
+An observer stands between the connections and their transports, above both brokers, so it sees the
 same on both. Virtual hosts of different brokers must not share a name while they are observed.
 """
 
@@ -14,7 +14,7 @@ from mooq.transports.base import Transport
 
 
 class Observer:
-    """What a connection tells; this one does not listen."""
+    """Told what connections do; this one ignores it."""
 
     def observe(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
         """Return what a new connection is to use as its transport: it, or one around it."""
@@ -42,5 +42,5 @@ def observed_by(virtual_host: str, observer: Observer) -> Iterator[None]:
 
 
 def observer_of(virtual_host: str) -> Observer:
-    """Return who watches the connections to a virtual host."""
+    """Return the observer of the connections to a virtual host."""
     return _observers.get(virtual_host, _nobody)

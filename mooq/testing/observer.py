@@ -1,8 +1,8 @@
 """State of a test's connections, as their observed transports tell it.
 
-Every connection of mooq's to the test's virtual host works on a observed transport, also those
-that the code under test opens by itself. What other clients do there is not seen. A connection may
-be used in the event loop of another thread, so what is told comes from several threads.
+Every connection of mooq's to the test's virtual host works on an observed transport, also those
+that the code under test opens by itself. Other clients are not seen. A connection may be used in
+the event loop of another thread, so several threads may call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mooq.transports.message import Message
 
 
 class ConnectionObserver(Observer):
-    """Everything that is known of the connections to one test's broker.
+    """The state of the connections to one test's broker.
 
     ``redelivers`` is whether each message is delivered a second time once its callback is done.
     """

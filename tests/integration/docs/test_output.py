@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from mooq.client.dispatcher import Dispatcher
 from mooq.testing.lease import Answer
 from tests.command_line import LONGEST_COMMAND
 from tests.documentation import ROOT, blocks_in
@@ -58,6 +59,7 @@ def printed_by(*arguments: str) -> str:
 def test_every_text_of_the_pages_is_compared_here() -> None:
     assert sorted(TEXTS) == [
         "docs/blocking-callbacks.md-1",
+        "docs/blocking-callbacks.md-2",
         "docs/testing.md-1",
         "docs/testing.md-2",
         "docs/testing.md-3",
@@ -78,6 +80,15 @@ def test_a_callback_that_blocks_is_reported_as_the_page_says() -> None:
     ]
 
     assert words(TEXTS["docs/blocking-callbacks.md-1"]) in words(printed_by("-c", program))
+
+
+async def test_a_loss_is_reported_with_its_cause_as_the_page_says() -> None:
+    dispatcher = Dispatcher()
+    dispatcher.report_block("resize", "pictures", 31.2)
+    cause = dispatcher.cause_of_loss(10)
+
+    printed = f"the connection to rabbit:5672 was lost{cause}; connecting again"
+    assert words(TEXTS["docs/blocking-callbacks.md-2"]) == words(printed)
 
 
 def test_what_is_left_behind_is_reported_as_the_page_says(run: Run) -> None:
