@@ -128,7 +128,7 @@ class BrokerInternalError(MooqError):
 
 
 class Refused(Exception):
-    """What a broker answers instead of doing as asked: an AMQP reply code and its own words.
+    """A broker's refusal: an AMQP reply code and its own text.
 
     Transports raise it; users meet it only as the ``__cause__`` of the errors above.
     Codes are those of AMQP 0-9-1 §1.8, with NACK for a negative publisher confirm.

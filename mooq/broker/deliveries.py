@@ -24,7 +24,7 @@ Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]
 
 
 class Deliveries:
-    """What a channel was sent and has not settled. A global limit is for the whole channel."""
+    """Deliveries that a channel has not settled. A global limit is for the whole channel."""
 
     def __init__(self, channel: Channel) -> None:
         self.global_limit = 0

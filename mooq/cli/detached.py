@@ -76,7 +76,7 @@ class DetachedDockerLauncher(DockerLauncher):
 
     @property
     def record(self) -> NodeRecord:
-        """What is written down of it."""
+        """Its record."""
         return NodeRecord(
             "docker",
             self._address.host,

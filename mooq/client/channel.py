@@ -189,20 +189,7 @@ class Channel(Publishing):
         manual: bool,
         retry: Retry | None,
     ) -> Consumer:
-        retries = None
-        if check_retry(retry) is not None:
-            assert retry is not None
-            if not source.queue.name:
-                raise ValueError(
-                    "retry needs a queue_name: failed messages return to the queue by its name"
-                )
-            retries = Retries(
-                retry,
-                source.queue,
-                self._internal.address.username,
-                self._publish_copy,
-                lambda queue: self._requests.ask(lambda _: self._internal.declare_queue(queue)),
-            )
+        policy = check_retry(retry)
         return Consumer(
             callback,
             self._internal,
@@ -212,7 +199,20 @@ class Channel(Publishing):
             check_bool("undecodable_as_bytes", undecodable_as_bytes),
             self._reply if check_bool("replies", replies) else None,
             check_bool("manual", manual),
-            retries,
+            None if policy is None else self._retries(policy, source.queue),
+        )
+
+    def _retries(self, policy: Retry, queue: Queue) -> Retries:
+        if not queue.name:
+            raise ValueError(
+                "retry needs a queue_name: failed messages return to the queue by its name"
+            )
+        return Retries(
+            policy,
+            queue,
+            self._internal.address.username,
+            self._publish_copy,
+            lambda one: self._requests.ask(lambda _: self._internal.declare_queue(one)),
         )
 
     async def _subscribe(self, source: Source, consumer: Consumer, prefetch_count: int) -> str:

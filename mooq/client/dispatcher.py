@@ -37,7 +37,7 @@ class Dispatcher:
 
     @property
     def waiting(self) -> list[Delivery]:
-        """What has arrived and whose callback has not begun, in order."""
+        """Deliveries whose callback has not begun, in order."""
         return [delivery for _, delivery in tuple(self._arrived)]
 
     @property

@@ -14,6 +14,7 @@ from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
+from mooq.client.properties import check_int
 from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports.base import Transport
@@ -229,8 +230,6 @@ def _check_version(version: str) -> str:
 
 
 def _check_channel_max(channel_max: int) -> int:
-    if not isinstance(channel_max, int) or isinstance(channel_max, bool):
-        raise TypeError(f"channel_max must be an int, not {type(channel_max).__name__}")
-    if not 0 <= channel_max <= MOST_CHANNELS:
+    if not 0 <= check_int("channel_max", channel_max) <= MOST_CHANNELS:
         raise ValueError(f"channel_max must be between 0 and {MOST_CHANNELS}, not {channel_max}")
     return channel_max

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mooq.client.headers import check_table
-from mooq.client.properties import check_text
+from mooq.client.properties import check_int, check_text
 from mooq.client.refusals import OWN_CHANNELS
 from mooq.transports.options import MOST_CHANNELS, NAME, ConnectionOptions
 
@@ -26,14 +26,15 @@ def check_options(
     client_properties: Mapping[str, Any] | None,
 ) -> ConnectionOptions:
     """Return the options, or raise ``TypeError`` or ``ValueError`` that names the wrong one."""
-    _check_int("heartbeat", heartbeat)
-    if not 0 <= heartbeat <= LONGEST_HEARTBEAT:
+    if not 0 <= check_int("heartbeat", heartbeat) <= LONGEST_HEARTBEAT:
         raise ValueError(
             f"heartbeat must be between 0, for none, and {LONGEST_HEARTBEAT} seconds, not "
             f"{heartbeat}"
         )
-    _check_int("channel_max", channel_max)
-    if channel_max != 0 and not OWN_CHANNELS < channel_max <= MOST_CHANNELS:
+    if (
+        check_int("channel_max", channel_max) != 0
+        and not OWN_CHANNELS < channel_max <= MOST_CHANNELS
+    ):
         raise ValueError(
             f"channel_max must be 0, for as many as the broker allows, or between "
             f"{OWN_CHANNELS + 1} and {MOST_CHANNELS}, not {channel_max}: mooq uses {OWN_CHANNELS} "
@@ -54,8 +55,3 @@ def check_options(
             f"client_properties must be a mapping, not {type(client_properties).__name__}"
         )
     return ConnectionOptions(heartbeat, channel_max, client_name or NAME, properties)
-
-
-def _check_int(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")

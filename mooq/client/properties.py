@@ -89,6 +89,13 @@ def check_bool(name: str, value: bool) -> bool:
     return value
 
 
+def check_int(name: str, value: int) -> int:
+    """Return the value, or raise ``TypeError`` unless it is an int and no bool."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {_type(value)}")
+    return value
+
+
 def check_text(name: str, value: object) -> None:
     """Raise ``TypeError`` or ``ValueError`` unless it is a str of at most 255 bytes."""
     if not isinstance(value, str):
@@ -120,9 +127,7 @@ def milliseconds(name: str, seconds: float) -> int:
 
 
 def _priority(priority: int) -> int:
-    if not isinstance(priority, int) or isinstance(priority, bool):
-        raise TypeError(f"priority must be an int, not {_type(priority)}")
-    if not 0 <= priority <= HIGHEST_PRIORITY:
+    if not 0 <= check_int("priority", priority) <= HIGHEST_PRIORITY:
         raise ValueError(f"priority must be between 0 and {HIGHEST_PRIORITY}, not {priority}")
     return priority
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from mooq.client.properties import check_bool, milliseconds, optional_text
+from mooq.client.properties import check_bool, check_int, milliseconds, optional_text
 from mooq.transports.declarations import DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY, check_exchange_name
 
 
@@ -57,8 +57,6 @@ def queue_arguments(
 def _count(name: str, count: int | None) -> int | None:
     if count is None:
         return None
-    if not isinstance(count, int) or isinstance(count, bool):
-        raise TypeError(f"{name} must be an int, not {type(count).__name__}")
-    if count < 0:
+    if check_int(name, count) < 0:
         raise ValueError(f"{name} must not be negative, and is {count}")
     return count

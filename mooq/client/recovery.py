@@ -41,6 +41,15 @@ def check_timeout(timeout: float, name: str = "timeout") -> float:
         raise ValueError(f"{name} is more seconds than a float can count; use math.inf") from None
 
 
+def check_order(first_wait: float, longest_wait: float) -> None:
+    """Raise ``ValueError`` for a first wait that is longer than the longest."""
+    if first_wait > longest_wait:
+        raise ValueError(
+            f"first_wait, {in_seconds(first_wait)}, must not be longer than longest_wait, "
+            f"{in_seconds(longest_wait)}"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
     """How a lost connection is brought back: how many attempts, and how far apart.
@@ -70,11 +79,7 @@ class Recovery:
                 raise ValueError(f"attempts must be more than 0, not {self.attempts}")
         check_timeout(self.first_wait, "first_wait")
         check_timeout(self.longest_wait, "longest_wait")
-        if self.first_wait > self.longest_wait:
-            raise ValueError(
-                f"first_wait, {in_seconds(self.first_wait)}, must not be longer than longest_wait, "
-                f"{in_seconds(self.longest_wait)}"
-            )
+        check_order(self.first_wait, self.longest_wait)
 
 
 DEFAULT_RECOVERY = Recovery()

@@ -51,8 +51,8 @@ class Retries:
         self._username = username
         self._publish = publish
         self._declare = declare
-        self._parking = policy.parking_queue or check_new_queue_name(f"{queue.name}.parked")
-        for wanted in self.queues:
+        self._parking = policy.parking_queue or f"{queue.name}.parked"
+        for wanted in reversed(self.queues):
             check_new_queue_name(wanted.name)
 
     @property
@@ -100,9 +100,12 @@ class Retries:
     async def take_over(self, delivery: Delivery, who: str, error: Exception) -> Outcome:
         """Have a message wait or parked whose callback failed; return how to settle it."""
         message = self.restored(delivery).message
+        headers = {
+            name: value for name, value in (message.headers or {}).items() if name != ATTEMPT
+        }
+        message = message._replace(headers=headers)
         attempt = _attempt(delivery.message.headers or {})
-        is_last = attempt >= self._policy.attempts
-        if is_last:
+        if attempt >= self._policy.attempts:
             copy = self._parked(message, attempt, error)
             consequence = f"parked in queue {self._parking!r}"
             outcome = Outcome.PARK
@@ -144,19 +147,15 @@ class Retries:
 
     def _waiting_copy(self, message: Message, attempt: int, wait: int) -> Message:
         """Return a copy whose headers only its callback reads: CC would route it once more."""
-        headers = {
-            name: value for name, value in (message.headers or {}).items() if name != ATTEMPT
-        }
         origin = {
             "exchange": message.exchange,
             "routing-key": message.routing_key,
-            "headers": headers,
+            "headers": message.headers,
         }
         return self._copy(message, self._waiting(wait), {ATTEMPT: attempt + 1, ORIGIN: origin})
 
     def _parked(self, message: Message, attempt: int, error: Exception) -> Message:
         headers = dict(message.headers or {})
-        headers.pop(ATTEMPT, None)
         routed = {name: headers.pop(name) for name in ROUTING_HEADERS if name in headers}
         headers[PARKED] = {
             "queue": self._queue.name,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from mooq.basics.wording import in_seconds
-from mooq.client.properties import milliseconds
-from mooq.client.recovery import check_timeout
+from mooq.client.properties import check_int, milliseconds
+from mooq.client.recovery import check_order, check_timeout
 from mooq.transports.declarations import check_new_queue_name
 
 MOST_ATTEMPTS = 100
@@ -34,9 +33,7 @@ class Retry:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be counted or waited for."""
-        if not isinstance(self.attempts, int) or isinstance(self.attempts, bool):
-            raise TypeError(f"attempts must be an int, not {type(self.attempts).__name__}")
-        if not 1 <= self.attempts <= MOST_ATTEMPTS:
+        if not 1 <= check_int("attempts", self.attempts) <= MOST_ATTEMPTS:
             raise ValueError(f"attempts must be between 1 and {MOST_ATTEMPTS}, not {self.attempts}")
         for name, seconds in (
             ("first_wait", self.first_wait),
@@ -44,11 +41,7 @@ class Retry:
         ):
             check_timeout(seconds, name)
             milliseconds(name, seconds)
-        if self.first_wait > self.longest_wait:
-            raise ValueError(
-                f"first_wait, {in_seconds(self.first_wait)}, must not be longer than longest_wait, "
-                f"{in_seconds(self.longest_wait)}"
-            )
+        check_order(self.first_wait, self.longest_wait)
         if not isinstance(self.growth, int | float) or isinstance(self.growth, bool):
             raise TypeError(f"growth must be a number, not {type(self.growth).__name__}")
         if not (isfinite(self.growth) and self.growth >= 1):
@@ -58,7 +51,7 @@ class Retry:
 
     def wait_after(self, attempt: int) -> int:
         """Return the milliseconds between an attempt, counted from 1, and the next one."""
-        wait = min(float(self.first_wait), self.longest_wait)
+        wait = float(self.first_wait)
         for _ in range(attempt - 1):
             wait = min(wait * self.growth, self.longest_wait)
         return milliseconds("wait", wait)

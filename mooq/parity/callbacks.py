@@ -21,7 +21,7 @@ Sending = Callable[[Consume, Send, Any], Awaitable[None]]
 
 
 class CallbackFailure(Exception):
-    """What a callback of a program raises."""
+    """Raised by callbacks of programs."""
 
 
 @dataclass(eq=False)

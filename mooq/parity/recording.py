@@ -34,7 +34,7 @@ RECORDED = Path(__file__).parent / "recorded"
 
 @dataclass(frozen=True)
 class Answer:
-    """What some versions of RabbitMQ made of a program; ``seen`` has the date for each version."""
+    """A trace of a program on some versions of RabbitMQ; ``seen`` has the date for each version."""
 
     seen: dict[str, str]
     trace: Trace

@@ -45,7 +45,7 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Step:
-    """What one operation came to.
+    """The outcome of one operation.
 
     - ``answer``: what the call returned or raised, one text for each call made together
     - ``deliveries``: the callbacks that it started, in the order in which they started

@@ -63,7 +63,7 @@ class Broker:
 
     @property
     def recorded(self) -> Recorder:
-        """What was published, delivered, acknowledged, rejected, unroutable."""
+        """Records of messages published, delivered, acknowledged, rejected, unroutable."""
         return self._observer.recorded
 
     @property

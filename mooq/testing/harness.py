@@ -49,7 +49,7 @@ class Harness:
 
     @property
     def summary(self) -> RunSummary | None:
-        """What became of RabbitMQ; None in a worker, and where nobody could ask for it."""
+        """Summary of RabbitMQ; None in a worker, and where nobody could ask for it."""
         return None if self._owner is None else self._owner.summary
 
     def offer(self) -> Offer:

@@ -12,7 +12,7 @@ from mooq.transports.message import Delivery, Message
 
 
 class Event(Enum):
-    """What can happen to a message."""
+    """Events in the life of a message."""
 
     PUBLISHED = "published"
     UNROUTABLE = "unroutable"
@@ -42,7 +42,7 @@ class Record:
 
     @property
     def msg(self) -> Any:
-        """What was published, as a callback gets it; the bytes of what cannot be decoded."""
+        """The message as a callback gets it; the bytes of what cannot be decoded."""
         delivery = Delivery(self.message, redelivered=False, receipt=None)
         return decode(delivery, undecodable_as_bytes=True)["msg"]
 
@@ -89,7 +89,7 @@ class Records(tuple[Record, ...]):
 
     @property
     def msgs(self) -> list[Any]:
-        """What was published, one for each record."""
+        """The messages, one for each record."""
         return [record.msg for record in self]
 
     def where(
@@ -117,7 +117,7 @@ class Records(tuple[Record, ...]):
 
 
 class Recorder:
-    """What happened on the connections to one test's broker that go through mooq."""
+    """Records of the connections to one test's broker that go through mooq."""
 
     def __init__(self) -> None:
         self._records: list[Record] = []
@@ -137,37 +137,37 @@ class Recorder:
 
     @property
     def published(self) -> Records:
-        """What the broker confirmed, whether it reached a queue or not."""
+        """Messages that the broker confirmed, whether it reached a queue or not."""
         return self._of(Event.PUBLISHED)
 
     @property
     def unroutable(self) -> Records:
-        """What no queue was bound for: with ``mandatory`` it was refused, without it dropped."""
+        """Messages that no queue was bound for: refused with ``mandatory``, dropped without it."""
         return self._of(Event.UNROUTABLE)
 
     @property
     def delivered(self) -> Records:
-        """What arrived: for a callback, or by ``get``."""
+        """Messages that arrived: for a callback, or by ``get``."""
         return self._of(Event.DELIVERED)
 
     @property
     def acknowledged(self) -> Records:
-        """What a callback, or ``get``, was done with."""
+        """Messages that a callback, or ``get``, was done with."""
         return self._of(Event.ACKNOWLEDGED)
 
     @property
     def requeued(self) -> Records:
-        """What a callback raised for, and will be tried once more."""
+        """Messages that a callback raised for, and that will be tried once more."""
         return self._of(Event.REQUEUED)
 
     @property
     def rejected(self) -> Records:
-        """What a callback raised for again: dead-lettered or discarded."""
+        """Messages that a callback raised for again: dead-lettered or discarded."""
         return self._of(Event.REJECTED)
 
     @property
     def given_back(self) -> Records:
-        """What had arrived, and was not tried or cut off, when its consumer ended."""
+        """Messages that had arrived, and were not tried or cut off, when its consumer ended."""
         return self._of(Event.GIVEN_BACK)
 
     def _of(self, event: Event) -> Records:

@@ -45,17 +45,21 @@ class Link:
         self.loop: AbstractEventLoop = asyncio.get_running_loop()
         self.mailbox: Mailbox = Mailbox(self.loop, self.close)
 
-        def drop() -> None:
-            if listener.caller is self.loop:
-                dropped()
-            else:
-                self.mailbox.post(dropped)
-
         with listener.held() as broker:
             self.connection: DirectConnection = broker.connect(
-                address.virtual_host, address.username, address.password, drop
+                address.virtual_host,
+                address.username,
+                address.password,
+                partial(self.tell, dropped),
             )
             listener.timer.set()
+
+    def tell(self, call: Callable[[], None]) -> None:
+        """Make a call in the loop of the connection: now if that is the one that calls."""
+        if self.listener.caller is self.loop:
+            call()
+        else:
+            self.mailbox.post(call)
 
     def close(self) -> None:
         """End the connection, if it is open."""
@@ -266,10 +270,7 @@ class MemoryChannel(TransportChannel):
     def _closed(self, link: Link, refused: Refused) -> None:
         """Learn why the broker has closed the channel, and tell the connection of it."""
         self._closed_by = refused
-        if link.listener.caller is link.loop:
-            self._transport.on_lost()
-        else:
-            link.mailbox.post(self._transport.on_lost)
+        link.tell(self._transport.on_lost)
 
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
         channel = self._channel

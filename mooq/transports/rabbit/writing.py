@@ -15,7 +15,6 @@ from pamqp import frame
 from pamqp.base import Frame
 
 from mooq.errors import Refused
-from mooq.transports.options import MOST_CHANNELS
 
 
 class WritingChannel(Channel):
@@ -33,7 +32,7 @@ class WritingChannel(Channel):
     @classmethod
     async def on(cls, connection: AbstractConnection) -> Self:
         """Return a new channel of a connection, open."""
-        most = connection.connection_tune.channel_max or MOST_CHANNELS
+        most = connection.connection_tune.channel_max
         free = (number for number in range(1, most + 1) if number not in connection.channels)
         if not (number := next(free, 0)):  # RabbitMQ would close the connection to say so
             raise Refused(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.idling import NotIdle
 from tests.integration.inbox import LONGEST_WAIT, Inbox, Refusal
-from tests.integration.steps import bodies_of, logged, processing
+from tests.integration.steps import bodies_of, logged, processing, until
 
 
 class Held(Inbox):
@@ -29,14 +30,15 @@ class Held(Inbox):
         self.keep(message)
 
 
-async def hold(channel: mooq.Channel, callback: Held, *, prefetch_count: int = 100) -> Held:
+async def hold(channel: mooq.Channel, callback: Any, **arguments: Any) -> Any:
+    """Let a callback consume queue "q" by hand; return it."""
     await channel.register_consumer(
         "q",
         exchange_name="log",
         exchange_type="direct",
         callback=callback,
         manual=True,
-        prefetch_count=prefetch_count,
+        **arguments,
     )
     return callback
 
@@ -87,15 +89,7 @@ async def test_rejected_message_goes_to_the_dead_letter_exchange(
     await chan.register_consumer(
         "dead", exchange_name="failed", exchange_type="fanout", callback=dead
     )
-    held = Held()
-    await chan.register_consumer(
-        "q",
-        exchange_name="log",
-        exchange_type="direct",
-        callback=held,
-        manual=True,
-        dead_letter_exchange="failed",
-    )
+    held = await hold(chan, Held(), dead_letter_exchange="failed")
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         await held.has(1)
@@ -150,9 +144,7 @@ async def test_failure_before_settling_requeues_and_after_settling_is_logged(
             await delivery.acknowledge()
         raise Refusal
 
-    await chan.register_consumer(
-        "q", exchange_name="log", exchange_type="direct", callback=callback, manual=True
-    )
+    await hold(chan, callback)
     for body in ("settled", "not settled"):
         await chan.publish(exchange_name="log", msg=body)
     while len(began) < 3:
@@ -184,9 +176,7 @@ async def test_callback_must_take_the_delivery(chan: mooq.Channel) -> None:
     with pytest.raises(
         TypeError, match="is called with the message and its delivery, but takes \\(message:"
     ):
-        await chan.register_consumer(
-            "q", exchange_name="log", exchange_type="direct", callback=callback, manual=True
-        )
+        await hold(chan, callback)
 
 
 async def test_delivery_of_a_deleted_queue_cannot_be_settled(
@@ -196,7 +186,8 @@ async def test_delivery_of_a_deleted_queue_cannot_be_settled(
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
         await held.has(1)
+        (subscription,) = chan._subscriptions
         await chan.delete_queue("q")
-        await chan.flush()
+        await until(lambda: subscription.tag is None, "the consumer to be told")
         with pytest.raises(mooq.BrokerConnectionError, match="or the queue was deleted with it"):
             await held.deliveries[0].reject()
