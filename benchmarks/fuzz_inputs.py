@@ -22,7 +22,7 @@ from typing import Any
 import mooq
 from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
-from mooq.testing.faults.tcp import Proxy, TCPRoute
+from mooq.testing.faults.tcp import Proxy, Route
 
 DOCUMENTED = (mooq.MooqError, TypeError, ValueError)
 NAMED = string.ascii_letters + string.digits + " -_.:@#,/+"
@@ -205,7 +205,7 @@ async def compare(address: Address, calls: int, seed: int) -> tuple[Counter[str]
     return found, wrong
 
 
-class Damaging(TCPRoute):
+class Damaging(Route):
     """Passes RabbitMQ's answers on with a byte changed, lost or added here and there."""
 
     random = Random(0)

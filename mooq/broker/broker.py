@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any, Protocol
@@ -60,6 +60,7 @@ class Broker:
         self.users: dict[str, str] = dict(users)
         self._now = now
         self._clock = clock
+        self._skipped = 0.0
         self.time_of_day = time_of_day
         self.consumer_timeout = consumer_timeout
         self.max_message_size: int = self.version_rules.max_message_size
@@ -110,6 +111,14 @@ class Broker:
         if name not in self._hosts:
             self._hosts[name] = VirtualHost(name, self)
 
+    def held(self, virtual_host: str) -> Counter[str]:
+        """Return how many messages of each queue are ready, or delivered and not settled."""
+        counts = Counter({name: len(one) for name, one in self._hosts[virtual_host].queues.items()})
+        for connection in self._connections:
+            if connection.host.name == virtual_host:
+                counts.update(connection.unsettled())
+        return counts
+
     # Faults
 
     def drop_connections(self) -> None:
@@ -154,7 +163,8 @@ class Broker:
     @property
     def now(self) -> float:
         """The time: that of the clock if there is one, else what :meth:`advance` gave last."""
-        return self._now if self._clock is None else max(self._now, self._clock())
+        clock = self._clock
+        return self._now if clock is None else max(self._now, clock() + self._skipped)
 
     def schedule(self, when: float, timed: Timed) -> None:
         """Have something told when a time has come."""
@@ -165,10 +175,19 @@ class Broker:
 
     def next_deadline(self) -> float | None:
         """Return when :meth:`advance` must be called next; None if nothing is to come."""
-        return self._due[0][0] if self._due else None
+        return self._due[0][0] - self._skipped if self._due else None
+
+    def skip(self, seconds: float) -> None:
+        """Go forward in time, as if the clock had: what becomes due is done, in order."""
+        now = self.now - self._skipped
+        self._skipped += seconds
+        self.advance(now)
+        if self.on_schedule is not None:
+            self.on_schedule()
 
     def advance(self, now: float) -> None:
-        """Give the broker the time; it does what is due, in order."""
+        """Give the broker the time of its clock; it does what is due, in order."""
+        now += self._skipped
         due = self._due
         while due and due[0][0] <= now:
             when, _, timed = heappop(due)
@@ -202,6 +221,11 @@ class Connection:
     def forget(self, channel: Channel) -> None:
         """Forget a channel that is closed."""
         self._channels.pop(channel.number, None)
+
+    def unsettled(self) -> Iterator[str]:
+        """Yield the queue of each delivery that is not settled."""
+        for channel in self._channels.values():
+            yield from channel.deliveries.queue_names()
 
     def pause(self) -> None:
         """Give its consumers nothing more: the client does not read."""

@@ -63,6 +63,10 @@ class Deliveries:
             self._unacknowledged[tag] = queued, queue, None, NEVER
         return tag
 
+    def queue_names(self) -> list[str]:
+        """Return the queue of each delivery that is not settled."""
+        return [queue.name for _, queue, _, _ in self._unacknowledged.values()]
+
     def restore(self, again: dict[int, Unacknowledged]) -> None:
         """Have deliveries unacknowledged again: their transaction was rolled back."""
         self._unacknowledged = dict(sorted((again | self._unacknowledged).items()))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from mooq.basics.address import Address
 from mooq.broker.broker import Broker as Rules
+from mooq.broker.outbox import hand_on
 from mooq.broker.versions import VERSIONS
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
@@ -27,6 +28,7 @@ from mooq.transports.registry import REGISTRY
 from mooq.transports.timer import Timer
 
 if TYPE_CHECKING:
+    from mooq.amqp.sightings import ByteTap
     from mooq.server.doors import Door
 
 LOOPBACK = "127.0.0.1"
@@ -44,10 +46,7 @@ class InMemoryConnection(Connection):
     channel_class: ClassVar[type[Channel]] = InMemoryChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
-        others = REGISTRY.new_transports
-        found = [others[node.name] for node in nodes if node.name in others]
-        new_transport = found[0] if found else MemoryTransport
-        return new_transport(*nodes, options=self._options)
+        return MemoryTransport(*nodes, options=self._options)
 
 
 class InMemoryBroker(Lifetime):
@@ -94,6 +93,8 @@ class InMemoryBroker(Lifetime):
         )
         self._listener: SharedBroker | None = None
         self._door: Door | None = None
+        self.new_tap: Callable[[], ByteTap] | None = None
+        """For a harness: returns what looks on a client's connection that begins."""
         if self.name not in REGISTRY.in_memory:  # the broker that runs there keeps its name
             REGISTRY.register(self)
 
@@ -158,7 +159,9 @@ class InMemoryBroker(Lifetime):
             rules = self._listener.broker.rules
             if in_thread is None:
                 in_thread = running_loop() is None
-            self._door = Door(rules, self._listener.held, host, port, in_thread=in_thread)
+            self._door = Door(
+                rules, self._listener.held, host, port, in_thread=in_thread, new_tap=self.new_tap
+            )
         return self.url
 
     @property
@@ -189,6 +192,18 @@ class InMemoryBroker(Lifetime):
         if self._door is not None:
             self._door.close()
         self._end()
+
+    def advance(self, seconds: float) -> None:
+        """Go forward in time: messages and queues whose time has come expire at once.
+
+        Raises ``ValueError`` for a number that is not above 0. Nothing happens to a broker that
+        does not run.
+        """
+        check_timeout(seconds, "seconds")
+        if self._listener is not None:
+            with self._listener.held() as broker:
+                broker.rules.skip(seconds)
+                hand_on(broker.rules)
 
     def drop_connections(self) -> None:
         """End every connection without a word, as a broken network does; the broker goes on.

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from mooq.server.listening import Listener, ListenerThread
 
 if TYPE_CHECKING:
+    from mooq.amqp.sightings import ByteTap
     from mooq.broker.broker import Broker
 
 
 class Door:
     """A port that AMQP clients may connect to as soon as this is made. Raises ``OSError``.
 
-    ``held`` lets one thread at a time use the broker.
+    ``held`` lets one thread at a time use the broker; ``new_tap`` returns what looks on a client.
     """
 
     def __init__(
@@ -27,9 +28,10 @@ class Door:
         port: int,
         *,
         in_thread: bool,
+        new_tap: Callable[[], ByteTap] | None = None,
     ) -> None:
         self.host = host
-        self._listener = Listener(broker, host=host, port=port, held=held)
+        self._listener = Listener(broker, host=host, port=port, held=held, new_tap=new_tap)
         self._listener.bind()
         self.port: int = self._listener.port
         self._thread: ListenerThread | None = None

@@ -19,6 +19,7 @@ from mooq.server.outlet import Outlet
 from mooq.server.protocol import ClientProtocol
 
 if TYPE_CHECKING:
+    from mooq.amqp.sightings import ByteTap
     from mooq.broker.broker import Broker
 
 T = TypeVar("T")
@@ -36,7 +37,7 @@ class Listener:
     """A socket of the running loop that lets AMQP clients in to a broker.
 
     The broker belongs to that loop's thread from then on, or ``held`` lets one thread at a time use
-    it. ``ssl`` makes it ``amqps``.
+    it. ``ssl`` makes it ``amqps``, ``new_tap`` returns what looks on a connection.
     """
 
     def __init__(
@@ -48,7 +49,9 @@ class Listener:
         ssl: SSLContext | None = None,
         enforces_heartbeats: bool = True,
         held: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        new_tap: Callable[[], ByteTap] | None = None,
     ) -> None:
+        self._new_tap = new_tap
         self._broker = broker
         self._held = held
         self._socket: socket.socket | None = None
@@ -76,7 +79,9 @@ class Listener:
             else {"sock": self._socket}
         )
         self._server = await loop.create_server(
-            lambda: ClientProtocol(self.outlet, self._enforces_heartbeats),
+            lambda: ClientProtocol(
+                self.outlet, self._enforces_heartbeats, self._new_tap and self._new_tap()
+            ),
             **where,
             ssl=self._ssl,
             ssl_shutdown_timeout=_SSL_GRACE if self._ssl else None,

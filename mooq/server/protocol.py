@@ -7,11 +7,14 @@ import contextlib
 import logging
 import socket
 from asyncio.trsock import TransportSocket
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from mooq.broker import refusals
 from mooq.server.outlet import Outlet
 from mooq.server.session import Session
+
+if TYPE_CHECKING:
+    from mooq.amqp.sightings import ByteTap
 
 LOGGER = logging.getLogger("mooq.server")
 
@@ -22,7 +25,10 @@ WRITE_BUFFER = 1 << 18
 class ClientProtocol(asyncio.Protocol):
     """A client's TCP connection to the broker behind an outlet."""
 
-    def __init__(self, outlet: Outlet, enforces_heartbeats: bool) -> None:
+    def __init__(
+        self, outlet: Outlet, enforces_heartbeats: bool, tap: ByteTap | None = None
+    ) -> None:
+        self._tap = tap
         self._outlet = outlet
         self._loop = asyncio.get_running_loop()
         self._enforces_heartbeats = enforces_heartbeats
@@ -46,6 +52,8 @@ class ClientProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Fulfil the requests in these bytes."""
         with self._outlet.working:
+            if self._tap is not None:
+                data = self._tap.from_client(data)
             self._receive(data)
             self._outlet.settle()
 
@@ -64,7 +72,7 @@ class ClientProtocol(asyncio.Protocol):
         wire = session.wire
         data = session.data_to_send()
         if data:
-            transport.write(data)
+            self._write(data)
         if wire.is_over:
             transport.close()
         elif session.is_waiting or wire.is_held:
@@ -76,6 +84,11 @@ class ClientProtocol(asyncio.Protocol):
             if wire.has_input and not wire.channels.is_blocked:
                 self._loop.call_soon(self._proceed)
         self._set_timer()
+
+    def _write(self, data: bytes) -> None:
+        if self._tap is not None:
+            data = self._tap.to_client(data)
+        self._transport.write(data)
 
     def _read(self, is_reading: bool) -> None:
         if is_reading != self._is_reading and not self._transport.is_closing():
@@ -130,6 +143,8 @@ class ClientProtocol(asyncio.Protocol):
             self._session.wire.hang_up()
             self._outlet.protocols.pop(self._session, None)
             self._outlet.settle()
+        if self._tap is not None:
+            self._tap.close()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -142,7 +157,7 @@ class ClientProtocol(asyncio.Protocol):
         with self._outlet.working:
             self._session.wire.close(refusals.shutdown())
             self._outlet.drain()
-        self._transport.write(self._session.data_to_send())
+        self._write(self._session.data_to_send())
         self._transport.close()
 
     def abort(self) -> None:

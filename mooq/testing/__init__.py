@@ -12,8 +12,12 @@
     comparison.py          a test's outcome as lines that must be equal
     harness.py             per-process state, and access to the run's RabbitMQ
     broker.py              the broker that a test holds
+    sync_broker.py         the same for tests without an event loop
+    waiting.py             waiting for a message
     observer.py            state of a test's connections
     observed_transport.py  transports that tell the observer what happens
+    clients/               clients of any kind, observed by the AMQP that they speak
+    deaths.py              expired and dead-lettered messages
     recorder.py            published, delivered, acknowledged, rejected, unroutable
     idling.py              waiting until nothing is left to happen
     redelivering.py        each message twice

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,6 +26,23 @@ def is_marked(node: pytest.Item, name: str, *, otherwise: bool = False) -> bool:
     """Return whether a test has a mark, and not with the argument False."""
     mark = node.get_closest_marker(name)
     return otherwise if mark is None else mark.args != (False,)
+
+
+def has_loop(item: pytest.Item) -> bool:
+    """Whether a test, or a fixture of its, is a coroutine that pytest runs in an event loop.
+
+    Tests of unittest's classes are run by unittest, which has a loop of its own.
+    """
+    unittest = sys.modules.get("unittest.case")  # loaded by those who use it
+    if unittest and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+        return False
+    fixtures = getattr(item, "_fixtureinfo", None)  # pytest has no public way to ask
+    definitions = [] if fixtures is None else fixtures.name2fixturedefs.values()
+    functions = [one.func for all_of_them in definitions for one in all_of_them[-1:]]
+    return any(
+        iscoroutinefunction(function) or isasyncgenfunction(function)
+        for function in (getattr(item, "obj", None), *functions)
+    )
 
 
 def check_backend(backend: object, request: pytest.FixtureRequest) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 from mooq.basics.address import URL, Address
@@ -14,12 +13,15 @@ from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
 from mooq.client.observer import observed_by
+from mooq.client.recovery import check_timeout
 from mooq.testing.arguments import Arguments, arguments_of
-from mooq.testing.faults import Faults, faults_before
+from mooq.testing.clients.endpoint import Endpoint
+from mooq.testing.faults import Faults
 from mooq.testing.idling import wait_until_idle
 from mooq.testing.leftovers import LeftoverCheck
 from mooq.testing.observer import ConnectionObserver
-from mooq.testing.recorder import Recorder
+from mooq.testing.recorder import Event, Record, Recorder, event_of
+from mooq.testing.waiting import Wanted, wait_until_recorded
 from mooq.transports.event_loops import in_another_loop
 
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
@@ -51,10 +53,10 @@ class Broker:
         self.backend = backend
         self._in_memory: InMemoryBroker | None = None
         self._listens_in_thread = listens_in_thread
+        self._endpoint: Endpoint | None = None
         self.allows_failures = allows_failures
         self._address = address
         self._has_faults = has_faults
-        self._faults: Faults | None = None
         self._observer = ConnectionObserver(redelivers=redelivers)
         self._connections: list[Connection] = []
         self.has_failed = False
@@ -72,12 +74,12 @@ class Broker:
 
         Raises ``RuntimeError`` for a broker that was not asked to have one.
         """
-        if self._faults is None:
+        if not self._has_faults:
             raise RuntimeError(
                 "this broker has no network that can fail: let the test, or a fixture of its, take "
                 "mooq_faults as an argument"
             )
-        return self._faults
+        return self._clients.proxy
 
     @property
     def host(self) -> str:
@@ -97,27 +99,25 @@ class Broker:
     @property
     def arguments(self) -> Arguments:
         """The arguments of :func:`mooq.connect` that lead here."""
-        if self._faults is not None:
-            return self._faults.arguments
+        if self._has_faults and self._endpoint is not None:
+            return self._endpoint.proxy.arguments
         return arguments_of(self.backend, self._address)
 
     @property
     def url(self) -> URL:
         """``amqp://user:password@host:port/virtual_host``, for any client.
 
-        In memory the broker listens from then on: in the running event loop, or in a thread for
-        tests that have none and for brokers that outlast a test. Raises ``RuntimeError`` in memory
-        with ``mooq_faults``, which are only for mooq's own connections there.
+        What clients do there is observed. From the first time on, the broker listens there: in
+        memory in the running event loop, or in a thread for tests that have none and for brokers
+        that outlast a test; before RabbitMQ there is a proxy, which passes on what they send.
         """
-        if self._in_memory is not None:
-            if self._has_faults:
-                raise RuntimeError(
-                    "in memory mooq_faults are before mooq's own connections alone, not before "
-                    "the URL: connect by mooq.connect(**mooq_broker.arguments), or run the test "
-                    'on RabbitMQ alone by @pytest.mark.parametrize("mooq_backend", ["rabbit"])'
-                )
-            return URL(self._in_memory.listen(in_thread=self._listens_in_thread or None))
-        return replace(self._address, host=self.host, port=self.port).url
+        return self._clients.address.url
+
+    @property
+    def _clients(self) -> Endpoint:
+        if self._endpoint is None:
+            raise RuntimeError("the broker does not run; enter running() first")
+        return self._endpoint
 
     async def connect(self, **arguments: Any) -> Connection:
         """Open a connection, closed when the test ends.
@@ -131,18 +131,54 @@ class Broker:
         self._connections.append(connection)
         return connection
 
-    async def idle(self, *, timeout: float = IDLE_TIMEOUT) -> None:
+    async def idle(self, *, timeout: float = IDLE_TIMEOUT) -> tuple[str, ...]:
         """Return when nothing is under way any more, within ``timeout`` seconds.
 
         Then every publish is confirmed; every message that a consumer may have was delivered, its
-        callback is done, and it is acknowledged or rejected; so with what callbacks published, on
-        all connections of mooq's to this broker, also those in other threads' event loops.
-        Callbacks are run also where nobody processes events. Raises what callbacks raised, as
-        ``process_events(num_cycles=n)`` does, and :class:`~mooq.testing.idling.NotIdle`, a
-        ``TimeoutError``.
+        callback is done, and it is acknowledged or rejected; so with what callbacks published. That
+        is so on all connections of mooq's to this broker, also those in other threads' event loops,
+        and on those of other clients that came by :attr:`url`. Callbacks of mooq's are run also
+        where nobody processes events.
+
+        What gives no sign of whether it is done is returned, in words: consumers that acknowledge
+        nothing, and publishes without confirms, of which those count that have arrived.
+
+        Raises what callbacks raised, as ``process_events(num_cycles=n)`` does, and
+        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
         """
-        await wait_until_idle(self._observer, timeout)
+        await wait_until_idle(self._observer, self._clients, timeout)
         self.raise_failures("callbacks failed")
+        return tuple(self._clients.activity.silent())
+
+    async def wait_for(
+        self,
+        event: Event | str,
+        *,
+        exchange_name: str | None = None,
+        routing_key: str | None = None,
+        queue_name: str | None = None,
+        matching: Callable[[Record], bool] | None = None,
+        timeout: float = IDLE_TIMEOUT,
+    ) -> Record:
+        """Return the first record that matches, once there is one within ``timeout`` seconds.
+
+        ``event`` is an :class:`~mooq.testing.recorder.Event` or its name, such as
+        ``"delivered"``; ``matching`` is called with a record. Records from before count as well;
+        ``recorded.clear()`` forgets them. Raises :class:`~mooq.testing.waiting.NotRecorded`, a
+        ``TimeoutError`` that shows what came instead, and ``ValueError`` for an unknown event.
+        """
+        wanted = Wanted(event_of(event), exchange_name, routing_key, queue_name, matching)
+        return await wait_until_recorded(self._observer, wanted, timeout)
+
+    async def advance(self, seconds: float) -> None:
+        """Let so many seconds pass for the broker: messages and queues expire.
+
+        In memory they pass at once, on RabbitMQ by waiting. Raises ``ValueError``.
+        """
+        if self._in_memory is not None:
+            self._in_memory.advance(seconds)
+        else:
+            await asyncio.sleep(check_timeout(seconds, "seconds"))
 
     def raise_failures(self, what: str) -> None:
         """Raise what callbacks raised that nobody was told of, unless the test allows failures."""
@@ -175,12 +211,17 @@ class Broker:
                 )
                 self._in_memory = await at_the_end.enter_async_context(broker)
             at_the_end.enter_context(observed_by(self.virtual_host, self._observer))
+            self._endpoint = Endpoint(
+                self._address,
+                self._in_memory,
+                self._observer,
+                in_thread=self._listens_in_thread or None,
+            )
+            at_the_end.push_async_callback(self._endpoint.close)
             healing: AbstractContextManager[object] = nullcontext()
             if self._has_faults:
-                network = faults_before(**self.arguments)
-                self._faults = await at_the_end.enter_async_context(network)
-                healing = self._faults
-            leaving = LeftoverCheck(self._observer) if is_strict else None
+                healing = self._endpoint.proxy
+            leaving = LeftoverCheck(self._observer, self._endpoint) if is_strict else None
             try:
                 with healing:
                     yield self
@@ -189,7 +230,8 @@ class Broker:
             finally:
                 await self._close_connections()
             if leaving is not None and not self.has_failed:
-                async with await connect(**self.arguments) as connection:
+                straight = arguments_of(self.backend, self._address)
+                async with await connect(**straight) as connection:
                     await connection.create_channel()
                     await leaving.look_at_queues(self._observer.channels[-1])
         self.raise_failures("callbacks failed while connections were closed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mooq.testing.backends import check_backend, is_marked
+from mooq.testing.backends import check_backend, has_loop, is_marked
 from mooq.testing.harness import BROKER, Harness
 
 try:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mooq.testing.faults import Faults
     from mooq.testing.lease import Answer
     from mooq.testing.recorder import Recorder
+    from mooq.testing.sync_broker import SyncBroker
 
 _serial = itertools.count(1)
 
@@ -99,65 +100,107 @@ def address_on(answer: Answer, virtual_host: str) -> Address:
     )
 
 
+@pytest.fixture
+def mooq_broker(mooq_backend: Backend, request: pytest.FixtureRequest) -> Broker | SyncBroker:
+    """The broker that the test has to itself.
+
+    A :class:`mooq.testing.broker.Broker` where the test, or a fixture of its, is a coroutine; else
+    a :class:`mooq.testing.sync_broker.SyncBroker`, which needs no event loop.
+    """
+    name = "mooq_async_broker" if has_loop(request.node) else "mooq_sync_broker"
+    broker: Broker | SyncBroker = request.getfixturevalue(name)
+    return broker
+
+
 @async_fixture
-async def mooq_broker(
+async def mooq_async_broker(
     mooq_backend: Backend, mooq_address: Address, request: pytest.FixtureRequest
 ) -> AsyncIterator[Broker]:
-    """The broker that the test has to itself: :class:`mooq.testing.broker.Broker`."""
+    """``mooq_broker`` for coroutines."""
+    broker = broker_of(request, mooq_backend, mooq_address)
+    async with running(broker, is_strict=is_strict(request)):
+        yield broker
+
+
+@pytest.fixture
+def mooq_sync_broker(
+    mooq_backend: Backend, mooq_address: Address, request: pytest.FixtureRequest
+) -> Iterator[SyncBroker]:
+    """``mooq_broker`` for plain functions."""
+    from mooq.testing.sync_broker import running_in_thread
+
+    broker = broker_of(request, mooq_backend, mooq_address)
+    running = broker.running(is_strict=is_strict(request))
+    with failing_for_leftovers(), running_in_thread(running) as sync_broker:
+        yield sync_broker
+
+
+def broker_of(request: pytest.FixtureRequest, backend: Backend, address: Address) -> Broker:
+    """Return a test's broker, as its marks and fixtures and the run's settings want it."""
     from mooq.testing.broker import Broker
 
     settings = Harness.of(request.config).settings
-    broker = Broker(
-        mooq_backend,
-        mooq_address,
+    broker = request.node.stash[BROKER] = Broker(
+        backend,
+        address,
         allows_failures=is_marked(request.node, "mooq_allow_failures"),
         has_faults="mooq_faults" in request.fixturenames,
         redelivers=is_marked(request.node, "mooq_redeliver", otherwise=settings.redelivers),
         listens_in_thread=not iscoroutinefunction(getattr(request.node, "obj", None)),
     )
-    request.node.stash[BROKER] = broker
-    is_strict = settings.is_strict and not is_marked(request.node, "mooq_allow_leftovers")
-    async with running(broker, is_strict=is_strict):
-        yield broker
+    return broker
 
 
-@asynccontextmanager
-async def running(broker: Broker, *, is_strict: bool) -> AsyncIterator[None]:
-    """Run a broker within the block; fail the test for what it left behind."""
+def is_strict(request: pytest.FixtureRequest) -> bool:
+    """Whether a test fails for what it leaves behind."""
+    settings = Harness.of(request.config).settings
+    return settings.is_strict and not is_marked(request.node, "mooq_allow_leftovers")
+
+
+@contextmanager
+def failing_for_leftovers() -> Iterator[None]:
+    """Fail the test for what it left behind."""
     from mooq.testing.leftovers import Leftovers
 
     left_behind = ""
     try:
-        async with broker.running(is_strict=is_strict):
-            yield
+        yield
     except Leftovers as error:
         left_behind = str(error)
     if left_behind:  # without a traceback: it would show pytest and mooq, not the test
         pytest.fail(left_behind, pytrace=False)
 
 
+@asynccontextmanager
+async def running(broker: Broker, *, is_strict: bool) -> AsyncIterator[None]:
+    """Run a broker within the block; fail the test for what it left behind."""
+    with failing_for_leftovers():
+        async with broker.running(is_strict=is_strict):
+            yield
+
+
 @pytest.fixture
-def mooq_connect(mooq_broker: Broker) -> Callable[..., Awaitable[Connection]]:
+def mooq_connect(mooq_async_broker: Broker) -> Callable[..., Awaitable[Connection]]:
     """``await mooq_connect()``: one more connection to the test's broker, closed when it ends."""
-    return mooq_broker.connect
+    return mooq_async_broker.connect
 
 
 @pytest.fixture
-def mooq_recorder(mooq_broker: Broker) -> Recorder:
+def mooq_recorder(mooq_broker: Broker | SyncBroker) -> Recorder:
     """What was published, delivered, acknowledged, rejected, unroutable: ``broker.recorded``."""
     return mooq_broker.recorded
 
 
 @pytest.fixture
-def mooq_faults(mooq_broker: Broker) -> Faults:
+def mooq_faults(mooq_broker: Broker | SyncBroker) -> Faults:
     """A network that can fail, before the test's broker: cut, stall, delay and the like."""
     return mooq_broker.faults
 
 
 @async_fixture
-async def mooq_connection(mooq_broker: Broker) -> Connection:
+async def mooq_connection(mooq_async_broker: Broker) -> Connection:
     """A connection to the test's broker."""
-    return await mooq_broker.connect()
+    return await mooq_async_broker.connect()
 
 
 @async_fixture

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 from mooq.basics.wording import counted, in_seconds
 from mooq.errors import Lost, MooqError
+from mooq.testing.clients.activity import ClientActivity
+from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.observed_transport import ObservedChannel
 from mooq.testing.observer import ConnectionObserver
 from mooq.transports.event_loops import in_loop
@@ -30,7 +32,7 @@ class NotIdle(MooqError, TimeoutError):
     """Something was still under way at the deadline."""
 
 
-async def wait_until_idle(observer: ConnectionObserver, timeout: float) -> None:
+async def wait_until_idle(observer: ConnectionObserver, clients: Endpoint, timeout: float) -> None:
     """Return when every publish is confirmed and everything deliverable has been dealt with.
 
     Callbacks are started for what arrives, whether the connection processes events or not.
@@ -46,14 +48,21 @@ async def wait_until_idle(observer: ConnectionObserver, timeout: float) -> None:
         async with asyncio.timeout(timeout):
             while True:
                 await _quiet(observer)
+                await clients.quiet()
                 before = observer.happened
                 held = await deliver_all(observer)
-                if observer.happened == before and not held and not observer.is_busy:
+                waiting = await clients.waiting()
+                if observer.happened != before:
+                    continue
+                held |= waiting
+                if not (held or observer.is_busy or clients.activity.is_busy):
                     return
+                if waiting:  # it is about to be delivered
+                    await clients.change(before)
     except TimeoutError as error:
         raise NotIdle(
             f"waited {in_seconds(timeout)} for the broker to be idle; last seen: "
-            f"{_seen(observer, held)}"
+            f"{_seen(observer, clients.activity, held)}"
         ) from error
 
 
@@ -143,7 +152,7 @@ async def _quiet_here(observer: ConnectionObserver) -> None:
                 happening.cancel()
 
 
-def _seen(observer: ConnectionObserver, held: dict[str, int]) -> str:
+def _seen(observer: ConnectionObserver, clients: ClientActivity, held: dict[str, int]) -> str:
     seen = [
         f"{counted(len(observer.publishing), 'message')} not confirmed"
         if observer.publishing
@@ -158,6 +167,7 @@ def _seen(observer: ConnectionObserver, held: dict[str, int]) -> str:
             for name, count in Counter(name for _, name in observer.unsettled).items()
             if not observer.callbacks
         ),
+        *clients.seen(),
         *(f"{counted(count, 'message')} ready in queue {name!r}" for name, count in held.items()),
     ]
     return "; ".join(filter(None, seen)) or f"{counted(observer.happened, 'event')} and still more"

@@ -10,6 +10,7 @@ from typing import Any
 
 from mooq.basics.wording import counted
 from mooq.errors import MooqError, Refused
+from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.idling import deliver_all
 from mooq.testing.observed_transport import ObservedChannel
 from mooq.testing.observer import ConnectionObserver
@@ -26,8 +27,9 @@ class Leftovers(MooqError):
 class LeftoverCheck:
     """Looks, at the end of a test, for what it left behind; begun inside the test's event loop."""
 
-    def __init__(self, observer: ConnectionObserver) -> None:
+    def __init__(self, observer: ConnectionObserver, clients: Endpoint) -> None:
         self._observer = observer
+        self._clients = clients
         self._left: Counter[str] = Counter()
         self._unseen: list[BaseException] = []
         self._loop = asyncio.get_running_loop()
@@ -44,8 +46,10 @@ class LeftoverCheck:
         with suppress(TimeoutError):  # tasks of the test's are at it still
             async with asyncio.timeout(LONGEST_DELIVERY):
                 self._left.update(await deliver_all(self._observer))
+                self._left.update(await self._clients.waiting())
         for channel in self._observer.channels:
             self._left.update(channel.unsettled)
+        self._left.update(self._clients.activity.unsettled)
 
     async def look_at_queues(self, channel: ObservedChannel) -> None:
         """See what is in the queues that the test used, whose connections are all closed."""

@@ -154,14 +154,14 @@ class ConnectionObserver(Observer):
 
     def happen(self, record: Record | None = None) -> None:
         """Take note that something has happened."""
-        with self._counting:
-            self.happened += 1
-        for tell in tuple(self._told):
-            tell()
         if record is not None:
             self.recorded.add(record)
             if record.error is not None:
                 self._failures[record.message_id, record.queue_name] = record.error
+        with self._counting:
+            self.happened += 1
+        for tell in tuple(self._told):
+            tell()
 
     @contextmanager
     def publish(self) -> Iterator[None]:

@@ -163,11 +163,9 @@ def _brokers_of(item: pytest.Item) -> list[Broker]:
     module = sys.modules.get("mooq.testing.broker")
     if module is None:  # no test has used one, and loading it takes time
         return []
-    return [
-        value
-        for value in getattr(item, "funcargs", {}).values()
-        if isinstance(value, module.Broker)
-    ]
+    values = (getattr(one, "broker", one) for one in getattr(item, "funcargs", {}).values())
+    found = [value for value in values if isinstance(value, module.Broker)]
+    return list(dict.fromkeys(found))
 
 
 def _ask_for(items: list[pytest.Item], config: pytest.Config) -> None:

@@ -21,6 +21,17 @@ class Event(Enum):
     REQUEUED = "requeued"
     REJECTED = "rejected"
     GIVEN_BACK = "given back"
+    EXPIRED = "expired"
+    DEAD_LETTERED = "dead-lettered"
+
+
+def event_of(name: Event | str) -> Event:
+    """Return an event by its name. Raises ``ValueError``."""
+    try:
+        return Event(name)
+    except ValueError:
+        names = ", ".join(repr(event.value) for event in Event)
+        raise ValueError(f"event must be one of {names}, not {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +180,16 @@ class Recorder:
     def given_back(self) -> Records:
         """Messages that had arrived, and were not tried or cut off, when its consumer ended."""
         return self._of(Event.GIVEN_BACK)
+
+    @property
+    def expired(self) -> Records:
+        """Messages that waited too long in ``queue_name``, seen when their dead letter arrived."""
+        return self._of(Event.EXPIRED)
+
+    @property
+    def dead_lettered(self) -> Records:
+        """Messages that died in ``queue_name``, seen when their dead letter arrived."""
+        return self._of(Event.DEAD_LETTERED)
 
     def _of(self, event: Event) -> Records:
         return Records(record for record in self._records if record.event is event)

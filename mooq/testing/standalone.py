@@ -6,55 +6,102 @@ import asyncio
 import itertools
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
+from types import TracebackType
 
 from mooq.basics.address import Address, check_port
 from mooq.testing.broker import Broker
+from mooq.testing.sync_broker import SyncBroker, running_in_thread
 from mooq.testing.virtual_hosts import MANAGEMENT_PORT, Management
 
 _serial = itertools.count(1)
 
 
-@asynccontextmanager
-async def running_broker(
-    url: str | None = None,
-    *,
-    management_port: int = MANAGEMENT_PORT,
-    strict: bool = False,
-    has_faults: bool = False,
-    redelivers: bool = False,
-) -> AsyncIterator[Broker]:
+class running_broker:  # noqa: N801 - it is called, as a context manager is
     """Have a broker of one's own within the block, as the fixture ``mooq_broker`` gives it.
 
-    It is in memory unless ``url`` names a RabbitMQ that runs (``amqp://user:password@host:port``).
-    There it is a virtual host, which is made by the management API at ``management_port`` of the
-    same host and deleted at the end. ``strict`` is as ``--mooq-strict``, ``redelivers`` as
-    ``--mooq-redeliver``, and ``has_faults`` is for :attr:`Broker.faults`.
+    ``async with`` gives a :class:`~mooq.testing.broker.Broker`, ``with`` one that needs no event
+    loop: a :class:`~mooq.testing.sync_broker.SyncBroker`. It is in memory unless ``url`` names a
+    RabbitMQ that runs (``amqp://user:password@host:port``). There it is a virtual host, which is
+    made by the management API at ``management_port`` of the same host and deleted at the end.
+    ``strict`` is as ``--mooq-strict``, ``redelivers`` as ``--mooq-redeliver``, and ``has_faults``
+    is for :attr:`Broker.faults`.
 
     Raises what callbacks raised, :class:`~mooq.testing.leftovers.Leftovers` if ``strict``, and
     :class:`~mooq.BrokerConnectionError`. Needs no pytest.
     """
-    async with AsyncExitStack() as at_the_end:
-        if url is None:
-            serial = next(_serial)
-            address = Address(f"standalone-{serial}", virtual_host=f"mooq-{serial}")
-        else:
-            address = await _virtual_host(
-                Address.from_url(url), check_port(management_port), at_the_end
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        management_port: int = MANAGEMENT_PORT,
+        strict: bool = False,
+        has_faults: bool = False,
+        redelivers: bool = False,
+    ) -> None:
+        self._url = url
+        self._management_port = management_port
+        self._is_strict = strict
+        self._has_faults = has_faults
+        self._redelivers = redelivers
+        self._async: AbstractAsyncContextManager[Broker] | None = None
+        self._sync: AbstractContextManager[SyncBroker] | None = None
+
+    async def __aenter__(self) -> Broker:
+        self._async = self._running()
+        return await self._async.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._async is not None
+        return await self._async.__aexit__(kind, error, traceback)
+
+    def __enter__(self) -> SyncBroker:
+        self._sync = running_in_thread(self._running())
+        return self._sync.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        assert self._sync is not None
+        return self._sync.__exit__(kind, error, traceback)
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[Broker]:
+        async with AsyncExitStack() as at_the_end:
+            if self._url is None:
+                serial = next(_serial)
+                address = Address(f"standalone-{serial}", virtual_host=f"mooq-{serial}")
+            else:
+                address = await _virtual_host(
+                    Address.from_url(self._url), check_port(self._management_port), at_the_end
+                )
+            broker = Broker(
+                "in_memory" if self._url is None else "rabbit",
+                address,
+                has_faults=self._has_faults,
+                redelivers=self._redelivers,
             )
-        broker = Broker(
-            "in_memory" if url is None else "rabbit",
-            address,
-            has_faults=has_faults,
-            redelivers=redelivers,
-        )
-        async with broker.running(is_strict=strict):
-            try:
-                yield broker
-                broker.raise_failures("callbacks failed")
-            except BaseException:
-                broker.has_failed = True
-                raise
+            async with broker.running(is_strict=self._is_strict):
+                try:
+                    yield broker
+                    broker.raise_failures("callbacks failed")
+                except BaseException:
+                    broker.has_failed = True
+                    raise
 
 
 async def _virtual_host(where: Address, port: int, at_the_end: AsyncExitStack) -> Address:

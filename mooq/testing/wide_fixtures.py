@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mooq.testing.backends import check_backend
+from mooq.testing.backends import check_backend, has_loop
 from mooq.testing.fixtures import (
     address_in_memory,
     address_on,
+    failing_for_leftovers,
     leased_virtual_host,
     running,
 )
@@ -21,6 +22,7 @@ from mooq.testing.harness import Harness
 if TYPE_CHECKING:
     from mooq.testing.broker import Backend, Broker
     from mooq.testing.lease import Answer
+    from mooq.testing.sync_broker import SyncBroker
 
 SCOPES = ("function", "class", "module", "package", "session")
 """The scopes of pytest, the widest last."""
@@ -30,44 +32,88 @@ def wide_fixtures(config: pytest.Config) -> ModuleType:
     """Return a plugin with ``mooq_class_broker``, ``mooq_module_broker`` and so on.
 
     Each is in the event loop that pytest-asyncio gives fixtures, or in that of its own scope where
-    the former is narrower.
+    the former is narrower; for plain functions alone it needs none.
     """
     plugin = ModuleType("mooq brokers of wider scopes")
     for scope in SCOPES[1:]:
-        setattr(plugin, f"mooq_{scope}_broker", _scoped(scope, config)(_broker_of(scope)))
+        name = f"mooq_{scope}_broker"
+        setattr(plugin, name, pytest.fixture(scope=scope)(_broker_of(scope)))  # type: ignore[call-overload]
+        setattr(plugin, f"mooq_async_{scope}_broker", _scoped(scope, config)(_async_broker))
+        setattr(
+            plugin,
+            f"mooq_sync_{scope}_broker",
+            pytest.fixture(scope=scope)(_sync_broker),  # type: ignore[call-overload]
+        )
     return plugin
 
 
 def _scoped(scope: str, config: pytest.Config) -> Callable[[Any], Any]:
-    try:
-        from pytest_asyncio import fixture
-    except ImportError:  # another plugin runs asynchronous fixtures, which takes no mark
+    if not config.pluginmanager.hasplugin("asyncio"):
+        # Another plugin runs asynchronous fixtures, which takes no mark.
         return pytest.fixture(scope=scope)  # type: ignore[call-overload,no-any-return]
+    from pytest_asyncio import fixture
+
     default = config.getini("asyncio_default_fixture_loop_scope") or scope
     loop_scope = max(scope, default, key=SCOPES.index)
     return fixture(scope=scope, loop_scope=loop_scope)  # type: ignore[call-overload,no-any-return]
 
 
-def _broker_of(scope: str) -> Callable[..., AsyncIterator[Broker]]:
-    async def broker_of_scope(
-        mooq_backend: Backend, request: pytest.FixtureRequest
-    ) -> AsyncIterator[Broker]:
-        from mooq.testing.broker import Broker
+def _broker_of(scope: str) -> Callable[..., Broker | SyncBroker]:
+    name = f"mooq_{scope}_broker"
 
-        check_backend(mooq_backend, request)
-        settings = Harness.of(request.config).settings
-        with ExitStack() as at_the_end:
-            if mooq_backend == "in_memory":
-                address = address_in_memory()
-            else:
-                answer: Answer = request.getfixturevalue("mooq_rabbitmq")
-                virtual_host = at_the_end.enter_context(leased_virtual_host(request.config))
-                address = address_on(answer, virtual_host)
-            broker = Broker(
-                mooq_backend, address, redelivers=settings.redelivers, listens_in_thread=True
-            )
-            async with running(broker, is_strict=settings.is_strict):
-                yield broker
+    def broker_of_scope(
+        mooq_backend: Backend, request: pytest.FixtureRequest
+    ) -> Broker | SyncBroker:
+        kind = "async" if _has_loop(request, name) else "sync"
+        broker: Broker | SyncBroker = request.getfixturevalue(f"mooq_{kind}_{scope}_broker")
+        return broker
 
     broker_of_scope.__doc__ = f"The broker of a {scope}, which all its tests share."
     return broker_of_scope
+
+
+def _has_loop(request: pytest.FixtureRequest, name: str) -> bool:
+    """Whether a test of the scope that takes this broker has an event loop."""
+    node = request.node
+    return any(
+        has_loop(item)
+        for item in request.session.items
+        if name in getattr(item, "fixturenames", ()) and (item is node or node in item.listchain())
+    )
+
+
+async def _async_broker(
+    mooq_backend: Backend, request: pytest.FixtureRequest
+) -> AsyncIterator[Broker]:
+    settings = Harness.of(request.config).settings
+    with _new_broker(mooq_backend, request) as broker:
+        async with running(broker, is_strict=settings.is_strict):
+            yield broker
+
+
+def _sync_broker(mooq_backend: Backend, request: pytest.FixtureRequest) -> Iterator[SyncBroker]:
+    from mooq.testing.sync_broker import running_in_thread
+
+    settings = Harness.of(request.config).settings
+    with (
+        _new_broker(mooq_backend, request) as broker,
+        failing_for_leftovers(),
+        running_in_thread(broker.running(is_strict=settings.is_strict)) as sync_broker,
+    ):
+        yield sync_broker
+
+
+@contextmanager
+def _new_broker(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Broker]:
+    from mooq.testing.broker import Broker
+
+    check_backend(backend, request)
+    settings = Harness.of(request.config).settings
+    with ExitStack() as at_the_end:
+        if backend == "in_memory":
+            address = address_in_memory()
+        else:
+            answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+            virtual_host = at_the_end.enter_context(leased_virtual_host(request.config))
+            address = address_on(answer, virtual_host)
+        yield Broker(backend, address, redelivers=settings.redelivers, listens_in_thread=True)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from mooq.basics.address import Address, broker_name
+from mooq.basics.address import broker_name
 from mooq.errors import BrokerConnectionError
-from mooq.transports.base import Transport
 from mooq.transports.mailbox import SharedBroker
-from mooq.transports.options import ConnectionOptions
 
 
 class RunningBroker(Protocol):
@@ -26,21 +24,12 @@ class RunningBroker(Protocol):
         """End for good."""
 
 
-class NewTransport(Protocol):
-    """Makes the transport of a connection, of which one node is reached in another way."""
-
-    def __call__(self, *nodes: Address, options: ConnectionOptions) -> Transport:
-        """Return a transport, not yet open."""
-
-
 class Registry:
-    """Brokers of this process, and other ways to reach them."""
+    """Brokers of this process."""
 
     def __init__(self) -> None:
         self.in_memory: dict[str, SharedBroker] = {}
         """Brokers in memory that run."""
-        self.new_transports: dict[str, NewTransport] = {}
-        """How a name is reached that no broker has, such as a network before one."""
         self._brokers: dict[str, RunningBroker] = {}
 
     def register(self, broker: RunningBroker) -> None:

@@ -1,16 +1,16 @@
-"""Faults of the network between a client and a broker, the same by name on both brokers.
+"""Faults of the network between a client and a broker, the same on both brokers.
 
-``network.py`` has the faults and decides what passes; ``tcp.py`` is the network before a RabbitMQ,
-``memory.py`` the one before a broker in memory.
+``network.py`` has the faults and decides what passes; ``tcp.py`` is the proxy that they happen in.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from mooq.basics.address import Address
-from mooq.testing.arguments import arguments_of
+from mooq.errors import BrokerConnectionError
+from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.faults.network import Faults
 
 __all__ = ["Faults", "faults_before"]
@@ -29,15 +29,41 @@ async def faults_before(
     """Put a network that can fail before a broker, for as long as the block lasts.
 
     Takes the arguments of :func:`mooq.connect` that lead to the broker. ``arguments`` of what is
-    returned lead there by way of that network; whoever keeps to the former is not concerned.
-    Raises ``ValueError`` for a broker that is neither ``"rabbit"`` nor ``"in_memory"``.
+    returned lead there by way of that network; connections that keep to the former are not
+    concerned. Before a broker in memory they lead to a TCP port as well, so ``broker`` is
+    ``"rabbit"`` in them. Raises ``ValueError`` for a broker that is neither ``"rabbit"`` nor
+    ``"in_memory"``.
     """
+    from mooq.testing.faults.tcp import Network, Proxy
+
     target = arguments_of(broker, Address(host, port, username, password, virtual_host))
-    if broker == "in_memory":
-        from mooq.testing.faults.memory import network_before
-    elif broker == "rabbit":
-        from mooq.testing.faults.tcp import network_before
-    else:
+    if broker not in ("rabbit", "in_memory"):
         raise ValueError(f"broker must be 'rabbit' or 'in_memory', not {broker!r}")
-    async with network_before(target) as faults:
-        yield faults
+    if broker == "in_memory":
+        listening_at(target)  # in the running event loop, which is fastest
+
+    def find() -> tuple[str, int]:
+        return listening_at(target, in_thread=True) if broker == "in_memory" else (host, port)
+
+    network = Network(lambda: Proxy(target, find=find))
+    try:
+        yield network.proxy
+    finally:
+        await network.close()
+
+
+def listening_at(target: Arguments, *, in_thread: bool | None = None) -> tuple[str, int]:
+    """Return host and port at which a broker in memory listens, which it begins if need be.
+
+    Those of the target where no broker runs: nothing listens there.
+    """
+    from mooq.client.in_memory import InMemoryBroker
+    from mooq.transports.registry import REGISTRY
+
+    where = target["host"], target["port"]
+    with suppress(BrokerConnectionError, RuntimeError):
+        broker = REGISTRY.find(*where)
+        if isinstance(broker, InMemoryBroker):
+            address = Address.from_url(broker.listen(in_thread=in_thread))
+            return address.host, address.port
+    return where

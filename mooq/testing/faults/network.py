@@ -1,18 +1,20 @@
-"""The faults, and what each lets pass: written once for both brokers."""
+"""The faults, and what each lets pass."""
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.shared_event import SharedEvent
+
+if TYPE_CHECKING:
+    from mooq.testing.faults.tcp import Route
 
 MOST_WAITING = 2**16  # bytes, before who sends must wait as well
 PIECES_A_SECOND = 20  # that a trickle comes in
@@ -261,38 +263,6 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self.flow)
-
-
-class Route(ABC):
-    """One connection through the network."""
-
-    def __init__(self, faults: Faults) -> None:
-        self.to_broker: Link = Link(faults)
-        self.to_client: Link = Link(faults)
-
-    @abstractmethod
-    def cut(self) -> None:
-        """End it for both sides; what is on its way is lost."""
-
-    @abstractmethod
-    def end(self) -> None:
-        """Tell the client of the end."""
-
-    def half_close(self) -> None:
-        """End it for the client, who may go on sending."""
-        self.to_client.close()
-        self.to_broker.flush()
-        self.end()
-
-    def hurry(self) -> None:
-        """Let arrive what was held back."""
-        self.to_broker.hurry()
-        self.to_client.hurry()
-
-    def lose(self) -> None:
-        """Let nothing arrive any more."""
-        self.to_broker.close()
-        self.to_client.close()
 
 
 def positive(name: str, number: float) -> float:

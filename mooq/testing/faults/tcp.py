@@ -1,7 +1,7 @@
-"""The network before a RabbitMQ: a TCP proxy on the loopback interface.
+"""The network before a broker: a TCP proxy on the loopback interface.
 
-It reads RabbitMQ's side frame by frame (AMQP 0-9-1 §4.2.3), to know a confirm and a delivery when
-it sees one; what is no frame, such as a refused protocol header, it passes on as it is.
+It passes the broker's side on frame by frame (AMQP 0-9-1 §4.2.3), to know a confirm and a delivery
+when it sees one; what is no frame, such as a refused protocol header, it passes on as it is.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import TypeAlias
 
+from mooq.amqp.frames import FRAME_OVERHEAD, METHOD
+from mooq.amqp.sightings import ByteTap, FrameSplitter
 from mooq.testing.arguments import Arguments
-from mooq.testing.faults.network import Faults, Kind, Link, Route, carried_out
+from mooq.testing.faults.network import Faults, Kind, Link, carried_out
 from mooq.transports.event_loops import running_loop
 
 LOOPBACK = "127.0.0.1"
 CHUNK = 2**16
 
-FRAME_HEADER = struct.Struct(">BHI")  # type, channel, size; then the payload and an end marker
-METHOD_FRAME = 1
-METHOD = struct.Struct(">HH")
+IDS = struct.Struct(">HH")  # class and method, in a method frame behind type, channel and size
+IDS_AT = 7
 METHODS: dict[
     tuple[int, ...], Kind
 ] = {  # class and method, as the server sends them (AMQP 0-9-1 §1.8.3; RabbitMQ's confirms)
@@ -38,15 +39,23 @@ METHODS: dict[
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class TCPRoute(Route):
-    """One TCP connection, passed on to RabbitMQ by another."""
+class Route:
+    """One TCP connection through the network, passed on to the broker by another.
 
-    def __init__(self, faults: Faults, client: Streams, broker: Streams) -> None:
-        super().__init__(faults)
+    The tap is next to the broker: it sees what arrives there, and what leaves there.
+    """
+
+    def __init__(
+        self, faults: Faults, client: Streams, broker: Streams, tap: ByteTap | None = None
+    ) -> None:
+        self.to_broker: Link = Link(faults)
+        self.to_client: Link = Link(faults)
+        self.tap: ByteTap | None = tap
         self._faults = faults
         self._client = client
         self._broker = broker
         self._passing: asyncio.Task[None] | None = None
+        self._splitter = FrameSplitter()
 
     async def run(self) -> None:
         """Pass on what both sides send, until both have ended."""
@@ -60,15 +69,31 @@ class TCPRoute(Route):
             self.cut()
 
     def cut(self) -> None:
+        """End it for both sides; what is on its way is lost."""
         self._faults.routes.discard(self)
-        self.lose()
+        self.to_broker.close()
+        self.to_client.close()
         if self._passing is not None:
             self._passing.cancel()
         for _, writer in (self._client, self._broker):
             writer.transport.abort()
+        if self.tap is not None:
+            self.tap.close()
 
-    def end(self) -> None:
+    def half_close(self) -> None:
+        """End it for the client, who may go on sending."""
+        self.to_client.close()
+        self.to_broker.flush()
         end(self._client[1])
+
+    def hurry(self) -> None:
+        """Let arrive what was held back."""
+        self.to_broker.hurry()
+        self.to_client.hurry()
+
+    def inject(self, data: bytes) -> None:
+        """Send the broker frames of which the client does not know."""
+        self._broker[1].write(data)
 
     def damaged(self, data: bytes) -> bytes:
         """Return what arrives of a frame; a network that only fails damages none."""
@@ -83,24 +108,37 @@ class TCPRoute(Route):
         reader, writer = self._client[0], self._broker[1]
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
-                await self._pass_on(data, self.to_broker, writer, None)
+                for piece in self._faults.pieces(data):
+                    self.to_broker.send(partial(self._request, piece), len(piece))
+                await self.to_broker.room()
+                await writer.drain()
         await self._pass_end(self.to_broker, writer, None)
+
+    def _request(self, data: bytes) -> None:
+        """Have bytes arrive at the broker."""
+        if self.tap is not None:
+            data = self.tap.from_client(data)
+        if data:
+            self._broker[1].write(data)
 
     async def _pass_answers(self) -> None:
         reader, writer = self._broker[0], self._client[1]
+        split = self._splitter.feed if self.tap is None else self.tap.answers
         with suppress(ConnectionError):
-            while data := await frame(reader):
-                await self._pass_on(self.damaged(data), self.to_client, writer, kind_of(data))
+            while data := await reader.read(CHUNK):
+                for frame in split(data):
+                    self._answer(frame, writer)
+                await self.to_client.room()
+                await writer.drain()
+        if self.tap is None and (rest := self._splitter.rest()):
+            self._answer(rest, writer)
         await self._pass_end(self.to_client, writer, Kind.REST)
 
-    async def _pass_on(
-        self, data: bytes, link: Link, writer: asyncio.StreamWriter, kind: Kind | None
-    ) -> None:
-        for piece in self._faults.pieces(data):
-            link.send(partial(writer.write, piece), len(piece), kind)
-            kind = None if kind is None else Kind.REST
-        await link.room()
-        await writer.drain()
+    def _answer(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
+        kind = kind_of(frame)
+        for piece in self._faults.pieces(self.damaged(frame)):
+            self.to_client.send(partial(writer.write, piece), len(piece), kind)
+            kind = Kind.REST
 
     async def _pass_end(self, link: Link, writer: asyncio.StreamWriter, kind: Kind | None) -> None:
         arrived = asyncio.Event()
@@ -110,16 +148,28 @@ class TCPRoute(Route):
 
 
 class Proxy(Faults):
-    """Listens in place of a RabbitMQ, unless it has vanished."""
+    """Listens in place of a broker, unless it has vanished.
 
-    def __init__(self, target: Arguments, route: type[TCPRoute] = TCPRoute) -> None:
-        self._target = target
+    ``find`` returns host and port of the broker when a client connects. ``new_tap`` returns what
+    looks on a connection.
+    """
+
+    def __init__(
+        self,
+        target: Arguments,
+        route: type[Route] = Route,
+        *,
+        find: Callable[[], tuple[str, int]] | None = None,
+        new_tap: Callable[[], ByteTap | None] = lambda: None,
+    ) -> None:
+        self._find = find or (lambda: (target["host"], target["port"]))
+        self._new_tap = new_tap
         self._route = route
         self._loop = asyncio.get_running_loop()
         self._listener = bound(0)
         self._listener.listen()
         self._port: int = self._listener.getsockname()[1]
-        super().__init__({**target, "host": LOOPBACK, "port": self._port})
+        super().__init__({**target, "broker": "rabbit", "host": LOOPBACK, "port": self._port})
         self._serving: asyncio.Task[None] | None = None
         self._passing: set[asyncio.Task[None]] = set()
         self._serve()
@@ -187,13 +237,13 @@ class Proxy(Faults):
     async def _pass_on(self, client: socket.socket) -> None:
         streams = await asyncio.open_connection(sock=client)
         try:
-            broker = await asyncio.open_connection(self._target["host"], self._target["port"])
+            broker = await asyncio.open_connection(*self._find())
         except BaseException as error:
             streams[1].transport.abort()
             if isinstance(error, OSError):
                 return
             raise
-        await self._route(self, streams, broker).run()
+        await self._route(self, streams, broker, self._new_tap()).run()
 
 
 def bound(port: int) -> socket.socket:
@@ -210,22 +260,11 @@ def close_after(client: socket.socket, _: asyncio.Task[None]) -> None:
     client.close()
 
 
-async def frame(reader: asyncio.StreamReader) -> bytes:
-    """Return the next frame, or what is left of one, or nothing at the end."""
-    data = b""
-    try:
-        data = await reader.readexactly(FRAME_HEADER.size)
-        data += await reader.readexactly(FRAME_HEADER.unpack(data)[2] + 1)
-    except asyncio.IncompleteReadError as cut_short:
-        data += cut_short.partial
-    return data
-
-
 def kind_of(data: bytes) -> Kind:
     """Return what a frame says."""
-    if data[0] != METHOD_FRAME or len(data) < FRAME_HEADER.size + METHOD.size:
+    if data[0] != METHOD or len(data) < FRAME_OVERHEAD + IDS.size:
         return Kind.REST
-    return METHODS.get(METHOD.unpack_from(data, FRAME_HEADER.size), Kind.ANSWER)
+    return METHODS.get(IDS.unpack_from(data, IDS_AT), Kind.ANSWER)
 
 
 def end(writer: asyncio.StreamWriter) -> None:
@@ -235,26 +274,33 @@ def end(writer: asyncio.StreamWriter) -> None:
             writer.write_eof()
 
 
-@asynccontextmanager
-async def network_before(target: Arguments) -> AsyncIterator[Faults]:
-    """Put a proxy before a RabbitMQ, in a thread of its own.
+class Network:
+    """A proxy in a thread of its own, for clients that block their thread or have no event loop."""
 
-    So it passes on what a client sends that blocks the test's event loop, or has none.
-    """
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, name="mooq network", daemon=True)
-    thread.start()
+    def __init__(self, new_proxy: Callable[[], Proxy]) -> None:
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
+        self._thread = Thread(target=self.loop.run_forever, name="mooq network", daemon=True)
+        self._thread.start()
 
-    async def begin() -> Proxy:
-        return Proxy(target)
+        async def begin() -> Proxy:
+            return new_proxy()
 
-    try:
-        proxy = asyncio.run_coroutine_threadsafe(begin(), loop).result()
         try:
-            yield proxy
+            self.proxy: Proxy = asyncio.run_coroutine_threadsafe(begin(), self.loop).result()
+        except BaseException:
+            self._end()
+            raise
+
+    async def close(self) -> None:
+        """End the proxy and the thread."""
+        try:
+            await asyncio.wrap_future(
+                asyncio.run_coroutine_threadsafe(self.proxy.close(), self.loop)
+            )
         finally:
-            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(proxy.close(), loop))
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
+            self._end()
+
+    def _end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()

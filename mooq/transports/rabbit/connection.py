@@ -55,7 +55,7 @@ class AmqpConnection:
             _url(address, f"{options.client_name} {purpose}", options.heartbeat),
             context=address.ssl if isinstance(address.ssl, ssl.SSLContext) else None,
             transport_factory=self._sockets,
-            client_properties=dict(options.client_properties),
+            client_properties={**options.client_properties, "mooq": True},
         )
         # aiormq takes "%2F" in a name for "/", also where the name holds these three characters.
         self.amqp.vhost = address.virtual_host

@@ -153,13 +153,6 @@ async def test_the_record_can_be_wiped(mooq_channel: mooq.Channel, mooq_recorder
     assert mooq_recorder.published.msgs == ["after"]
 
 
-@pytest.mark.parametrize("mooq_backend", ["in_memory"], scope="session")
-@pytest.mark.usefixtures("mooq_faults")
-def test_url_in_memory_cannot_lead_through_faults(mooq_broker: Broker) -> None:
-    with pytest.raises(RuntimeError, match=r"mooq_faults are before mooq's own connections alone"):
-        mooq_broker.url  # noqa: B018
-
-
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
 async def test_the_url_leads_any_client_to_the_tests_virtual_host(mooq_broker: Broker) -> None:
     async with await mooq.connect(url=mooq_broker.url) as connection:

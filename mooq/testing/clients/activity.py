@@ -1,0 +1,101 @@
+"""All connections of clients to one test's broker."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from mooq.basics.wording import counted
+from mooq.testing.clients.channel import ClientChannel
+from mooq.testing.clients.tap import Tap
+
+if TYPE_CHECKING:
+    from mooq.testing.observer import ConnectionObserver
+    from mooq.testing.recorder import Record
+
+
+class ClientActivity:
+    """What clients of any kind do; the records go to the observer of mooq's own connections."""
+
+    def __init__(self, observer: ConnectionObserver) -> None:
+        self.observer: ConnectionObserver = observer
+        self.put_back: Counter[str] = Counter()
+        """How many messages of each queue were taken and requeued by a probe."""
+        self._taps: list[Tap] = []
+
+    def tap(self) -> Tap:
+        """Return what looks on a new connection."""
+        tap = Tap(self)
+        self._taps.append(tap)
+        return tap
+
+    def forget(self, tap: Tap) -> None:
+        """Forget a connection that has ended."""
+        if tap in self._taps:
+            self._taps.remove(tap)
+        self.happen()
+
+    def happen(self, record: Record | None = None) -> None:
+        """Take note that something has happened."""
+        self.observer.happen(record)
+
+    @property
+    def taps(self) -> list[Tap]:
+        """The open connections."""
+        return list(self._taps)
+
+    @property
+    def channels(self) -> list[ClientChannel]:
+        """The channels of all open connections."""
+        return [channel for tap in self.taps for channel in list(tap.channels.values())]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a publish waits for its confirm, a request or a delivery for an answer."""
+        return any(channel.is_busy for channel in self.channels)
+
+    @property
+    def unsettled(self) -> Counter[str]:
+        """How many messages of each queue were delivered and are not settled."""
+        return Counter(
+            delivery.queue_name
+            for channel in self.channels
+            for delivery in list(channel.unsettled.values())
+        )
+
+    @property
+    def consumed(self) -> set[str]:
+        """Names of the queues that are consumed."""
+        return {
+            consumer.queue_name
+            for channel in self.channels
+            for consumer in list(channel.consumers.values())
+        }
+
+    def seen(self) -> list[str]:
+        """Return what is under way, in words."""
+        unconfirmed = sum(len(channel.unconfirmed) for channel in self.channels)
+        requests = [name for channel in self.channels for name in channel.own_requests]
+        return [
+            *([f"{counted(unconfirmed, 'message')} not confirmed"] if unconfirmed else []),
+            *(f"no answer to {name}" for name in requests),
+            *(
+                f"{counted(count, 'message')} of queue {name!r} not settled"
+                for name, count in self.unsettled.items()
+            ),
+        ]
+
+    def silent(self) -> list[str]:
+        """Return, in words, what gives no sign of whether it is done."""
+        queues = {
+            consumer.queue_name
+            for channel in self.channels
+            for consumer in list(channel.consumers.values())
+            if consumer.no_ack
+        }
+        found = [
+            f"a consumer of queue {name!r} acknowledges nothing (no_ack)" for name in sorted(queues)
+        ]
+        if any(channel.has_published_unconfirmed for channel in self.channels):
+            found.append("a channel publishes without confirms")
+        return found

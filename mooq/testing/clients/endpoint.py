@@ -1,0 +1,120 @@
+"""The URL at which clients of any kind reach a test's broker, and are observed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mooq.basics.address import Address
+from mooq.testing.arguments import arguments_of
+from mooq.testing.clients.activity import ClientActivity
+from mooq.testing.clients.probes import Prober
+from mooq.testing.clients.tap import Tap
+from mooq.testing.faults.tcp import Network, Proxy
+from mooq.transports.event_loops import in_loop
+from mooq.transports.message import DIRECT_REPLY_TO
+from mooq.transports.registry import REGISTRY
+
+if TYPE_CHECKING:
+    from mooq.client.in_memory import InMemoryBroker
+    from mooq.testing.observer import ConnectionObserver
+
+
+class Endpoint:
+    """A port before one broker: RabbitMQ at an address, or one in memory.
+
+    Clients of RabbitMQ are observed by a proxy, clients of a broker in memory by that broker
+    itself; there a proxy is only for faults. ``in_thread`` is whether a broker in memory serves
+    clients in a thread; None is for in the running event loop if there is one.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        in_memory: InMemoryBroker | None,
+        observer: ConnectionObserver,
+        *,
+        in_thread: bool | None,
+    ) -> None:
+        self.activity: ClientActivity = ClientActivity(observer)
+        self._address = address
+        self._in_memory = in_memory
+        self._in_thread = in_thread
+        self._network: Network | None = None
+        if in_memory is not None:
+            in_memory.new_tap = self.activity.tap
+
+    @property
+    def address(self) -> Address:
+        """Where it listens, from the first time that this is asked."""
+        if self._in_memory is not None and self._network is None:
+            return self._listening(self._in_memory)
+        where = self.proxy.arguments
+        return replace(self._address, host=where["host"], port=where["port"])
+
+    @property
+    def proxy(self) -> Proxy:
+        """The proxy before the broker, started if need be."""
+        if self._network is None:
+            address = self._address
+            if self._in_memory is not None:
+                address = self._listening(self._in_memory)
+            target = arguments_of("rabbit", address)
+            new_tap = self.activity.tap if self._in_memory is None else lambda: None
+            self._network = Network(lambda: Proxy(target, new_tap=new_tap))
+        return self._network.proxy
+
+    def _listening(self, in_memory: InMemoryBroker) -> Address:
+        url = in_memory.listen(in_thread=self._in_thread)
+        return replace(Address.from_url(url), virtual_host=self._address.virtual_host)
+
+    async def quiet(self) -> None:
+        """Return when no client has anything under way."""
+        observer = self.activity.observer
+        something = asyncio.Event()
+        with observer.telling(something):
+            while self.activity.is_busy:
+                something.clear()
+                if self.activity.is_busy:
+                    await something.wait()
+
+    async def change(self, happened: int) -> None:
+        """Return when more has happened than that."""
+        observer = self.activity.observer
+        something = asyncio.Event()
+        with observer.telling(something):
+            if observer.happened == happened:
+                await something.wait()
+
+    async def waiting(self) -> dict[str, int]:
+        """Return how many messages wait in queues that clients consume, of each that has some."""
+        if not self.activity.taps:
+            return {}
+        if self._in_memory is not None:
+            found = self._waiting_in_memory(self._in_memory)
+        else:
+            assert self._network is not None
+            loop = self._network.loop
+            found = await in_loop(loop, self._waiting_on_rabbitmq(self._network), "the proxy")
+        return {name: count for name, count in found.items() if count}
+
+    def _waiting_in_memory(self, in_memory: InMemoryBroker) -> dict[str, int]:
+        with REGISTRY.in_memory[in_memory.name].held() as broker:
+            counts = broker.rules.held(self._address.virtual_host)
+        counts.subtract(self.activity.unsettled)
+        counts.subtract(name for _, name in self.activity.observer.unsettled)
+        return {name: counts[name] for name in self.activity.consumed - {DIRECT_REPLY_TO}}
+
+    async def _waiting_on_rabbitmq(self, network: Network) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for route in list(network.proxy.routes):
+            if isinstance(route.tap, Tap) and route.tap.is_observed:
+                found |= await Prober(route, route.tap, self.activity).waiting()
+        return found
+
+    async def close(self) -> None:
+        """End the proxy, if there is one."""
+        network, self._network = self._network, None
+        if network is not None:
+            await network.close()

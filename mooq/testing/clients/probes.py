@@ -1,0 +1,118 @@
+"""Questions to RabbitMQ, on a client's own connection, before it counts as idle.
+
+An exclusive queue answers its own connection alone, so the questions are asked there, on a channel
+of which the client does not know. Nothing is decided by a clock: a channel handles its methods in
+order, so with the answer to ``channel.flow`` it has routed what was published before; and a queue
+handles ``basic.get`` in its turn, behind the messages, requeues and rejections that it was sent.
+A message that is got there is requeued at once, and the client sees it as new. That is rare: as
+long as a consumer may have more messages, its queue has none that are ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from mooq.amqp import methods
+from mooq.amqp.frames import method_frame
+from mooq.amqp.methods import Method, Values
+from mooq.testing.clients.channel import ClientChannel, Request
+from mooq.transports.message import DIRECT_REPLY_TO
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mooq.testing.clients.activity import ClientActivity
+    from mooq.testing.clients.tap import Tap
+    from mooq.testing.faults.tcp import Route
+
+UNKNOWN_CODE = 200  # of a close that nobody reads
+
+
+class Gone(Exception):
+    """The channel has ended before it answered."""
+
+
+class Prober:
+    """Asks on one connection. For the event loop of the proxy."""
+
+    def __init__(self, route: Route, tap: Tap, activity: ClientActivity) -> None:
+        self._route = route
+        self._tap = tap
+        self._activity = activity
+
+    async def waiting(self) -> dict[str, int]:
+        """Return how many messages wait in each queue that is consumed on this connection."""
+        try:
+            for channel in list(self._tap.channels.values()):
+                if channel.is_open:
+                    await self._ask(channel, methods.CHANNEL_FLOW, True)
+        except Gone:  # it is being closed; the rest is asked once more
+            self._activity.happen()
+            return {}
+        consumed = {
+            consumer.queue_name
+            for channel in list(self._tap.channels.values())
+            for consumer in list(channel.consumers.values())
+        }
+        return {name: await self._count(name) for name in sorted(consumed - {DIRECT_REPLY_TO})}
+
+    async def _count(self, queue_name: str) -> int:
+        """Return how many messages are ready in a queue; 0 if it is gone."""
+        try:
+            async with self._hidden_channel() as channel:
+                _, values = await self._ask(
+                    channel, methods.QUEUE_DECLARE, 0, queue_name, True, *[False] * 4, {}
+                )
+                ready: int = values[1]
+                if ready:
+                    return ready
+                method, values = await self._ask(channel, methods.BASIC_GET, 0, queue_name, False)
+                if method is methods.BASIC_GET_EMPTY:
+                    return 0
+                if not values[1]:
+                    self._activity.put_back[queue_name] += 1
+                self._send(channel, methods.BASIC_NACK, values[0], False, True)
+                return 1
+        except Gone:
+            return 0
+
+    @asynccontextmanager
+    async def _hidden_channel(self) -> AsyncIterator[ClientChannel]:
+        """Have a channel of which the client does not know."""
+        tap = self._tap
+        number = tap.channel_max
+        while number in tap.channels or number in tap.hidden:
+            number -= 1
+        channel = tap.hidden[number] = ClientChannel(number, self._activity, serial=0)
+        try:
+            await self._ask(channel, methods.CHANNEL_OPEN, "")
+            channel.is_open = True
+            yield channel
+            await self._ask(channel, methods.CHANNEL_CLOSE, UNKNOWN_CODE, "", 0, 0)
+        except Gone:
+            self._send(channel, methods.CHANNEL_CLOSE_OK)
+            raise
+        finally:
+            tap.hidden.pop(number, None)
+
+    async def _ask(
+        self, channel: ClientChannel, method: Method, *values: object
+    ) -> tuple[Method, Values]:
+        """Return the answer to a method. Raises :class:`Gone`."""
+        answer: asyncio.Future[tuple[Method, Values]] = asyncio.get_running_loop().create_future()
+
+        def answered(answered_by: Method, answer_values: Values) -> None:
+            if not answer.done():
+                answer.set_result((answered_by, answer_values))
+
+        channel.requests.append(Request(method, values, answered))
+        self._send(channel, method, *values)
+        found = await answer
+        if found[0] is method:
+            raise Gone
+        return found
+
+    def _send(self, channel: ClientChannel, method: Method, *values: object) -> None:
+        self._route.inject(method_frame(channel.number, method, *values))

@@ -1,0 +1,25 @@
+"""Deaths of messages: expired, dead-lettered. RabbitMQ tells of them by the header ``x-death``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mooq.testing.recorder import Event, Record
+from mooq.transports.message import Message
+
+
+def deaths_of(message: Message, redelivered: bool) -> Iterator[Record]:
+    """Yield what befell a message before it arrived here, the last time it died.
+
+    A message that is delivered again has not died again.
+    """
+    deaths = (message.headers or {}).get("x-death")
+    if redelivered or not isinstance(deaths, list) or not deaths:
+        return
+    last = deaths[0]
+    if not isinstance(last, Mapping):
+        return
+    queue_name = str(last.get("queue", ""))
+    if last.get("reason") == "expired":
+        yield Record(Event.EXPIRED, message, queue_name)
+    yield Record(Event.DEAD_LETTERED, message, queue_name)
