@@ -28,9 +28,6 @@ class ByteTap(Protocol):
     def to_client(self, data: bytes) -> bytes:
         """Return what the client is to get of these bytes of the broker's."""
 
-    def answers(self, data: bytes) -> list[bytes]:
-        """Return the same as :meth:`to_client`, frame by frame."""
-
     def close(self) -> None:
         """Learn that the connection has ended."""
 
@@ -50,7 +47,7 @@ class FrameSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the pieces that are complete now."""
         if self.is_opaque:
-            return [data]
+            return [data] if data else []
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._needed:

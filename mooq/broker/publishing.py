@@ -106,7 +106,11 @@ class Publisher:
             )
 
     def _reply(self, message: Message, mandatory: bool) -> None:
-        if not self._host.replies.deliver(message) and mandatory:
+        self._host.replies.deliver(message)
+        is_returned = self._broker.version_rules.returns_replies or not reply_to.is_given(
+            message.routing_key
+        )
+        if mandatory and is_returned:
             self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
         self._confirm(True)
 

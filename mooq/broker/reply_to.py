@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from mooq.broker.channel import Channel
 
 NAME = "amq.rabbitmq.reply-to"
+_RANDOM = 32  # bytes behind the dot of a name that is given
+_GIVEN = len(f"{NAME}.{token_urlsafe(_RANDOM)}")
 
 
 class DirectReplies:
@@ -22,7 +24,7 @@ class DirectReplies:
 
     def begin(self, channel: Channel) -> str:
         """Let a channel consume replies; return the name that stands for it."""
-        name = f"{NAME}.{token_urlsafe(32)}"
+        name = f"{NAME}.{token_urlsafe(_RANDOM)}"
         self._channels[name] = channel
         return name
 
@@ -34,18 +36,21 @@ class DirectReplies:
         """Return whether replies can be sent to a name, or the general one is meant."""
         return name == NAME or name in self._channels
 
-    def deliver(self, message: Message) -> bool:
-        """Send a reply; False if nobody consumes there any more."""
+    def deliver(self, message: Message) -> None:
+        """Send a reply, unless nobody consumes there any more."""
         channel = self._channels.get(message.routing_key)
-        if channel is None:
-            return False
-        channel.deliver_reply(message)
-        return True
+        if channel is not None:
+            channel.deliver_reply(message)
 
 
 def is_name(queue_name: str) -> bool:
     """Return whether a queue's name is one of direct reply-to."""
     return queue_name.startswith(NAME)
+
+
+def is_given(name: str) -> bool:
+    """Return whether a name is like those that channels are given."""
+    return name.startswith(f"{NAME}.") and len(name) == _GIVEN
 
 
 def check_consumer(no_ack: bool, has_one: bool) -> None:

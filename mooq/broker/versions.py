@@ -28,6 +28,8 @@ class Version:
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
     - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
       before, the broker failed
+    - ``returns_replies``: whether a mandatory reply to ``amq.rabbitmq.reply-to`` is returned, as one
+      that no queue got, although it is delivered
     - ``unknown_arguments``: of queues, which any value is accepted of
     """
 
@@ -48,6 +50,7 @@ class Version:
     consumer_timeout_argument: Literal["none", "any", "quorum"] = "any"
     reads_copies_first: bool = True
     names_unknown_types: bool = False
+    returns_replies: bool = True
     unknown_arguments: frozenset[str] = frozenset()
     exchange_types: frozenset[str] = frozenset(
         {"direct", "fanout", "topic", "headers", "x-local-random"}
@@ -79,6 +82,7 @@ VERSIONS = {
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
+        returns_replies=False,
         unknown_arguments=frozenset({"x-queue-mode"}),
     ),
 }

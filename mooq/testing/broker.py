@@ -114,6 +114,11 @@ class Broker:
         return self._clients.address.url
 
     @property
+    def addresses(self) -> list[Address]:
+        """All by which it was reached, directly and through a proxy."""
+        return [self._address] if self._endpoint is None else self._endpoint.addresses
+
+    @property
     def _clients(self) -> Endpoint:
         if self._endpoint is None:
             raise RuntimeError("the broker does not run; enter running() first")

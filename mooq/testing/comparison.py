@@ -28,7 +28,8 @@ GENERATED = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"  # a UUID
     r"|\b[0-9a-f]{20}-\d+\b"  # a message id of mooq's
     r"|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16,}\b"  # as of uuid4().hex, token_hex()
-    r"|\bamq\.gen-[\w-]{22}|\bamq\.ctag-[\w-]{22}",  # names that RabbitMQ makes
+    r"|\bamq\.gen-[\w-]{22}|\bamq\.ctag-[\w-]{22}"  # names that RabbitMQ makes
+    r"|\bamq\.rabbitmq\.reply-to\.[\w.+/=-]+",
     re.IGNORECASE,
 )
 """Ids that a program or a broker generates anew in each run."""

@@ -17,7 +17,10 @@ from mooq.testing.observer import ConnectionObserver
 from mooq.transports.message import Outcome
 
 LONGEST_DELIVERY = 10.0  # seconds
-REMEDY = "consume and await them, or mark the test with mooq_allow_leftovers"
+REMEDY = (
+    "consume and await them, look at recorded.unroutable, or mark the test with "
+    "mooq_allow_leftovers"
+)
 
 
 class Leftovers(MooqError):
@@ -73,6 +76,14 @@ class LeftoverCheck:
             f"exchange {exchange_name!r} does not exist"
             for (queue_name, exchange_name), count in Counter(self._observer.dropped).items()
         ]
+        if not self._observer.recorded.has_told_unroutable:
+            left += [
+                f"{counted(count, 'message')} that no queue got, published to exchange "
+                f"{exchange_name!r} with key {routing_key!r}"
+                for (exchange_name, routing_key), count in Counter(
+                    self._observer.unroutable
+                ).items()
+            ]
         left += [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
         if left:
             error = Leftovers(f"the test has left behind {'; '.join(left)}. {REMEDY.capitalize()}")

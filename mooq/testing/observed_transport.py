@@ -14,7 +14,7 @@ from mooq.errors import Lost, Refused
 from mooq.testing.recorder import Event, Record
 from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
-from mooq.transports.message import Delivery, Message, Outcome
+from mooq.transports.message import DIRECT_REPLY_TO, Delivery, Message, Outcome
 
 if TYPE_CHECKING:
     from mooq.testing.observer import ConnectionObserver
@@ -161,14 +161,17 @@ class ObservedChannel(TransportChannel):
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
         with self._observer.publish():
             try:
-                # A broker says only of a mandatory message that it is unroutable.
-                await self._channel.publish(message, True, timeout)
+                # A broker says only of a mandatory message that it is unroutable; of a direct reply
+                # it may say so although it delivers it.
+                is_reply = not message.exchange and message.routing_key.startswith(DIRECT_REPLY_TO)
+                await self._channel.publish(message, mandatory or not is_reply, timeout)
             except Refused as refused:
                 if refused.code != Refused.NO_ROUTE:
                     raise
                 self._observer.happen(Record(Event.UNROUTABLE, message))
                 if mandatory:
                     raise
+                self._observer.unroutable.append((message.exchange, message.routing_key))
             self._observer.happen(Record(Event.PUBLISHED, message, channel=self._number))
 
     async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:

@@ -37,6 +37,8 @@ class ConnectionObserver(Observer):
         """The dead-letter exchange of each queue that was declared with one."""
         self.dropped: list[tuple[str, str]] = []
         """The queue and the missing dead-letter exchange of each message that was dropped."""
+        self.unroutable: list[tuple[str, str]] = []
+        """Exchange and key of each message that no queue got, and of which nobody was told."""
         self.put_back: list[tuple[str, Message]] = []
         """What was looked at and not meant to be: the queue, and the message, of each."""
         self.consumers: dict[str, int] = {}

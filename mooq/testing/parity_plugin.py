@@ -118,6 +118,7 @@ test_of.__test__ = False  # type: ignore[attr-defined]
 def _normalizer_of(broker: Broker) -> Normalizer:
     from mooq.parity.trace import Normalizer
 
-    return Normalizer(
-        {f"{broker.host}:{broker.port}": "BROKER", broker.virtual_host: "HOST", broker.host: "HOST"}
-    )
+    aliases = {broker.virtual_host: "HOST"}
+    for address in broker.addresses:
+        aliases |= {f"{address.host}:{address.port}": "BROKER", address.host: "HOST"}
+    return Normalizer(aliases)

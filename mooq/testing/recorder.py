@@ -132,6 +132,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self._records: list[Record] = []
+        self.has_told_unroutable: bool = False
+        """Whether somebody has asked what was unroutable."""
 
     def add(self, record: Record) -> None:
         """Add what has just happened."""
@@ -154,6 +156,7 @@ class Recorder:
     @property
     def unroutable(self) -> Records:
         """Messages that no queue was bound for: refused with ``mandatory``, dropped without it."""
+        self.has_told_unroutable = True
         return self._of(Event.UNROUTABLE)
 
     @property

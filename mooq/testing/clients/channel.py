@@ -116,8 +116,10 @@ class ClientChannel:
             self.has_published_unconfirmed = True
         self._record(Record(Event.PUBLISHED, message_of(message), channel=self._serial))
 
-    def returned(self, message: WireMessage) -> None:
-        """Record a message that reached no queue."""
+    def returned(self, message: WireMessage, *, is_told: bool) -> None:
+        """Record a message that reached no queue, and whether the client is told of it."""
+        if not is_told:
+            self._activity.observer.unroutable.append((message.exchange, message.routing_key))
         self._activity.happen(Record(Event.UNROUTABLE, message_of(message)))
 
     def confirmed(self, delivery_tag: int, multiple: bool) -> None:

@@ -11,7 +11,7 @@ from mooq.testing.arguments import arguments_of
 from mooq.testing.clients.activity import ClientActivity
 from mooq.testing.clients.probes import Prober
 from mooq.testing.clients.tap import Tap
-from mooq.testing.faults.tcp import Network, Proxy
+from mooq.testing.faults.tcp import LOOPBACK, Network, Proxy
 from mooq.transports.event_loops import in_loop
 from mooq.transports.message import DIRECT_REPLY_TO
 from mooq.transports.registry import REGISTRY
@@ -42,6 +42,9 @@ class Endpoint:
         self._in_memory = in_memory
         self._in_thread = in_thread
         self._network: Network | None = None
+        self._is_closed = False
+        self.addresses: list[Address] = [address]
+        """Where it can be reached, directly and by the port."""
         if in_memory is not None:
             in_memory.new_tap = self.activity.tap
 
@@ -50,13 +53,14 @@ class Endpoint:
         """Where it listens, from the first time that this is asked."""
         if self._in_memory is not None and self._network is None:
             return self._listening(self._in_memory)
-        where = self.proxy.arguments
-        return replace(self._address, host=where["host"], port=where["port"])
+        return self._reached(self.proxy.arguments["port"])
 
     @property
     def proxy(self) -> Proxy:
         """The proxy before the broker, started if need be."""
         if self._network is None:
+            if self._is_closed:
+                raise RuntimeError("the broker of this test has ended")
             address = self._address
             if self._in_memory is not None:
                 address = self._listening(self._in_memory)
@@ -66,8 +70,13 @@ class Endpoint:
         return self._network.proxy
 
     def _listening(self, in_memory: InMemoryBroker) -> Address:
-        url = in_memory.listen(in_thread=self._in_thread)
-        return replace(Address.from_url(url), virtual_host=self._address.virtual_host)
+        return self._reached(Address.from_url(in_memory.listen(in_thread=self._in_thread)).port)
+
+    def _reached(self, port: int) -> Address:
+        address = replace(self._address, host=LOOPBACK, port=port)
+        if address not in self.addresses:
+            self.addresses.append(address)
+        return address
 
     async def quiet(self) -> None:
         """Return when no client has anything under way."""
@@ -116,5 +125,6 @@ class Endpoint:
     async def close(self) -> None:
         """End the proxy, if there is one."""
         network, self._network = self._network, None
+        self._is_closed = True
         if network is not None:
             await network.close()

@@ -108,11 +108,12 @@ class Prober:
                 answer.set_result((answered_by, answer_values))
 
         channel.requests.append(Request(method, values, answered))
-        self._send(channel, method, *values)
+        if not self._send(channel, method, *values):
+            raise Gone
         found = await answer
         if found[0] is method:
             raise Gone
         return found
 
-    def _send(self, channel: ClientChannel, method: Method, *values: object) -> None:
-        self._route.inject(method_frame(channel.number, method, *values))
+    def _send(self, channel: ClientChannel, method: Method, *values: object) -> bool:
+        return self._route.inject(method_frame(channel.number, method, *values))

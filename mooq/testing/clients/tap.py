@@ -18,6 +18,7 @@ from mooq.amqp.sightings import FrameSplitter, PassingContent
 from mooq.amqp.tables import TableError
 from mooq.testing.clients.channel import ClientChannel, Request
 from mooq.testing.recorder import Event
+from mooq.transports.message import DIRECT_REPLY_TO
 
 if TYPE_CHECKING:
     from mooq.testing.clients.activity import ClientActivity
@@ -53,19 +54,19 @@ class Tap:
 
     def to_client(self, data: bytes) -> bytes:
         """Return what the client is to get of these bytes of the broker's."""
-        return b"".join(self.answers(data))
-
-    def answers(self, data: bytes) -> list[bytes]:
-        """Return the same, frame by frame."""
-        return self._passed(self._answers, data, self._answer)
+        return b"".join(self._passed(self._answers, data, self._answer))
 
     def close(self) -> None:
         """Note that the connection has ended."""
+        self._end_all()
+        self._activity.forget(self)
+
+    def _end_all(self) -> None:
+        """End all channels: the connection is being closed."""
         for channel in [*self.channels.values(), *self.hidden.values()]:
             channel.end()
         self.channels.clear()
         self.hidden.clear()
-        self._activity.forget(self)
 
     def _passed(
         self,
@@ -103,7 +104,10 @@ class Tap:
             return [frame]
         method = _method_of(payload)
         if method is methods.BASIC_PUBLISH and channel is not None:
-            channel.publishing = PassingContent(method, method.decode(payload[4:]))
+            values = method.decode(payload[4:])
+            channel.publishing = PassingContent(method, values)
+            if not values[1] and values[2].startswith(DIRECT_REPLY_TO):
+                return [frame]  # RabbitMQ returns a mandatory reply although it delivers it
             return [frame[:-2] + bytes((payload[-1] | _MANDATORY, frame[-1]))]
         values = method.decode(payload[4:])
         if number == 0:
@@ -121,6 +125,8 @@ class Tap:
             self.is_observed = OWN_PROPERTY not in values[0]
         elif method is methods.CONNECTION_TUNE_OK:
             self.channel_max = values[0] or self.channel_max
+        elif method is methods.CONNECTION_CLOSE:
+            self._end_all()
 
     def _channel_request(
         self, channel: ClientChannel, method: Method, values: Values, frame: bytes
@@ -198,6 +204,8 @@ class Tap:
         self, number: int, channel: ClientChannel | None, kind: int, payload: bytes, frame: bytes
     ) -> list[bytes]:
         if channel is None:
+            if number == 0 and payload.startswith(methods.CONNECTION_CLOSE.ids):
+                self._end_all()
             return [frame]
         is_hidden = number in self.hidden
         if kind != METHOD:
@@ -282,8 +290,9 @@ class Tap:
         message = content.message(*content.values[exchange_at : exchange_at + 2])
         if content.method is methods.BASIC_RETURN:
             frames, channel.returning = channel.returning or [], None
-            channel.returned(message)
-            return frames if channel.returns.is_wanted(content.fingerprint) else []
+            is_wanted = channel.returns.is_wanted(content.fingerprint)
+            channel.returned(message, is_told=is_wanted)
+            return frames if is_wanted else []
         if content.method is methods.BASIC_DELIVER:
             channel.delivered(message, content.values)
         else:

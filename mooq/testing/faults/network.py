@@ -10,7 +10,9 @@ from enum import Enum
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
+from mooq.broker.refusals import login_refused
 from mooq.testing.arguments import Arguments
+from mooq.testing.faults.refusing import LOGIN, Script
 from mooq.testing.faults.shared_event import SharedEvent
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Faults:
         self.has_vanished: bool = False
         self.routes: set[Route] = set()
         """The connections there are."""
+        self.script: Script = Script()
+        """Answers in place of the broker's."""
         self._is_stalled = False
         self._answers_left: int | None = None
         self._fatal: Moment | None = None
@@ -137,8 +141,49 @@ class Faults:
             route.half_close()
 
     @carried_out
+    def refuse(
+        self, method: str, code: int = 403, text: str | None = None, *, times: int = 1
+    ) -> None:
+        """Have the next requests of a kind refused, in place of the broker's answer.
+
+        ``method`` is AMQP's name, such as ``"queue.declare"``, ``"basic.publish"`` or
+        ``"connection.open"``; ``code`` is a reply code, which closes the channel (311, 403 to 406)
+        or the connection (320, 402, 501 to 506, 530, 540, 541); ``text`` is the reply text. The
+        broker does not hear of the request. Raises ``ValueError``.
+        """
+        self.script.refuse(method, code, text, times)
+
+    @carried_out
+    def refuse_login(self, *, times: int = 1) -> None:
+        """Have the next logins refused, as for a wrong password. Raises ``ValueError``."""
+        self.script.refuse(LOGIN, 403, login_refused().text, times)
+
+    @carried_out
+    def drop_confirms(self, count: int = 1) -> None:
+        """Lose the next confirms: the broker has the messages, and their publisher never learns so.
+
+        Of several messages that are confirmed at once. Raises ``ValueError``.
+        """
+        self.script.lost_confirms = at_least_one("count", count)
+
+    @carried_out
+    def refuse_confirms(self, count: int = 1) -> None:
+        """Turn the next confirms into refusals (basic.nack). Raises ``ValueError``."""
+        self.script.negative_confirms = at_least_one("count", count)
+
+    @carried_out
+    def raise_alarm(self, reason: str = "low on memory") -> None:
+        """Block every connection that publishes, as a broker does that is short of memory or disk.
+
+        The client is told by ``connection.blocked``; nothing that it sends arrives until
+        :meth:`heal`.
+        """
+        self.script.alarm = reason
+
+    @carried_out
     def heal(self) -> None:
         """End every fault: what was held back arrives now, and the broker can be reached."""
+        self.script.clear()
         self.has_vanished = self._is_stalled = False
         self._answers_left = self._fatal = None
         self._delay = self._rate = 0.0
@@ -263,6 +308,13 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self.flow)
+
+
+def at_least_one(name: str, number: int) -> int:
+    """Return the number, or raise ``ValueError`` when it is below 1."""
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, not {number}")
+    return number
 
 
 def positive(name: str, number: float) -> float:

@@ -17,9 +17,10 @@ from threading import Thread
 from typing import TypeAlias
 
 from mooq.amqp.frames import FRAME_OVERHEAD, METHOD
-from mooq.amqp.sightings import ByteTap, FrameSplitter
+from mooq.amqp.sightings import ByteTap
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, carried_out
+from mooq.testing.faults.refusing import Refuser
 from mooq.transports.event_loops import running_loop
 
 LOOPBACK = "127.0.0.1"
@@ -55,7 +56,8 @@ class Route:
         self._client = client
         self._broker = broker
         self._passing: asyncio.Task[None] | None = None
-        self._splitter = FrameSplitter()
+        self._has_ended = False
+        self._refuser = Refuser(faults.script, self._answer, self._arrive, self.cut)
 
     async def run(self) -> None:
         """Pass on what both sides send, until both have ended."""
@@ -88,12 +90,17 @@ class Route:
 
     def hurry(self) -> None:
         """Let arrive what was held back."""
+        self._refuser.heal()
         self.to_broker.hurry()
         self.to_client.hurry()
 
-    def inject(self, data: bytes) -> None:
-        """Send the broker frames of which the client does not know."""
-        self._broker[1].write(data)
+    def inject(self, data: bytes) -> bool:
+        """Send the broker frames of which the client does not know; return whether it gets them."""
+        writer = self._broker[1]
+        if self._has_ended or writer.is_closing():
+            return False
+        writer.write(data)
+        return True
 
     def damaged(self, data: bytes) -> bytes:
         """Return what arrives of a frame; a network that only fails damages none."""
@@ -109,13 +116,14 @@ class Route:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
                 for piece in self._faults.pieces(data):
-                    self.to_broker.send(partial(self._request, piece), len(piece))
+                    self.to_broker.send(partial(self._refuser.from_client, piece), len(piece))
                 await self.to_broker.room()
                 await writer.drain()
         await self._pass_end(self.to_broker, writer, None)
+        self._has_ended = True
 
-    def _request(self, data: bytes) -> None:
-        """Have bytes arrive at the broker."""
+    def _arrive(self, data: bytes) -> None:
+        """Have a frame arrive at the broker."""
         if self.tap is not None:
             data = self.tap.from_client(data)
         if data:
@@ -123,19 +131,21 @@ class Route:
 
     async def _pass_answers(self) -> None:
         reader, writer = self._broker[0], self._client[1]
-        split = self._splitter.feed if self.tap is None else self.tap.answers
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
-                for frame in split(data):
-                    self._answer(frame, writer)
+                if self.tap is not None:
+                    data = self.tap.to_client(data)
+                for frame in self._refuser.to_client(data):
+                    self._answer(frame)
                 await self.to_client.room()
                 await writer.drain()
-        if self.tap is None and (rest := self._splitter.rest()):
-            self._answer(rest, writer)
+        if rest := self._refuser.rest():
+            self._answer(rest)
         await self._pass_end(self.to_client, writer, Kind.REST)
 
-    def _answer(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
-        kind = kind_of(frame)
+    def _answer(self, frame: bytes) -> None:
+        """Have a frame arrive at the client."""
+        kind, writer = kind_of(frame), self._client[1]
         for piece in self._faults.pieces(self.damaged(frame)):
             self.to_client.send(partial(writer.write, piece), len(piece), kind)
             kind = Kind.REST

@@ -53,6 +53,10 @@ class Service(ABC):
     def send(self, *jobs: str) -> None:
         """Publish jobs, and wait for their confirms."""
 
+    @abstractmethod
+    def send_nowhere(self) -> None:
+        """Publish what no queue gets, without asking to be told."""
+
     def do(self, job: str) -> None:
         """Do a job."""
         assert self.may_go_on.wait(LONGEST_WAIT)
@@ -88,6 +92,12 @@ class AsyncService(Service):
 
     def send(self, *jobs: str) -> None:
         self._thread.run(self.publish(*jobs))
+
+    def send_nowhere(self) -> None:
+        self._thread.run(self.publish_to("nowhere"))
+
+    @abstractmethod
+    async def publish_to(self, queue: str) -> None: ...
 
     async def do_later(self, job: str) -> None:
         await asyncio.to_thread(self.do, job)
@@ -125,6 +135,9 @@ class OnAioPika(AsyncService):
         for job in jobs:
             await self._publish(job, JOBS)
 
+    async def publish_to(self, queue: str) -> None:
+        await self._publish("", queue)
+
     async def _publish(self, text: str, queue: str) -> None:
         message = aio_pika.Message(text.encode(), content_type="text/plain")
         await self._channel.default_exchange.publish(message, queue, mandatory=False)
@@ -157,6 +170,9 @@ class OnMooq(AsyncService):
         for job in jobs:
             await self._publish(job, JOBS)
 
+    async def publish_to(self, queue: str) -> None:
+        await self._publish("", queue)
+
     async def _publish(self, text: str, queue: str) -> None:
         await self._channel.publish(exchange_name="", routing_key=queue, msg=text)
 
@@ -185,6 +201,9 @@ class OnFastStream(AsyncService):
     async def publish(self, *jobs: str) -> None:
         for job in jobs:
             await self._service.publish(job, JOBS)
+
+    async def publish_to(self, queue: str) -> None:
+        await self._service.publish("", queue, mandatory=False)
 
 
 class OnPika(Service):
@@ -226,6 +245,9 @@ class OnPika(Service):
     def send(self, *jobs: str) -> None:
         for job in jobs:
             _publish(self._channel, JOBS, job)
+
+    def send_nowhere(self) -> None:
+        _publish(self._channel, "nowhere", "")
 
 
 def _publish(channel: Any, queue: str, text: str) -> None:
@@ -272,6 +294,10 @@ class OnCelery(Service):
     def send(self, *jobs: str) -> None:
         for job in jobs:
             self._task.delay(job)
+
+    def send_nowhere(self) -> None:
+        with self._task.app.producer_pool.acquire() as producer:
+            producer.publish("", exchange="", routing_key="nowhere")
 
 
 @contextmanager

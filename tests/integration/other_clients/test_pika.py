@@ -89,3 +89,24 @@ def test_exchanges_of_every_type_route(mooq_broker: Broker) -> None:
     assert consumed(channel, "q", 1) == [b"right"]
     assert channel.queue_declare("q", passive=True).method.message_count == 0
     connection.close()
+
+
+def test_mandatory_reply_is_delivered_and_returned(mooq_broker: Broker) -> None:
+    """As RabbitMQ 3.10 and 4.0 do; 4.3 returns none."""
+    with connect(mooq_broker) as connection:
+        asking, answering = connection.channel(), connection.channel()
+        answers: list[bytes] = []
+        returned: list[str] = []
+        asking.basic_consume(
+            "amq.rabbitmq.reply-to", lambda *arrived: answers.append(arrived[3]), auto_ack=True
+        )
+        asking.confirm_delivery()
+        answering.queue_declare("questions")
+        answering.add_on_return_callback(lambda *sent: returned.append(sent[1].reply_text))
+        question = pika.BasicProperties(reply_to="amq.rabbitmq.reply-to")
+        asking.basic_publish("", "questions", b"tea?", question)
+        properties = answering.basic_get("questions", auto_ack=True)[1]
+        answering.basic_publish("", properties.reply_to, b"yes", mandatory=True)
+        while not (answers and returned):
+            connection.process_data_events(LONGEST_WAIT)
+        assert (answers, returned) == ([b"yes"], ["NO_ROUTE"])

@@ -1,0 +1,68 @@
+"""Leftovers of a test whose service is on any client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from mooq.testing import running_broker
+from mooq.testing.broker import Backend
+from mooq.testing.lease import Answer
+from mooq.testing.leftovers import Leftovers
+from tests.integration.harness.services import DEAD, RESULTS, SERVICES, Service
+
+
+@pytest.fixture
+def strict(mooq_backend: Backend, request: pytest.FixtureRequest) -> running_broker:
+    """A broker that is strict, to be run."""
+    if mooq_backend == "in_memory":
+        return running_broker(strict=True)
+    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    url = "amqp://{username}:{password}@{host}:{port}".format(**answer)
+    port = int(answer["management"].rpartition(":")[2])
+    return running_broker(url, management_port=port, strict=True)
+
+
+@contextmanager
+def working(strict: running_broker, client: str) -> Iterator[Service]:
+    """Have a service, and wait in the end until it is idle."""
+    with strict as broker, ExitStack() as at_the_end:
+        service = SERVICES[client](broker)
+        service.start(at_the_end)
+        yield service
+        broker.idle()
+
+
+def left_behind(strict: running_broker, client: str, *jobs: str) -> str:
+    """Return what a strict test says that gives a service jobs; without any, what no queue gets."""
+
+    def run() -> None:
+        with working(strict, client) as service:
+            if jobs:
+                service.send(*jobs)
+            else:
+                service.send_nowhere()
+
+    with pytest.raises(Leftovers) as caught:
+        run()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("client", SERVICES)
+def test_strict_test_fails_for_dead_letters_that_nobody_saw(
+    strict: running_broker, client: str
+) -> None:
+    expected = f"1 message in queue '{DEAD}'; 1 message in queue '{RESULTS}'. Consume"
+    assert expected in left_behind(strict, client, "good", "bad")
+
+
+@pytest.mark.parametrize("client", SERVICES)
+def test_strict_test_fails_for_messages_that_no_queue_got(
+    strict: running_broker, client: str
+) -> None:
+    assert left_behind(strict, client).startswith(
+        "the test has left behind 1 message that no queue got, published to exchange '' with key "
+        "'nowhere'. Consume and await them, look at recorded.unroutable, or mark the test"
+    )
