@@ -28,8 +28,8 @@ class Version:
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
     - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
       before, the broker failed
-    - ``returns_replies``: whether a mandatory reply to ``amq.rabbitmq.reply-to`` is returned, as one
-      that no queue got, although it is delivered
+    - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
+      no queue got, although it is delivered
     - ``unknown_arguments``: of queues, which any value is accepted of
     """
 

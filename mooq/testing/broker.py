@@ -13,7 +13,7 @@ from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
 from mooq.client.observer import observed_by
-from mooq.client.recovery import check_timeout
+from mooq.client.recovery import check_seconds
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.faults import Faults
@@ -183,7 +183,7 @@ class Broker:
         if self._in_memory is not None:
             self._in_memory.advance(seconds)
         else:
-            await asyncio.sleep(check_timeout(seconds, "seconds"))
+            await asyncio.sleep(check_seconds(seconds))
 
     def raise_failures(self, what: str) -> None:
         """Raise what callbacks raised that nobody was told of, unless the test allows failures."""

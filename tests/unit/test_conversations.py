@@ -12,7 +12,9 @@ from mooq.server.listening import Listener, ListenerThread
 from tests.conversations import VERSIONS, rules
 
 QUIET = 0.1
-"""Seconds without an answer after which none is to come: the broker answers at once."""
+"""Seconds without an answer after which none is to come. They pass at once, in the broker alone."""
+TURNS = 3
+"""Turns of the server's loop in which it has read and answered what was sent before."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -22,8 +24,8 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def address(version: str) -> Iterator[tuple[str, int]]:
-    """The address of a broker in memory."""
+def server(version: str) -> Iterator[ListenerThread]:
+    """A broker in memory on a port."""
     broker = Broker(
         {"guest": "guest"},
         ["/"],
@@ -33,17 +35,28 @@ def address(version: str) -> Iterator[tuple[str, int]]:
     )
     thread = ListenerThread(Listener(broker))
     thread.start()
-    yield "127.0.0.1", thread.port
+    yield thread
     thread.close()
 
 
+def converse(server: ListenerThread, name: str) -> list[str]:
+    """Hold a conversation; return the answers."""
+
+    def pass_time(seconds: float) -> None:
+        for _ in range(TURNS):
+            server.call(lambda _: None)
+        server.call(lambda broker: broker.skip(seconds))
+
+    return rules.converse(("127.0.0.1", server.port), name, QUIET, pass_time)
+
+
 @pytest.mark.parametrize("name", sorted(rules.CONVERSATIONS.keys() - {"stream"}))
-def test_rules_are_those_of_rabbitmq(version: str, address: tuple[str, int], name: str) -> None:
-    answers = rules.converse(address, name, QUIET)
+def test_rules_are_those_of_rabbitmq(version: str, server: ListenerThread, name: str) -> None:
+    answers = converse(server, name)
     assert rules.without_times(answers) == rules.without_times(rules.recorded(version)[name])
 
 
-def test_stream_is_refused_by_name(address: tuple[str, int]) -> None:
-    (answer,) = rules.converse(address, "stream", QUIET)
+def test_stream_is_refused_by_name(server: ListenerThread) -> None:
+    (answer,) = converse(server, "stream")
     assert "540" in answer
     assert "cannot be a stream: mooq's in-memory broker has none; use RabbitMQ" in answer
