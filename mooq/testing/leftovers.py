@@ -17,10 +17,6 @@ from mooq.testing.observer import ConnectionObserver
 from mooq.transports.message import Outcome
 
 LONGEST_DELIVERY = 10.0  # seconds
-REMEDY = (
-    "consume and await them, look at recorded.unroutable, or mark the test with "
-    "mooq_allow_leftovers"
-)
 
 
 class Leftovers(MooqError):
@@ -76,7 +72,9 @@ class LeftoverCheck:
             f"exchange {exchange_name!r} does not exist"
             for (queue_name, exchange_name), count in Counter(self._observer.dropped).items()
         ]
-        if not self._observer.recorded.has_told_unroutable:
+        remedies = ["Consume and await them"]
+        if self._observer.unroutable and not self._observer.recorded.has_told_unroutable:
+            remedies.append("look at recorded.unroutable")
             left += [
                 f"{counted(count, 'message')} that no queue got, published to exchange "
                 f"{exchange_name!r} with key {routing_key!r}"
@@ -86,7 +84,8 @@ class LeftoverCheck:
             ]
         left += [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
         if left:
-            error = Leftovers(f"the test has left behind {'; '.join(left)}. {REMEDY.capitalize()}")
+            remedy = f"{', '.join(remedies)}, or mark the test with mooq_allow_leftovers"
+            error = Leftovers(f"the test has left behind {'; '.join(left)}. {remedy}")
             raise error from (self._unseen[0] if self._unseen else None)
 
 
