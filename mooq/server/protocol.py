@@ -42,6 +42,8 @@ class ClientProtocol(asyncio.Protocol):
         """Begin a session."""
         self._transport = cast("asyncio.Transport", transport)
         self._socket: TransportSocket = transport.get_extra_info("socket")
+        # asyncio does so only for sockets that were made with a protocol number.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         self._session = Session(
             self._outlet, self._transport.abort, self._loop.time(), self._enforces_heartbeats

@@ -9,6 +9,8 @@
     backends.py            marks and parameters of a test
     standalone.py          running_broker(), for tests without pytest's fixtures
     parity_plugin.py       --mooq-parity: whether each test does the same on both brokers
+    timeline_plugin.py     --mooq-timeline: what happened in a test that fails
+    timeline.py            records as a table and as a drawing
     comparison.py          a test's outcome as lines that must be equal
     harness.py             per-process state, and access to the run's RabbitMQ
     broker.py              the broker that a test holds

@@ -44,7 +44,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
     config.pluginmanager.register(fixtures, "mooq fixtures")
     config.pluginmanager.register(wide_fixtures(config), "mooq fixtures of wider scopes")
-    if Harness.of(config).settings.compares:
+    settings = Harness.of(config).settings
+    if settings.shows_timeline or settings.timelines is not None:
+        from mooq.testing.timeline_plugin import TimelinePlugin
+
+        config.pluginmanager.register(TimelinePlugin(settings.timelines), "mooq timeline")
+    if settings.compares:
         from mooq.testing.parity_plugin import ParityPlugin
 
         config.pluginmanager.register(ParityPlugin(), "mooq parity")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from time import monotonic
 from typing import Any, SupportsIndex, overload
 
 from mooq.client.codec import decode
@@ -50,6 +51,8 @@ class Record:
     """For what was delivered: to which of the queue's consumers, counted from 1; None for a get."""
     channel: int | None = None
     """For what was published: by which of the test's channels, counted from 1."""
+    at: float = field(default_factory=monotonic, compare=False)
+    """When it was recorded, in seconds of a clock that never goes back."""
 
     @property
     def msg(self) -> Any:

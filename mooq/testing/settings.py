@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pytest
@@ -43,10 +44,12 @@ OPTIONS = {
 SWITCHES = {
     "mooq_strict": "fail a test that leaves unconsumed messages, or exceptions that nobody saw",
     "mooq_redeliver": "deliver each message twice, to prove that services are idempotent",
+    "mooq_timeline": "show what happened at the broker in a test that fails",
     "mooq_parity": "compare what each test comes to on both brokers; fail where it differs",
 }
 
 
+TIMELINES_HELP = "folder for drawings of the same, an HTML file for each test that fails"
 MASK_HELP = "regular expression of text that mooq_parity does not compare; may be repeated"
 
 
@@ -65,6 +68,9 @@ class Settings(NamedTuple):
     is_strict: bool = False
     compares: bool = False
     redelivers: bool = False
+    shows_timeline: bool = False
+    timelines: Path | None = None
+    """The folder for drawings of timelines."""
     masks: tuple[re.Pattern[str], ...] = ()
     """Regular expressions; what matches is not compared by ``--mooq-parity``."""
 
@@ -82,6 +88,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in OPTIONS.items():
         group.addoption(f"--{name.replace('_', '-')}", dest=name, default=None, help=text)
         parser.addini(name, text, type="string", default="")
+    group.addoption("--mooq-timeline-html", metavar="FOLDER", default=None, help=TIMELINES_HELP)
     group.addoption(
         "--mooq-parity-mask", action="append", default=[], metavar="REGEX", help=MASK_HELP
     )
@@ -131,6 +138,8 @@ def settings_of(config: pytest.Config) -> Settings:
         is_required=os.environ.get("MOOQ_REQUIRE_RABBITMQ", "") not in ("", "0"),
         is_strict=_is_on(config, "mooq_strict"),
         redelivers=_is_on(config, "mooq_redeliver"),
+        shows_timeline=_is_on(config, "mooq_timeline"),
+        timelines=Path(folder) if (folder := config.getoption("mooq_timeline_html")) else None,
         masks=tuple(
             _meant("mooq_parity_mask", _regular_expression, mask)
             for mask in [

@@ -195,6 +195,17 @@ class Faults:
         """Do something to the network, which may be in the event loop of another thread."""
         verb()
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether everything passes at once."""
+        return not (
+            self._is_stalled
+            or self._answers_left is not None
+            or self._fatal is not None
+            or self._delay
+            or self._rate
+        )
+
     def due(self, now: float, free: float, size: int) -> float:
         """Return when something sent now arrives, if all before it has by ``free``."""
         due = now + self._delay
@@ -257,6 +268,11 @@ class Link:
         self._on_the_way.append(Parcel(self._free, kind, size, arrive))
         self._grow(size)
         self.flow()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is on its way."""
+        return not self._on_the_way and not self.is_closed
 
     async def room(self) -> None:
         """Return when not too much is on its way: a network holds only so much."""

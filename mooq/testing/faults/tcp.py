@@ -57,7 +57,9 @@ class Route:
         self._broker = broker
         self._passing: asyncio.Task[None] | None = None
         self._has_ended = False
-        self._refuser = Refuser(faults.script, self._answer, self._arrive, self.cut)
+        self._arriving: list[bytes] = []
+        """Frames that are written to the broker together."""
+        self._refuser = Refuser(faults.script, self._answer, self._arriving.append, self.cut)
 
     async def run(self) -> None:
         """Pass on what both sides send, until both have ended."""
@@ -91,6 +93,7 @@ class Route:
     def hurry(self) -> None:
         """Let arrive what was held back."""
         self._refuser.heal()
+        self._flush()
         self.to_broker.hurry()
         self.to_client.hurry()
 
@@ -116,18 +119,26 @@ class Route:
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
                 for piece in self._faults.pieces(data):
-                    self.to_broker.send(partial(self._refuser.from_client, piece), len(piece))
+                    self.to_broker.send(partial(self._request, piece), len(piece))
                 await self.to_broker.room()
                 await writer.drain()
         await self._pass_end(self.to_broker, writer, None)
         self._has_ended = True
 
-    def _arrive(self, data: bytes) -> None:
-        """Have a frame arrive at the broker."""
-        if self.tap is not None:
-            data = self.tap.from_client(data)
-        if data:
-            self._broker[1].write(data)
+    def _request(self, data: bytes) -> None:
+        """Take bytes of the client's that have arrived."""
+        self._refuser.from_client(data)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what has arrived at the broker."""
+        if self._arriving:
+            data = b"".join(self._arriving)
+            self._arriving.clear()
+            if self.tap is not None:
+                data = self.tap.from_client(data)
+            if data:
+                self._broker[1].write(data)
 
     async def _pass_answers(self) -> None:
         reader, writer = self._broker[0], self._client[1]
@@ -135,8 +146,13 @@ class Route:
             while data := await reader.read(CHUNK):
                 if self.tap is not None:
                     data = self.tap.to_client(data)
-                for frame in self._refuser.to_client(data):
-                    self._answer(frame)
+                frames = self._refuser.to_client(data)
+                self._flush()
+                if self._faults.is_clear and self.to_client.is_empty:
+                    writer.write(b"".join(frames))
+                else:
+                    for frame in frames:
+                        self._answer(frame)
                 await self.to_client.room()
                 await writer.drain()
         if rest := self._refuser.rest():
@@ -238,6 +254,7 @@ class Proxy(Faults):
         loop = asyncio.get_running_loop()
         while True:
             client, _ = await loop.sock_accept(self._listener)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             passing = asyncio.create_task(self._pass_on(client))
             self._passing.add(passing)
             passing.add_done_callback(self._passing.discard)
