@@ -40,7 +40,7 @@ for example in in2com request_reply work_queue; do
 done
 "$work/venv/bin/pip" install --quiet "$wheel[cli]"
 "$work/venv/bin/mooq" demo
-"$work/venv/bin/pip" install --quiet "$wheel[cli,parity,pytest]" basedpyright
+"$work/venv/bin/pip" install --quiet "$wheel[cli,parity,pytest]" -r requirements.txt basedpyright
 "$work/venv/bin/pytest" --mooq-backend "$backend" # by the examples' own pytest.ini
 PATH="$work/venv/bin:$PATH" basedpyright --verifytypes mooq --ignoreexternal # fails below 100 %
 PATH="$work/venv/bin:$PATH" basedpyright --level error service.py

@@ -28,7 +28,7 @@ nitpick_ignore_regex = [
     # Aliases, which the text beside the signature explains; and floors beneath the public ones.
     (
         r"py:.*",
-        r"Callback|Headers|HeaderValue|MessageProperties|datetime|Decimal|TypeAliasForwardRef|mooq\.(transports\.message\.HeaderValue|basics\.address\.(Where|URL|Secret))",
+        r"ByteTap|Callback|Headers|HeaderValue|MessageProperties|datetime|Decimal|TypeAliasForwardRef|mooq\.(transports\.message\.HeaderValue|basics\.address\.(Where|URL|Secret))",
     ),
     (
         r"py:.*",

@@ -60,7 +60,7 @@ def nameless(lines: list[str]) -> list[str]:
 
 
 def test_no_code_block_of_the_pages_is_left_out() -> None:
-    here, in_the_files_beside = {"python"}, {"sh", "yaml", "ini", "text"}
+    here, in_the_files_beside = {"python"}, {"sh", "yaml", "ini", "json", "text"}
 
     languages = {one.language for one in BLOCKS if not one.language.startswith(DIRECTIVE)}
 

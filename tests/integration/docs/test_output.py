@@ -41,6 +41,27 @@ DIFFERING = """
         await mooq_broker.idle()
 """
 
+REJECTING = """
+    import aio_pika
+
+    async def test_it(mooq_broker):
+        async with await aio_pika.connect(mooq_broker.url) as connection:
+            channel = await connection.channel()
+            dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+            orders = await channel.declare_queue("orders", arguments=dead)
+            await channel.declare_queue("dead")
+
+            async def reject(message):
+                await message.reject()
+
+            await orders.consume(reject)
+            message = aio_pika.Message(b"tea", content_type="text/plain")
+            await channel.default_exchange.publish(message, "orders")
+            await mooq_broker.idle()
+            await (await channel.get_queue("dead")).get(no_ack=True)
+        raise AssertionError
+"""
+
 
 def words(text: str) -> str:
     """Return a text without its numbers, the length of its rulers and its line ends."""
@@ -64,6 +85,7 @@ def test_every_text_of_the_pages_is_compared_here() -> None:
         "docs/testing.md-2",
         "docs/testing.md-3",
         "docs/testing.md-4",
+        "docs/testing.md-5",
         "docs/tutorial.md-1",
     ]
 
@@ -97,19 +119,25 @@ def test_what_is_left_behind_is_reported_as_the_page_says(run: Run) -> None:
     assert words(TEXTS["docs/testing.md-1"]) in words(printed)
 
 
+def test_timeline_is_shown_as_the_page_says(run: Run) -> None:
+    _, printed = run(REJECTING, "--mooq-backend=in_memory", "--mooq-timeline")
+
+    assert words(TEXTS["docs/testing.md-2"]) in words(printed)
+
+
 def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: Answer) -> None:
     _, printed = run(DIFFERING, "--mooq-parity", *named(mooq_rabbitmq))
 
-    shown = TEXTS["docs/testing.md-2"].replace("test_jobs", "test_inner")
+    shown = TEXTS["docs/testing.md-3"].replace("test_jobs", "test_inner")
     assert words(shown) in words(printed)
 
 
 def test_the_header_of_a_run_is_as_the_page_says(run: Run) -> None:
     _, printed = run("def test_it(): pass", "--mooq-image=rabbitmq:4", "--collect-only")
 
-    assert TEXTS["docs/testing.md-3"] in printed
+    assert TEXTS["docs/testing.md-4"] in printed
 
 
 @pytest.mark.rabbit
 def test_the_summary_of_a_run_is_as_the_page_says() -> None:
-    assert SUMMARY.fullmatch(TEXTS["docs/testing.md-4"].strip())  # as a run of the plugin's is
+    assert SUMMARY.fullmatch(TEXTS["docs/testing.md-5"].strip())  # as a run of the plugin's is

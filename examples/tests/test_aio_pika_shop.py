@@ -1,0 +1,41 @@
+"""A service on aio-pika, on both brokers: its client stays as it is, and connects by the URL."""
+
+import aio_pika
+import pytest
+from aio_pika_shop import order, serve
+
+from mooq.testing.broker import Broker
+
+
+@pytest.fixture
+async def connection(mooq_broker: Broker):
+    async with await aio_pika.connect_robust(mooq_broker.url) as connection:
+        await serve(connection)
+        yield connection
+
+
+async def test_each_order_gets_an_invoice(mooq_broker, connection):
+    for drink in ("tea", "coffee"):
+        await order(connection, drink)
+    await mooq_broker.idle()
+    invoices = mooq_broker.recorded.published.where(routing_key="invoices")
+    assert invoices.msgs == [
+        {"drink": "tea", "price": 2},
+        {"drink": "coffee", "price": 3},
+    ]
+
+
+@pytest.mark.mooq_redeliver
+async def test_order_that_comes_twice_gets_two_invoices(mooq_broker, connection):
+    """As services are that do not remember what they did: now the test says so."""
+    await order(connection, "tea")
+    await mooq_broker.idle()
+    assert len(mooq_broker.recorded.published.where(routing_key="invoices")) == 2
+
+
+async def test_unknown_drink_is_set_aside(mooq_broker, connection):
+    await order(connection, "soup")
+    rejected = await mooq_broker.wait_for("rejected", queue_name="orders")
+    assert rejected.msg == {"drink": "soup"}
+    await mooq_broker.idle()
+    assert not mooq_broker.recorded.published.where(routing_key="invoices")
