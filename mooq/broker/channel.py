@@ -261,18 +261,19 @@ class Channel:
             return tag
         self._check(READ, "queue", name)
         found = self._host.queue(name, self.connection)
-        if found.consumers.is_exclusive or (exclusive and len(found.consumers)):
-            raise refusals.exclusive_use(name, self._host.name)
         broker = self.connection.broker
         version = broker.version_rules
+        priority = _priority(arguments, name, self._host.name)
         argument_rules.check_consumer_timeout(arguments, found.type, name, self._host.name, version)
+        if found.consumers.refuses(exclusive):
+            raise refusals.exclusive_use(name, self._host.name)
         consumer = Consumer(
             self,
             tag,
             no_ack=no_ack,
             exclusive=exclusive,
             limit=0 if no_ack else self._prefetch,
-            priority=_priority(arguments, name, self._host.name),
+            priority=priority,
             timeout=argument_rules.consumer_timeout(
                 arguments, found.arguments, found.type, broker.consumer_timeout, version
             ),

@@ -81,9 +81,13 @@ class Consumers:
     def __len__(self) -> int:
         return len(self.all)
 
-    @property
-    def is_exclusive(self) -> bool:
-        """Whether one of them is exclusive."""
+    def refuses(self, exclusive: bool) -> bool:
+        """Whether another consumer cannot be: one is exclusive, or it wants to be and is not alone.
+
+        Where a single consumer is active none can be exclusive.
+        """
+        if exclusive and (self.all or self._is_single_active):
+            return True
         return any(consumer.exclusive for consumer in self.all)
 
     def add(self, consumer: Consumer) -> None:

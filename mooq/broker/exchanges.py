@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mooq.broker import refusals
+from mooq.broker.terms import term
 from mooq.broker.topics import TopicTrie
-from mooq.broker.values import Table
+from mooq.broker.values import Table, type_name
 
 if TYPE_CHECKING:
     from mooq.broker.message import Message
     from mooq.broker.queue import Queue
+    from mooq.broker.versions import Version
 
 Destination: TypeAlias = "Queue | Exchange"
 Binding: TypeAlias = "tuple[str, tuple[tuple[str, Any], ...]]"
@@ -171,6 +174,26 @@ EXCHANGES: dict[str, type[Exchange]] = {
     "headers": HeadersExchange,
     "x-local-random": LocalRandomExchange,
 }
+
+
+MODES = ("all", "any", "all-with-x", "any-with-x")
+
+
+def check_match(arguments: Table, version: Version) -> None:
+    """Raise the refusal of an ``x-match`` that a headers exchange has no meaning for."""
+    if "x-match" not in arguments:
+        return
+    value = arguments["x-match"]
+    if isinstance(value, str) and value in MODES:
+        return
+    shown = term(value, marks_utf8=version.marks_utf8)
+    if type_name(value) == "longstr":
+        raise refusals.failed(
+            f"Invalid x-match field value {shown}; expected {', '.join(MODES[:3])}, or {MODES[3]}"
+        )
+    raise refusals.failed(
+        f"Invalid x-match field type {type_name(value)} (value {shown}); expected longstr"
+    )
 
 
 def _matches(arguments: Table, headers: Table) -> bool:

@@ -15,7 +15,7 @@ from mooq.broker.message import (
     Properties,
 )
 from mooq.broker.permissions import WRITE
-from mooq.broker.routing import with_copies
+from mooq.broker.routing import with_copies, with_sorted_headers
 
 if TYPE_CHECKING:
     from mooq.broker.channel import Channel
@@ -84,6 +84,8 @@ class Publisher:
         if flags & HAS_EXPIRATION:
             _check_expiration(properties.expiration or "")
         message = with_copies(message)
+        if self._broker.version_rules.sorts_headers:
+            message = with_sorted_headers(message)
         properties = message.properties
         self._check_user(properties)
         if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:

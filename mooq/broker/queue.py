@@ -104,7 +104,7 @@ class Queue:
             if redelivered:  # it has to wait
                 queued.redelivered = True
             return True
-        if self.overflow != "drop-head" and self._is_full():
+        if self.overflow != "drop-head" and self._is_full(message):
             if self.overflow == "reject-publish-dlx":
                 self._host.dead_letter(message, self, dead_letters.MAXLEN, redelivered)
             return False
@@ -138,10 +138,15 @@ class Queue:
             self._has_expirations = True
             queued.expires = self._broker.now + ttl / 1000
 
-    def _is_full(self) -> bool:
+    def _is_full(self, message: Message) -> bool:
+        """Whether a message would be too much; a quorum queue learns that by the next one."""
         if self.max_length is not None and len(self.ready) >= self.max_length:
             return True
-        return self.max_bytes is not None and self._ready_bytes >= self.max_bytes
+        if self.max_bytes is None:
+            return False
+        if self.type == "quorum":
+            return self._ready_bytes >= self.max_bytes
+        return self._ready_bytes + len(message.body) > self.max_bytes
 
     def _drop_what_is_too_much(self) -> None:
         if self.overflow != "drop-head":
@@ -175,6 +180,8 @@ class Queue:
             if consumer is None:
                 return
             self._hand_over(self._pop(), consumer)
+            if self._has_expirations:  # what is first now may have waited behind the other
+                self._drop_expired()
 
     def _hand_over(self, queued: QueuedMessage, consumer: Consumer) -> None:
         if not consumer.no_ack:
@@ -190,6 +197,7 @@ class Queue:
             return None
         queued = self._pop()
         self.unsettled[queued] = None
+        self._drop_expired()
         return queued
 
     def _pop(self) -> QueuedMessage:

@@ -63,6 +63,17 @@ def with_copies(message: Message) -> Message:
     return Message(message.body, message.exchange, message.routing_key, properties, keys)
 
 
+def with_sorted_headers(message: Message) -> Message:
+    """Return a message whose headers are in the order of their names, as RabbitMQ sends them."""
+    headers = message.properties.headers
+    if not headers or len(headers) == 1:
+        return message
+    names = list(headers)
+    if names == (ordered := sorted(names)):
+        return message
+    return message.with_headers({name: headers[name] for name in ordered})
+
+
 def _keys(headers: dict[str, Any], name: str) -> list[str]:
     value = headers.get(name)
     if value is None and name not in headers:

@@ -30,6 +30,8 @@ class Version:
       before, the broker failed
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
+    - ``sorts_headers``: whether a message's headers come in the order of their names
+    - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
     - ``unknown_arguments``: of queues, which any value is accepted of
     """
 
@@ -51,6 +53,8 @@ class Version:
     reads_copies_first: bool = True
     names_unknown_types: bool = False
     returns_replies: bool = True
+    sorts_headers: bool = True
+    marks_utf8: bool = True
     unknown_arguments: frozenset[str] = frozenset()
     exchange_types: frozenset[str] = frozenset(
         {"direct", "fanout", "topic", "headers", "x-local-random"}
@@ -67,6 +71,8 @@ VERSIONS = {
         counts_first_delivery=True,
         requeues_to_tail=True,
         reads_copies_first=False,
+        sorts_headers=False,
+        marks_utf8=False,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mooq.broker import arguments as argument_rules
 from mooq.broker import dead_letters, refusals
 from mooq.broker.effects import ConsumerCancelled
-from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
+from mooq.broker.exchanges import EXCHANGES, Destination, Exchange, check_match
 from mooq.broker.message import Message
 from mooq.broker.queue import Queue
 from mooq.broker.reply_to import DirectReplies
@@ -95,7 +95,7 @@ class VirtualHost:
         arguments: Table,
     ) -> None:
         for argument, received, has in (
-            ("type", type_, current.type),
+            ("type", _atom(type_), _atom(current.type)),
             ("durable", _text(durable), _text(current.durable)),
             ("auto_delete", _text(auto_delete), _text(current.auto_delete)),
             ("internal", _text(internal), _text(current.internal)),
@@ -154,6 +154,8 @@ class VirtualHost:
             count = words_of(key).count("#")
             if count > most:
                 raise refusals.too_many_hashes(key, count, most)
+        if source.type == "headers":
+            check_match(arguments, self.broker.version_rules)
         source.bind(destination, key, arguments)
 
     def unbind(
@@ -344,3 +346,8 @@ def _exchange(name: str, kind: str, *, durable: bool, internal: bool = False) ->
 
 def _text(flag: object) -> str:
     return str(flag).lower() if isinstance(flag, bool) else str(flag)
+
+
+def _atom(name: str) -> str:
+    """Return a name as RabbitMQ's language writes it: in quotes unless it is a plain word."""
+    return name if name.isalpha() else f"'{name}'"

@@ -1,0 +1,34 @@
+"""Values as RabbitMQ's language writes them, for the refusals that quote one."""
+
+from __future__ import annotations
+
+from mooq.broker.values import FieldValue, type_name
+
+
+def term(value: FieldValue, *, marks_utf8: bool) -> str:
+    """Return a value as a term of Erlang; ``marks_utf8`` is whether text beyond ASCII is marked."""
+    if value is None:
+        return "undefined"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _binary(value, marks_utf8=marks_utf8)
+    if isinstance(value, bytes):
+        return _binary(value.decode("latin-1"), marks_utf8=False)
+    if isinstance(value, dict):
+        entries = (
+            f"{{{_binary(name, marks_utf8=marks_utf8)},{type_name(one)},"
+            f"{term(one, marks_utf8=marks_utf8)}}}"
+            for name, one in value.items()
+        )
+        return f"[{','.join(entries)}]"
+    if isinstance(value, list):
+        items = (f"{{{type_name(one)},{term(one, marks_utf8=marks_utf8)}}}" for one in value)
+        return f"[{','.join(items)}]"
+    return str(value)
+
+
+def _binary(text: str, *, marks_utf8: bool) -> str:
+    if not text:
+        return "<<>>"
+    return f'<<"{text}"{"/utf8" if marks_utf8 and not text.isascii() else ""}>>'

@@ -1,0 +1,10 @@
+"""Differential testing of AMQP itself: the same methods to both brokers, every frame compared.
+
+::
+
+    programs.py      a program: methods of several connections and channels
+    strategies.py    programs that hypothesis writes
+    client.py        one connection, frame by frame
+    conversation.py  running a program on a broker, and what comes back
+    comparing.py     both brokers, and where they differ
+"""

@@ -1,0 +1,168 @@
+"""One connection to a broker, frame by frame."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from mooq.amqp import methods
+from mooq.amqp.frames import (
+    BODY,
+    CONTENT_FRAME,
+    FRAME,
+    FRAME_END,
+    HEADER,
+    METHOD,
+    PROTOCOL_HEADER,
+    method_frame,
+)
+from mooq.amqp.methods import METHODS, Method, Values
+from mooq.amqp.properties import encode_properties
+from mooq.amqp.sightings import FrameSplitter, PassingContent
+from mooq.basics.address import Address
+from mooq.broker.message import Message, Properties
+from mooq.errors import MooqError
+
+LONGEST_ANSWER = 30.0  # seconds
+_START = FRAME.size
+_DEFAULTS: dict[str, Any] = {"bit": False, "text": "", "name": "", "blob": b""}
+BY_NAME = {method.name: method for method in METHODS.values()}
+CAPABILITIES = {
+    "authentication_failure_close": True,
+    "basic.nack": True,
+    "connection.blocked": True,
+    "consumer_cancel_notify": True,
+    "publisher_confirms": True,
+}
+
+
+class NoAnswer(MooqError):
+    """A broker did not answer."""
+
+
+class Arrived(NamedTuple):
+    """A method that the broker sent, and the message that it carries, if any."""
+
+    channel: int
+    method: Method
+    values: Values
+    message: Message | None = None
+
+
+class WireConnection:
+    """A connection that is open; what arrives is kept until it is taken."""
+
+    def __init__(self, address: Address) -> None:
+        self.arrived: deque[Arrived] = deque()
+        self.is_open: bool = True
+        self._splitter = FrameSplitter()
+        self._contents: dict[int, PassingContent] = {}
+        self._socket = socket.create_connection((address.host, address.port), LONGEST_ANSWER)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._open(address)
+
+    def _open(self, address: Address) -> None:
+        login = f"\0{address.username}\0{address.password}".encode()
+        self._socket.sendall(PROTOCOL_HEADER)
+        start = self.take(0)
+        self.version: str = start.values[2]["version"]
+        properties = {"capabilities": CAPABILITIES}
+        self.send(0, methods.CONNECTION_START_OK, properties, "PLAIN", login, "en_US")
+        tune = self.take(0)
+        self.send(0, methods.CONNECTION_TUNE_OK, tune.values[0], tune.values[1], 0)
+        self.send(0, methods.CONNECTION_OPEN, address.virtual_host, "", False)
+        self.take(0)
+
+    def close(self) -> None:
+        """End the connection, without a word if it is not open."""
+        if self.is_open:
+            self.send(0, methods.CONNECTION_CLOSE, 200, "", 0, 0)
+            self.take(0, lambda one: one.method is methods.CONNECTION_CLOSE_OK)
+        self.is_open = False
+        self._socket.close()
+
+    def send(self, channel: int, method: Method, *values: Any) -> None:
+        """Send a method."""
+        self._socket.sendall(method_frame(channel, method, *values))
+
+    def publish(
+        self, channel: int, exchange: str, key: str, mandatory: bool, message: Message
+    ) -> None:
+        """Send a message."""
+        properties = encode_properties(message.properties)
+        parts = [
+            method_frame(channel, methods.BASIC_PUBLISH, 0, exchange, key, mandatory, False),
+            CONTENT_FRAME.pack(HEADER, channel, 12 + len(properties), 60, 0, len(message.body)),
+            properties,
+            bytes((FRAME_END,)),
+        ]
+        if message.body:
+            parts += [FRAME.pack(BODY, channel, len(message.body)), message.body, parts[-1]]
+        self._socket.sendall(b"".join(parts))
+
+    def take(self, channel: int, is_wanted: Callable[[Arrived], bool] = lambda _: True) -> Arrived:
+        """Return, and remove, the first thing of a channel that is wanted; wait for it.
+
+        Raises :class:`NoAnswer`. What ends the channel or the connection is wanted, too.
+        """
+        seen = 0
+        while True:
+            for index, one in enumerate(self.arrived):
+                if index < seen:
+                    continue
+                ends = one.method is methods.CONNECTION_CLOSE or (
+                    one.method is methods.CHANNEL_CLOSE and one.channel == channel
+                )
+                if ends or (one.channel == channel and is_wanted(one)):
+                    if not ends or one.channel == channel:
+                        del self.arrived[index]
+                    return one
+            seen = len(self.arrived)
+            if not self._read():
+                raise NoAnswer(f"the connection ended before channel {channel} was answered")
+
+    def _read(self) -> bool:
+        """Read once; return whether anything came."""
+        try:
+            data = self._socket.recv(2**16)
+        except TimeoutError:
+            raise NoAnswer(f"no answer within {LONGEST_ANSWER:g} s") from None
+        except OSError:
+            data = b""
+        for frame in self._splitter.feed(data):
+            self._keep(frame)
+        return bool(data)
+
+    def _keep(self, frame: bytes) -> None:
+        kind, channel, _ = FRAME.unpack_from(frame)
+        payload = frame[_START:-1]
+        if kind == METHOD:
+            method = METHODS[int.from_bytes(payload[:4], "big")]
+            values = method.decode(payload[4:])
+            if method.has_content:
+                self._contents[channel] = PassingContent(method, values)
+            else:
+                self.arrived.append(Arrived(channel, method, values))
+        elif kind in (HEADER, BODY):
+            content = self._contents[channel]
+            if content.take(kind, payload):
+                del self._contents[channel]
+                message = content.message("", "")
+                self.arrived.append(Arrived(channel, content.method, content.values, message))
+
+
+def values_of(method: Method, fields: dict[str, Any]) -> list[Any]:
+    """Return a method's values, in order: those that are given, and defaults."""
+    unknown = fields.keys() - {name for name, _ in method.fields}
+    assert not unknown, f"{method.name} has no {unknown}"
+    return [
+        fields.get(name, {} if kind == "table" else _DEFAULTS.get(kind, 0))
+        for name, kind in method.fields
+    ]
+
+
+def message_of(body: str, properties: dict[str, Any]) -> Message:
+    """Return a message to be published."""
+    return Message(body.encode(), "", "", Properties(**properties))

@@ -1,0 +1,101 @@
+"""A program of methods on both brokers: where they differ, and how that is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from secrets import token_hex
+from textwrap import indent
+
+from mooq.basics.address import Address
+from mooq.broker.broker import Broker
+from mooq.parity.report import WIDTH, side_by_side
+from mooq.parity.versions import followed
+from mooq.parity.wire.client import WireConnection
+from mooq.parity.wire.conversation import Conversation, Disturbed, Outcome, differing
+from mooq.parity.wire.programs import WireProgram
+from mooq.server.listening import Listener, ListenerThread
+
+ATTEMPTS = 5  # at a program that looking has disturbed
+
+
+@dataclass(frozen=True)
+class WireDivergence:
+    """A program on which the brokers differ, and what came back from each."""
+
+    program: WireProgram
+    ours: list[Outcome]
+    theirs: list[Outcome]
+    version: str
+
+    def __str__(self) -> str:
+        wrong = differing(self.ours, self.theirs)
+        titles = ("in memory", f"RabbitMQ {self.version}")
+        parts = [f"The in-memory broker differs from RabbitMQ {self.version}:"]
+        for number, step in enumerate(self.program, 1):
+            parts.append(f"{number:3} {step!r}")
+            if number in wrong:
+                mine, other = _lines(self.ours[number - 1]), _lines(self.theirs[number - 1])
+                parts.append(indent(side_by_side(mine, other, titles, WIDTH - 6), " " * 6))
+        return "\n".join([*parts, "", "As a test:", "", as_test(self.program)])
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    return [f"{key}: {line}" for key, lines in sorted(outcome.items()) for line in lines]
+
+
+def as_test(program: WireProgram) -> str:
+    """Return the source of a test that fails for as long as the brokers differ."""
+    kinds = ", ".join(sorted({type(step).__name__ for step in program}))
+    lines = ",\n".join(f"    {step!r}" for step in program)
+    return (
+        "from mooq.basics.address import Address\n"
+        "from mooq.parity.wire.comparing import compared\n"
+        f"from mooq.parity.wire.programs import {kinds}\n\n"
+        f"PROGRAM = (\n{lines},\n)\n\n\n"
+        "def test_both_brokers_answer_alike() -> None:\n"
+        '    divergence = compared(PROGRAM, Address("127.0.0.1", 5672))\n'
+        "    assert divergence is None, str(divergence)\n"
+    )
+
+
+def version_at(address: Address) -> str:
+    """Return the version of the RabbitMQ at an address."""
+    connection = WireConnection(address)
+    connection.close()
+    return connection.version
+
+
+def compared(program: WireProgram, theirs: Address) -> WireDivergence | None:
+    """Run a program on a RabbitMQ and in memory; return how they differ, if they do.
+
+    Raises :class:`~mooq.parity.wire.client.NoAnswer`, and
+    :class:`~mooq.parity.wire.conversation.Disturbed` if that keeps happening.
+    """
+    version = version_at(theirs)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            their_outcomes = Conversation(theirs, f"wire.{token_hex(4)}.").run(program)
+            break
+        except Disturbed:
+            if attempt == ATTEMPTS:
+                raise
+    our_outcomes = in_memory(program, followed(version), theirs)
+    if our_outcomes == their_outcomes:
+        return None
+    return WireDivergence(program, our_outcomes, their_outcomes, version)
+
+
+def in_memory(program: WireProgram, version: str, like: Address) -> list[Outcome]:
+    """Return what a program comes to in memory, in a virtual host and for a user of these names."""
+    rules = Broker({like.username: like.password}, [like.virtual_host], version=version)
+    thread = ListenerThread(Listener(rules))
+    thread.start()
+
+    def pass_time(seconds: float) -> None:
+        thread.call(lambda broker: broker.skip(seconds))
+
+    try:
+        address = Address("127.0.0.1", thread.port, like.username, like.password, like.virtual_host)
+        return Conversation(address, "wire.00000000.", pass_time).run(program)
+    finally:
+        thread.close()
