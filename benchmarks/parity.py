@@ -16,14 +16,14 @@ from time import perf_counter
 
 from mooq.basics.address import Address
 from mooq.parity.ledger import measure
-from mooq.parity.searching import Search
+from mooq.parity.searching import ApiComparison, Search
 from mooq.parity.targets import InMemory
 
 
 def in_memory(seed: int, operations: int) -> int:
     """Compare two brokers in memory; return how many operations that took."""
     with asyncio.Runner() as runner:
-        findings = Search(runner, InMemory()).search(seed, operations)
+        findings = Search(ApiComparison(runner, InMemory())).search(seed, operations)
     assert not findings.divergences
     return findings.operations
 

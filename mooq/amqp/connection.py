@@ -45,7 +45,7 @@ from mooq.amqp.violations import (
     unexpected_method,
     unknown_frame,
 )
-from mooq.broker.refusals import Refusal
+from mooq.broker.refusals import CODES, Refusal
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds that a client has until connection.open."""
@@ -148,12 +148,12 @@ class ServerConnection:
             return
         text = shortened(refusal.text, self._version.is_unicode)
         if text is None:
-            refusal, method = internal_error(), None
-            text = refusal.text
+            refusal, text = internal_error(), internal_error().text
         self._end("closed")
         self.is_held = self.channels.is_blocked = False
-        class_id, method_id = (method.class_id, method.method_id) if method else (0, 0)
-        self.output.send(0, methods.CONNECTION_CLOSE, refusal.code, text, class_id, method_id)
+        blamed = None if refusal.code == CODES["INTERNAL_ERROR"] else method
+        cause = (blamed.class_id, blamed.method_id) if blamed else (0, 0)
+        self.output.send(0, methods.CONNECTION_CLOSE, refusal.code, text, *cause)
 
     def close_channel(self, channel: Channel, refusal: Refusal) -> None:
         """Close a channel for a reason that no method of the client's gave."""

@@ -169,7 +169,7 @@ class Channel:
             self._last_queue = name
             return DeclareOk(name, 0, 1)
         if passive:
-            queue = host.queue(self._named(name), self.connection)
+            queue = host.queue(name, self.connection)  # here no name is not the last one's
             queue.use()
         else:
             if name.startswith("amq."):

@@ -66,6 +66,11 @@ PARTS = 10  # in which progress is told where there is no terminal
     type=click.Path(path_type=Path, dir_okay=False),
     help="A JSON file to add the run to.",
 )
+@click.option(
+    "--wire",
+    is_flag=True,
+    help="Compare AMQP frame by frame, in place of mooq's API.",
+)
 @json_option
 def parity(
     against: Address,
@@ -74,6 +79,7 @@ def parity(
     seed: int | None,
     workers: int | None,
     ledger: Path | None,
+    wire: bool,
     as_json: bool,
 ) -> None:
     """Run random programs in memory and on a RabbitMQ, and compare all that comes back.
@@ -81,6 +87,9 @@ def parity(
     Programs declare, consume, publish, get, fail, close and lose connections. On the RabbitMQ
     they use names that nobody has, and delete what they made. A program on which the brokers
     differ is made as short as it can be and shown with both outcomes, and as a test.
+
+    --wire sends methods of AMQP on several connections and channels, and compares every frame that
+    comes back.
 
     --served compares mooq's two ways to the broker in memory, its own API and AMQP, and needs no
     RabbitMQ. Exit status 1 says that they differ.
@@ -91,8 +100,6 @@ def parity(
         if error.name != "hypothesis":
             raise
         raise Failed(MISSING) from error
-    from mooq.parity.report import explained
-
     seed = SystemRandom().randrange(10**6) if seed is None else seed
     workers = workers or os.cpu_count() or 1
     known = [] if ledger is None else _runs_in(ledger, served)
@@ -102,15 +109,17 @@ def parity(
             f"Comparing with {against}, seed {seed}, {counted(workers, 'process', 'processes')}",
             err=True,
         )
-        return await measure(against, operations, seed, workers, _progress())
+        return await measure(
+            against, operations, seed, workers, _progress(), "AMQP" if wire else "API"
+        )
 
     with _serving(served) as own:
         result = run(measured(own or against))
     for divergence in result.divergences:
-        click.echo(explained(divergence), err=as_json)
+        click.echo(str(divergence), err=as_json)
     for divergence in result.unrepeated:
         click.echo("Seen once, and not when it was run again, so it is not counted:", err=as_json)
-        click.echo(explained(divergence), err=as_json)
+        click.echo(str(divergence), err=as_json)
     if ledger is not None:
         write([*known, result.entry], ledger)
     if as_json:

@@ -21,6 +21,11 @@ class Divergence:
     found: list[Difference]
     version: str
 
+    def __str__(self) -> str:
+        from mooq.parity.report import explained  # which imports this module
+
+        return explained(self)
+
 
 async def compared(program: Program, theirs: Target) -> Divergence | None:
     """Run a program on the in-memory broker and on another; return how they differ, if they do."""

@@ -10,25 +10,31 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from random import Random
 from time import monotonic
+from typing import Literal, TypeAlias
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted
-from mooq.parity.divergence import Divergence
-from mooq.parity.searching import Findings, Search
+from mooq.parity.searching import ApiComparison, Difference, Findings, Search
 from mooq.parity.targets import RabbitMQ
 
 CHUNK = 1000  # operations that a process does at a time
 
+Level: TypeAlias = Literal["API", "AMQP"]
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One run, as the ledger keeps it; ``seconds`` is what it took."""
+    """One run, as the ledger keeps it; ``seconds`` is what it took.
+
+    ``level`` is what programs are made of: calls of mooq's API, or methods of AMQP.
+    """
 
     date: str
     rabbitmq: str
@@ -39,6 +45,7 @@ class Entry:
     unrepeated: int
     seconds: float
     workers: int
+    level: Level = "API"
 
 
 @dataclass(frozen=True)
@@ -46,8 +53,8 @@ class Result:
     """A run's entry, and the programs on which the brokers differ."""
 
     entry: Entry
-    divergences: list[Divergence]
-    unrepeated: list[Divergence]
+    divergences: list[Difference]
+    unrepeated: list[Difference]
 
 
 Progress = Callable[[int, int, int], None]
@@ -68,6 +75,7 @@ async def measure(
     seed: int,
     workers: int,
     progress: Progress = lambda done, wanted, found: None,
+    level: Level = "API",
 ) -> Result:
     """Run so many operations, or a few more, against a RabbitMQ and in memory.
 
@@ -85,7 +93,7 @@ async def measure(
     run = asyncio.get_running_loop().run_in_executor
     with ProcessPoolExecutor(workers, context, _begin_work, (ending,)) as pool:
         chunks = [
-            run(pool, _chunk, address, seeds.getrandbits(63), min(CHUNK, operations - done))
+            run(pool, _chunk, level, address, seeds.getrandbits(63), min(CHUNK, operations - done))
             for done in range(0, operations, CHUNK)
         ]
         try:
@@ -107,6 +115,7 @@ async def measure(
         len(total.unrepeated),
         round(monotonic() - began, 1),
         workers,
+        level,
     )
     return Result(entry, total.divergences, total.unrepeated)
 
@@ -131,12 +140,18 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _chunk(address: Address, seed: int, operations: int) -> Findings:
+def _chunk(level: Level, address: Address, seed: int, operations: int) -> Findings:
     """Do a part of a run, in a process of its own."""
+    if level == "AMQP":
+        from mooq.parity.wire.comparing import WireComparison
+
+        with closing(WireComparison(address)) as comparison:
+            return Search(comparison, _ending.is_set).search(seed, operations)
     with asyncio.Runner() as runner:
         rabbitmq = RabbitMQ(address)
         try:
-            return Search(runner, rabbitmq, _ending.is_set).search(seed, operations)
+            comparison_of_api = ApiComparison(runner, rabbitmq)
+            return Search(comparison_of_api, _ending.is_set).search(seed, operations)
         finally:
             runner.run(rabbitmq.close())
 
@@ -154,22 +169,24 @@ def read(ledger: Path) -> list[Entry]:
 
 def table(entries: list[Entry]) -> str:
     """Return the runs as a table in Markdown: a row for a day and a version, the latest first."""
-    days: dict[tuple[str, tuple[int, ...], str], list[Entry]] = {}
+    days: dict[tuple[str, str, tuple[int, ...], str], list[Entry]] = {}
     for one in entries:
-        days.setdefault((one.date, _numbers(one.rabbitmq), one.rabbitmq), []).append(one)
+        key = one.date, one.level, _numbers(one.rabbitmq), one.rabbitmq
+        days.setdefault(key, []).append(one)
     rows = []
-    for date, numbers, version in sorted(days, reverse=True):
-        runs = days[date, numbers, version]
+    for date, level, numbers, version in sorted(days, reverse=True):
+        runs = days[date, level, numbers, version]
         counts = [
             sum(getattr(run, name) for run in runs)
             for name in ("operations", "programs", "divergences", "unrepeated")
         ]
-        cells = [date, version, *(f"{count:,}" for count in counts), _seeds(runs)]
+        cells = [date, level, version, *(f"{count:,}" for count in counts), _seeds(runs)]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(
         [
-            "| date | RabbitMQ | operations | programs | divergences | unrepeated | seeds |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
+            "| date | level | RabbitMQ | operations | programs | divergences | unrepeated | "
+            "seeds |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |",
             *rows,
         ]
     )
@@ -190,13 +207,14 @@ def by_version(entries: list[Entry]) -> dict[str, list[Entry]]:
 
 def line(entries: list[Entry]) -> str:
     """Return all runs on one line."""
-    done = sum(one.operations for one in entries)
     found = sum(one.divergences for one in entries)
     versions = ", ".join(by_version(entries))
-    return (
-        f"{counted(done, 'operation')} compared with RabbitMQ {versions}: "
-        f"{counted(found, 'divergence')}"
-    )
+    done = {
+        what: sum(one.operations for one in entries if one.level == level)
+        for level, what in (("AMQP", "AMQP method"), ("API", "API call"))
+    }
+    counts = " and ".join(counted(count, what) for what, count in done.items() if count)
+    return f"{counts} compared with RabbitMQ {versions}: {counted(found, 'divergence')}"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

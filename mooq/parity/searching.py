@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from time import monotonic
+from typing import Any, Protocol
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
 
 from mooq.errors import MooqError
 from mooq.parity.divergence import Divergence, compared
@@ -23,14 +25,55 @@ ATTEMPTS = 3
 """How often a program is run again before a difference counts as one that does not repeat."""
 
 
+class Difference(Protocol):
+    """A program on which the brokers differ; as text it says how."""
+
+    @property
+    def program(self) -> tuple[Any, ...]:
+        """The program."""
+
+
+class Comparison(Protocol):
+    """A kind of programs, and the brokers that they are compared on."""
+
+    def programs(self) -> SearchStrategy[Any]:
+        """Return a choice of programs."""
+
+    def size(self, program: Any) -> int:
+        """Return how many operations a program has."""
+
+    def compare(self, program: Any) -> Difference | None:
+        """Return how the brokers differ on a program. Raises :class:`~mooq.MooqError`."""
+
+
+class ApiComparison:
+    """Programs of mooq's API, in memory and on another broker, in the loop of a runner."""
+
+    def __init__(self, runner: asyncio.Runner, theirs: Target) -> None:
+        self._runner = runner
+        self._theirs = theirs
+
+    def programs(self) -> SearchStrategy[Program]:
+        """Return a choice of programs."""
+        return programs()
+
+    def size(self, program: Program) -> int:
+        """Return how many operations a program has."""
+        return size(program)
+
+    def compare(self, program: Program) -> Divergence | None:
+        """Return how the brokers differ on a program, if they do."""
+        return self._runner.run(compared(program, self._theirs))
+
+
 @dataclass
 class Findings:
     """What a search came to."""
 
     operations: int = 0
     programs: int = 0
-    divergences: list[Divergence] = field(default_factory=list)
-    unrepeated: list[Divergence] = field(default_factory=list)
+    divergences: list[Difference] = field(default_factory=list)
+    unrepeated: list[Difference] = field(default_factory=list)
 
     def add(self, other: Findings) -> None:
         """Add what another search came to."""
@@ -52,22 +95,15 @@ class _Enough(BaseException):
 
 
 class Search:
-    """Runs programs on the in-memory broker and on another one.
-
-    ``runner`` is the loop in which all of them run, ``is_ending`` tells whether to begin no more.
-    """
+    """Compares programs; ``is_ending`` tells whether to begin no more."""
 
     def __init__(
-        self,
-        runner: asyncio.Runner,
-        theirs: Target,
-        is_ending: Callable[[], bool] = lambda: False,
+        self, comparison: Comparison, is_ending: Callable[[], bool] = lambda: False
     ) -> None:
-        self._runner = runner
-        self._theirs = theirs
+        self._comparison = comparison
         self._is_ending = is_ending
-        self._once: list[Divergence] = []
-        self._last: Divergence | None = None
+        self._once: list[Difference] = []
+        self._last: Difference | None = None
         self._found = 0.0  # when it was, before it was shrunk
 
     def search(self, seed: int, operations: int) -> Findings:
@@ -95,8 +131,8 @@ class Search:
             print_blob=False,
             report_multiple_bugs=False,
         )
-        @hypothesis.given(programs())
-        def check(program: Program) -> None:
+        @hypothesis.given(self._comparison.programs())
+        def check(program: Any) -> None:
             if self._last is not None:
                 if monotonic() - self._found > LONGEST_SHRINKING:
                     raise _Enough
@@ -104,7 +140,7 @@ class Search:
                 if findings.operations >= operations or self._is_ending():
                     raise _Enough
                 findings.programs += 1
-                findings.operations += size(program)
+                findings.operations += self._comparison.size(program)
             if self._differs(program):
                 raise _DifferenceFound
 
@@ -119,33 +155,34 @@ class Search:
         if self._last is not None:
             findings.divergences.append(self._last)
 
-    def _differs(self, program: Program) -> bool:
+    def _differs(self, program: Any) -> bool:
         """Whether the brokers differ on a program; the shortest is kept."""
         try:
-            divergence = self._runner.run(self._repeatedly(program))
+            difference = self._repeatedly(program)
         except MooqError as error:
             raise _Enough from error
-        if divergence is None:
+        if difference is None:
             return False
         if self._last is None:
             self._found = monotonic()
+        size = self._comparison.size
         if self._last is None or size(program) <= size(self._last.program):
-            self._last = divergence
+            self._last = difference
         return True
 
-    async def _repeatedly(self, program: Program) -> Divergence | None:
+    def _repeatedly(self, program: Any) -> Difference | None:
         """Return a difference only if it is there each time; note one that is not.
 
         Once one is known, what hypothesis makes of it to shrink it need differ but once.
         """
-        divergence = await compared(program, self._theirs)
+        difference = self._comparison.compare(program)
         if self._last is not None:
-            return divergence
-        first = divergence
+            return difference
+        first = difference
         for _ in range(ATTEMPTS - 1):
-            if divergence is None:
+            if difference is None:
                 break
-            divergence = await compared(program, self._theirs)
-        if first is not None and divergence is None:
+            difference = self._comparison.compare(program)
+        if first is not None and difference is None:
             self._once.append(first)
-        return divergence
+        return difference

@@ -62,6 +62,14 @@ def test_the_api_and_amqp_come_to_the_same_in_memory(version: str) -> None:
     assert "0 divergences" in result.stderr
 
 
+def test_methods_are_compared_frame_by_frame() -> None:
+    options = ("--wire", "--served", "4.3", "--operations", "60", "--seed", "1", "-n", "1")
+    result = ask("parity", *options)
+
+    assert result.exit_code == 0, result.output
+    assert "| AMQP | 4.3." in result.stdout
+
+
 def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     for name in ("ledger", "searching", "strategies"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,15 +100,17 @@ def test_the_ledger_is_shown_with_a_row_for_each_day_and_version() -> None:
     runs = [entry("3.10.8"), *(entry("4.0.5", 2, seed) for seed in (9, 8, 7)), entry("3.10.8")]
 
     assert table(runs).splitlines()[2:] == [
-        "| 2026-01-02 | 4.0.5 | 3,702 | 150 | 6 | 3 | 7 to 9 |",
-        "| 2026-01-02 | 3.10.8 | 2,468 | 100 | 0 | 2 | 7, 7 |",
+        "| 2026-01-02 | API | 4.0.5 | 3,702 | 150 | 6 | 3 | 7 to 9 |",
+        "| 2026-01-02 | API | 3.10.8 | 2,468 | 100 | 0 | 2 | 7, 7 |",
     ]
 
 
 def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
-    runs = [entry("4.0.5"), entry("3.10.8"), entry("4.0.5", divergences=1)]
+    runs = [entry("4.0.5"), entry("3.10.8"), replace(entry("4.0.5", divergences=1), level="AMQP")]
 
-    assert line(runs) == "3,702 operations compared with RabbitMQ 3.10.8, 4.0.5: 1 divergence"
+    assert line(runs) == (
+        "1,234 AMQP methods and 2,468 API calls compared with RabbitMQ 3.10.8, 4.0.5: 1 divergence"
+    )
 
 
 def test_the_documentation_shows_the_ledger() -> None:

@@ -15,8 +15,7 @@ from mooq.broker.ready import QueuedMessage
 from mooq.errors import BrokerConnectionError
 from mooq.parity import searching
 from mooq.parity.programs import size
-from mooq.parity.report import explained
-from mooq.parity.searching import Search
+from mooq.parity.searching import ApiComparison, Search
 from mooq.parity.strategies import programs
 from mooq.parity.targets import InMemory, RabbitMQ
 from mooq.parity.topics import keys, matches, patterns, prove
@@ -53,7 +52,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 def test_two_right_brokers_agree_on_whatever_hypothesis_writes(runner: asyncio.Runner) -> None:
-    findings = Search(runner, InMemory()).search(seed=1, operations=500)
+    findings = Search(ApiComparison(runner, InMemory())).search(seed=1, operations=500)
 
     assert findings.operations >= 500
     assert findings.divergences == []
@@ -65,11 +64,11 @@ def test_a_fault_is_found_and_shrunk_to_a_program_that_a_person_can_read(
 ) -> None:
     monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
 
-    findings = Search(runner, Faulty()).search(seed=1, operations=50)
+    findings = Search(ApiComparison(runner, Faulty())).search(seed=1, operations=50)
 
     (divergence, *_) = findings.divergences
     assert size(divergence.program) <= 5
-    assert "redelivered" in explained(divergence)
+    assert "redelivered" in str(divergence)
 
 
 def test_shrinking_ends_in_time_with_what_it_has(
@@ -78,7 +77,7 @@ def test_shrinking_ends_in_time_with_what_it_has(
     monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
     monkeypatch.setattr(searching, "LONGEST_SHRINKING", -1.0)
 
-    findings = Search(runner, Faulty()).search(seed=1, operations=50)
+    findings = Search(ApiComparison(runner, Faulty())).search(seed=1, operations=50)
 
     assert findings.divergences
 
@@ -87,17 +86,19 @@ def test_a_broker_that_is_gone_ends_a_search(runner: asyncio.Runner) -> None:
     nobody = RabbitMQ(Address("127.0.0.1", 1))
 
     with pytest.raises(BrokerConnectionError, match="nothing listens there"):
-        Search(runner, nobody).search(seed=1, operations=300)
+        Search(ApiComparison(runner, nobody)).search(seed=1, operations=300)
 
 
 def test_a_search_that_is_to_end_runs_nothing_more(runner: asyncio.Runner) -> None:
-    findings = Search(runner, InMemory(), lambda: True).search(seed=1, operations=300)
+    findings = Search(ApiComparison(runner, InMemory()), lambda: True).search(
+        seed=1, operations=300
+    )
 
     assert findings.programs == 0
 
 
 def test_the_same_seed_writes_the_same_programs(runner: asyncio.Runner) -> None:
-    first, second = (Search(runner, InMemory()).search(7, 200) for _ in range(2))
+    first, second = (Search(ApiComparison(runner, InMemory())).search(7, 200) for _ in range(2))
 
     assert (first.operations, first.programs) == (second.operations, second.programs)
 

@@ -80,6 +80,10 @@ class WireConnection:
         if self.is_open:
             self.send(0, methods.CONNECTION_CLOSE, 200, "", 0, 0)
             self.take(0, lambda one: one.method is methods.CONNECTION_CLOSE_OK)
+        self.end()
+
+    def end(self) -> None:
+        """End the connection without a word."""
         self.is_open = False
         self._socket.close()
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from secrets import token_hex
 from textwrap import indent
+from typing import TYPE_CHECKING
 
 from mooq.basics.address import Address
 from mooq.broker.broker import Broker
 from mooq.parity.report import WIDTH, side_by_side
 from mooq.parity.versions import followed
-from mooq.parity.wire.client import WireConnection
-from mooq.parity.wire.conversation import Conversation, Disturbed, Outcome, differing
+from mooq.parity.wire.conversation import Conversation, Outcome, differing
+from mooq.parity.wire.flushing import Disturbed
+from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import WireProgram
 from mooq.server.listening import Listener, ListenerThread
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 ATTEMPTS = 5  # at a program that looking has disturbed
 
@@ -58,31 +63,54 @@ def as_test(program: WireProgram) -> str:
     )
 
 
-def version_at(address: Address) -> str:
-    """Return the version of the RabbitMQ at an address."""
-    connection = WireConnection(address)
-    connection.close()
-    return connection.version
+class WireComparison:
+    """Compares programs of methods on a RabbitMQ and in memory, one after the other."""
+
+    def __init__(self, theirs: Address) -> None:
+        self._theirs = theirs
+        self._pool = ConnectionPool(theirs)
+        connection = self._pool.take()
+        self.version: str = connection.version
+        self._pool.give_back(connection, ())
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._pool.close()
+
+    def programs(self) -> SearchStrategy[WireProgram]:
+        """Return a choice of programs."""
+        from mooq.parity.wire.strategies import wire_programs  # hypothesis is an extra
+
+        return wire_programs()
+
+    def size(self, program: WireProgram) -> int:
+        """Return how many steps a program has."""
+        return len(program)
+
+    def compare(self, program: WireProgram) -> WireDivergence | None:
+        """Return how the brokers differ on a program, if they do.
+
+        Raises :class:`~mooq.parity.wire.client.NoAnswer`, and
+        :class:`~mooq.parity.wire.flushing.Disturbed` if that keeps happening.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                theirs = Conversation(self._pool, f"wire.{token_hex(4)}.").run(program)
+                break
+            except Disturbed:
+                if attempt == ATTEMPTS:
+                    raise
+        ours = in_memory(program, followed(self.version), self._theirs)
+        return None if ours == theirs else WireDivergence(program, ours, theirs, self.version)
 
 
 def compared(program: WireProgram, theirs: Address) -> WireDivergence | None:
-    """Run a program on a RabbitMQ and in memory; return how they differ, if they do.
-
-    Raises :class:`~mooq.parity.wire.client.NoAnswer`, and
-    :class:`~mooq.parity.wire.conversation.Disturbed` if that keeps happening.
-    """
-    version = version_at(theirs)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            their_outcomes = Conversation(theirs, f"wire.{token_hex(4)}.").run(program)
-            break
-        except Disturbed:
-            if attempt == ATTEMPTS:
-                raise
-    our_outcomes = in_memory(program, followed(version), theirs)
-    if our_outcomes == their_outcomes:
-        return None
-    return WireDivergence(program, our_outcomes, their_outcomes, version)
+    """Return how a RabbitMQ and the in-memory broker differ on a program, if they do."""
+    comparison = WireComparison(theirs)
+    try:
+        return comparison.compare(program)
+    finally:
+        comparison.close()
 
 
 def in_memory(program: WireProgram, version: str, like: Address) -> list[Outcome]:
@@ -94,8 +122,10 @@ def in_memory(program: WireProgram, version: str, like: Address) -> list[Outcome
     def pass_time(seconds: float) -> None:
         thread.call(lambda broker: broker.skip(seconds))
 
+    address = Address("127.0.0.1", thread.port, like.username, like.password, like.virtual_host)
+    pool = ConnectionPool(address)
     try:
-        address = Address("127.0.0.1", thread.port, like.username, like.password, like.virtual_host)
-        return Conversation(address, "wire.00000000.", pass_time).run(program)
+        return Conversation(pool, "wire.00000000.", pass_time).run(program)
     finally:
+        pool.close()
         thread.close()

@@ -7,7 +7,6 @@ or refuses to be deleted, after what it was sent before. Nothing waits for a tim
 
 from __future__ import annotations
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -16,8 +15,6 @@ from typing import Any, TypeAlias
 
 from mooq.amqp import methods
 from mooq.amqp.methods import Method
-from mooq.basics.address import Address
-from mooq.broker.message import PROPERTY_NAMES
 from mooq.parity.wire.client import (
     BY_NAME,
     Arrived,
@@ -26,8 +23,12 @@ from mooq.parity.wire.client import (
     message_of,
     values_of,
 )
+from mooq.parity.wire.flushing import Disturbed, Flusher, Place
+from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import (
+    EXCHANGES,
     NAMES,
+    QUEUES,
     Pause,
     Publish,
     Send,
@@ -35,45 +36,39 @@ from mooq.parity.wire.programs import (
     Step,
     WireProgram,
 )
+from mooq.parity.wire.text import line_of
 
-SHORT_TTL = 400  # milliseconds; a program takes less, its pauses apart
-LONGEST_PROGRAM = 0.3  # seconds
-PAUSE = 0.5
+SHORT_TTL = 1000  # milliseconds; a program takes less, its pauses apart
+LONGEST_PROGRAM = 0.8  # seconds
+PAUSE = 1.2
 MOST_PASSES = 6
 MISUSE = 5
 """From this index on, a delivery is settled that was never made."""
-FLUSHING = 100
-"""The number of a channel that no program uses, where queues are asked."""
-ENDED = (methods.CHANNEL_CLOSE, methods.CHANNEL_CLOSE_OK)
 SYNCHRONOUS = frozenset(
-    ("exchange.declare", "exchange.delete", "queue.bind", "queue.unbind", "exchange.bind")
-    + ("exchange.unbind", "confirm.select", "tx.select", "basic.qos")
+    (
+        *("exchange.declare", "exchange.delete", "queue.bind", "queue.unbind", "exchange.bind"),
+        *("exchange.unbind", "confirm.select", "tx.select", "basic.qos"),
+    )
 )
 """Methods that cause nothing but their answer."""
-GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+")
-
-Place: TypeAlias = tuple[int, int]
 Outcome: TypeAlias = dict[str, tuple[str, ...]]
 """What came back after a step, by connection, channel and kind: lines, in order."""
-
-
-class Disturbed(Exception):
-    """Looking at the broker, or a slow machine, has changed what a program would come to."""
 
 
 class Conversation:
     """One run of one program; ``prefix`` is before all its names.
 
-    ``pass_time`` lets so many seconds pass for the broker.
+    ``pool`` has connections to the broker, ``pass_time`` lets so many seconds pass for it.
     """
 
     def __init__(
-        self, address: Address, prefix: str, pass_time: Callable[[float], None] = time.sleep
+        self, pool: ConnectionPool, prefix: str, pass_time: Callable[[float], None] = time.sleep
     ) -> None:
-        self._address = address
+        self._pool = pool
         self._prefix = prefix
         self._pass_time = pass_time
         self._connections: dict[int, WireConnection] = {}
+        self._flusher = Flusher(self._connections)
         self._open: set[Place] = set()
         self._confirming: dict[Place, list[int]] = {}
         """How many messages were published on each channel that confirms, and which are not yet."""
@@ -94,15 +89,16 @@ class Conversation:
         outcomes = []
         began = time.monotonic()
         try:
-            for step in program:
-                if isinstance(step, Pause):
-                    if has_time:
-                        self._check_time(began)
-                        self._pass_time(PAUSE)
-                        began = time.monotonic()
-                else:
+            for number, step in enumerate(program, 1):
+                if isinstance(step, Pause) and has_time:
+                    self._check_time(began)
+                    self._pass_time(PAUSE)
+                    began = time.monotonic()
+                try:
                     self._perform(step)
-                self._settle(step)
+                    self._settle(step)
+                except NoAnswer as error:
+                    raise NoAnswer(f"step {number} of {program}: {error}") from error
                 outcomes.append({key: tuple(lines) for key, lines in self._outcome.items()})
                 self._outcome.clear()
             if has_time:
@@ -118,7 +114,8 @@ class Conversation:
     # What is sent
 
     def _perform(self, step: Step) -> None:
-        assert not isinstance(step, Pause)
+        if isinstance(step, Pause):
+            return
         place = step.connection, step.channel
         if isinstance(step, Send) and step.method == "connection.close":
             self._close(step.connection)
@@ -169,6 +166,7 @@ class Conversation:
     def _named(self, value: Any) -> Any:
         """Return a value with the names that this program has on the broker."""
         if isinstance(value, str):
+            value = str(SHORT_TTL) if value == "100" else value
             return f"{self._prefix}{value}" if value in NAMES else value
         if isinstance(value, dict):
             return {name: self._named(one) for name, one in value.items()}
@@ -181,7 +179,7 @@ class Conversation:
     def _make_open(self, place: Place) -> None:
         number, channel = place
         if number not in self._connections:
-            self._connections[number] = WireConnection(self._address)
+            self._connections[number] = self._pool.take()
         if place not in self._open:
             connection = self._connections[number]
             connection.send(channel, methods.CHANNEL_OPEN, "")
@@ -196,7 +194,8 @@ class Conversation:
 
     def _forget(self, number: int) -> None:
         """Forget a connection that has ended; open is what was delivered there meanwhile."""
-        del self._connections[number]
+        self._connections.pop(number).end()
+        self._flusher.forget(number)
         for key in [key for key in self._outcome if key.startswith(f"{number}.")]:
             if key.endswith("deliveries"):
                 del self._outcome[key]
@@ -204,7 +203,7 @@ class Conversation:
             self._end(place)
         for queue in [queue for queue, owner in self._owners.items() if owner == number]:
             del self._owners[queue]
-            self._await_end(queue)
+            self._pool.await_end(queue)
 
     def _end(self, place: Place) -> None:
         """Forget a channel that has ended."""
@@ -280,7 +279,7 @@ class Conversation:
         self._note(place, kind, self._line(one))
         if method is methods.CONNECTION_CLOSE:
             self._connections[number].send(0, methods.CONNECTION_CLOSE_OK)
-            self._connections[number].is_open = False
+            self._connections[number].is_open = False  # it is forgotten once all is kept
         elif method is methods.CHANNEL_CLOSE:
             self._connections[number].send(channel, methods.CHANNEL_CLOSE_OK)
             self._end(place)
@@ -336,125 +335,33 @@ class Conversation:
         self._outcome[f"{place[0]}.{place[1]} {kind}"].append(line)
 
     def _line(self, one: Arrived) -> str:
-        """Return what came back as text, without what differs from run to run."""
-        shown = {
-            name: value
-            for (name, _), value in zip(one.method.fields, one.values, strict=True)
-            if value not in ("", False, 0, {})
-        }
-        text = f"{one.method.name} {shown}" if shown else one.method.name
-        if one.message is not None:
-            properties = one.message.properties
-            present = {
-                name: _timeless(getattr(properties, name))
-                for name in PROPERTY_NAMES
-                if getattr(properties, name) is not None
-            }
-            text += f" {present} {one.message.body!r}"
-        return GENERATED.sub("NAME", text.replace(self._prefix, "")).replace(
-            f"'{SHORT_TTL}'", "'100'"
-        )
-
-    # Queues
+        return line_of(one, self._prefix).replace(f"'{SHORT_TTL}'", "'100'")
 
     def _flush(self) -> None:
         """Return when every queue has dealt with all that it was sent."""
-        names = sorted(self._declared)
-        if not names or not self._connections:
+        if not self._connections:
             return
-        asked = []
-        for index, name in enumerate(names):
-            number = self._owners.get(name, min(self._connections))
-            if number not in self._connections:
-                continue
-            place = number, FLUSHING + index
-            self._make_open(place)
-            self._open.discard(place)
-            self._connections[number].send(
-                place[1], methods.QUEUE_DECLARE, 0, name, True, *[False] * 4, {}
-            )
-            asked.append((place, name))
-        flushed = []
-        for place, name in asked:
-            answer = self._hidden_answer(place)
-            if answer is None:  # there is no such queue any more
-                self._declared.discard(name)
-                continue
-            connection = self._connections[place[0]]
-            _, ready, consumers = answer.values
-            if consumers or ready:
-                connection.send(
-                    place[1], methods.QUEUE_DELETE, 0, name, bool(consumers), not consumers, False
-                )
-            else:
-                connection.send(place[1], methods.BASIC_GET, 0, name, False)
-            flushed.append(place)
-        for place in flushed:
-            answer = self._hidden_answer(place)
-            if answer is not None and answer.method is not methods.BASIC_GET_EMPTY:
-                raise Disturbed(f"{answer.method.name} where nothing was to be found")
-            if answer is not None:
-                self._connections[place[0]].send(place[1], methods.CHANNEL_CLOSE, 200, "", 0, 0)
-                self._connections[place[0]].take(place[1])
-
-    def _hidden_answer(self, place: Place) -> Arrived | None:
-        """Return the answer on a channel of which the program does not know; None if it closed."""
-        connection = self._connections[place[0]]
-        answer = connection.take(place[1])
-        if answer.method is methods.CHANNEL_CLOSE:
-            connection.send(place[1], methods.CHANNEL_CLOSE_OK)
-            return None
-        return answer
-
-    def _await_end(self, queue: str) -> None:
-        """Return when an exclusive queue is gone, whose connection has ended."""
-        with_others = WireConnection(self._address)
-        deadline = time.monotonic() + 10
-        try:
-            while time.monotonic() < deadline:
-                with_others.send(1, methods.CHANNEL_OPEN, "")
-                with_others.take(1)
-                with_others.send(1, methods.QUEUE_DECLARE, 0, queue, True, *[False] * 4, {})
-                answer = with_others.take(1)
-                if answer.method is not methods.CHANNEL_CLOSE:
-                    raise Disturbed(f"queue {queue} is not exclusive")
-                with_others.send(1, methods.CHANNEL_CLOSE_OK)
-                if answer.values[0] == 404:
-                    return
-        finally:
-            with_others.close()
-        raise NoAnswer(f"exclusive queue {queue} outlives its connection")
+        usual = min(self._connections)
+        owners = {name: self._owners.get(name, usual) for name in sorted(self._declared)}
+        there = {name: number for name, number in owners.items() if number in self._connections}
+        self._declared.difference_update(self._flusher.flush(there))
 
     def _leave(self) -> None:
-        """Close all connections, and delete what is left."""
+        """Give connections back, and delete what is left."""
         for number in list(self._connections):
-            try:
-                self._connections.pop(number).close()
-            except (NoAnswer, OSError):
-                continue
-        cleaning = WireConnection(self._address)
-        names = {self._prefix + name for name in NAMES} | self._declared
-        cleaning.send(1, methods.CHANNEL_OPEN, "")
-        cleaning.take(1)
-        for name in sorted(names):
-            cleaning.send(1, methods.QUEUE_DELETE, 0, name, False, False, False)
-            cleaning.send(1, methods.EXCHANGE_DELETE, 0, name, False, False)
-            for _ in range(2):
-                cleaning.take(1)
-        cleaning.close()
+            connection = self._connections.pop(number)
+            channels = [channel for of, channel in self._open if of == number]
+            if number in self._owners.values():
+                connection.close()
+            else:
+                self._pool.give_back(connection, [*channels, *self._flusher.channels(number)])
+        named = [[self._prefix + name for name in names] for names in (QUEUES, EXCHANGES)]
+        queues = self._declared.union(named[0]) - self._owners.keys()
+        self._pool.delete(queues, named[1])
 
 
 def _is_cancel(tag: str, one: Arrived) -> bool:
     return one.method is methods.BASIC_CANCEL and one.values[0] == tag
-
-
-def _timeless(value: Any) -> Any:
-    """Return a value without the times of deaths."""
-    if isinstance(value, dict):
-        return {name: "TIME" if name == "time" else _timeless(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_timeless(one) for one in value]
-    return value
 
 
 def differing(ours: Iterable[Outcome], theirs: Iterable[Outcome]) -> list[int]:

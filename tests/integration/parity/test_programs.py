@@ -14,11 +14,11 @@ from mooq.parity.divergence import compared
 from mooq.parity.programs import Program, Restart
 from mooq.parity.recording import ask, load
 from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
-from mooq.parity.report import explained
 from mooq.parity.run import run
-from mooq.parity.searching import Search
+from mooq.parity.searching import ApiComparison, Search
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting
 from mooq.parity.topics import prove
+from mooq.parity.wire.comparing import WireComparison
 from tests.conftest import BrokerAddress
 from tests.integration.restarting import on_rabbitmq
 from tests.managed_docker import ManagedDockerLauncher
@@ -89,12 +89,23 @@ def test_what_hypothesis_writes_is_the_same_on_a_real_rabbitmq(
     with asyncio.Runner() as runner:
         rabbitmq = target(rabbit_address)
         try:
-            findings = Search(runner, rabbitmq).search(seed=2017, operations=400)
+            findings = Search(ApiComparison(runner, rabbitmq)).search(seed=2017, operations=400)
         finally:
             runner.run(rabbitmq.close())
 
     assert findings.operations >= 400
-    assert "\n".join(map(explained, findings.divergences)) == ""
+    assert "\n".join(map(str, findings.divergences)) == ""
+
+
+def test_methods_that_hypothesis_writes_are_answered_alike(rabbit_address: BrokerAddress) -> None:
+    comparison = WireComparison(target(rabbit_address).address)
+    try:
+        findings = Search(comparison).search(seed=2017, operations=600)
+    finally:
+        comparison.close()
+
+    assert findings.operations >= 600
+    assert "\n".join(map(str, findings.divergences)) == ""
 
 
 async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(

@@ -1,0 +1,39 @@
+"""What a broker sent, as lines to be compared: without what differs from run to run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from mooq.broker.message import PROPERTY_NAMES
+from mooq.parity.wire.client import Arrived
+
+GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+")
+
+
+def line_of(one: Arrived, prefix: str) -> str:
+    """Return a method and its message as text; ``prefix`` is before a program's names."""
+    shown = {
+        name: value
+        for (name, _), value in zip(one.method.fields, one.values, strict=True)
+        if value not in ("", False, 0, {})
+    }
+    text = f"{one.method.name} {shown}" if shown else one.method.name
+    if one.message is not None:
+        properties = one.message.properties
+        present = {
+            name: _timeless(getattr(properties, name))
+            for name in PROPERTY_NAMES
+            if getattr(properties, name) is not None
+        }
+        text += f" {present} {one.message.body!r}"
+    return GENERATED.sub("NAME", text.replace(prefix, ""))
+
+
+def _timeless(value: Any) -> Any:
+    """Return a value without the times of deaths."""
+    if isinstance(value, dict):
+        return {name: "TIME" if name == "time" else _timeless(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_timeless(one) for one in value]
+    return value

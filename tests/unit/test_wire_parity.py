@@ -1,0 +1,69 @@
+"""Programs of AMQP methods: what a comparison finds, and how it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+import mooq
+from mooq.basics.address import Address
+from mooq.parity import searching
+from mooq.parity.searching import Search
+from mooq.parity.wire import comparing
+from mooq.parity.wire.comparing import WireComparison, compared
+from mooq.parity.wire.programs import Pause, Publish, Send, Settle
+
+EXPIRING = (
+    Send(0, 1, "queue.declare", {"queue": "q1", "arguments": {"x-dead-letter-exchange": ""}}),
+    Send(0, 1, "queue.declare", {"queue": "q2", "arguments": {"x-message-ttl": 100}}),
+    Send(1, 1, "basic.consume", {"queue": "q1", "consumer_tag": "c"}),
+    Publish(0, 1, "", "q1", "m", properties={"headers": {"h": 2, "g": "s"}}),
+    Publish(0, 1, "", "q2", "n"),
+    Pause(),
+    Settle(1, 1, "basic.nack", 0, requeue=True),
+    Settle(1, 1, "basic.reject", 0),
+    Send(0, 2, "exchange.declare", {"exchange": "x1", "type": "x-nothing"}),
+    Send(1, 1, "channel.close", {"reply_code": 200}),
+    Send(1, 1, "connection.close", {"reply_code": 200}),
+)
+
+
+@pytest.fixture
+def served() -> Iterator[Address]:
+    """A broker in memory that behaves as RabbitMQ 3.10, on a port."""
+    with mooq.InMemoryBroker(host="wire", port=1, version="3.10") as broker:
+        yield Address.from_url(broker.url)
+
+
+def test_brokers_that_follow_the_same_version_agree(served: Address) -> None:
+    assert compared(EXPIRING, served) is None
+    comparison = WireComparison(served)
+    findings = Search(comparison).search(seed=3, operations=300)
+    comparison.close()
+    assert findings.operations >= 300
+    assert findings.divergences == []
+
+
+def test_difference_is_found_and_shown_as_a_test(
+    served: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "followed", lambda _: "4.0")
+    monkeypatch.setattr(searching, "LONGEST_SHRINKING", 1.0)
+    comparison = WireComparison(served)
+    findings = Search(comparison).search(seed=3, operations=2000)
+    comparison.close()
+    (divergence,) = findings.divergences
+    text = str(divergence)
+    assert text.startswith("The in-memory broker differs from RabbitMQ 3.10.8:")
+    assert "As a test:\n\nfrom mooq.basics.address import Address\n" in text
+
+
+def test_difference_names_the_step_and_shows_both_answers(
+    served: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "followed", lambda _: "4.0")
+    divergence = compared(EXPIRING, served)
+    assert divergence is not None
+    assert "≠" in str(divergence)
+    assert "  4 Publish(0, 1, '', 'q1', 'm', properties={'headers'" in str(divergence)
