@@ -20,6 +20,7 @@ from typing import Any
 
 from benchmarks.in_memory import LARGE, MESSAGE, through_mooq, topic_publish
 from benchmarks.measuring import Measure
+from benchmarks.server_work import through_server
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks/instructions.json"
@@ -35,6 +36,7 @@ WORK: dict[str, Callable[[int], Measure]] = {
     ),
     "topic publish, 10 bindings": lambda messages: topic_publish(10, messages),
     "topic publish, 1,000 bindings": lambda messages: topic_publish(1_000, messages),
+    "over AMQP: publish, confirm, deliver, ack": through_server,
 }
 
 

@@ -130,16 +130,16 @@ def draw_ledger(runs: list[ledger.Entry]) -> None:
     for place, (version, its_runs) in enumerate(versions.items()):
         done = 0
         for run in its_runs:
-            axes.barh(place, run.operations, 0.45, left=done, color=OURS, edgecolor="white")
+            colour = OURS if run.level == "AMQP" else THEIRS
+            axes.barh(place, run.operations, 0.45, left=done, color=colour, edgecolor="white")
             axes.text(
                 done + run.operations / 2,
                 place,
-                str(run.seed),
+                f"{run.level}, seed {run.seed}",
                 color="white",
                 ha="center",
                 va="center",
                 fontsize=8,
-                rotation=90,
             )
             done += run.operations
         found = sum(run.divergences for run in its_runs)
@@ -154,7 +154,7 @@ def draw_ledger(runs: list[ledger.Entry]) -> None:
     axes.set_yticks([])
     axes.xaxis.set_major_locator(ticker.MultipleLocator(50_000))
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_xlabel("operations that both brokers did; each run has the number of its seed")
+    axes.set_xlabel("operations that both brokers did: calls of mooq's API, and methods of AMQP")
     save(figure, "parity-ledger.svg")
 
 

@@ -125,5 +125,5 @@ def test_the_documentation_shows_the_ledger() -> None:
         done = sum(run.operations for run in its_runs)
         found = sum(run.divergences for run in its_runs)
         assert f": {done:,} operations, {found} divergences<" in picture
-        assert all(f">{run.seed}<" in picture for run in its_runs)
+        assert all(f">{run.level}, seed {run.seed}<" in picture for run in its_runs)
     assert sum(run.divergences for run in runs) == 0
