@@ -70,11 +70,17 @@ class Consumer:
 
 
 class Consumers:
-    """The consumers of one queue."""
+    """The consumers of one queue.
 
-    def __init__(self, is_single_active: bool) -> None:
+    ``keeps_active`` is whether a single active consumer stays active when one of a higher priority
+    comes, as it does in classic queues.
+    """
+
+    def __init__(self, *, is_single_active: bool, keeps_active: bool) -> None:
         self.all: list[Consumer] = []
         self._is_single_active = is_single_active
+        self._keeps_active = keeps_active
+        self._active_one: Consumer | None = None
         self._rings: dict[int, deque[Consumer]] = {}
         self._in_order: list[deque[Consumer]] = []  # the highest priority first
 
@@ -94,6 +100,8 @@ class Consumers:
         """Let a consumer join at the end."""
         self.all.append(consumer)
         self._join(consumer)
+        if self._is_single_active:
+            self._active()
 
     def remove(self, consumer: Consumer) -> None:
         """Let a consumer leave."""
@@ -138,7 +146,9 @@ class Consumers:
         """Return the single active consumer: the first of the highest priority."""
         if not self.all:
             return None
-        return min(self.all, key=lambda one: -one.priority)
+        if not (self._keeps_active and self._active_one in self.all):
+            self._active_one = min(self.all, key=lambda one: -one.priority)
+        return self._active_one
 
     def _join(self, consumer: Consumer) -> None:
         if consumer.priority not in self._rings:

@@ -46,7 +46,10 @@ class Queue:
         self._next_position = 0
         self._read_arguments(arguments)
         self.ready: ReadyMessages = self._new_ready()
-        self.consumers: Consumers = Consumers(arguments.get("x-single-active-consumer") is True)
+        self.consumers: Consumers = Consumers(
+            is_single_active=arguments.get("x-single-active-consumer") is True,
+            keeps_active=arguments.get("x-queue-type") != "quorum",
+        )
         self.unsettled: dict[QueuedMessage, None] = {}
         self.is_deleted: bool = False
         self.is_classic: bool = queue_type == "classic"
@@ -261,6 +264,8 @@ class Queue:
         if self._is_simple and not self._has_expirations:
             self.drain()
             return
+        if self.is_classic:  # what came back may be too much: that goes first
+            self._drop_what_is_too_much()
         self._drop_expired()
         self.drain()
         self._drop_what_is_too_much()
