@@ -29,7 +29,7 @@ from mooq.basics.address import Address
 from mooq.launchers import RabbitMQBroker
 from mooq.launchers.docker import DockerLauncher
 from mooq.launchers.ports import LOOPBACK, free_port
-from mooq.testing.lease import Lease
+from mooq.testing.lease import Lease, VirtualHost
 from mooq.testing.run_owner import RunOwner
 from mooq.testing.server import DATA_FOLDER
 from mooq.testing.settings import Settings
@@ -160,6 +160,7 @@ def isolation(image: str) -> None:
     """Measure what having a virtual host of its own costs a test."""
     with lease_of(image) as lease:
         answer = lease.answer()
+        assert isinstance(answer, dict)
 
         async def work(virtual_host: str) -> None:
             async with await mooq.connect(
@@ -171,7 +172,9 @@ def isolation(image: str) -> None:
 
         def isolate(*, is_working: bool) -> float:
             began = perf_counter()
-            virtual_host = lease.virtual_host()["virtual_host"]
+            found = lease.virtual_host()
+            assert isinstance(found, VirtualHost)
+            virtual_host = found.name
             seconds = perf_counter() - began
             if is_working:
                 asyncio.run(work(virtual_host))

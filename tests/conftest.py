@@ -15,7 +15,7 @@ import mooq
 from mooq.launchers.ports import LOOPBACK
 from mooq.testing.arguments import Arguments
 from mooq.testing.broker import Broker
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.log_lines import LogLines
 
 pytest_plugins = ["pytester"]
@@ -41,7 +41,7 @@ def broker_address(mooq_broker: Broker) -> BrokerAddress:
 
 
 @pytest.fixture
-def rabbit_address(mooq_rabbitmq: Answer, mooq_virtual_host: str) -> BrokerAddress:
+def rabbit_address(mooq_rabbitmq: RunningRabbitMQ, mooq_virtual_host: str) -> BrokerAddress:
     """A virtual host of the run's RabbitMQ that no other test uses."""
     return {
         "broker": "rabbit",
@@ -81,8 +81,8 @@ def closed_port() -> Iterator[int]:
 
 @pytest.fixture
 def default_virtual_host(
-    mooq_rabbitmq: Answer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Answer]:
+    mooq_rabbitmq: RunningRabbitMQ, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningRabbitMQ]:
     """The run's RabbitMQ for a program of fixed names, in the virtual host that all tests share.
 
     Tests that take it wait for each other, whichever worker they run in.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mooq.client.connection import Connection
     from mooq.testing.broker import Backend, Broker
     from mooq.testing.faults import Faults
-    from mooq.testing.lease import Answer
+    from mooq.testing.lease import RunningRabbitMQ
     from mooq.testing.recorder import Recorder
     from mooq.testing.sync_broker import SyncBroker
 
@@ -45,7 +45,7 @@ def mooq_backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture(scope="session")
-def mooq_rabbitmq(pytestconfig: pytest.Config) -> Answer:
+def mooq_rabbitmq(pytestconfig: pytest.Config) -> RunningRabbitMQ:
     """The run's RabbitMQ; ``mooq_virtual_host`` is a test's share of it.
 
     A test is skipped where the machine lacks what it could be started by, unless
@@ -57,16 +57,18 @@ def mooq_rabbitmq(pytestconfig: pytest.Config) -> Answer:
 @contextmanager
 def leased_virtual_host(config: pytest.Config) -> Iterator[str]:
     """Have a virtual host of the run's RabbitMQ within the block."""
+    from mooq.testing.lease import Failed
+
     lease = Harness.of(config).ask()
     answer = lease.virtual_host()
-    if failed := answer.get("failed"):
-        pytest.fail(failed, pytrace=False)
-    yield answer["virtual_host"]
-    lease.give_back(answer["virtual_host"])
+    if isinstance(answer, Failed):
+        pytest.fail(answer.reason, pytrace=False)
+    yield answer.name
+    lease.give_back(answer.name)
 
 
 @pytest.fixture
-def mooq_virtual_host(mooq_rabbitmq: Answer, pytestconfig: pytest.Config) -> Iterator[str]:
+def mooq_virtual_host(mooq_rabbitmq: RunningRabbitMQ, pytestconfig: pytest.Config) -> Iterator[str]:
     """A virtual host of the run's RabbitMQ that nobody has used, deleted after the test."""
     with leased_virtual_host(pytestconfig) as virtual_host:
         yield virtual_host
@@ -91,7 +93,7 @@ def address_in_memory() -> Address:
     return Address(f"in-memory-{serial}", virtual_host=f"mooq-{serial}")
 
 
-def address_on(answer: Answer, virtual_host: str) -> Address:
+def address_on(answer: RunningRabbitMQ, virtual_host: str) -> Address:
     """Return the address of a virtual host of the run's RabbitMQ."""
     from mooq.basics.address import Address
 

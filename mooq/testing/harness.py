@@ -11,7 +11,7 @@ from mooq.testing.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from mooq.testing.broker import Broker
-    from mooq.testing.lease import Answer, Lease, Offer
+    from mooq.testing.lease import Lease, Offer, RunningRabbitMQ
     from mooq.testing.live_line import LiveLine
     from mooq.testing.run_owner import RunOwner
     from mooq.testing.run_summary import RunSummary
@@ -81,20 +81,22 @@ class Harness:
             self._lease = Lease(offer)
         return self._lease
 
-    def rabbitmq(self) -> Answer:
+    def rabbitmq(self) -> RunningRabbitMQ:
         """Return the run's RabbitMQ, once it answers; skip or fail the test without one."""
+        from mooq.testing.lease import Failed, Unavailable
+
         lease = self.ask()
         self._show_line()
         try:
             answer = lease.answer()
         finally:
             self.hide_line()
-        if failed := answer.get("failed"):
-            first, _, more = failed.partition("\n")
+        if isinstance(answer, Failed):
+            first, _, more = answer.reason.partition("\n")
             more = "; the summary has more" if more else ""
             pytest.fail(f"no RabbitMQ for this test: {first}{more}", pytrace=False)
-        if missing := answer.get("missing"):
-            self.leave_out(missing)
+        if isinstance(answer, Unavailable):
+            self.leave_out(answer.reason)
         return answer
 
     def leave_out(self, reason: str) -> NoReturn:

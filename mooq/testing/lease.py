@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypeAlias, TypedDict
 
 from mooq.basics.address import Secret
 
@@ -26,8 +26,8 @@ class Offer(NamedTuple):
     token: str
 
 
-class Answer(TypedDict, total=False):
-    """A RabbitMQ, or why there is none; or a virtual host of it."""
+class RunningRabbitMQ(TypedDict):
+    """The run's RabbitMQ."""
 
     host: str
     port: int
@@ -38,11 +38,49 @@ class Answer(TypedDict, total=False):
     version: str
     how: str
     """What it is, for a person."""
-    virtual_host: str
-    missing: str
-    """What this machine lacks, and what would bring it in."""
-    failed: str
-    """What went wrong where RabbitMQ should have been."""
+
+
+class Unavailable(NamedTuple):
+    """There is no RabbitMQ, since this machine lacks something."""
+
+    reason: str
+    """What it lacks, and what would bring it in."""
+
+
+class Failed(NamedTuple):
+    """What was asked for should have been there, and went wrong."""
+
+    reason: str
+
+
+class VirtualHost(NamedTuple):
+    """A virtual host that nobody has used."""
+
+    name: str
+
+
+Reply: TypeAlias = RunningRabbitMQ | Unavailable | Failed | VirtualHost
+KINDS: dict[str, type[Unavailable | Failed | VirtualHost]] = {
+    "unavailable": Unavailable,
+    "failed": Failed,
+    "virtual host": VirtualHost,
+}
+
+
+def written(reply: Reply) -> bytes:
+    """Return a reply as a line."""
+    kinds = {kind: name for name, kind in KINDS.items()}
+    message = ["running", reply] if isinstance(reply, dict) else [kinds[type(reply)], *reply]
+    return f"{json.dumps(message)}\n".encode()
+
+
+def read(line: bytes) -> Reply:
+    """Return the reply that a line is."""
+    kind, content = json.loads(line)
+    if kind != "running":
+        return KINDS[kind](content)
+    rabbitmq: RunningRabbitMQ = content
+    return {**rabbitmq, "password": Secret(rabbitmq["password"])}
 
 
 class Lease:
@@ -53,7 +91,7 @@ class Lease:
         # Or a question waits 40 ms for the acknowledgement of what was given back before it.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._replies = self._socket.makefile("rb")
-        self._answer: Answer | None = None
+        self._answer: RunningRabbitMQ | Unavailable | Failed | None = None
         self._ask(offer.token)
 
     def close(self) -> None:
@@ -66,16 +104,20 @@ class Lease:
         """Whether :meth:`answer` has returned."""
         return self._answer is not None
 
-    def answer(self) -> Answer:
+    def answer(self) -> RunningRabbitMQ | Unavailable | Failed:
         """Wait for RabbitMQ; return it, or why there is none."""
         if self._answer is None:
-            self._answer = self._reply()
+            reply = self._reply()
+            assert not isinstance(reply, VirtualHost)
+            self._answer = reply
         return self._answer
 
-    def virtual_host(self) -> Answer:
+    def virtual_host(self) -> VirtualHost | Failed:
         """Return a virtual host that nobody has used."""
         self._ask(ANOTHER)
-        return self._reply()
+        reply = self._reply()
+        assert isinstance(reply, VirtualHost | Failed)
+        return reply
 
     def give_back(self, virtual_host: str) -> None:
         """Give a virtual host back, to be deleted."""
@@ -87,14 +129,9 @@ class Lease:
         except OSError:
             return  # the run is being stopped; the next reply says so
 
-    def _reply(self) -> Answer:
+    def _reply(self) -> Reply:
         try:
             line = self._replies.readline()
         except OSError:
             line = b""
-        if not line:
-            return {"failed": "the run was ended before RabbitMQ was ready"}
-        answer: Answer = json.loads(line)
-        if "password" in answer:
-            answer["password"] = Secret(answer["password"])
-        return answer
+        return read(line) if line else Failed("the run was ended before RabbitMQ was ready")

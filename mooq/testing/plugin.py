@@ -147,12 +147,14 @@ def pytest_terminal_summary(
     summary = Harness.of(config).summary
     if summary is None or summary.answer is None:
         return
+    from mooq.testing.lease import Failed, Unavailable
+
     answer = summary.answer
-    if failed := answer.get("failed"):
+    if isinstance(answer, Failed):
         terminalreporter.section("no RabbitMQ", red=True)
-        terminalreporter.write_line(failed)
-    elif missing := answer.get("missing"):
-        terminalreporter.write_line(f"mooq: no RabbitMQ: {missing}", yellow=True)
+        terminalreporter.write_line(answer.reason)
+    elif isinstance(answer, Unavailable):
+        terminalreporter.write_line(f"mooq: no RabbitMQ: {answer.reason}", yellow=True)
     elif config.get_verbosity() >= 0:
         from mooq.basics.wording import counted
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import Failed, RunningRabbitMQ, Unavailable
 
 
 @dataclass
@@ -13,7 +13,7 @@ class RunSummary:
 
     began: float | None = None
     """When it was first asked for, by the monotonic clock."""
-    answer: Answer | None = None
+    answer: RunningRabbitMQ | Unavailable | Failed | None = None
     """What all who asked were told; None while they wait."""
     seconds: float = 0.0
     """How long it took to be ready."""

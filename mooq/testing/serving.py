@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import socket
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing, suppress
+from typing import TypeAlias
 
 from mooq.errors import BrokerConnectionError
 from mooq.launchers.owner import Owner
 from mooq.testing import orphans
-from mooq.testing.lease import ANOTHER, DONE, Answer
+from mooq.testing.lease import (
+    ANOTHER,
+    DONE,
+    Failed,
+    Reply,
+    RunningRabbitMQ,
+    Unavailable,
+    VirtualHost,
+    written,
+)
 from mooq.testing.reaper import Reaper
 from mooq.testing.run_summary import RunSummary
 from mooq.testing.server import Missing, Node, running_node, started_node
@@ -26,6 +35,8 @@ REMEDY = (
     "rabbitmq-server, --mooq-address=amqp://guest:guest@127.0.0.1:5672 for one that runs; "
     "--mooq-backend=in_memory does without"
 )
+
+Started: TypeAlias = RunningRabbitMQ | Unavailable | Failed
 
 log: logging.Logger = logging.getLogger("mooq")
 
@@ -59,14 +70,14 @@ class _Service:
         self._summary = summary
         self._at_the_end = at_the_end
         self._leases = 0
-        self._starting: asyncio.Task[Answer] | None = None
+        self._starting: asyncio.Task[Started] | None = None
         self._hosts: VirtualHosts | None = None
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer who shows the token, until its end of the connection is closed."""
 
-        def reply(answer: Answer) -> None:
-            writer.write(f"{json.dumps(answer)}\n".encode())
+        def reply(answer: Reply) -> None:
+            writer.write(written(answer))
 
         with closing(writer), suppress(ConnectionError):  # of a worker that crashed
             shown = await reader.readline()
@@ -79,7 +90,7 @@ class _Service:
                 await self._lease(self._hosts, reader, reply)
 
     async def _lease(
-        self, hosts: VirtualHosts, reader: asyncio.StreamReader, reply: Callable[[Answer], None]
+        self, hosts: VirtualHosts, reader: asyncio.StreamReader, reply: Callable[[Reply], None]
     ) -> None:
         """Give virtual hosts away, and take back what was not given back when the asker ends."""
         self._leases += 1
@@ -90,11 +101,11 @@ class _Service:
                     try:
                         name = await hosts.take(ahead=AHEAD * self._leases)
                     except BrokerConnectionError as error:
-                        reply({"failed": str(error)})
+                        reply(Failed(str(error)))
                         continue
                     given.add(name)
                     self._summary.virtual_hosts += 1
-                    reply({"virtual_host": name})
+                    reply(VirtualHost(name))
                 else:
                     name = line.removeprefix(DONE)
                     given.discard(name)
@@ -110,22 +121,22 @@ class _Service:
             self._starting.cancel()
             await asyncio.wait([self._starting])
 
-    async def _start(self) -> Answer:
+    async def _start(self) -> Started:
         self._summary.began = time.monotonic()
         answer = await self._try_to_start()
         self._summary.seconds = time.monotonic() - self._summary.began
         self._summary.answer = answer
         return answer
 
-    async def _try_to_start(self) -> Answer:
+    async def _try_to_start(self) -> Started:
         try:
             node = await self._node()
         except Missing as error:
             if self._settings.is_launcher_named:
-                return {"failed": str(error)}
-            return {"missing": f"{error}. {REMEDY}"}
+                return Failed(str(error))
+            return Unavailable(f"{error}. {REMEDY}")
         except Exception as error:  # noqa: BLE001 - every test that waits for the answer raises it
-            return {"failed": f"{type(error).__name__}: {error}"}
+            return Failed(f"{type(error).__name__}: {error}")
         return {
             "host": node.address.host,
             "port": node.address.port,

@@ -139,7 +139,9 @@ def settings_of(config: pytest.Config) -> Settings:
         is_strict=_is_on(config, "mooq_strict"),
         redelivers=_is_on(config, "mooq_redeliver"),
         shows_timeline=_is_on(config, "mooq_timeline"),
-        timelines=Path(folder) if (folder := config.getoption("mooq_timeline_html")) else None,
+        timelines=_meant("mooq_timeline_html", _folder, folder)
+        if (folder := config.getoption("mooq_timeline_html"))
+        else None,
         masks=tuple(
             _meant("mooq_parity_mask", _regular_expression, mask)
             for mask in [
@@ -211,6 +213,16 @@ def _regular_expression(value: str) -> re.Pattern[str]:
         return re.compile(value)
     except re.error:
         raise ValueError(f"{value!r} is not a regular expression") from None
+
+
+def _folder(value: str) -> Path:
+    """Return a folder, made if need be."""
+    path = Path(value)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{value!r} cannot be made a folder: {error.strerror}") from None
+    return path
 
 
 def _host_and_port(value: str) -> tuple[str, int]:

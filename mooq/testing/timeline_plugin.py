@@ -31,7 +31,6 @@ class TimelinePlugin:
         records = broker.recorded.all
         text = as_text(records)
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
             name = re.sub(r"[^\w.-]+", "-", item.nodeid)
             path = self._folder / f"{name}.html"
             path.write_text(as_html(records, item.nodeid), encoding="utf-8")

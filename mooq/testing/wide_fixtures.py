@@ -21,7 +21,7 @@ from mooq.testing.harness import Harness
 
 if TYPE_CHECKING:
     from mooq.testing.broker import Backend, Broker
-    from mooq.testing.lease import Answer
+    from mooq.testing.lease import RunningRabbitMQ
     from mooq.testing.sync_broker import SyncBroker
 
 SCOPES = ("function", "class", "module", "package", "session")
@@ -113,7 +113,7 @@ def _new_broker(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Br
         if backend == "in_memory":
             address = address_in_memory()
         else:
-            answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+            answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
             virtual_host = at_the_end.enter_context(leased_virtual_host(request.config))
             address = address_on(answer, virtual_host)
         yield Broker(backend, address, redelivers=settings.redelivers, listens_in_thread=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mooq.launchers.owner import LABEL, Owner, beginning_of
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
 
@@ -158,7 +158,7 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=LONGEST)
 
 
-def named(rabbitmq: Answer) -> list[str]:
+def named(rabbitmq: RunningRabbitMQ) -> list[str]:
     """Return the options that name a RabbitMQ which runs already."""
     login = f"{rabbitmq['username']}:{rabbitmq['password']}"
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from mooq.amqp import methods
@@ -77,9 +78,10 @@ class WireConnection:
 
     def close(self) -> None:
         """End the connection, without a word if it is not open."""
-        if self.is_open:
-            self.send(0, methods.CONNECTION_CLOSE, 200, "", 0, 0)
-            self.take(0, lambda one: one.method is methods.CONNECTION_CLOSE_OK)
+        with suppress(NoAnswer, OSError):  # the broker may end it at the same time
+            if self.is_open:
+                self.send(0, methods.CONNECTION_CLOSE, 200, "", 0, 0)
+                self.take(0, lambda one: one.method is methods.CONNECTION_CLOSE_OK)
         self.end()
 
     def end(self) -> None:

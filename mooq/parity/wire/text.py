@@ -1,4 +1,4 @@
-"""What a broker sent, as lines to be compared: without what differs from run to run."""
+"""Lines to be compared: what a broker sent, without what differs from run to run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mooq
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.steps import drained
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.rabbit
 
 
 @asynccontextmanager
-async def worker(answer: Answer, queue: str, seconds: float) -> AsyncIterator[Process]:
+async def worker(answer: RunningRabbitMQ, queue: str, seconds: float) -> AsyncIterator[Process]:
     """Run the example on the queue, in a process that lets no warning pass.
 
     A job takes so many ``seconds``, in which a test must have done what it does to the process.
@@ -57,7 +57,9 @@ async def heard(process: Process, *lines: str) -> None:
 
 
 @pytest.fixture
-async def queue(mooq_rabbitmq: Answer, mooq_virtual_host: str) -> AsyncIterator[tuple[str, Jobs]]:
+async def queue(
+    mooq_rabbitmq: RunningRabbitMQ, mooq_virtual_host: str
+) -> AsyncIterator[tuple[str, Jobs]]:
     """The name of a queue of the worker's, and a way to give it jobs."""
     name = f"jobs of {mooq_virtual_host}"  # as unique as that
     async with await mooq.connect(mooq_rabbitmq["host"], mooq_rabbitmq["port"]) as conn:
@@ -82,7 +84,7 @@ async def _nobody(_: mooq.IncomingMessage) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_rest(
-    number: signal.Signals, mooq_rabbitmq: Answer, queue: tuple[str, Jobs]
+    number: signal.Signals, mooq_rabbitmq: RunningRabbitMQ, queue: tuple[str, Jobs]
 ) -> None:
     name, give = queue
     await give(5)
@@ -106,7 +108,7 @@ async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_r
 
 
 async def test_what_a_service_that_crashes_had_begun_is_delivered_again(
-    mooq_rabbitmq: Answer, queue: tuple[str, Jobs]
+    mooq_rabbitmq: RunningRabbitMQ, queue: tuple[str, Jobs]
 ) -> None:
     name, give = queue
     await give(3)

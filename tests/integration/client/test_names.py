@@ -11,7 +11,7 @@ import pytest
 import mooq
 from mooq.basics.address import Address
 from mooq.testing.broker import Backend
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.testing.virtual_hosts import Management
 
 NAMES = ["a%2Fb", "a/b", "%", "100%25", "é ü", "a?b#c", "a+b&c=d", "../x", "a:b@c", "[x]\\"]
@@ -30,7 +30,7 @@ async def named(
         ):
             yield mooq_backend, address
         return
-    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
     host, _, port = answer["management"].rpartition(":")
     management = Management(host, int(port), answer["username"], answer["password"])
     quoted = quote(name, safe="")

@@ -15,7 +15,7 @@ import pytest
 import mooq
 from mooq.basics.address import Secret
 from mooq.testing.broker import Backend
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.testing.virtual_hosts import Management
 from tests.conftest import BrokerAddress
 from tests.integration.inbox import FailingInbox
@@ -44,7 +44,7 @@ async def guarded(
             yield address
             assert MARK not in repr(broker)
         return
-    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
     virtual_host: str = request.getfixturevalue("mooq_virtual_host")
     host, _, port = answer["management"].rpartition(":")
     management = Management(host, int(port), answer["username"], answer["password"])

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.documentation import BLOCKS, DIRECTIVE, ROOT, blocks_in, settings_for
 from tests.managed_docker import image_at_hand
 
@@ -72,7 +72,7 @@ def test_a_program_of_the_documentation_runs(
     program: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "RABBITMQ_URL" in program:
-        answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+        answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
         virtual_host = request.getfixturevalue("mooq_virtual_host")
         monkeypatch.setenv(
             "RABBITMQ_URL",
@@ -101,7 +101,7 @@ def test_a_test_of_the_documentation_passes_in_memory(project: Path) -> None:
 
 @pytest.mark.rabbit
 def test_a_test_of_the_documentation_passes_on_rabbitmq(
-    project: Path, mooq_rabbitmq: Answer, monkeypatch: pytest.MonkeyPatch
+    project: Path, mooq_rabbitmq: RunningRabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     login = f"{mooq_rabbitmq['username']}:{mooq_rabbitmq['password']}"
     place = f"{mooq_rabbitmq['host']}:{mooq_rabbitmq['port']}"
@@ -128,7 +128,9 @@ def test_an_example_runs_on_a_loop_like_windows(example: Path) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_does_the_same_on_rabbitmq(example: Path, default_virtual_host: Answer) -> None:
+def test_an_example_does_the_same_on_rabbitmq(
+    example: Path, default_virtual_host: RunningRabbitMQ
+) -> None:
     host, port = default_virtual_host["host"], default_virtual_host["port"]
     where = ["--host", host, "--port", str(port)]
 

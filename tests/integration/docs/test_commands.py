@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from mooq.cli.commands import mooq as command_line
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests import documentation
 from tests.command_line import LONGEST_COMMAND, environment
 from tests.documentation import ROOT, Block, blocks_in
@@ -105,7 +105,7 @@ def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
 @pytest.mark.rabbit
 @pytest.mark.parametrize("command", ON_RABBITMQ)
 def test_a_command_of_the_pages_works_with_rabbitmq(
-    command: str, project: Path, default_virtual_host: Answer
+    command: str, project: Path, default_virtual_host: RunningRabbitMQ
 ) -> None:
     host, port = default_virtual_host["host"], default_virtual_host["port"]
     url = f"amqp://{default_virtual_host['username']}:{default_virtual_host['password']}@{host}:{port}"

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from mooq.client.dispatcher import Dispatcher
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.command_line import LONGEST_COMMAND
 from tests.documentation import ROOT, blocks_in
 from tests.integration.inner_run import SUMMARY, Run, named, run
@@ -125,7 +125,7 @@ def test_timeline_is_shown_as_the_page_says(run: Run) -> None:
     assert words(TEXTS["docs/testing.md-2"]) in words(printed)
 
 
-def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     _, printed = run(DIFFERING, "--mooq-parity", *named(mooq_rabbitmq))
 
     shown = TEXTS["docs/testing.md-3"].replace("test_jobs", "test_inner")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inner_run import Run, named, run
 
 __all__ = ["run"]  # a fixture
@@ -83,13 +83,13 @@ PROJECT = """
 """
 
 
-def test_clients_of_any_kind_are_compared(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_clients_of_any_kind_are_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(PROJECT.format(more=""), "--mooq-parity", *named(mooq_rabbitmq))
     assert status == 0, printed
     assert "mooq: 4 tests compared on both brokers, none differs" in printed
 
 
-def test_difference_of_a_foreign_client_is_shown(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_difference_of_a_foreign_client_is_shown(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     more = """
         with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
             connection.channel().basic_publish("", "nowhere", mooq_broker.backend)
@@ -102,6 +102,8 @@ def test_difference_of_a_foreign_client_is_shown(run: Run, mooq_rabbitmq: Answer
 
 
 @pytest.mark.parametrize("option", ["--mooq-strict", "--mooq-redeliver"])
-def test_options_reach_foreign_clients(run: Run, mooq_rabbitmq: Answer, option: str) -> None:
+def test_options_reach_foreign_clients(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, option: str
+) -> None:
     status, printed = run(PROJECT.format(more=""), option, *named(mooq_rabbitmq))
     assert "1 message in queue 'celery'" in printed if option == "--mooq-strict" else not status

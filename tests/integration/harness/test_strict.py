@@ -9,7 +9,7 @@ import pytest
 
 from mooq.testing import running_broker
 from mooq.testing.broker import Backend
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.testing.leftovers import Leftovers
 from tests.integration.harness.services import DEAD, RESULTS, SERVICES, Service
 
@@ -19,7 +19,7 @@ def strict(mooq_backend: Backend, request: pytest.FixtureRequest) -> running_bro
     """A broker that is strict, to be run."""
     if mooq_backend == "in_memory":
         return running_broker(strict=True)
-    answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+    answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
     url = "amqp://{username}:{password}@{host}:{port}".format(**answer)
     port = int(answer["management"].rpartition(":")[2])
     return running_broker(url, management_port=port, strict=True)

@@ -9,7 +9,7 @@ import pytest
 import mooq
 from mooq.basics.address import Address
 from mooq.testing.broker import Broker
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.wire.peer import Peer, Step
 from tests.integration.wire.programs import Writer
 from tests.integration.wire.test_wire_parity import answers, clean, explained
@@ -39,7 +39,7 @@ async def test_observed_client_gets_the_same_frames(
         through = await asyncio.to_thread(observed, mooq_broker, port, program, loop)
         await asyncio.to_thread(clean, port, mooq_broker.virtual_host)
         if mooq_broker.backend == "rabbit":
-            answer: Answer = request.getfixturevalue("mooq_rabbitmq")
+            answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
             where = answer["port"], mooq_broker.virtual_host
             straight = await asyncio.to_thread(answers, *where, program)
             await asyncio.to_thread(clean, *where)

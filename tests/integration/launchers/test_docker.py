@@ -23,7 +23,7 @@ from mooq.launchers.engine import fetch_reaper_image
 from mooq.launchers.owner import Owner
 from mooq.launchers.ports import LOOPBACK, check_free, free_port
 from mooq.launchers.readiness import prove_restart
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.transports.rabbit import RabbitTransport
 from tests.integration.inbox import LONGEST_WAIT
 from tests.shared_broker import leave_out
@@ -97,7 +97,7 @@ def hosts_bound(container: Container) -> set[str]:
 
 
 def test_the_runs_own_rabbitmq_is_in_reach_of_this_machine_alone(
-    engine: DockerClient, mooq_rabbitmq: Answer
+    engine: DockerClient, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     if not mooq_rabbitmq["how"].startswith("by docker"):
         pytest.skip("this run's RabbitMQ was not started by docker")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inner_run import NOWHERE, Run, named, run
 
 __all__ = ["run"]  # a fixture
@@ -90,7 +90,7 @@ PLAIN = """
 """
 
 
-def test_plugin_of_anyio_runs_the_fixtures(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_plugin_of_anyio_runs_the_fixtures(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     run.ini()
     status, printed = run(ON_ANYIO, "-p", "no:asyncio", *named(mooq_rabbitmq))
     assert status == 0, printed
@@ -99,7 +99,7 @@ def test_plugin_of_anyio_runs_the_fixtures(run: Run, mooq_rabbitmq: Answer) -> N
 
 @pytest.mark.parametrize("options", [(), ("-p", "no:asyncio", "-p", "no:anyio")])
 def test_plain_functions_need_no_event_loop(
-    run: Run, mooq_rabbitmq: Answer, options: tuple[str, ...]
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, options: tuple[str, ...]
 ) -> None:
     run.ini(*([] if options else ["asyncio_default_fixture_loop_scope = function"]))
     status, printed = run(PLAIN, *options, *named(mooq_rabbitmq))

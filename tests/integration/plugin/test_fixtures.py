@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inner_run import NOWHERE, ONE_TEST, Run, named, run
 
 __all__ = ["run"]  # a fixture
@@ -213,6 +213,7 @@ def test_the_header_says_which_brokers_tests_get(
         ("--mooq-timeout=-1", "mooq_timeout: '-1' is not a number of seconds above 0"),
         ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
         ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://, since the harness"),
+        ("--mooq-timeline-html=pytest.ini", "mooq_timeline_html: 'pytest.ini' cannot be made a"),
         ("--mooq-management=host:port", "mooq_management: 'host:port' is not host:port"),
     ],
 )
@@ -439,7 +440,9 @@ SCOPES = """
 """
 
 
-def test_brokers_of_wider_scopes_share_what_they_have(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_brokers_of_wider_scopes_share_what_they_have(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
+) -> None:
     run.ini(
         "asyncio_mode = auto",
         "asyncio_default_fixture_loop_scope = session",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inner_run import Run, named, run
 
 __all__ = ["run"]  # a fixture
@@ -32,7 +32,9 @@ WHAT_TO_DO = "was called and never awaited, so nothing was done: write `await` b
 
 
 @pytest.mark.rabbit
-def test_a_forgotten_await_fails_the_test_on_both_brokers(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_a_forgotten_await_fails_the_test_on_both_brokers(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
+) -> None:
     status, printed = run(FORGETFUL, *named(mooq_rabbitmq), "-W", "default")
 
     assert status == pytest.ExitCode.TESTS_FAILED

@@ -13,7 +13,7 @@ import pytest
 import mooq
 from mooq.testing.broker import Broker
 from mooq.testing.idling import NotIdle
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox, Refusal
 from tests.integration.steps import consume, make_queue, processing, publish_each
 
@@ -135,7 +135,7 @@ async def test_what_is_rejected_has_arrived_where_dead_letters_go(
 @pytest.mark.mooq_allow_failures
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
 async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
-    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_rabbitmq: Answer
+    mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     await consume(mooq_channel, FailingInbox(*MANY), prefetch_count=len(MANY))
     await asyncio.gather(
@@ -155,7 +155,7 @@ async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
 async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
     mooq_broker: Broker,
     mooq_channel: mooq.Channel,
-    mooq_rabbitmq: Answer,
+    mooq_rabbitmq: RunningRabbitMQ,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inbox = await consume(mooq_channel, FailingInbox("m", times=1))
@@ -196,7 +196,12 @@ QUESTIONS_ONLY = """
 
 
 async def let_queue_answer_questions_only(
-    rabbitmq: Answer, virtual_host: str, queue: str, *, longest: int, is_ended_by_get: bool = True
+    rabbitmq: RunningRabbitMQ,
+    virtual_host: str,
+    queue: str,
+    *,
+    longest: int,
+    is_ended_by_get: bool = True,
 ) -> None:
     """Have a queue see to nothing but questions: so many seconds, or until it has to get.
 
@@ -214,7 +219,7 @@ async def let_queue_answer_questions_only(
 
 
 @contextmanager
-def container_of(rabbitmq: Answer) -> Iterator[Any]:
+def container_of(rabbitmq: RunningRabbitMQ) -> Iterator[Any]:
     """Return the container of the run's RabbitMQ."""
     import docker
 

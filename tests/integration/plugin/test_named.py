@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from mooq.launchers.owner import Owner
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.testing.virtual_hosts import Management
 from tests.integration.inner_run import (
     LONGEST,
@@ -33,13 +33,13 @@ pytestmark = pytest.mark.rabbit
 RABBIT = "--mooq-backend=rabbit"
 
 
-def management_of(rabbitmq: Answer) -> Management:
+def management_of(rabbitmq: RunningRabbitMQ) -> Management:
     host, _, port = rabbitmq["management"].rpartition(":")
     return Management(host, int(port), rabbitmq["username"], rabbitmq["password"])
 
 
 def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     with run.start(ONE_TEST, *named(mooq_rabbitmq), "-n2", DOCKER_HOST=NOWHERE) as process:
         owner = owner_of(process)
@@ -56,13 +56,13 @@ def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
     assert virtual_hosts_of(mooq_rabbitmq, owner) == []
 
 
-def virtual_hosts_of(rabbitmq: Answer, owner: Owner) -> list[str]:
+def virtual_hosts_of(rabbitmq: RunningRabbitMQ, owner: Owner) -> list[str]:
     descriptions = management_of(rabbitmq).descriptions()
     return [name for name, description in descriptions.items() if description == str(owner)]
 
 
 def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_reaper(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, *named(mooq_rabbitmq), "-n2") as process:
         owner = owner_of(process)
@@ -74,7 +74,7 @@ def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_reaper(
 
 
 def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_else(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     management = management_of(mooq_rabbitmq)
     owners = {
@@ -100,7 +100,7 @@ def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_el
 
 
 def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     status, printed = run(ONE_TEST, *named({**mooq_rabbitmq, "password": "wrong"}))
 
@@ -110,7 +110,7 @@ def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
 
 
 def test_a_broker_without_its_management_api_is_told_to_enable_it(
-    run: Run, mooq_rabbitmq: Answer, closed_port: int
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, closed_port: int
 ) -> None:
     address, _ = named(mooq_rabbitmq)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from mooq.testing.parity_plugin import test_of as name_of
 from tests.integration.inner_run import AUTO, Run, named, run
 
@@ -52,7 +52,9 @@ side_by_side_or_alone = pytest.mark.parametrize("processes", ["0", "2"])
 
 
 @side_by_side_or_alone
-def test_tests_that_come_to_the_same_pass(run: Run, mooq_rabbitmq: Answer, processes: str) -> None:
+def test_tests_that_come_to_the_same_pass(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, processes: str
+) -> None:
     status, printed = run(
         SERVICE.format(more=""), "--mooq-parity", *named(mooq_rabbitmq), "-n", processes
     )
@@ -64,7 +66,7 @@ def test_tests_that_come_to_the_same_pass(run: Run, mooq_rabbitmq: Answer, proce
 
 @side_by_side_or_alone
 def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
-    run: Run, mooq_rabbitmq: Answer, processes: str
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, processes: str
 ) -> None:
     status, printed = run(
         SERVICE.format(more=LOSING), "--mooq-parity", *named(mooq_rabbitmq), "-n", processes
@@ -81,7 +83,7 @@ def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
 
 
 def test_a_test_that_fails_on_one_broker_alone_differs_and_on_both_alike_does_not(
-    run: Run, mooq_rabbitmq: Answer
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     status, printed = run(
         """
@@ -100,7 +102,7 @@ def test_a_test_that_fails_on_one_broker_alone_differs_and_on_both_alike_does_no
     assert "mooq: 2 tests compared on both brokers, 1 differs" in printed
 
 
-def test_a_run_that_compares_nothing_fails(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_a_run_that_compares_nothing_fails(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run("def test_it(): pass", "--mooq-parity", *named(mooq_rabbitmq))
 
     assert status == 1
@@ -189,7 +191,7 @@ TIMED = """
 
 @pytest.mark.parametrize("tests", [GENERATED, COMPETING], ids=["ids", "order"])
 def test_generated_ids_and_open_orders_do_not_differ(
-    run: Run, mooq_rabbitmq: Answer, tests: str
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, tests: str
 ) -> None:
     status, printed = run(tests, "--mooq-parity", *named(mooq_rabbitmq))
 
@@ -197,14 +199,14 @@ def test_generated_ids_and_open_orders_do_not_differ(
     assert "mooq: 1 test compared on both brokers, none differs" in printed
 
 
-def test_generated_ids_must_correspond(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_generated_ids_must_correspond(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(SWAPPED, "--mooq-parity", *named(mooq_rabbitmq))
 
     assert status == 1, printed
     assert "mooq: 1 test compared on both brokers, 1 differs" in printed
 
 
-def test_masked_text_is_not_compared(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_masked_text_is_not_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     options = ["--mooq-parity", *named(mooq_rabbitmq)]
     status, printed = run(TIMED, *options)
     assert status == 1, printed
@@ -223,7 +225,7 @@ def test_mask_that_is_not_a_regular_expression_is_refused(run: Run) -> None:
     assert "mooq_parity_mask: '(' is not a regular expression" in printed
 
 
-def test_own_backend_fixture_is_not_compared(run: Run, mooq_rabbitmq: Answer) -> None:
+def test_own_backend_fixture_is_not_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(
         """
         import pytest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 
 TESTS = """
 import os, sys, unittest
@@ -61,7 +61,7 @@ def test_unittest_classes_get_a_broker_by_a_context_manager(
 ) -> None:
     arguments = ""
     if backend == "rabbit":
-        rabbitmq: Answer = request.getfixturevalue("mooq_rabbitmq")
+        rabbitmq: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
         login = f"{rabbitmq['username']}:{rabbitmq['password']}"
         url = f"amqp://{login}@{rabbitmq['host']}:{rabbitmq['port']}"
         port = rabbitmq["management"].rpartition(":")[2]

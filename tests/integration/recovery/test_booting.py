@@ -9,13 +9,15 @@ import pytest
 import mooq
 from mooq.basics.address import Address
 from mooq.launchers.readiness import handshake
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.inbox import LONGEST_WAIT
 from tests.integration.restarting import ControlledLauncher, own_rabbitmq
 
 
 @pytest.mark.rabbit
-async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(mooq_rabbitmq: Answer) -> None:
+async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(
+    mooq_rabbitmq: RunningRabbitMQ,
+) -> None:
     if int(mooq_rabbitmq["version"].partition(".")[0]) < 4:
         pytest.skip("3.10 has no such moment; what 3.13 does is not known")
     async with own_rabbitmq(ControlledLauncher) as (address, _, node):

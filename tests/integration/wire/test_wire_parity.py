@@ -8,7 +8,7 @@ import pytest
 
 import mooq
 from mooq.broker.versions import VERSIONS
-from mooq.testing.lease import Answer
+from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.wire.peer import Peer, Step, step_as_text
 from tests.integration.wire.programs import Writer
 
@@ -19,7 +19,7 @@ PROGRAMS = int(os.environ.get("MOOQ_WIRE_PROGRAMS", "60"))
 @pytest.mark.rabbit
 @pytest.mark.parametrize("quorum", [False, True], ids=["classic", "quorum"])
 def test_every_frame_is_that_of_rabbitmq(
-    request: pytest.FixtureRequest, mooq_rabbitmq: Answer, quorum: bool
+    request: pytest.FixtureRequest, mooq_rabbitmq: RunningRabbitMQ, quorum: bool
 ) -> None:
     version = ".".join(mooq_rabbitmq["version"].split(".")[:2])
     assert version in VERSIONS, f"RabbitMQ {version} is not followed"
