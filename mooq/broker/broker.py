@@ -258,6 +258,8 @@ class Connection:
             return
         self.is_open = False
         self.broker.forget(self)
+        for channel in self._channels.values():  # or one would get what another requeues
+            channel.stop_consuming()
         for channel in list(self._channels.values()):
             channel.close()
         for queue in list(self.exclusive_queues):

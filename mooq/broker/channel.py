@@ -356,6 +356,12 @@ class Channel:
 
     # The end
 
+    def stop_consuming(self) -> None:
+        """Let its consumers have nothing more."""
+        for queue, consumer in self._consumers.values():
+            if consumer.is_active:
+                queue.consumers.remove(consumer)
+
     def close(self) -> None:
         """End all consumers, and requeue what is unacknowledged."""
         if not self.is_open:
@@ -367,9 +373,8 @@ class Channel:
         if self.reply_name:
             self._end_replies()
         held = self.deliveries.take_all()
+        self.stop_consuming()
         consumers, self._consumers = self._consumers, {}
-        for queue, consumer in consumers.values():
-            queue.consumers.remove(consumer)
         for queued, queue, _, _ in held.values():
             queue.requeue([queued])
         queues = dict.fromkeys(queue for queue, _ in consumers.values())

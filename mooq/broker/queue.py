@@ -158,7 +158,7 @@ class Queue:
             (self.max_length is not None and len(self.ready) > self.max_length)
             or (self.max_bytes is not None and self._ready_bytes > self.max_bytes)
         ):
-            queued = self.ready.pop_oldest()
+            queued = self.ready.pop()  # also of the highest priority
             self._ready_bytes -= len(queued.message.body)
             self._host.dead_letter(queued.message, self, dead_letters.MAXLEN, queued.redelivered)
 

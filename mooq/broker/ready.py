@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import Any
 
 from mooq.broker.message import Message
@@ -71,10 +71,6 @@ class ReadyMessages:
             return queued
         return self.fresh.popleft()
 
-    def pop_oldest(self) -> QueuedMessage:
-        """Take the message that gives way where there are too many."""
-        return self.pop()
-
     def clear(self) -> None:
         """Drop all."""
         self.fresh.clear()
@@ -92,13 +88,6 @@ class PriorityMessages(ReadyMessages):
     def push(self, queued: QueuedMessage) -> None:
         """Add a message behind those of its priority."""
         heappush(self.returned, queued)
-
-    def pop_oldest(self) -> QueuedMessage:
-        """Take the first of the lowest priority."""
-        lowest: QueuedMessage = max(self.returned, key=lambda one: (-one.priority, -one.position))
-        self.returned.remove(lowest)
-        heapify(self.returned)
-        return lowest
 
 
 class QuorumMessages(ReadyMessages):
