@@ -164,6 +164,19 @@ def check_consumer_timeout(
         raise refusals.invalid_argument(CONSUMER_TIMEOUT, "queue", name, virtual_host, why)
 
 
+def consumer_priority(arguments: Table, queue_name: str, virtual_host: str) -> int:
+    """Return a consumer's priority. Raise the refusal of one that is no integer."""
+    if "x-priority" not in arguments:
+        return 0
+    value = arguments["x-priority"]
+    kind = type_name(value)
+    if kind not in INTEGER_TYPES:
+        raise refusals.invalid_argument(
+            "x-priority", "queue", queue_name, virtual_host, f'"expected integer, got {kind}"'
+        )
+    return int(value)
+
+
 def consumer_timeout(
     of_consumer: Table, of_queue: Table, queue_type: str, default: float | None, version: Version
 ) -> float | None:
@@ -182,14 +195,21 @@ def consumer_timeout(
 
 
 def check_type_of_unnamed(arguments: Table, version: Version) -> None:
-    """Raise the refusal of an unknown type of a queue that is to be named by the broker."""
-    queue_type = arguments.get("x-queue-type", "classic")
-    if isinstance(queue_type, str) and queue_type not in QUEUE_TYPES:
-        raise (
-            refusals.unknown_queue_type(queue_type)
-            if version.names_unknown_types
-            else refusals.failure()
-        )
+    """Raise the refusal of a type that a queue cannot have which is to be named by the broker."""
+    if "x-queue-type" not in arguments:
+        return
+    value = arguments["x-queue-type"]
+    if isinstance(value, str) and value in QUEUE_TYPES:
+        if value != "classic":
+            kind = f"rabbit_{value}_queue"
+            raise refusals.failed(f"Cannot declare a server-named queue for type {kind}")
+    elif value is None:
+        if version.fails_at_void_type:
+            raise refusals.failure()
+    elif version.names_unknown_types and isinstance(value, str | bool):
+        raise refusals.unknown_queue_type(_text(value))
+    else:
+        raise refusals.failure()
 
 
 def check_queue_type(

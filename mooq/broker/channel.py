@@ -14,7 +14,7 @@ from mooq.broker.permissions import CONFIGURE, READ, WRITE
 from mooq.broker.publishing import Publisher
 from mooq.broker.queue import Queue
 from mooq.broker.transactions import Transaction
-from mooq.broker.values import INTEGER_TYPES, Table, type_name
+from mooq.broker.values import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,6 +163,8 @@ class Channel:
     ) -> DeclareOk:
         """Declare a queue."""
         host = self._host
+        if self._broker.version_rules.takes_empty_type and arguments.get("x-queue-type") == "":
+            arguments = {one: arguments[one] for one in arguments if one != "x-queue-type"}
         if reply_to.is_name(name):
             if not host.replies.knows(name):
                 raise refusals.no_queue(name, host.name)
@@ -263,7 +265,7 @@ class Channel:
         found = self._host.queue(name, self.connection)
         broker = self.connection.broker
         version = broker.version_rules
-        priority = _priority(arguments, name, self._host.name)
+        priority = argument_rules.consumer_priority(arguments, name, self._host.name)
         argument_rules.check_consumer_timeout(arguments, found.type, name, self._host.name, version)
         if found.consumers.refuses(exclusive):
             raise refusals.exclusive_use(name, self._host.name)
@@ -356,6 +358,11 @@ class Channel:
 
     # The end
 
+    def successor(self, consumer: Consumer, queue: Queue) -> Consumer | None:
+        """Return the consumer that has taken the tag of one that has ended, on the same queue."""
+        found = self._consumers.get(consumer.tag)
+        return None if found is None or found[0] is not queue else found[1]
+
     def stop_consuming(self) -> None:
         """Let its consumers have nothing more."""
         for queue, consumer in self._consumers.values():
@@ -385,15 +392,3 @@ class Channel:
                 queue.use()
         for queue in queues | dict.fromkeys(queue for _, queue, _, _ in held.values()):
             queue.settle_down()
-
-
-def _priority(arguments: Table, queue_name: str, virtual_host: str) -> int:
-    if "x-priority" not in arguments:
-        return 0
-    value = arguments["x-priority"]
-    kind = type_name(value)
-    if kind not in INTEGER_TYPES:
-        raise refusals.invalid_argument(
-            "x-priority", "queue", queue_name, virtual_host, f'"expected integer, got {kind}"'
-        )
-    return int(value)

@@ -138,10 +138,13 @@ class Deliveries:
         queued, queue, consumer, _ = delivery
         queue.unsettled.pop(queued, None)
         if consumer is not None:
-            consumer.unsettled -= 1
             self.global_unsettled -= 1
-            if consumer.is_waiting:
-                queue.consumers.rejoin(consumer)
+            if consumer.is_active:
+                consumer.unsettled -= 1
+                if consumer.is_waiting:
+                    queue.consumers.rejoin(consumer)
+            else:
+                self._give_room(queue, consumer)
         ready = queue.ready
         if ready.fresh or ready.returned:
             queue.settle_down()
@@ -183,14 +186,27 @@ class Deliveries:
         for _, queue, consumer, _ in deliveries:
             queues[queue] = None
             if consumer is not None:
-                consumer.unsettled -= 1
                 self.global_unsettled -= 1
-                if consumer.is_waiting:
-                    queue.consumers.rejoin(consumer)
+                self._give_room(queue, consumer)
         if self.global_limit:
             self._channel.wake_consumers()
         for queue in queues:
             queue.settle_down()
+
+    def _give_room(self, queue: Queue, consumer: Consumer) -> None:
+        """Give a consumer room for another message.
+
+        A classic queue counts by the consumer's tag, so that of one that has ended is its
+        successor's of the same tag.
+        """
+        if not consumer.is_active:
+            successor = self._channel.successor(consumer, queue) if queue.is_classic else None
+            if successor is None:
+                return
+            consumer = successor
+        consumer.unsettled -= 1
+        if consumer.is_waiting:
+            queue.consumers.rejoin(consumer)
 
     def _due_after(self, timeout: float) -> float:
         """Return when a delivery of now must be settled, and be told then."""

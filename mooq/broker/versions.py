@@ -28,6 +28,8 @@ class Version:
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
     - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
       before, the broker failed
+    - ``fails_at_void_type``: whether the broker fails at one that is void
+    - ``takes_empty_type``: whether an empty type of a queue is the default one
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
     - ``sorts_headers``: whether a message's headers come in the order of their names
@@ -52,6 +54,8 @@ class Version:
     consumer_timeout_argument: Literal["none", "any", "quorum"] = "any"
     reads_copies_first: bool = True
     names_unknown_types: bool = False
+    fails_at_void_type: bool = False
+    takes_empty_type: bool = False
     returns_replies: bool = True
     sorts_headers: bool = True
     marks_utf8: bool = True
@@ -73,6 +77,7 @@ VERSIONS = {
         reads_copies_first=False,
         sorts_headers=False,
         marks_utf8=False,
+        fails_at_void_type=True,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
@@ -89,6 +94,7 @@ VERSIONS = {
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
         returns_replies=False,
+        takes_empty_type=True,
         unknown_arguments=frozenset({"x-queue-mode"}),
     ),
 }

@@ -14,7 +14,7 @@ from mooq.broker.queue import Queue
 from mooq.broker.reply_to import DirectReplies
 from mooq.broker.routing import queues_of
 from mooq.broker.topics import words_of
-from mooq.broker.values import Table
+from mooq.broker.values import Table, type_name
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker, Connection
@@ -262,7 +262,7 @@ class VirtualHost:
             shown, has = f"'{received}'", f"'{current.type}'"
         else:
             shown, has = (
-                f"the value '{one['x-queue-type']}' of type 'longstr'"
+                f"the value '{one['x-queue-type']}' of type '{type_name(one['x-queue-type'])}'"
                 if "x-queue-type" in one
                 else "none"
                 for one in (arguments, current.arguments)
