@@ -31,6 +31,7 @@ _BODY_AFTER = Struct(">BBHI")  # the end of a frame and the start of a body
 _SETTLED = Struct(">BHIHHQBB")  # a whole frame of basic.ack or basic.nack
 _END = bytes((FRAME_END,))
 _BASIC = 60
+_REFUSED = 0b11  # the bits of a basic.nack to a publisher: multiple, requeue
 
 
 def method_frame(channel: int, method: Method, *values: object) -> bytes:
@@ -40,10 +41,13 @@ def method_frame(channel: int, method: Method, *values: object) -> bytes:
 
 
 def confirm_frame(channel: int, delivery_tag: int, multiple: bool, is_ack: bool) -> bytes:
-    """Return the frame of the basic.ack or basic.nack that tells a publisher of its messages."""
-    method = BASIC_ACK if is_ack else BASIC_NACK
+    """Return the frame of the basic.ack or basic.nack that tells a publisher of its messages.
+
+    RabbitMQ's basic.nack is for all messages up to this one, and has the bit ``requeue`` set.
+    """
+    method, bits = (BASIC_ACK, multiple) if is_ack else (BASIC_NACK, _REFUSED)
     return _SETTLED.pack(
-        METHOD, channel, 13, _BASIC, method.method_id, delivery_tag, multiple, FRAME_END
+        METHOD, channel, 13, _BASIC, method.method_id, delivery_tag, bits, FRAME_END
     )
 
 

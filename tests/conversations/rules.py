@@ -18,32 +18,11 @@ from pamqp import commands, frame, header
 from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
+from tests.conversations.found import FOUND
+from tests.conversations.steps import PAUSE, declare, publish
+
 RECORD = Path(__file__).with_name("rules.json")
-PAUSE = "pause"
-"""A step in which only time passes."""
-
-
-def publish(
-    exchange: str,
-    key: str,
-    body: bytes = b"m",
-    mand: bool = False,
-    imm: bool = False,
-    **values: Any,
-) -> bytes:
-    parts = (
-        Basic.Publish(exchange=exchange, routing_key=key, mandatory=mand, immediate=imm),
-        header.ContentHeader(0, len(body), Basic.Properties(**values)),
-        ContentBody(body),
-    )
-    return b"".join(frame.marshal(part, 1) for part in parts)
-
-
-def declare(**values: Any) -> Queue.Declare:
-    return Queue.Declare(queue="w", **values)
-
-
-CONVERSATIONS: dict[str, list[Any]] = {
+CONVERSATIONS: dict[str, list[Any]] = FOUND | {
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
     "declare nowait": [declare(nowait=True), Queue.Declare(queue="w", passive=True)],

@@ -1,0 +1,32 @@
+"""Steps of the conversations about rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pamqp import frame, header
+from pamqp.body import ContentBody
+from pamqp.commands import Basic, Queue
+
+PAUSE = "pause"
+"""A step in which only time passes."""
+
+
+def publish(
+    exchange: str,
+    key: str,
+    body: bytes = b"m",
+    mand: bool = False,
+    imm: bool = False,
+    **values: Any,
+) -> bytes:
+    parts = (
+        Basic.Publish(exchange=exchange, routing_key=key, mandatory=mand, immediate=imm),
+        header.ContentHeader(0, len(body), Basic.Properties(**values)),
+        ContentBody(body),
+    )
+    return b"".join(frame.marshal(part, 1) for part in parts)
+
+
+def declare(**values: Any) -> Queue.Declare:
+    return Queue.Declare(queue="w", **values)
