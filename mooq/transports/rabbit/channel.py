@@ -8,6 +8,7 @@ from typing import Any
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
+from pamqp.commands import Queue as QueueMethods
 
 from mooq.errors import Refused
 from mooq.transports.base import Receiver, Transport, TransportChannel
@@ -17,6 +18,13 @@ from mooq.transports.rabbit.answers import to_the_end
 from mooq.transports.rabbit.connection_pair import ConnectionPair
 from mooq.transports.rabbit.consuming import Consumers, delivery_of
 from mooq.transports.rabbit.publishing import Publisher
+
+
+class AnyQueue(QueueMethods.Declare):
+    """A declaration of any name that RabbitMQ takes, such as ``*``, which pamqp refuses."""
+
+    def validate(self) -> None:
+        """Let every name pass."""
 
 
 class RabbitChannel(TransportChannel):
@@ -80,15 +88,16 @@ class RabbitChannel(TransportChannel):
         await self._pair.control(lambda amqp: amqp.queue_delete(queue_name))
 
     async def count_ready(self, queue_name: str) -> int | None:
+        def ask(amqp: Any) -> Any:  # aiormq's channel, whose queue_declare() takes fewer names
+            return amqp.rpc(AnyQueue(queue=queue_name, passive=True))
+
         try:
-            declared = await self._pair.control(
-                lambda amqp: amqp.queue_declare(queue_name, passive=True)
-            )
+            declared = await self._pair.control(ask)
         except Refused as refused:
             if refused.code != Refused.NOT_FOUND:
                 raise
             return None
-        return declared.message_count
+        return int(declared.message_count)
 
     async def bind(
         self,

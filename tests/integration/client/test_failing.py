@@ -181,13 +181,14 @@ async def test_log_says_when_a_dead_letter_exchange_is_gone(
     ]
 
 
+@pytest.mark.parametrize("key", ["nobody", "*", "b'd"])
 async def test_log_says_when_no_queue_takes_a_dead_letter(
-    conn: mooq.Connection, chan: mooq.Channel, callback_log: LogLines
+    conn: mooq.Connection, chan: mooq.Channel, callback_log: LogLines, key: str
 ) -> None:
     inbox = FailingInbox("m", "q")
     await chan.register_consumer(
         "q",
-        ["nobody", "dead"],
+        [key, "dead"],
         exchange_name="log",
         exchange_type="direct",
         callback=inbox,
@@ -195,7 +196,7 @@ async def test_log_says_when_no_queue_takes_a_dead_letter(
     )
     await make_queue(conn, "dead", "unused")
     async with processing(conn):
-        await chan.publish(exchange_name="log", msg="m", routing_key="nobody")
+        await chan.publish(exchange_name="log", msg="m", routing_key=key)
         fates = await fates_in(callback_log, 2)
         await chan.publish(exchange_name="log", msg="q", routing_key="dead")
         assert (await chan.get("dead", timeout=LONGEST_WAIT))["msg"] == "q"
@@ -203,7 +204,7 @@ async def test_log_says_when_no_queue_takes_a_dead_letter(
     assert fates == [
         "requeued, to be tried once more",
         "dropped, since its dead-letter exchange is the default one, and no queue is called "
-        "'nobody'",
+        f"{key!r}",
         "requeued, to be tried once more",
         "dead-lettered to exchange ''",
     ]
