@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from mooq.errors import MooqError
 from mooq.parity.divergence import Divergence, compared
 from mooq.parity.programs import Program, size
 from mooq.parity.strategies import programs
@@ -159,7 +158,7 @@ class Search:
         """Whether the brokers differ on a program; the shortest is kept."""
         try:
             difference = self._repeatedly(program)
-        except MooqError as error:
+        except Exception as error:  # which hypothesis would shrink, and might lose
             raise _Enough from error
         if difference is None:
             return False

@@ -30,7 +30,7 @@ def test_brokers_that_agree_are_exit_status_0_a_table_and_a_line_in_the_ledger(
     result = mooq("parity", *arguments, "--json", MOOQ_RABBITMQ_URL=url_of(rabbit_address))
 
     assert (shown.returncode, result.returncode) == (0, 0), shown.stderr + result.stderr
-    assert shown.stdout.startswith("| date | RabbitMQ | operations |")
+    assert shown.stdout.startswith("| date | level | RabbitMQ |")
     assert "of 60 operations, 0 divergences" in shown.stderr
     answer = json.loads(result.stdout)
     assert answer["operations"] >= 60
