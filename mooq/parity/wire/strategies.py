@@ -95,7 +95,7 @@ def send(method: str, **fields: Pool) -> Pool:
 
 
 _arguments: Pool = st.one_of(st.just({}), some_of(ARGUMENTS, 3))
-declare_queue = send(
+declare_queue: Pool = send(
     "queue.declare",
     queue=queues,
     durable=usually,
@@ -104,7 +104,7 @@ declare_queue = send(
     passive=rarely,
     arguments=_arguments,
 )
-declare_exchange = send(
+declare_exchange: Pool = send(
     "exchange.declare",
     exchange=exchanges,
     type=kinds,
@@ -114,21 +114,21 @@ declare_exchange = send(
     passive=rarely,
     arguments=pool([{}], [{"alternate-exchange": "x1"}, {"alternate-exchange": "x2"}], 13),
 )
-bind = send(
+bind: Pool = send(
     "queue.bind",
     queue=known_queues,
     exchange=sources,
     routing_key=keys,
     arguments=st.sampled_from(BINDINGS),
 )
-unbind = send("queue.unbind", queue=known_queues, exchange=sources, routing_key=keys)
-bind_exchange = send(
+unbind: Pool = send("queue.unbind", queue=known_queues, exchange=sources, routing_key=keys)
+bind_exchange: Pool = send(
     "exchange.bind", destination=known_exchanges, source=known_exchanges, routing_key=keys
 )
-unbind_exchange = send(
+unbind_exchange: Pool = send(
     "exchange.unbind", destination=known_exchanges, source=known_exchanges, routing_key=keys
 )
-consume = send(
+consume: Pool = send(
     "basic.consume",
     queue=known_queues,
     consumer_tag=pool(["c"], ["", "d"], 15),
@@ -148,7 +148,7 @@ def _settle(drawn: Any) -> Settle:
     return Settle(connection, channel, method, index, multiple, requeue)
 
 
-publish = st.tuples(
+publish: Pool = st.tuples(
     places,
     st.one_of(
         st.tuples(st.just(""), targets),
@@ -159,7 +159,7 @@ publish = st.tuples(
     st.one_of(st.just({}), some_of(PROPERTIES, 3)),
     st.sampled_from(["m", "n", "long body", ""]),
 ).map(_publish)
-settle = st.tuples(
+settle: Pool = st.tuples(
     places,
     pool(["basic.ack", "basic.nack", "basic.reject", "basic.ack"]),
     pool([0, 0, 1], [5], 15),
@@ -185,7 +185,7 @@ others: Pool = st.one_of(
         [Send(1, 1, "connection.close", {"reply_code": 200}), Pause(), Pause()],
     ),
 )
-get = send("basic.get", queue=known_queues, no_ack=bits)
+get: Pool = send("basic.get", queue=known_queues, no_ack=bits)
 # Hypothesis draws alike from all branches of one_of(), however often one is named.
 steps: Pool = st.sampled_from(
     [*[publish] * 8, *[settle] * 5, *[get] * 2, *[consume] * 2, declare_queue, bind, *[others] * 3]
@@ -201,19 +201,19 @@ def at(place: tuple[int, int], method: str, **fields: Pool) -> Pool:
     return st.fixed_dictionaries(fields).map(lambda values: Send(*place, method, values))
 
 
-queue_1 = at(
+queue_1: Pool = at(
     (0, 1), "queue.declare", queue=st.just("q1"), durable=st.just(True), arguments=valid_arguments
 )
-queue_2 = at(
+queue_2: Pool = at(
     (0, 1), "queue.declare", queue=st.just("q2"), durable=st.just(True), arguments=valid_arguments
 )
-exchange_1 = at(
+exchange_1: Pool = at(
     (0, 1), "exchange.declare", exchange=st.just("x1"), type=valid_kinds, durable=st.just(True)
 )
-exchange_2 = at(
+exchange_2: Pool = at(
     (0, 1), "exchange.declare", exchange=st.just("x2"), type=valid_kinds, durable=st.just(True)
 )
-bind_1 = at(
+bind_1: Pool = at(
     (0, 1),
     "queue.bind",
     queue=st.just("q1"),
@@ -221,16 +221,16 @@ bind_1 = at(
     routing_key=keys,
     arguments=st.sampled_from([{}, {"h": 1}]),
 )
-bind_2 = at((0, 1), "queue.bind", queue=known_queues, exchange=sources, routing_key=keys)
-bind_3 = at(
+bind_2: Pool = at((0, 1), "queue.bind", queue=known_queues, exchange=sources, routing_key=keys)
+bind_3: Pool = at(
     (0, 1), "exchange.bind", destination=st.just("x2"), source=st.just("x1"), routing_key=keys
 )
-consume_1 = at((1, 1), "basic.consume", queue=st.just("q1"), consumer_tag=st.just("c"))
-consume_2 = at(
+consume_1: Pool = at((1, 1), "basic.consume", queue=st.just("q1"), consumer_tag=st.just("c"))
+consume_2: Pool = at(
     (0, 2), "basic.consume", queue=st.just("q2"), consumer_tag=st.just("c"), no_ack=rarely
 )
-few = at((1, 1), "basic.qos", prefetch_count=pool([1, 2]))
-confirm = at((0, 1), "confirm.select")
+few: Pool = at((1, 1), "basic.qos", prefetch_count=pool([1, 2]))
+confirm: Pool = at((0, 1), "confirm.select")
 
 
 def _if(one: Pool, is_wanted: bool) -> Pool:
