@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 class Order(BaseModel):
-    """What is ordered."""
+    """An order for a product."""
 
     drink: str
 

@@ -106,7 +106,7 @@ class ServerConnection:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What the client says it is capable of."""
+        """The capabilities that the client has told of."""
         return self._handshake.capabilities
 
     @property
@@ -148,7 +148,7 @@ class ServerConnection:
             return
         text = shortened(refusal.text, self._version.is_unicode)
         if text is None:
-            refusal, text = internal_error(), internal_error().text
+            text = (refusal := internal_error()).text
         self._end("closed")
         self.is_held = self.channels.is_blocked = False
         blamed = None if refusal.code == CODES["INTERNAL_ERROR"] else method

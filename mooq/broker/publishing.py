@@ -28,7 +28,7 @@ SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
 
 
 class Publisher:
-    """What a channel publishes, and what it is told of that."""
+    """Publishes what a channel sends, and tells the channel what became of it."""
 
     def __init__(self, channel: Channel) -> None:
         self.confirms = False

@@ -8,6 +8,7 @@ from time import time
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
 from mooq.basics.address import Address
+from mooq.basics.numbers import positive
 from mooq.broker.broker import Broker as Rules
 from mooq.broker.outbox import hand_on
 from mooq.broker.versions import VERSIONS
@@ -16,7 +17,7 @@ from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.properties import check_int
-from mooq.client.recovery import check_seconds, check_timeout
+from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports.base import Transport
 from mooq.transports.direct import DirectBroker
@@ -199,7 +200,7 @@ class InMemoryBroker(Lifetime):
         Raises ``ValueError`` for a number that is not above 0. Nothing happens to a broker that
         does not run.
         """
-        check_seconds(seconds)
+        positive("seconds", seconds)
         if self._listener is not None:
             with self._listener.held() as broker:
                 broker.rules.skip(seconds)

@@ -41,13 +41,6 @@ def check_timeout(timeout: float, name: str = "timeout") -> float:
         raise ValueError(f"{name} is more seconds than a float can count; use math.inf") from None
 
 
-def check_seconds(seconds: float) -> float:
-    """Return seconds that can pass, or raise ``ValueError`` unless above 0 and finite."""
-    if not 0 < seconds < float("inf"):
-        raise ValueError(f"seconds must be a number above 0, not {seconds!r}")
-    return seconds
-
-
 def check_order(first_wait: float, longest_wait: float) -> None:
     """Raise ``ValueError`` for a first wait that is longer than the longest."""
     if first_wait > longest_wait:

@@ -67,7 +67,7 @@ class ApiComparison:
 
 @dataclass
 class Findings:
-    """What a search came to."""
+    """Result of a search: how much was compared, and the differences."""
 
     operations: int = 0
     programs: int = 0

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from typing import Any, Literal, TypeAlias
 
 from mooq.basics.address import URL, Address
+from mooq.basics.numbers import positive
 from mooq.client.channel import CLOSE_TIMEOUT
 from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
 from mooq.client.observer import observed_by
-from mooq.client.recovery import check_seconds
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.faults import Faults
@@ -183,7 +183,7 @@ class Broker:
         if self._in_memory is not None:
             self._in_memory.advance(seconds)
         else:
-            await asyncio.sleep(check_seconds(seconds))
+            await asyncio.sleep(positive("seconds", seconds))
 
     def raise_failures(self, what: str) -> None:
         """Raise what callbacks raised that nobody was told of, unless the test allows failures."""

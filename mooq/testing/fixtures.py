@@ -35,7 +35,7 @@ _serial = itertools.count(1)
     scope="session", params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)]
 )
 def mooq_backend(request: pytest.FixtureRequest) -> Backend:
-    """Which broker the test runs on: both in turn, as far as ``--mooq-backend`` wants.
+    """Name of the broker that the test runs on: both in turn, as far as ``--mooq-backend`` wants.
 
     ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test. With brokers
     of a wider scope than a test that takes ``scope="session"`` as well.
@@ -189,7 +189,7 @@ def mooq_connect(mooq_async_broker: Broker) -> Callable[..., Awaitable[Connectio
 
 @pytest.fixture
 def mooq_recorder(mooq_broker: Broker | SyncBroker) -> Recorder:
-    """What was published, delivered, acknowledged, rejected, unroutable: ``broker.recorded``."""
+    """Record of what was published, delivered, settled, unroutable: ``broker.recorded``."""
     return mooq_broker.recorded
 
 

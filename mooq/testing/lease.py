@@ -48,7 +48,7 @@ class Unavailable(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """What was asked for should have been there, and went wrong."""
+    """A RabbitMQ that was asked for did not come up."""
 
     reason: str
 

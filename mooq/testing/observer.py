@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 from mooq.client.dispatcher import CallbackTask, Dispatcher
 from mooq.client.observer import Observer
@@ -20,6 +20,8 @@ from mooq.testing.recorder import Record, Recorder
 from mooq.transports.base import Transport
 from mooq.transports.event_loops import running_loop
 from mooq.transports.message import Message
+
+T = TypeVar("T")
 
 
 class ConnectionObserver(Observer):
@@ -153,6 +155,15 @@ class ConnectionObserver(Observer):
             yield
         finally:
             self._told.discard(tell)
+
+    async def until(self, look: Callable[[], T | None]) -> T:
+        """Return what ``look`` finds, once that is not None; it looks whenever anything happens."""
+        something = asyncio.Event()
+        with self.telling(something):
+            while (found := look()) is None:
+                await something.wait()
+                something.clear()
+            return found
 
     def happen(self, record: Record | None = None) -> None:
         """Take note that something has happened."""

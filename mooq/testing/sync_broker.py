@@ -30,7 +30,7 @@ class SyncBroker:
 
     @property
     def backend(self) -> Backend:
-        """Which broker it is: ``"in_memory"`` or ``"rabbit"``."""
+        """Name of the broker: ``"in_memory"`` or ``"rabbit"``."""
         return self.broker.backend
 
     @property

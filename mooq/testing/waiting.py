@@ -57,14 +57,9 @@ async def wait_until_recorded(
     observer: ConnectionObserver, wanted: Wanted, timeout: float
 ) -> Record:
     """Return the first record that is wanted. Raises :class:`NotRecorded`."""
-    something = asyncio.Event()
     try:
         async with asyncio.timeout(timeout):
-            with observer.telling(something):
-                while (found := wanted.found_in(observer.recorded.all)) is None:
-                    await something.wait()
-                    something.clear()
-                return found
+            return await observer.until(lambda: wanted.found_in(observer.recorded.all))
     except TimeoutError as error:
         raise NotRecorded(
             f"waited {in_seconds(timeout)} for {wanted}; recorded instead: "

@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 from mooq.amqp import methods
 from mooq.amqp.frames import (
     BODY,
-    CONTENT_FRAME,
     FRAME,
-    FRAME_END,
     HEADER,
     METHOD,
     PROTOCOL_HEADER,
+    content_parts,
     method_frame,
 )
 from mooq.amqp.methods import METHODS, Method, Values
-from mooq.amqp.properties import encode_properties
 from mooq.amqp.sightings import FrameSplitter, PassingContent
 from mooq.basics.address import Address
 from mooq.broker.message import Message, Properties
@@ -72,7 +70,8 @@ class WireConnection:
         properties = {"capabilities": CAPABILITIES}
         self.send(0, methods.CONNECTION_START_OK, properties, "PLAIN", login, "en_US")
         tune = self.take(0)
-        self.send(0, methods.CONNECTION_TUNE_OK, tune.values[0], tune.values[1], 0)
+        channel_max, self._frame_max, _ = tune.values
+        self.send(0, methods.CONNECTION_TUNE_OK, channel_max, self._frame_max, 0)
         self.send(0, methods.CONNECTION_OPEN, address.virtual_host, "", False)
         self.take(0)
 
@@ -97,16 +96,8 @@ class WireConnection:
         self, channel: int, exchange: str, key: str, mandatory: bool, message: Message
     ) -> None:
         """Send a message."""
-        properties = encode_properties(message.properties)
-        parts = [
-            method_frame(channel, methods.BASIC_PUBLISH, 0, exchange, key, mandatory, False),
-            CONTENT_FRAME.pack(HEADER, channel, 12 + len(properties), 60, 0, len(message.body)),
-            properties,
-            bytes((FRAME_END,)),
-        ]
-        if message.body:
-            parts += [FRAME.pack(BODY, channel, len(message.body)), message.body, parts[-1]]
-        self._socket.sendall(b"".join(parts))
+        payload = methods.BASIC_PUBLISH.encode(0, exchange, key, mandatory, False)
+        self._socket.sendall(b"".join(content_parts(channel, payload, message, self._frame_max)))
 
     def take(self, channel: int, is_wanted: Callable[[Arrived], bool] = lambda _: True) -> Arrived:
         """Return, and remove, the first thing of a channel that is wanted; wait for it.

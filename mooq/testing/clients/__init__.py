@@ -7,7 +7,7 @@
     returns.py    which returned messages the client asked for
     activity.py   all connections of one test
     probes.py     what RabbitMQ is asked on a client's connection before it counts as idle
-    memory.py     the same of the broker in memory, which can be looked at
+    endpoint.py   the port that clients connect to, and what is asked there
 
 mooq's own connections are not among them: :mod:`mooq.testing.observer` sees those.
 """

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from mooq.basics.wording import counted
-from mooq.testing.clients.channel import ClientChannel
+from mooq.testing.clients.channel import ClientChannel, Consumer
 from mooq.testing.clients.tap import Tap
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ClientActivity:
-    """What clients of any kind do; the records go to the observer of mooq's own connections."""
+    """State of all clients' connections; records go to the observer of mooq's own connections."""
 
     def __init__(self, observer: ConnectionObserver) -> None:
         self.observer: ConnectionObserver = observer
@@ -66,11 +66,11 @@ class ClientActivity:
     @property
     def consumed(self) -> set[str]:
         """Names of the queues that are consumed."""
-        return {
-            consumer.queue_name
-            for channel in self.channels
-            for consumer in list(channel.consumers.values())
-        }
+        return {consumer.queue_name for consumer in self._consumers}
+
+    @property
+    def _consumers(self) -> list[Consumer]:
+        return [consumer for tap in self.taps for consumer in tap.consumers]
 
     def seen(self) -> list[str]:
         """Return what is under way, in words."""
@@ -87,12 +87,7 @@ class ClientActivity:
 
     def silent(self) -> list[str]:
         """Return, in words, what gives no sign of whether it is done."""
-        queues = {
-            consumer.queue_name
-            for channel in self.channels
-            for consumer in list(channel.consumers.values())
-            if consumer.no_ack
-        }
+        queues = {consumer.queue_name for consumer in self._consumers if consumer.no_ack}
         found = [
             f"a consumer of queue {name!r} acknowledges nothing (no_ack)" for name in sorted(queues)
         ]

@@ -64,6 +64,7 @@ class ClientChannel:
         self.last_queue: str = ""
         """The queue that an empty name stands for."""
         self.is_confirming: bool = False
+        """Whether messages are confirmed; they are numbered from 1 on."""
         self.has_published_unconfirmed: bool = False
         self.publishing: PassingContent | None = None
         self.arriving: PassingContent | None = None
@@ -88,12 +89,6 @@ class ClientChannel:
     def queue(self, name: str) -> str:
         """Return the name of the queue that is meant."""
         return name or self.last_queue
-
-    def confirm(self) -> None:
-        """Begin confirming: messages are numbered from 1 on."""
-        if not self.is_confirming:
-            self.is_confirming = True
-            self._published = 0
 
     def begin_transaction(self) -> None:
         """Keep what happens until it is committed."""

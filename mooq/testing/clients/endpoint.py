@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,21 +79,12 @@ class Endpoint:
 
     async def quiet(self) -> None:
         """Return when no client has anything under way."""
-        observer = self.activity.observer
-        something = asyncio.Event()
-        with observer.telling(something):
-            while self.activity.is_busy:
-                something.clear()
-                if self.activity.is_busy:
-                    await something.wait()
+        await self.activity.observer.until(lambda: None if self.activity.is_busy else True)
 
     async def change(self, happened: int) -> None:
         """Return when more has happened than that."""
         observer = self.activity.observer
-        something = asyncio.Event()
-        with observer.telling(something):
-            if observer.happened == happened:
-                await something.wait()
+        await observer.until(lambda: None if observer.happened == happened else True)
 
     async def waiting(self) -> dict[str, int]:
         """Return how many messages wait in queues that clients consume, of each that has some."""

@@ -51,11 +51,7 @@ class Prober:
         except Gone:  # it is being closed; the rest is asked once more
             self._activity.happen()
             return {}
-        consumed = {
-            consumer.queue_name
-            for channel in list(self._tap.channels.values())
-            for consumer in list(channel.consumers.values())
-        }
+        consumed = {consumer.queue_name for consumer in self._tap.consumers}
         return {name: await self._count(name) for name in sorted(consumed - {DIRECT_REPLY_TO})}
 
     async def _count(self, queue_name: str) -> int:

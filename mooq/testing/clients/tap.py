@@ -16,7 +16,7 @@ from mooq.amqp.methods import METHODS, DamagedFields, DamagedText, Method, Value
 from mooq.amqp.properties import PropertiesError
 from mooq.amqp.sightings import FrameSplitter, PassingContent
 from mooq.amqp.tables import TableError
-from mooq.testing.clients.channel import ClientChannel, Request
+from mooq.testing.clients.channel import ClientChannel, Consumer, Request
 from mooq.testing.recorder import Event
 from mooq.transports.message import DIRECT_REPLY_TO
 
@@ -55,6 +55,12 @@ class Tap:
     def to_client(self, data: bytes) -> bytes:
         """Return what the client is to get of these bytes of the broker's."""
         return b"".join(self._passed(self._answers, data, self._answer))
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        """The consumers of all channels."""
+        channels = list(self.channels.values())
+        return [one for channel in channels for one in list(channel.consumers.values())]
 
     def close(self) -> None:
         """Note that the connection has ended."""
@@ -142,7 +148,7 @@ class Tap:
         elif method is methods.QUEUE_DECLARE:
             self._declared(channel, named)
         elif method is methods.CONFIRM_SELECT:
-            channel.confirm()
+            channel.is_confirming = True
         elif method is methods.TX_SELECT:
             channel.begin_transaction()
         elif method is methods.BASIC_CANCEL and named["nowait"]:

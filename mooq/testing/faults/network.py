@@ -10,6 +10,7 @@ from enum import Enum
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
+from mooq.basics.numbers import at_least_one, positive
 from mooq.broker.refusals import login_refused
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.refusing import LOGIN, Script
@@ -25,7 +26,7 @@ Moment = Literal["confirm", "delivery"]
 
 
 class Kind(Enum):
-    """What is on its way to a client."""
+    """Kinds of things on their way to a client."""
 
     CONFIRM = "confirm"
     DELIVERY = "delivery"
@@ -324,17 +325,3 @@ class Link:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self.flow)
-
-
-def at_least_one(name: str, number: int) -> int:
-    """Return the number, or raise ``ValueError`` when it is below 1."""
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {number}")
-    return number
-
-
-def positive(name: str, number: float) -> float:
-    """Return the number, or raise ``ValueError`` when it is not above 0 and finite."""
-    if not 0 < number < float("inf"):
-        raise ValueError(f"{name} must be a number above 0, not {number!r}")
-    return number

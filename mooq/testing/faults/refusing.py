@@ -13,6 +13,7 @@ from mooq.amqp import methods
 from mooq.amqp.frames import FRAME, METHOD, method_frame
 from mooq.amqp.methods import METHODS, Method
 from mooq.amqp.sightings import FrameSplitter
+from mooq.basics.numbers import at_least_one
 from mooq.broker.refusals import CODES
 
 LOGIN = methods.CONNECTION_START_OK.name
@@ -25,17 +26,18 @@ _START = FRAME.size
 
 @dataclass
 class Refusal:
-    """What a method is answered with, so many times."""
+    """The answer to the next requests of one method, instead of the broker's."""
 
     method: Method
     code: int
     text: str
     left: int
+    """How many requests are yet to be refused."""
 
 
 @dataclass
 class Script:
-    """What a broker is to answer in place of its own; empty at first."""
+    """Answers that a broker is to give in place of its own; empty at first."""
 
     refusals: list[Refusal] = field(default_factory=list)
     lost_confirms: int = 0
@@ -55,10 +57,8 @@ class Script:
             )
         if code not in NAMES:
             raise ValueError(f"code must be one of {', '.join(map(str, NAMES))}, not {code}")
-        if times < 1:
-            raise ValueError(f"times must be at least 1, not {times}")
         said = text or f"{NAMES[code]} - refused by the test"
-        self.refusals.append(Refusal(method, code, said, times))
+        self.refusals.append(Refusal(method, code, said, at_least_one("times", times)))
 
     def clear(self) -> None:
         """Have the broker answer by itself again."""
