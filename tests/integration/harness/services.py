@@ -6,26 +6,24 @@ It acknowledges a job when it is done; it rejects ``"bad"``, and requeues ``"lat
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import threading
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import aio_pika
 import pika
 from aio_pika.abc import AbstractIncomingMessage
-from celery import Celery, signals
-from celery.contrib.testing.worker import start_worker
+from celery import Celery
 from celery.exceptions import Reject
 from faststream.rabbit import RabbitBroker, RabbitQueue
 from faststream.rabbit.annotations import RabbitMessage
 
 import mooq
 from mooq.testing.sync_broker import SyncBroker
+from tests.integration.celery_worker import collect_sockets, worker_of
 from tests.integration.inbox import LONGEST_WAIT
 
 JOBS, RESULTS, DEAD = "jobs", "results", "dead"
@@ -91,13 +89,11 @@ class AsyncService(Service):
         self._thread.run(self.begin(stack))
 
     def send(self, *jobs: str) -> None:
-        self._thread.run(self.publish(*jobs))
+        for job in jobs:
+            self._thread.run(self.publish(job, JOBS))
 
     def send_nowhere(self) -> None:
-        self._thread.run(self.publish_to("nowhere"))
-
-    @abstractmethod
-    async def publish_to(self, queue: str) -> None: ...
+        self._thread.run(self.publish("", "nowhere"))
 
     async def do_later(self, job: str) -> None:
         await asyncio.to_thread(self.do, job)
@@ -106,7 +102,8 @@ class AsyncService(Service):
     async def begin(self, at_the_end: AsyncExitStack) -> None: ...
 
     @abstractmethod
-    async def publish(self, *jobs: str) -> None: ...
+    async def publish(self, text: str, queue: str) -> None:
+        """Publish, and wait for the confirm; it is no error that no queue gets it."""
 
 
 class OnAioPika(AsyncService):
@@ -128,17 +125,10 @@ class OnAioPika(AsyncService):
         elif job == "later" and not message.redelivered:
             await message.nack(requeue=True)
         else:
-            await self._publish(f"{job} done", RESULTS)
+            await self.publish(f"{job} done", RESULTS)
             await message.ack()
 
-    async def publish(self, *jobs: str) -> None:
-        for job in jobs:
-            await self._publish(job, JOBS)
-
-    async def publish_to(self, queue: str) -> None:
-        await self._publish("", queue)
-
-    async def _publish(self, text: str, queue: str) -> None:
+    async def publish(self, text: str, queue: str) -> None:
         message = aio_pika.Message(text.encode(), content_type="text/plain")
         await self._channel.default_exchange.publish(message, queue, mandatory=False)
 
@@ -163,17 +153,10 @@ class OnMooq(AsyncService):
         elif job == "later" and not message["redelivered"]:
             await delivery.requeue()
         else:
-            await self._publish(f"{job} done", RESULTS)
+            await self.publish(f"{job} done", RESULTS)
             await delivery.acknowledge()
 
-    async def publish(self, *jobs: str) -> None:
-        for job in jobs:
-            await self._publish(job, JOBS)
-
-    async def publish_to(self, queue: str) -> None:
-        await self._publish("", queue)
-
-    async def _publish(self, text: str, queue: str) -> None:
+    async def publish(self, text: str, queue: str) -> None:
         await self._channel.publish(exchange_name="", routing_key=queue, msg=text)
 
 
@@ -198,12 +181,8 @@ class OnFastStream(AsyncService):
         await self._service.start()
         at_the_end.push_async_callback(self._service.stop)
 
-    async def publish(self, *jobs: str) -> None:
-        for job in jobs:
-            await self._service.publish(job, JOBS)
-
-    async def publish_to(self, queue: str) -> None:
-        await self._service.publish("", queue, mandatory=False)
+    async def publish(self, text: str, queue: str) -> None:
+        await self._service.publish(text, queue, mandatory=False)
 
 
 class OnPika(Service):
@@ -266,7 +245,6 @@ class OnCelery(Service):
             channel.queue_declare(DEAD)
         app = Celery("jobs", broker=self._broker.url, set_as_current=False)
         app.conf.update(
-            broker_heartbeat=1,  # with no other timer a worker ends 10 s late
             task_acks_late=True,
             task_ignore_result=True,
             task_queues=[Queue(JOBS, queue_arguments=ARGUMENTS)],
@@ -284,12 +262,8 @@ class OnCelery(Service):
                 producer.publish(f"{job} done", exchange="", routing_key=RESULTS)
 
         self._task = work
-        at_the_end.callback(_collect_sockets)
-        at_the_end.callback(app.close)
-        at_the_end.enter_context(_logging_of_pytest())
-        at_the_end.enter_context(
-            start_worker(app, perform_ping_check=False, shutdown_timeout=LONGEST_WAIT)
-        )
+        at_the_end.callback(collect_sockets)
+        at_the_end.enter_context(worker_of(app))
 
     def send(self, *jobs: str) -> None:
         for job in jobs:
@@ -298,24 +272,6 @@ class OnCelery(Service):
     def send_nowhere(self) -> None:
         with self._task.app.producer_pool.acquire() as producer:
             producer.publish("", exchange="", routing_key="nowhere")
-
-
-@contextmanager
-def _logging_of_pytest() -> Iterator[None]:
-    """Keep Celery from setting up logging: the root logger's level would stay at ERROR."""
-
-    def leave(**_: object) -> None: ...
-
-    signals.setup_logging.connect(leave, weak=False)
-    yield
-    signals.setup_logging.disconnect(leave)
-
-
-def _collect_sockets() -> None:
-    """Collect what Celery's worker leaves open here, or another test would be blamed for it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 SERVICES: dict[str, Callable[[SyncBroker], Service]] = {

@@ -1,7 +1,8 @@
-"""What the harness knows of a service, whichever client it is on."""
+"""Records, waiting and settling of a service, whichever client it is on."""
 
 from __future__ import annotations
 
+import pika
 import pytest
 
 from mooq.testing.idling import NotIdle
@@ -74,8 +75,6 @@ def test_message_can_be_waited_for(mooq_broker: SyncBroker, service: Service) ->
 def test_dead_letter_is_recorded_when_it_arrives(mooq_broker: SyncBroker, service: Service) -> None:
     service.send("bad")
     mooq_broker.idle()
-    import pika
-
     with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
         _, properties, _ = connection.channel().basic_get(DEAD, auto_ack=True)
     assert properties is not None, "nothing was dead-lettered"

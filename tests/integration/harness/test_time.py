@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import aio_pika
+import pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
@@ -50,8 +51,6 @@ async def test_queue_expires_when_time_passes(mooq_broker: Broker) -> None:
 
 @pytest.mark.parametrize("mooq_backend", ["in_memory"])
 def test_hour_passes_at_once_in_memory(mooq_broker: SyncBroker) -> None:
-    import pika
-
     with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
         channel = connection.channel()
         channel.queue_declare("orders")

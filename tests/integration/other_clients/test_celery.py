@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery, chain, signals
-from celery.contrib.testing.worker import start_worker
+from celery import Celery, chain
 
 from mooq.testing.broker import Broker
+from tests.integration.celery_worker import collect_sockets, worker_of
 from tests.integration.inbox import LONGEST_WAIT
 
 SHOP = """
@@ -33,29 +31,15 @@ def process_id():
 
 @pytest.fixture(autouse=True)
 def sockets_left_by_celery() -> Iterator[None]:
-    """Collect what Celery's worker leaves open here, or another test would be blamed for it."""
+    """Collect them when the test has ended and refers to nothing of Celery's any more."""
     yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def logging_of_pytest() -> Iterator[None]:
-    """Keep Celery from setting up logging: the root logger's level would stay at ERROR."""
-
-    def leave(**_: object) -> None: ...
-
-    signals.setup_logging.connect(leave, weak=False)
-    yield
-    signals.setup_logging.disconnect(leave)
+    collect_sockets()
 
 
 @contextmanager
 def working(broker: Broker) -> Iterator[tuple[Celery, dict[str, Any]]]:
     """Have a worker in a thread; give the application and its tasks by name."""
     app = Celery("shop", broker=broker.url, backend="rpc://", set_as_current=False)
-    app.conf.broker_heartbeat = 1  # with no other timer a worker ends 10 s late
     attempts: list[int] = []
 
     @app.task(shared=False)
@@ -70,9 +54,8 @@ def working(broker: Broker) -> Iterator[tuple[Celery, dict[str, Any]]]:
         return answer
 
     tasks = {"add": add, "fail_twice": fail_twice, "attempts": attempts}
-    with start_worker(app, perform_ping_check=False, shutdown_timeout=LONGEST_WAIT):
+    with worker_of(app):
         yield app, tasks
-    app.close()
 
 
 def test_chained_tasks_hand_on_their_results(mooq_broker: Broker) -> None:
