@@ -1,8 +1,8 @@
 """The outcome of a test as lines that must be equal on two brokers.
 
-Left out is what may differ: addresses, ids that were generated, the order that RabbitMQ leaves
-open, and what the user masks. What arrived and was never begun does not count: how much of that is
-there when a connection closes is a matter of time.
+Left out is what may differ: addresses, ids that were generated, timestamps of the test's own time,
+the order that RabbitMQ leaves open, and what the user masks. What arrived and was never begun does
+not count: how much of that is there when a connection closes is a matter of time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, TypeAlias
 
 from mooq.client.codec import decode
@@ -68,10 +70,11 @@ def _sections(records: tuple[Record, ...], normalizer: Normalizer) -> list[Secti
             fates.setdefault(_delivery_of(record), deque()).append(record.event.value)
         elif record.event is Event.PUBLISHED and record.message_id is not None:
             publishers[record.message_id] = record.channel
+    now = _Now(records)
     published = Section("", False)
     given: defaultdict[str, list[tuple[int | None, int | None, str]]] = defaultdict(list)
     for record in records:
-        text = _text_of(record, normalizer)
+        text = now.removed(_text_of(record, normalizer), record.message.properties.timestamp)
         if record.event in (Event.PUBLISHED, Event.UNROUTABLE):
             published.lines.append(f"{record.event.value}: {text}")
         elif record.event is Event.DELIVERED and (fate := fates.get(_delivery_of(record))):
@@ -134,6 +137,22 @@ def _numbered(sections: list[Section]) -> Lines:
         blocks.append([numbered(section.title), *lines] if section.title else lines)
     ended, published, *of_queues = blocks
     return [line for block in [ended, published, *sorted(of_queues)] for line in block]
+
+
+class _Now:
+    """The time in which a test ran: a client that dates its messages gives each run another."""
+
+    def __init__(self, records: tuple[Record, ...]) -> None:
+        self._end = datetime.now(UTC)
+        duration = monotonic() - records[0].at if records else 0.0
+        # A timestamp is of whole seconds, and older than the record of its message.
+        self._begin = self._end - timedelta(seconds=duration + 2)
+
+    def removed(self, text: str, timestamp: datetime | None) -> str:
+        """Return the text of a message without its timestamp, if that is of this time."""
+        if timestamp is None or not self._begin <= timestamp <= self._end:
+            return text
+        return text.replace(repr(timestamp), "now")
 
 
 def _text_of(record: Record, normalizer: Normalizer) -> str:

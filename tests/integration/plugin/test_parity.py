@@ -180,6 +180,14 @@ COMPETING = """
         ))
         await mooq_broker.idle()
 """
+DATED = """
+    from datetime import UTC, datetime, timedelta
+
+    async def test_date(mooq_backend, mooq_channel):
+        moment = datetime.now(UTC) - timedelta({unit}=mooq_backend == "rabbit")
+        await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
+        await mooq_channel.publish(exchange_name="log", msg=1, timestamp=moment)
+"""
 TIMED = """
     import time
 
@@ -204,6 +212,16 @@ def test_generated_ids_must_correspond(run: Run, mooq_rabbitmq: RunningRabbitMQ)
 
     assert status == 1, printed
     assert "mooq: 1 test compared on both brokers, 1 differs" in printed
+
+
+@pytest.mark.parametrize(("unit", "differs"), [("seconds", False), ("days", True)])
+def test_timestamps_of_the_time_of_the_test_do_not_differ(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ, unit: str, differs: bool
+) -> None:
+    status, printed = run(DATED.format(unit=unit), "--mooq-parity", *named(mooq_rabbitmq))
+
+    assert status == differs, printed
+    assert f"1 test compared on both brokers, {'1' if differs else 'none'} differs" in printed
 
 
 def test_masked_text_is_not_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
