@@ -21,7 +21,7 @@ from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports.base import Transport
 from mooq.transports.direct import DirectBroker
-from mooq.transports.event_loops import running_loop
+from mooq.transports.event_loops import in_loop, running_loop
 from mooq.transports.mailbox import SharedBroker
 from mooq.transports.memory import MemoryTransport
 from mooq.transports.options import MOST_CHANNELS
@@ -181,6 +181,11 @@ class InMemoryBroker(Lifetime):
             self._door.host, self._door.port, username, password, self._virtual_hosts[-1]
         )
         return where.url
+
+    async def read_all(self) -> None:
+        """Return when everything that clients had sent to its port has been dealt with."""
+        if self._door is not None:
+            await in_loop(self._door.loop, self._door.read_all(), "the in-memory broker")
 
     def __enter__(self) -> Self:
         """Run, and listen in a thread of its own."""

@@ -39,8 +39,16 @@ class Door:
         if in_thread:
             self._thread = ListenerThread(self._listener)
             self._thread.start()
+            self.loop: asyncio.AbstractEventLoop = self._thread.loop
         else:
-            self._starting = asyncio.get_running_loop().create_task(self._listener.start())
+            self.loop = asyncio.get_running_loop()
+            self._starting = self.loop.create_task(self._listener.start())
+
+    async def read_all(self) -> None:
+        """Return when all that clients had sent has been dealt with. For the loop that listens."""
+        if self._starting is not None:
+            await self._starting
+        await self._listener.read_all()
 
     def close(self) -> None:
         """Close it; for one in a thread."""

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mooq.basics.sockets import has_input, read_all
 from mooq.server import forks
 from mooq.server.outlet import Outlet
 from mooq.server.protocol import ClientProtocol
@@ -100,6 +101,18 @@ class Listener:
             yield from (one.fileno() for one in self._server.sockets)
             yield from (protocol.fileno() for protocol in self.outlet.protocols.values())
 
+    async def read_all(self) -> None:
+        """Return when everything that clients had sent before the call has been dealt with."""
+        await read_all(self._is_behind)
+
+    def _is_behind(self) -> bool:
+        if self._server is None:
+            return False
+        protocols = list(self.outlet.protocols.values())
+        sockets = [one.fileno() for one in self._server.sockets]
+        sockets += [one.fileno() for one in protocols if one.is_reading]
+        return any(one.is_behind for one in protocols) or has_input(sockets)
+
     async def close(self) -> None:
         """Stop listening and close every connection, as RabbitMQ does when it stops."""
         server, self._server = self._server, None
@@ -130,7 +143,7 @@ class ListenerThread:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
         self._stop: asyncio.Event
         self._thread = threading.Thread(target=self._run, name="mooq server", daemon=True)
         self._started: Future[None] = Future()
@@ -150,7 +163,7 @@ class ListenerThread:
             raise
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+        with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             runner.run(self._serve())
 
     async def _serve(self) -> None:
@@ -183,14 +196,14 @@ class ListenerThread:
             else:
                 answer.set_result(result)
 
-        self._loop.call_soon_threadsafe(work)
+        self.loop.call_soon_threadsafe(work)
         return answer.result()
 
     def close(self) -> None:
         """Stop listening and end the thread. Closing twice is safe."""
         if self._thread.is_alive():
             with contextlib.suppress(RuntimeError):  # the loop has just been closed
-                self._loop.call_soon_threadsafe(self._stop.set)
+                self.loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
 

@@ -77,13 +77,10 @@ class ClientProtocol(asyncio.Protocol):
             self._write(data)
         if wire.is_over:
             transport.close()
-        elif session.is_waiting or wire.is_held:
-            self._read(False)
-            if not session.is_congested:
-                self._loop.call_soon(self._proceed)
         else:
-            self._read(not wire.channels.is_blocked)
-            if wire.has_input and not wire.channels.is_blocked:
+            is_held_back = session.is_waiting or wire.is_held or wire.channels.is_blocked
+            self._read(not is_held_back)
+            if self.is_behind:
                 self._loop.call_soon(self._proceed)
         self._set_timer()
 
@@ -149,6 +146,21 @@ class ClientProtocol(asyncio.Protocol):
             self._tap.close()
         if not self.closed.done():
             self.closed.set_result(None)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether it reads on: it is neither closing nor held back."""
+        return self._is_reading and not self._transport.is_closing()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has read more than it has dealt with, and will go on in the next turn."""
+        session, wire = self._session, self._session.wire
+        if wire.is_over or self._transport.is_closing():
+            return False
+        if session.is_waiting or wire.is_held:
+            return not session.is_congested
+        return wire.has_input and not wire.channels.is_blocked
 
     def fileno(self) -> int:
         """Return the socket's file descriptor."""

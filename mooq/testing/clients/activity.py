@@ -75,9 +75,11 @@ class ClientActivity:
     def seen(self) -> list[str]:
         """Return what is under way, in words."""
         unconfirmed = sum(len(channel.unconfirmed) for channel in self.channels)
+        incomplete = sum(channel.publishing is not None for channel in self.channels)
         requests = [name for channel in self.channels for name in channel.own_requests]
         return [
             *([f"{counted(unconfirmed, 'message')} not confirmed"] if unconfirmed else []),
+            *([f"{counted(incomplete, 'message')} not published whole"] if incomplete else []),
             *(f"no answer to {name}" for name in requests),
             *(
                 f"{counted(count, 'message')} of queue {name!r} not settled"

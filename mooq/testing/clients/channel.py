@@ -67,6 +67,7 @@ class ClientChannel:
         """Whether messages are confirmed; they are numbered from 1 on."""
         self.has_published_unconfirmed: bool = False
         self.publishing: PassingContent | None = None
+        """A message of which not all frames have come."""
         self.arriving: PassingContent | None = None
         self.returning: list[bytes] | None = None
         """The frames of a message that is being returned."""
@@ -79,7 +80,7 @@ class ClientChannel:
     @property
     def is_busy(self) -> bool:
         """Whether anything waits for the client, or for the broker."""
-        return bool(self.unsettled or self.unconfirmed or self.own_requests)
+        return bool(self.unsettled or self.unconfirmed or self.publishing or self.own_requests)
 
     @property
     def own_requests(self) -> list[str]:
@@ -180,6 +181,7 @@ class ClientChannel:
         self.is_open = False
         self.consumers.clear()
         self.unconfirmed.clear()
+        self.publishing = None
         for request in list(self.requests):
             if request.on_answer is not None:
                 request.on_answer(request.method, ())

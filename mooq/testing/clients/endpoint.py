@@ -78,8 +78,19 @@ class Endpoint:
         return address
 
     async def quiet(self) -> None:
-        """Return when no client has anything under way."""
-        await self.activity.observer.until(lambda: None if self.activity.is_busy else True)
+        """Return when no client has anything under way, and all that clients sent was read."""
+        activity = self.activity
+        while True:
+            await activity.observer.until(lambda: None if activity.is_busy else True)
+            await self._read_all()
+            if not activity.is_busy:
+                return
+
+    async def _read_all(self) -> None:
+        if self._network is not None:
+            await in_loop(self._network.loop, self._network.proxy.read_all(), "the proxy")
+        if self._in_memory is not None:
+            await self._in_memory.read_all()
 
     async def change(self, happened: int) -> None:
         """Return when more has happened than that."""

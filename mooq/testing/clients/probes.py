@@ -31,7 +31,7 @@ UNKNOWN_CODE = 200  # of a close that nobody reads
 
 
 class Gone(Exception):
-    """The channel has ended before it answered."""
+    """The channel has ended before it answered, or cannot be asked now."""
 
 
 class Prober:
@@ -48,7 +48,7 @@ class Prober:
             for channel in list(self._tap.channels.values()):
                 if channel.is_open:
                     await self._ask(channel, methods.CHANNEL_FLOW, True)
-        except Gone:  # it is being closed; the rest is asked once more
+        except Gone:  # it is being closed, or published on; the rest is asked once more
             self._activity.happen()
             return {}
         consumed = {consumer.queue_name for consumer in self._tap.consumers}
@@ -103,6 +103,8 @@ class Prober:
             if not answer.done():
                 answer.set_result((answered_by, answer_values))
 
+        if channel.publishing is not None:  # no method may come between the frames of a message
+            raise Gone
         channel.requests.append(Request(method, values, answered))
         if not self._send(channel, method, *values):
             raise Gone

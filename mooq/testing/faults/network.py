@@ -275,6 +275,11 @@ class Link:
         """Whether nothing is on its way."""
         return not self._on_the_way and not self.is_closed
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is on its way that who sends must wait."""
+        return not self._has_room.is_set()
+
     async def room(self) -> None:
         """Return when not too much is on its way: a network holds only so much."""
         await self._has_room.wait()

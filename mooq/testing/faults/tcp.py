@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from mooq.amqp.frames import FRAME_OVERHEAD, METHOD
 from mooq.amqp.sightings import ByteTap
+from mooq.basics.sockets import has_input, read_all
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, carried_out
 from mooq.testing.faults.refusing import Refuser
@@ -89,6 +90,15 @@ class Route:
         self.to_client.close()
         self.to_broker.flush()
         end(self._client[1])
+
+    @property
+    def unread(self) -> list[int]:
+        """The descriptor of the client's socket, as long as that is read."""
+        reader, writer = self._client
+        if reader.at_eof() or self.to_broker.is_full or writer.is_closing():
+            return []
+        found: int = writer.get_extra_info("socket").fileno()
+        return [found]
 
     def hurry(self) -> None:
         """Let arrive what was held back."""
@@ -198,6 +208,8 @@ class Proxy(Faults):
         super().__init__({**target, "broker": "rabbit", "host": LOOPBACK, "port": self._port})
         self._serving: asyncio.Task[None] | None = None
         self._passing: set[asyncio.Task[None]] = set()
+        self._opening: set[socket.socket] = set()
+        """Clients for whom the broker is not reached yet."""
         self._serve()
 
     def _carry_out(self, verb: Callable[[], None]) -> None:
@@ -224,6 +236,16 @@ class Proxy(Faults):
             self._listener.listen()
             self._serve()
         super().heal()
+
+    async def read_all(self) -> None:
+        """Return when everything that clients had sent before the call is on its way."""
+        await read_all(self._is_behind)
+
+    def _is_behind(self) -> bool:
+        if self._opening:
+            return True
+        reading = [] if self.has_vanished else [self._listener.fileno()]
+        return has_input([*reading, *(one for route in self.routes for one in route.unread)])
 
     async def close(self) -> None:
         """End everything."""
@@ -255,22 +277,30 @@ class Proxy(Faults):
         while True:
             client, _ = await loop.sock_accept(self._listener)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._opening.add(client)
             passing = asyncio.create_task(self._pass_on(client))
             self._passing.add(passing)
             passing.add_done_callback(self._passing.discard)
             # Its transport has closed it by then, unless the task was ended before there was one.
-            passing.add_done_callback(partial(close_after, client))
+            passing.add_done_callback(partial(self._close_after, client))
 
     async def _pass_on(self, client: socket.socket) -> None:
-        streams = await asyncio.open_connection(sock=client)
         try:
-            broker = await asyncio.open_connection(*self._find())
-        except BaseException as error:
-            streams[1].transport.abort()
-            if isinstance(error, OSError):
-                return
-            raise
+            streams = await asyncio.open_connection(sock=client)
+            try:
+                broker = await asyncio.open_connection(*self._find())
+            except BaseException as error:
+                streams[1].transport.abort()
+                if isinstance(error, OSError):
+                    return
+                raise
+        finally:
+            self._opening.discard(client)
         await self._route(self, streams, broker, self._new_tap()).run()
+
+    def _close_after(self, client: socket.socket, _: asyncio.Task[None]) -> None:
+        self._opening.discard(client)  # the task may have been ended before it began
+        client.close()
 
 
 def bound(port: int) -> socket.socket:
@@ -280,11 +310,6 @@ def bound(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     return listener
-
-
-def close_after(client: socket.socket, _: asyncio.Task[None]) -> None:
-    """Close a client's socket, now that its task is done."""
-    client.close()
 
 
 def kind_of(data: bytes) -> Kind:
