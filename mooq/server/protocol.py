@@ -36,6 +36,8 @@ class ClientProtocol(asyncio.Protocol):
         self._session: Session
         self._transport: asyncio.Transport
         self._is_reading = True
+        self.is_behind: bool = False
+        """Whether it has read more than it has dealt with, and will go on in the next turn."""
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,11 +79,14 @@ class ClientProtocol(asyncio.Protocol):
             self._write(data)
         if wire.is_over:
             transport.close()
+        elif session.is_waiting or wire.is_held:
+            self._read(False)
+            if not session.is_congested:
+                self._proceed_soon()
         else:
-            is_held_back = session.is_waiting or wire.is_held or wire.channels.is_blocked
-            self._read(not is_held_back)
-            if self.is_behind:
-                self._loop.call_soon(self._proceed)
+            self._read(not wire.channels.is_blocked)
+            if wire.has_input and not wire.channels.is_blocked:
+                self._proceed_soon()
         self._set_timer()
 
     def _write(self, data: bytes) -> None:
@@ -97,7 +102,12 @@ class ClientProtocol(asyncio.Protocol):
             else:
                 self._transport.pause_reading()
 
+    def _proceed_soon(self) -> None:
+        self.is_behind = True
+        self._loop.call_soon(self._proceed)
+
     def _proceed(self) -> None:
+        self.is_behind = False
         if not self._session.is_congested and not self._transport.is_closing():
             with self._outlet.working:
                 self._session.proceed()
@@ -151,16 +161,6 @@ class ClientProtocol(asyncio.Protocol):
     def is_reading(self) -> bool:
         """Whether it reads on: it is neither closing nor held back."""
         return self._is_reading and not self._transport.is_closing()
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether it has read more than it has dealt with, and will go on in the next turn."""
-        session, wire = self._session, self._session.wire
-        if wire.is_over or self._transport.is_closing():
-            return False
-        if session.is_waiting or wire.is_held:
-            return not session.is_congested
-        return wire.has_input and not wire.channels.is_blocked
 
     def fileno(self) -> int:
         """Return the socket's file descriptor."""
