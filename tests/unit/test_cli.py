@@ -240,6 +240,8 @@ def test_the_live_line_follows_what_mooq_says_that_it_waits_for(
 def test_a_signal_ends_a_command_at_once_with_its_number(
     silent_port: int, number: str, status: int
 ) -> None:
+    # A command that begins with SIGHUP ignored, as nohup has it, goes on ignoring it.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with socket.create_server((LOOPBACK, 0)) as server:
         server.settimeout(LONGEST_COMMAND)
         with running("wait", server.getsockname()[1]) as process:
@@ -247,6 +249,7 @@ def test_a_signal_ends_a_command_at_once_with_its_number(
             process.send_signal(signal.Signals[number])
             stdout, stderr = process.communicate(timeout=LONGEST_COMMAND)
             connected.close()
+    signal.signal(signal.SIGHUP, before)
     assert process.returncode == status
     assert stdout == ""
     assert stderr == f"Ended by {number}.\n"
