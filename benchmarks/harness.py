@@ -30,9 +30,9 @@ from mooq.launchers import RabbitMQBroker
 from mooq.launchers.docker import DockerLauncher
 from mooq.launchers.ports import LOOPBACK, free_port
 from mooq.testing.lease import Lease, VirtualHost
+from mooq.testing.rabbitmq_settings import RabbitMQSettings
 from mooq.testing.run_owner import RunOwner
 from mooq.testing.server import DATA_FOLDER
-from mooq.testing.settings import Settings
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -147,7 +147,7 @@ def boots(image: str) -> None:
 @contextmanager
 def lease_of(image: str) -> Iterator[Lease]:
     """Return a claim on a run's RabbitMQ."""
-    owner = RunOwner(Settings(images=(image,)))
+    owner = RunOwner(RabbitMQSettings(images=(image,)))
     try:
         with closing(Lease(owner.offer)) as lease:
             lease.answer()

@@ -28,18 +28,18 @@
     arguments.py           arguments of mooq.connect() that lead to a test's broker
     faults/                a network that can fail
     lease.py               requests of a process that runs tests to the run's owner
-    run_owner.py           the run's owner, which loads little until somebody asks
-    serving.py             its answers: one RabbitMQ, and a virtual host for every test
+    rabbitmq_settings.py   how a run is to have RabbitMQ
+    run_owner.py           the start and the end of the process that owns RabbitMQ
+    owner_process.py       that process: its replies to the processes that run tests
+    run_node.py            its RabbitMQ, and a virtual host for every test
     server.py              a RabbitMQ from a launcher, or one that runs already
     virtual_hosts.py       virtual hosts, by the management API
     orphans.py             removal of what dead owners left behind
-    reaper.py              the process that removes it as soon as its owner is dead
-    run_summary.py         summary of the run's RabbitMQ, for people to read
-    live_line.py           what is awaited, on a terminal
+    live_line.py           a line on the terminal while RabbitMQ starts
 
 pytest loads plugin.py in every run where mooq is installed, so it loads nothing else before it is
-used; lease.py and what is below it is for processes that run tests, run_owner.py and what is
-below it for the one that owns the run.
+used; lease.py and what is below it is for processes that run tests, owner_process.py and what is
+below it for the one that owns RabbitMQ.
 """
 
 from __future__ import annotations

@@ -11,10 +11,9 @@ from mooq.testing.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from mooq.testing.broker import Broker
-    from mooq.testing.lease import Lease, Offer, RunningRabbitMQ
+    from mooq.testing.lease import Lease, Offer, RunningRabbitMQ, RunSummary
     from mooq.testing.live_line import LiveLine
     from mooq.testing.run_owner import RunOwner
-    from mooq.testing.run_summary import RunSummary
 
 WORKER_INPUT = "mooq"
 BROKER: pytest.StashKey[Broker] = pytest.StashKey()
@@ -53,7 +52,7 @@ class Harness:
         return None if self._owner is None else self._owner.summary
 
     def offer(self) -> Offer:
-        """Return where to ask for RabbitMQ: this process unless it is a worker."""
+        """Return where to ask for RabbitMQ; its owner is started unless this is a worker."""
         from mooq.testing.lease import Offer
 
         if self._offered is not None:
@@ -61,7 +60,7 @@ class Harness:
         if self._owner is None:
             from mooq.testing.run_owner import RunOwner
 
-            self._owner = RunOwner(self.settings)
+            self._owner = RunOwner(self.settings.rabbitmq)
         return self._owner.offer
 
     def offer_to_worker(self, worker_input: dict[str, object]) -> None:
@@ -75,10 +74,7 @@ class Harness:
         from mooq.testing.lease import Lease
 
         if self._lease is None:
-            offer = self.offer()
-            if self._owner is not None:
-                self._owner.load()
-            self._lease = Lease(offer)
+            self._lease = Lease(self.offer())
         return self._lease
 
     def rabbitmq(self) -> RunningRabbitMQ:
@@ -110,7 +106,7 @@ class Harness:
         if self._terminal is not None and self._owner is not None and self._line is None:
             from mooq.testing.live_line import LiveLine
 
-            self._line = LiveLine(self._terminal, str(self.settings), self._owner.summary)
+            self._line = LiveLine(self._terminal, str(self.settings.rabbitmq), self._owner)
             self._plugins.register(self._line)
 
     def hide_line(self) -> None:
@@ -120,10 +116,10 @@ class Harness:
 
     def end(self) -> None:
         """Give back and remove everything; nothing happens the next time."""
+        self.hide_line()
         if self._lease is not None:
             self._lease.close()
         if self._owner is not None:
             self._owner.end()
-        self.hide_line()
         if self._terminal is not None:
             self._terminal.close()

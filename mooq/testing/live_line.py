@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from mooq.testing.run_summary import RunSummary
+    from mooq.testing.run_owner import RunOwner
 
 INTERVAL = 0.1  # seconds between two looks of it
 # Control functions of ECMA-48 and DEC: to the line below, made if need be, and back again.
@@ -20,10 +19,10 @@ BACK = "\x1b8"
 class LiveLine:
     """A line about a run's RabbitMQ, from when it is asked for until it answers, or :meth:`end`."""
 
-    def __init__(self, terminal: TextIO, awaited: str, summary: RunSummary) -> None:
+    def __init__(self, terminal: TextIO, awaited: str, owner: RunOwner) -> None:
         self._terminal = terminal
         self._awaited = awaited
-        self._summary = summary
+        self._owner = owner
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live line", daemon=True)
         self._thread.start()
@@ -39,10 +38,9 @@ class LiveLine:
 
     def _run(self) -> None:
         is_shown = False
-        while not self._over.wait(INTERVAL) and self._summary.answer is None:
-            if self._summary.began is not None:
-                seconds = time.monotonic() - self._summary.began
-                self._show(f"waiting for {self._awaited}: {seconds:.1f} s")
+        while not self._over.wait(INTERVAL) and (summary := self._owner.summary).answer is None:
+            if summary.seconds is not None:
+                self._show(f"waiting for {self._awaited}: {summary.seconds:.1f} s")
                 is_shown = True
         if is_shown:
             self._show("")

@@ -136,8 +136,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     backends = " and ".join(settings.backends)
     if "rabbit" not in settings.backends:
         return f"mooq: {backends}"
-    when = "" if settings.address is not None else ", started when a test asks for it"
-    return f"mooq: {backends}; {settings}{when}"
+    when = "" if settings.rabbitmq.address is not None else ", started when a test asks for it"
+    return f"mooq: {backends}; {settings.rabbitmq}{when}"
 
 
 def pytest_terminal_summary(
@@ -149,6 +149,7 @@ def pytest_terminal_summary(
         return
     from mooq.testing.lease import Failed, Unavailable
 
+    assert summary.seconds is not None
     answer = summary.answer
     if isinstance(answer, Failed):
         terminalreporter.section("no RabbitMQ", red=True)

@@ -1,74 +1,77 @@
-"""The owner of a run's RabbitMQ: the controller of pytest-xdist, or the only process there is.
+"""The process that owns a run's RabbitMQ, as pytest's first process starts and ends it.
 
-Workers never touch what it owns: a container that a worker started would end with that worker.
-Until somebody asks, the owner is a port that is listened to; asyncio, aio-pika and Docker's
-client are loaded when RabbitMQ is wanted.
+Pytest's own processes never own what is started: it would end with the one that started it, or
+stay when that is killed. The owner removes everything when the run's connection to it ends, which
+the end of pytest brings about, SIGKILL too.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
-import selectors
-import socket
-import threading
-from contextlib import suppress
-from importlib import import_module
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mooq.testing.lease import LOOPBACK, Offer
-from mooq.testing.run_summary import RunSummary
+from mooq.testing.lease import SUMMARY, THE_RUN, Offer, OwnerConnection, RunSummary
 
 if TYPE_CHECKING:
-    from mooq.testing.settings import Settings
+    from mooq.testing.rabbitmq_settings import RabbitMQSettings
+
+MODULE = "mooq.testing.owner_process"
 
 
 class RunOwner:
-    """Answers whoever shows its token, from a thread of its own, until :meth:`end`."""
+    """The owner of a run's RabbitMQ, which answers all who show its token until :meth:`end`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.summary: RunSummary = RunSummary()
-        self._settings = settings
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.offer: Offer = Offer(self._listener.getsockname()[1], secrets.token_hex())
-        self._ending, self._ended = socket.socketpair()
-        self._thread = threading.Thread(target=self._own, name="owner of RabbitMQ")
-        self._thread.start()
+    def __init__(self, settings: RabbitMQSettings) -> None:
+        token = secrets.token_hex()
+        packages = str(Path(__file__).parents[2])
+        path = os.pathsep.join(filter(None, [packages, os.environ.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(  # noqa: S603 - this Python, and a module of ours
+            [sys.executable, "-m", MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,  # out of reach of a terminal's Ctrl-C, and of a kill of a group
+            text=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._process.stdin as stdin:  # no argument, since those can be seen by others
+            stdin.write(f"{token}\n{settings.written()}\n")
+        with self._process.stdout as stdout:
+            line = stdout.readline()
+        if not line:
+            raise RuntimeError(
+                f"the owner of RabbitMQ did not start: {sys.executable} -m {MODULE} ended with "
+                f"exit status {self._process.wait()}"
+            )
+        self.offer: Offer = Offer(json.loads(line), token)
+        self._connection = OwnerConnection(self.offer)
+        self._connection.ask(THE_RUN)
+        self._last: RunSummary | None = None
 
-    def load(self) -> None:
-        """Import all that having RabbitMQ takes, in the thread that calls.
+    @property
+    def pid(self) -> int:
+        """Number of its process."""
+        return self._process.pid
 
-        Threads that begin to load the same circle of modules in different places may be given one
-        that is half loaded (importlib, to avoid a deadlock), and Docker's client is wanted in
-        several. So a process that collects tests, which import who knows what, does this first.
-        """
-        import_module("mooq.testing.serving")
-        import_module("mooq.transports.rabbit")
-        if self._settings.address is None and self._settings.launcher == "docker":
-            with suppress(ImportError):  # which the launcher explains
-                import_module("testcontainers.core.container")
+    @property
+    def summary(self) -> RunSummary:
+        """Summary of RabbitMQ, as far as it is known; at the end the last one."""
+        if self._last is not None:
+            return self._last
+        self._connection.ask(SUMMARY)
+        reply = self._connection.reply()
+        return reply if isinstance(reply, RunSummary) else RunSummary()
 
     def end(self) -> None:
-        """Remove what was started, and return when that is done; nothing happens the next time."""
-        self._ending.close()
-        self._thread.join()
-
-    def _own(self) -> None:
-        with self._listener, self._ended:
-            if not self._is_asked():
-                return
-            self.load()
-            # Imported here because most runs ask for nothing.
-            import asyncio
-
-            from mooq.testing.serving import serve
-
-            asyncio.run(
-                serve(self._listener, self._ended, self.offer.token, self._settings, self.summary)
-            )
-
-    def _is_asked(self) -> bool:
-        """Wait until somebody asks; False when the end comes first."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            ended = selector.register(self._ended, selectors.EVENT_READ)
-            return ended not in [key for key, _ in selector.select()]
+        """Have removed what was started; return when that is done. Ending twice is safe."""
+        if self._last is None:
+            self._last = self.summary
+            self._connection.close()
+            self._process.wait()

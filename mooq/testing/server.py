@@ -29,7 +29,7 @@ from mooq.launchers.process import ProcessLauncher
 from mooq.launchers.readiness import handshake, wait_until_ready
 from mooq.launchers.records import management_port_of
 from mooq.testing.orphans import OWNER_FILE
-from mooq.testing.settings import MANAGEMENT_PORT, Settings
+from mooq.testing.rabbitmq_settings import MANAGEMENT_PORT, RabbitMQSettings
 from mooq.testing.virtual_hosts import Management
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Node(NamedTuple):
 class HarnessDockerLauncher(DockerLauncher):
     """A container whose management API, too, has a port.
 
-    The run's owner and its reaper remove it, which needs no Ryuk.
+    The run's owner removes it, which needs no Ryuk.
     """
 
     has_ryuk: ClassVar[bool] = False
@@ -115,7 +115,7 @@ class HarnessProcessLauncher(ProcessLauncher):
         new.replace(folder / OWNER_FILE)
 
 
-async def running_node(settings: Settings, address: Address) -> Node:
+async def running_node(settings: RabbitMQSettings, address: Address) -> Node:
     """Return a RabbitMQ that runs already, or is about to.
 
     Raises :class:`~mooq.BrokerConnectionError`, as do the others.
@@ -126,7 +126,7 @@ async def running_node(settings: Settings, address: Address) -> Node:
     )
 
 
-async def started_node(settings: Settings, at_the_end: AsyncExitStack) -> Node:
+async def started_node(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> Node:
     """Start a RabbitMQ, removed ``at_the_end``. Raises also :class:`Missing`."""
     if settings.launcher in ("systemctl", "service"):
         return await _service(settings, at_the_end)
@@ -151,7 +151,7 @@ async def started_node(settings: Settings, at_the_end: AsyncExitStack) -> Node:
 
 
 async def _throw_away(
-    settings: Settings, at_the_end: AsyncExitStack, address: Address, management_port: int
+    settings: RabbitMQSettings, at_the_end: AsyncExitStack, address: Address, management_port: int
 ) -> Node:
     launcher: HarnessDockerLauncher | HarnessProcessLauncher
     if settings.launcher == "docker":
@@ -166,7 +166,7 @@ async def _throw_away(
     return await _managed(address, management, settings.timeout, how)
 
 
-async def _service(settings: Settings, at_the_end: AsyncExitStack) -> Node:
+async def _service(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> Node:
     address = Address()
     launcher = choose_launcher(
         settings.launcher, address=address, image=None, unit=settings.unit, timeout=settings.timeout
@@ -186,7 +186,7 @@ async def _run(
     await broker.run()
 
 
-def _management_of(settings: Settings, address: Address) -> Management:
+def _management_of(settings: RabbitMQSettings, address: Address) -> Management:
     host, port = settings.management or (
         address.host,
         management_port_of(address.host, address.port) or MANAGEMENT_PORT,

@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pytest
 
+from mooq.testing.rabbitmq_settings import (
+    LAUNCHED_TIMEOUT,
+    MANAGEMENT_PORT,
+    UNIT,
+    RabbitMQSettings,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,10 +33,7 @@ DISTRIBUTIONS = {
 }
 """What TEST_DISTRIBUTION may be, as for :class:`mooq.RabbitMQBroker`."""
 
-MANAGEMENT_PORT = 15672
-UNIT = "rabbitmq.service"
-LAUNCHED_TIMEOUT = 60.0  # seconds for a RabbitMQ that is started
-RUNNING_TIMEOUT = 10.0  # … and for one that should run already
+RUNNING_TIMEOUT = 10.0  # seconds for a RabbitMQ that should run already
 
 OPTIONS = {
     "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
@@ -54,16 +58,10 @@ MASK_HELP = "regular expression of text that mooq_parity does not compare; may b
 
 
 class Settings(NamedTuple):
-    """How to have a RabbitMQ, and whether a test may be left out for want of it."""
+    """Brokers of the run, and what the harness does."""
 
     backends: tuple[str, ...] = BACKENDS["all"]
-    launcher: str = "docker"
-    is_launcher_named: bool = False
-    address: Address | None = None
-    management: tuple[str, int] | None = None
-    images: tuple[str, ...] = ()
-    unit: str = UNIT
-    timeout: float = LAUNCHED_TIMEOUT
+    rabbitmq: RabbitMQSettings = RabbitMQSettings()
     is_required: bool = False
     is_strict: bool = False
     compares: bool = False
@@ -73,13 +71,6 @@ class Settings(NamedTuple):
     """The folder for drawings of timelines."""
     masks: tuple[re.Pattern[str], ...] = ()
     """Regular expressions; what matches is not compared by ``--mooq-parity``."""
-
-    def __str__(self) -> str:
-        if self.address is not None:
-            return f"RabbitMQ at {self.address}"
-        if self.launcher == "docker":
-            return f"RabbitMQ by docker, image {' or '.join(self.images)}"
-        return f"RabbitMQ by {self.launcher}"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -122,19 +113,7 @@ def settings_of(config: pytest.Config) -> Settings:
     return Settings(
         backends=backends,
         compares=compares,
-        launcher=_one_of("mooq_launcher", launcher or "docker", {one: one for one in LAUNCHERS}),
-        is_launcher_named=bool(launcher),
-        address=_meant("mooq_address", _address, url) if url else None,
-        management=_meant("mooq_management", _host_and_port, asked["mooq_management"])
-        if asked["mooq_management"]
-        else None,
-        images=tuple(asked["mooq_image"].replace(",", " ").split()) or ("rabbitmq:4",),
-        unit=asked["mooq_unit"] or UNIT,
-        timeout=_meant("mooq_timeout", _seconds, asked["mooq_timeout"])
-        if asked["mooq_timeout"]
-        else RUNNING_TIMEOUT
-        if url
-        else LAUNCHED_TIMEOUT,
+        rabbitmq=_rabbitmq(asked, url, launcher),
         is_required=os.environ.get("MOOQ_REQUIRE_RABBITMQ", "") not in ("", "0"),
         is_strict=_is_on(config, "mooq_strict"),
         redelivers=_is_on(config, "mooq_redeliver"),
@@ -149,6 +128,24 @@ def settings_of(config: pytest.Config) -> Settings:
                 *config.getoption("mooq_parity_mask"),
             ]
         ),
+    )
+
+
+def _rabbitmq(asked: dict[str, str], url: str, launcher: str) -> RabbitMQSettings:
+    """Return how to have RabbitMQ: at a URL, or by a launcher."""
+    management, timeout = asked["mooq_management"], asked["mooq_timeout"]
+    return RabbitMQSettings(
+        launcher=_one_of("mooq_launcher", launcher or "docker", {one: one for one in LAUNCHERS}),
+        is_launcher_named=bool(launcher),
+        address=_meant("mooq_address", _address, url) if url else None,
+        management=_meant("mooq_management", _host_and_port, management) if management else None,
+        images=tuple(asked["mooq_image"].replace(",", " ").split()) or ("rabbitmq:4",),
+        unit=asked["mooq_unit"] or UNIT,
+        timeout=_meant("mooq_timeout", _seconds, timeout)
+        if timeout
+        else RUNNING_TIMEOUT
+        if url
+        else LAUNCHED_TIMEOUT,
     )
 
 

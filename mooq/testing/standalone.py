@@ -16,8 +16,9 @@ from types import TracebackType
 
 from mooq.basics.address import Address, check_port
 from mooq.testing.broker import Broker
+from mooq.testing.rabbitmq_settings import MANAGEMENT_PORT
 from mooq.testing.sync_broker import SyncBroker, running_in_thread
-from mooq.testing.virtual_hosts import MANAGEMENT_PORT, Management
+from mooq.testing.virtual_hosts import Management
 
 _serial = itertools.count(1)
 

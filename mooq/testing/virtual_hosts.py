@@ -23,7 +23,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from mooq.errors import BrokerConnectionError
 
-MANAGEMENT_PORT = 15672
 ANSWER_TIMEOUT = 30.0  # seconds for one answer
 AHEAD = 3  # virtual hosts, for each worker
 AT_ONCE = 2  # requests

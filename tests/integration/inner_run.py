@@ -13,12 +13,15 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
 from mooq.launchers.owner import LABEL, Owner, beginning_of
 from mooq.testing.lease import RunningRabbitMQ
+from mooq.testing.run_owner import MODULE
 from tests.managed_docker import IMAGES
 from tests.shared_broker import leave_out
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -140,10 +143,21 @@ def engine() -> Iterator[DockerClient]:
 
 
 def owner_of(process: subprocess.Popen[str]) -> Owner:
-    """Return how a process that lives signs what it owns."""
-    return Owner.this_process()._replace(
-        pid=process.pid, began=beginning_of(process.pid) or "unknown"
-    )
+    """Return how the owner of a run's RabbitMQ signs what it owns, once that is started."""
+    pid = owner_process_of(process).pid
+    return Owner.this_process()._replace(pid=pid, began=beginning_of(pid) or "unknown")
+
+
+def owner_process_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """Return the process that owns a run's RabbitMQ, once it is started."""
+
+    def look() -> psutil.Process | None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        return next((one for one in children if MODULE in one.cmdline()), None)
+
+    found = until(look, "the owner of the run's RabbitMQ")
+    assert found is not None
+    return found
 
 
 def containers_of(engine: DockerClient, owner: Owner) -> list[Any]:

@@ -61,7 +61,7 @@ def virtual_hosts_of(rabbitmq: RunningRabbitMQ, owner: Owner) -> list[str]:
     return [name for name, description in descriptions.items() if description == str(owner)]
 
 
-def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_reaper(
+def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_owner(
     run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, *named(mooq_rabbitmq), "-n2") as process:

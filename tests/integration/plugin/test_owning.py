@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from docker.errors import NotFound
 
-from mooq.launchers.owner import LABEL, Owner, beginning_of
-from mooq.testing.orphans import OWNER_FILE
-from mooq.testing.reaper import Reaper
+from mooq.launchers.owner import LABEL, Owner
+from mooq.testing.lease import Failed, Lease, RunSummary
+from mooq.testing.rabbitmq_settings import RabbitMQSettings
+from mooq.testing.run_owner import RunOwner
 from tests.integration.inner_run import (
     LONGEST,
     ONE_TEST,
@@ -40,16 +43,18 @@ TESTS_THAT_REPORT = """
     from pathlib import Path
 
     import docker
+    import psutil
     import pytest
 
     @pytest.mark.parametrize("number", range(6))
     @pytest.mark.parametrize("mooq_backend", ["rabbit"])
     async def test_it(number, mooq_broker, mooq_channel):
+        owners = [child.pid for child in psutil.Process(os.getppid()).children()]
         client = docker.from_env()
         mine = [
             container.id
             for container in client.containers.list(filters={"label": "mooq.owner"})
-            if json.loads(container.labels["mooq.owner"])[2] == os.getppid()
+            if json.loads(container.labels["mooq.owner"])[2] in owners
         ]
         client.close()
         seen = {**mooq_broker.arguments, "containers": mine}
@@ -165,7 +170,7 @@ def test_a_worker_that_crashes_gives_back_what_it_had_and_its_successor_goes_on(
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_what_a_killed_run_leaves_is_removed_by_its_reaper(
+def test_what_a_killed_run_leaves_is_removed_by_its_owner(
     run: Run, engine: DockerClient, tmp_path: Path, workers: str
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, workers) as process:
@@ -234,19 +239,26 @@ def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_p
     assert containers_of(engine, owners[1]) == []
 
 
-def test_a_reaper_that_is_sent_away_removes_nothing_and_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Where no other run looks, each of which removes what the dead have left.
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    dead = Owner.this_process()._replace(pid=2**30)
-    left = tmp_path / "mooq-left"
-    left.mkdir()
-    (left / OWNER_FILE).write_text(json.dumps([str(dead), 0, None]))
+def test_owner_ends_with_its_run_although_a_forked_child_goes_on() -> None:
+    owner = RunOwner(RabbitMQSettings())
+    process = psutil.Process(owner.pid)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(writing)
+        os.read(reading, 1)  # until the test is over
+        os._exit(0)
+    os.close(reading)
+    owner.end()
+    assert not process.is_running()
+    os.close(writing)
+    os.waitpid(child, 0)
 
-    reaper = Reaper(dead, "process", None)
-    assert beginning_of(reaper.pid) is not None
-    reaper.send_away()
 
-    assert beginning_of(reaper.pid) is None
-    assert left.exists()
+def test_owner_shows_nothing_to_those_without_its_token() -> None:
+    owner = RunOwner(RabbitMQSettings())
+    stranger = Lease(owner.offer._replace(token="wrong"))
+    assert isinstance(stranger.answer(), Failed)
+    stranger.close()
+    assert owner.summary == RunSummary()
+    owner.end()

@@ -52,7 +52,7 @@ def test_a_run_has_a_process_of_its_own_and_leaves_nothing(run: Run, folder: Pat
     assert processes_of(folder) == {}
 
 
-def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_reaper(
+def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_owner(
     run: Run, folder: Path
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, PROCESS, "-n0", TMPDIR=str(folder)) as process:

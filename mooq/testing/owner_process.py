@@ -1,0 +1,187 @@
+"""The process that owns a run's RabbitMQ: launches it, leases virtual hosts, and removes it all.
+
+Run as ``python -m mooq.testing.owner_process``. It reads a token and settings from its standard
+input, prints the port at which it answers, and ends when the run's own connection does. Whatever
+ends pytest ends that connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, closing, suppress
+from typing import TYPE_CHECKING
+
+from mooq.errors import BrokerConnectionError
+from mooq.testing.lease import (
+    ANOTHER,
+    DONE,
+    LOOPBACK,
+    RABBITMQ,
+    SUMMARY,
+    THE_RUN,
+    Failed,
+    Reply,
+    RunSummary,
+    Started,
+    VirtualHost,
+    written,
+)
+from mooq.testing.rabbitmq_settings import RabbitMQSettings
+
+if TYPE_CHECKING:
+    from mooq.testing.virtual_hosts import VirtualHosts
+
+LONGEST_BIRTH = 60.0  # seconds until the run connects; it may be killed before
+
+
+class Owner:
+    """The owner of one RabbitMQ, which is started when somebody first asks for it."""
+
+    def __init__(self, settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> None:
+        self.has_run: asyncio.Event = asyncio.Event()
+        """Set when the run's own connection is there."""
+        self.is_over: asyncio.Event = asyncio.Event()
+        """Set when that connection has ended."""
+        self.leases: int = 0
+        """How many processes have asked for RabbitMQ and go on."""
+        self.hosts: VirtualHosts | None = None
+        self._settings = settings
+        self._at_the_end = at_the_end
+        self._starting: asyncio.Task[Started] | None = None
+        self._began = 0.0
+        self._seconds: float | None = None
+        self._virtual_hosts = 0
+
+    async def rabbitmq(self) -> Started:
+        """Return RabbitMQ once it answers, or why there is none."""
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start())
+        return await asyncio.shield(self._starting)
+
+    async def _start(self) -> Started:
+        self._began = time.monotonic()
+        # Loads aio-pika and Docker's client, which most runs do not need.
+        from mooq.testing.run_node import RunNode
+
+        node = RunNode(self._settings, self._at_the_end)
+        answer = await node.start()
+        self.hosts = node.hosts
+        self._seconds = time.monotonic() - self._began
+        return answer
+
+    @property
+    def summary(self) -> RunSummary:
+        """Summary of what has happened so far."""
+        if self._starting is None:
+            return RunSummary()
+        if not self._starting.done():
+            return RunSummary(time.monotonic() - self._began)
+        return RunSummary(self._seconds, self._starting.result(), self._virtual_hosts)
+
+    async def virtual_host(self) -> VirtualHost | Failed:
+        """Return a virtual host that nobody has used."""
+        from mooq.testing.virtual_hosts import AHEAD
+
+        assert self.hosts is not None
+        try:
+            name = await self.hosts.take(ahead=AHEAD * self.leases)
+        except BrokerConnectionError as error:
+            return Failed(str(error))
+        self._virtual_hosts += 1
+        return VirtualHost(name)
+
+    async def end(self) -> None:
+        """Stop a start that nobody waits for any more."""
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.wait([self._starting])
+
+
+class Client:
+    """One connection to the owner: the run's own, or that of a process that runs tests."""
+
+    def __init__(self, owner: Owner, reply: Callable[[Reply], None]) -> None:
+        self._owner = owner
+        self._reply = reply
+        self._given: set[str] = set()
+        self._is_lease = False
+        self._is_run = False
+
+    async def fulfil(self, request: str) -> None:
+        """Do what is asked, and reply to it."""
+        owner = self._owner
+        if request == THE_RUN:
+            self._is_run = True
+            owner.has_run.set()
+        elif request == SUMMARY:
+            self._reply(owner.summary)
+        elif request == RABBITMQ:
+            self._is_lease = True
+            owner.leases += 1
+            self._reply(await owner.rabbitmq())
+        elif request == ANOTHER:
+            answer = await owner.virtual_host()
+            if isinstance(answer, VirtualHost):
+                self._given.add(answer.name)
+            self._reply(answer)
+        else:
+            self._give_back(request.removeprefix(DONE))
+
+    def _give_back(self, name: str) -> None:
+        self._given.discard(name)
+        assert self._owner.hosts is not None
+        self._owner.hosts.give_back(name)
+
+    def end(self) -> None:
+        """Take back what was not given back."""
+        for name in list(self._given):
+            self._give_back(name)
+        self._owner.leases -= self._is_lease
+        if self._is_run:
+            self._owner.is_over.set()
+
+
+async def serve(listener: socket.socket, token: str, settings: RabbitMQSettings) -> None:
+    """Answer those who show the token until the run ends; then remove what was started."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = Client(owner, lambda reply: writer.write(written(reply)))
+        with closing(writer), suppress(ConnectionError):  # of a worker that crashed
+            shown = await reader.readline()
+            if not secrets.compare_digest(shown.strip(), token.encode()):
+                return
+            try:
+                while line := await reader.readline():
+                    await client.fulfil(line.decode().strip())
+            finally:
+                client.end()
+
+    async with AsyncExitStack() as at_the_end:
+        owner = Owner(settings, at_the_end)
+        server = await asyncio.start_server(answer, sock=listener)
+        at_the_end.callback(server.close)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_BIRTH):
+                await owner.has_run.wait()
+        if owner.has_run.is_set():
+            await owner.is_over.wait()
+        await owner.end()
+
+
+def main() -> None:
+    """Own RabbitMQ for the run that has started this process."""
+    token = sys.stdin.readline().strip()
+    settings = RabbitMQSettings.read(sys.stdin.readline())
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.close()
+        asyncio.run(serve(listener, token, settings))
+
+
+if __name__ == "__main__":
+    main()
