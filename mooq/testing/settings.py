@@ -1,4 +1,4 @@
-"""Settings of a run: from an option, else the environment, else the ini file."""
+"""The settings of a run, from options, the environment and the ini file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ DISTRIBUTIONS = {
     "docker": "docker",
     "process": "process",
 }
-"""What TEST_DISTRIBUTION may be, as for :class:`mooq.RabbitMQBroker`."""
+"""The values of TEST_DISTRIBUTION, as for :class:`mooq.RabbitMQBroker`."""
 
 MANAGEMENT_PORT = 15672
 UNIT = "rabbitmq.service"
-LAUNCHED_TIMEOUT = 60.0  # seconds for a RabbitMQ that is started
-RUNNING_TIMEOUT = 10.0  # … and for one that should run already
+LAUNCHED_TIMEOUT = 60.0  # seconds for a RabbitMQ that the run starts
+RUNNING_TIMEOUT = 10.0  # seconds for one that should already be running
 
 OPTIONS = {
     "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
@@ -54,7 +54,7 @@ MASK_HELP = "regular expression of text that mooq_parity does not compare; may b
 
 
 class Settings(NamedTuple):
-    """How to have a RabbitMQ, and whether a test may be left out for want of it."""
+    """The source of RabbitMQ, and whether a test may be skipped without it."""
 
     backends: tuple[str, ...] = BACKENDS["all"]
     launcher: str = "docker"
@@ -70,9 +70,9 @@ class Settings(NamedTuple):
     redelivers: bool = False
     shows_timeline: bool = False
     timelines: Path | None = None
-    """The folder for drawings of timelines."""
+    """The folder for HTML timelines."""
     masks: tuple[re.Pattern[str], ...] = ()
-    """Regular expressions; what matches is not compared by ``--mooq-parity``."""
+    """Regular expressions of text that ``--mooq-parity`` ignores."""
 
     def __str__(self) -> str:
         if self.address is not None:
@@ -99,7 +99,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Return what was asked for. Raises ``pytest.UsageError``, naming what cannot be meant."""
+    """Return the settings. Raises ``pytest.UsageError``, naming the invalid one."""
     environment = _from_environment()
     sources = [
         {name: str(config.getoption(name) or "") for name in OPTIONS},
@@ -107,7 +107,7 @@ def settings_of(config: pytest.Config) -> Settings:
         {name: str(config.getini(name)) for name in OPTIONS},
     ]
     asked = {name: next(filter(None, (one.get(name) for one in sources)), "") for name in OPTIONS}
-    # Whoever names a way to have RabbitMQ overrules another way that was named less urgently.
+    # A source of RabbitMQ overrides another source with lower precedence.
     way = next((one for one in sources if one.get("mooq_address") or one.get("mooq_launcher")), {})
     url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
     if url and launcher:
@@ -176,7 +176,7 @@ def _one_of(name: str, value: str, choices: dict[str, T]) -> T:
 
 
 def _shown(value: str) -> str:
-    """Return a value for an error, without the password that it may hold."""
+    """Return a value for an error, without a password that it may contain."""
     from mooq.basics.address import mask  # waits, since pytest loads this file in every run
 
     return repr(mask(value))
@@ -186,7 +186,7 @@ def _meant(name: str, read: Callable[[str], T], value: str) -> T:
     try:
         return read(value)
     except ValueError as error:
-        raise pytest.UsageError(f"{name}: {error}") from None  # the value may hold a password
+        raise pytest.UsageError(f"{name}: {error}") from None  # the value may contain a password
 
 
 def _address(value: str) -> Address:
@@ -216,7 +216,7 @@ def _regular_expression(value: str) -> re.Pattern[str]:
 
 
 def _folder(value: str) -> Path:
-    """Return a folder, made if need be."""
+    """Return a folder, creating it if needed."""
     path = Path(value)
     try:
         path.mkdir(parents=True, exist_ok=True)
