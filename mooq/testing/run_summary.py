@@ -1,4 +1,4 @@
-"""Summary of a run's RabbitMQ, for people to read."""
+"""The summary of a run's RabbitMQ."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mooq.testing.lease import Failed, RunningRabbitMQ, Unavailable
 
 @dataclass
 class RunSummary:
-    """Told by whoever owns RabbitMQ, while it happens."""
+    """Collects the summary; the owner of RabbitMQ reports to it."""
 
     began: float | None = None
-    """When it was first asked for, by the monotonic clock."""
+    """When it was first asked for, in seconds of the monotonic clock."""
     answer: RunningRabbitMQ | Unavailable | Failed | None = None
-    """What all who asked were told; None while they wait."""
+    """The answer to all requests; None while they wait."""
     seconds: float = 0.0
     """How long it took to be ready."""
     virtual_hosts: int = 0
-    """How many were given to tests."""
+    """The number of virtual hosts given to tests."""
