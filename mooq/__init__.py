@@ -1,4 +1,4 @@
-"""One asyncio API over two brokers, RabbitMQ and one in memory, proven to behave the same."""
+"""RabbitMQ for tests and production: one asyncio API over RabbitMQ and an in-memory broker."""
 
 from typing import TYPE_CHECKING
 
@@ -84,10 +84,11 @@ _homes = {
 if not TYPE_CHECKING:  # type checkers read the imports above
 
     def __getattr__(name: str) -> object:
-        """Load a public name when it is first used: importing mooq costs next to nothing.
+        """Load a public name when it is first used, so that importing mooq is cheap.
 
-        asyncio alone takes longer to load than all else that a command line or a test's collection
-        may want of mooq; and what starts brokers, or speaks to RabbitMQ, waits until it is wanted.
+        asyncio alone takes longer to load than everything else that a command line or a test's
+        collection needs from mooq. Code that starts brokers, or connects to RabbitMQ, is loaded
+        only when it is used.
         """
         if name == "__version__":
             from importlib.metadata import version

@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command that the arguments name; end the process with its exit status."""
+    """Run the command line, and exit with its status."""
     try:
         from mooq.cli.commands import mooq
 

@@ -1,21 +1,21 @@
-"""Every error that mooq raises, and what a transport may raise instead of a result.
+"""The errors that mooq raises, and those that a transport raises.
 
 ::
 
     MooqError
-    ├── BrokerConnectionError   also a ConnectionError: no broker, or no longer one
+    ├── BrokerConnectionError   also a ConnectionError: the broker is unreachable
     │   └── PublishUnconfirmed  the message may or may not have arrived
     ├── BadExchange             an exchange that cannot be declared or used as asked
-    │   └── ExchangeNotFound    … because nobody declared it
+    │   └── ExchangeNotFound    … because it does not exist
     ├── BadQueue                a queue that cannot be declared or used as asked
-    │   └── ConsumerQueueNotFound   … because nobody declared it
-    ├── MessageUnroutable       a mandatory message that no queue was bound for
+    │   └── ConsumerQueueNotFound   … because it does not exist
+    ├── MessageUnroutable       a mandatory message for which no queue was bound
     ├── NothingToConsume        get() on an empty queue
     ├── ConsumeTimeout          also a TimeoutError: get(timeout=…) on a queue that stayed empty
-    ├── NoReply                 also a TimeoutError: request() that nobody replied to in time
-    └── BrokerInternalError     the broker failed, or refused for a reason with no name above
+    ├── NoReply                 also a TimeoutError: request() without a reply in time
+    └── BrokerInternalError     the broker failed, or refused for another reason
 
-Wrong arguments are ``TypeError`` and ``ValueError``, raised before anything is sent.
+Wrong arguments raise ``TypeError`` or ``ValueError`` before anything is sent.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from mooq.basics.wording import in_seconds
 
 
 class MooqError(Exception):
-    """The root of every error of mooq."""
+    """The base class of all mooq errors."""
 
 
 class BrokerConnectionError(MooqError, ConnectionError):
-    """There is no broker to talk to: never was, or no longer.
+    """The broker cannot be reached, or the connection to it was lost or closed.
 
-    ``transient`` is False where waiting cannot help: a refused login, a missing virtual host,
-    a connection or channel that was closed by its owner.
+    ``transient`` is False if waiting cannot help: a refused login, a missing virtual host, or a
+    connection or channel that its owner closed.
     """
 
     def __init__(self, text: str, *, transient: bool = True) -> None:
@@ -41,7 +41,7 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
     @classmethod
     def nothing_listens(cls, address: Address) -> BrokerConnectionError:
-        """Return the error for an address where no broker runs."""
+        """Return the error for an address where nothing listens."""
         return cls(
             f"cannot connect to {address}: nothing listens there; start the broker, or check host "
             "and port"
@@ -49,7 +49,7 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
     @classmethod
     def no_broker_in_memory(cls, address: Address) -> BrokerConnectionError:
-        """Return the error for an address that no in-memory broker of this process has."""
+        """Return the error for an address without an in-memory broker in this process."""
         return cls(
             f"cannot connect to {address}: no in-memory broker of this process runs there; start "
             f"one with mooq.InMemoryBroker(host={address.host!r}, port={address.port}), or connect "
@@ -58,7 +58,7 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
     @classmethod
     def no_answer(cls, address: Address, timeout: float) -> BrokerConnectionError:
-        """Return the error for an address where nobody answers within ``timeout`` seconds."""
+        """Return the error for an address that does not answer within ``timeout`` seconds."""
         return cls(
             f"cannot connect to {address}: no answer within {in_seconds(timeout)}; is it "
             "a broker, and not overloaded?"
@@ -66,7 +66,7 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
     @classmethod
     def login_refused(cls, address: Address) -> BrokerConnectionError:
-        """Return the error for a user or password that the broker does not take."""
+        """Return the error for a refused login."""
         return cls(
             f"cannot connect to {address}: it refused the login of user {address.username!r}; "
             "check username and password",
@@ -75,7 +75,7 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
     @classmethod
     def no_virtual_host(cls, address: Address) -> BrokerConnectionError:
-        """Return the error for a virtual host that is not there, or not for this user."""
+        """Return the error for a virtual host that does not exist, or is closed to this user."""
         return cls(
             f"cannot connect to {address}: there is no virtual host {address.virtual_host!r}, or "
             f"user {address.username!r} may not use it; create it, or check virtual_host",
@@ -84,10 +84,10 @@ class BrokerConnectionError(MooqError, ConnectionError):
 
 
 class PublishUnconfirmed(BrokerConnectionError):
-    """The connection ended, or time ran out, before the broker confirmed a message.
+    """The connection was lost, or the timeout passed, before the broker confirmed a message.
 
-    The broker may have the message or not. Publish it again with the same ``message_id``, which
-    the text names, and the receiver can tell a repeat.
+    The broker may or may not have the message. Publish it again with the same ``message_id``, which
+    the error names, so that the receiver can recognise a repeat.
     """
 
 
@@ -96,7 +96,7 @@ class BadExchange(MooqError):
 
 
 class ExchangeNotFound(BadExchange):
-    """Nobody declared this exchange."""
+    """This exchange does not exist."""
 
 
 class BadQueue(MooqError):
@@ -104,11 +104,11 @@ class BadQueue(MooqError):
 
 
 class ConsumerQueueNotFound(BadQueue):
-    """Nobody declared this queue, or it was deleted."""
+    """This queue does not exist, or was deleted."""
 
 
 class MessageUnroutable(MooqError):
-    """A message published with ``mandatory=True`` matched no binding; no queue has it."""
+    """A message published with ``mandatory=True`` matched no binding, so no queue got it."""
 
 
 class NothingToConsume(MooqError):
@@ -120,18 +120,18 @@ class ConsumeTimeout(MooqError, TimeoutError):
 
 
 class NoReply(MooqError, TimeoutError):
-    """No reply to a request came within its timeout."""
+    """No reply to a request arrived within its timeout."""
 
 
 class BrokerInternalError(MooqError):
-    """The broker failed, or refused for a reason that has no error of its own here."""
+    """The broker failed, or refused for a reason that has no error class of its own."""
 
 
 class Refused(Exception):
-    """A broker's refusal: an AMQP reply code and its own text.
+    """A refusal by the broker: an AMQP reply code and the broker's text.
 
-    Transports raise it; users meet it only as the ``__cause__`` of the errors above.
-    Codes are those of AMQP 0-9-1 §1.8, with NACK for a negative publisher confirm.
+    Transports raise it. Users see it only as the ``__cause__`` of the errors above. The codes are
+    those of AMQP 0-9-1 §1.8, and NACK for a negative publisher confirm.
     """
 
     NACK = 0
@@ -142,7 +142,7 @@ class Refused(Exception):
     PRECONDITION_FAILED = 406
     NOT_ALLOWED = 530
 
-    LONGEST_TEXT = 255  # bytes: AMQP's short string; RabbitMQ ends a longer one with dots
+    LONGEST_TEXT = 255  # bytes, an AMQP short string; RabbitMQ shortens a longer text with dots
 
     def __init__(self, code: int, text: str) -> None:
         if len(text.encode()) > self.LONGEST_TEXT:
@@ -156,16 +156,16 @@ class Refused(Exception):
 
 
 class Unanswered(Exception):
-    """A request that the broker did not answer. Transports raise one of the three below."""
+    """The broker did not answer a request. Transports raise one of the three classes below."""
 
 
 class Lost(Unanswered):
-    """The connection is gone, and the request was never sent."""
+    """The connection was lost before the request was sent."""
 
 
 class Blocked(Unanswered):
-    """The broker takes no messages for now, and why. Nothing was sent."""
+    """The broker accepts no messages at the moment. Nothing was sent. The text says why."""
 
 
 class Unconfirmed(Unanswered):
-    """The connection is gone, or silent, and the request had been sent: outcome unknown."""
+    """The request was sent, but no answer came. The outcome is unknown."""

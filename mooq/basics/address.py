@@ -1,4 +1,4 @@
-"""Where a broker listens and who is asking; checked once for every transport."""
+"""The address of a broker: host, port, virtual host and credentials."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ ARGUMENTS = {
     "name": "client_name=",
     "connection_name": "client_name=",
 }
-"""Options of other clients' URLs, and the argument of :func:`mooq.connect` that does the same."""
+"""Options in other clients' URLs, and the equivalent argument of :func:`mooq.connect`."""
 
 
 class Secret(str):
-    """A password that :func:`repr` does not show, also inside of other objects."""
+    """A password that :func:`repr` hides, also inside other objects."""
 
     __slots__ = ()
 
@@ -45,7 +45,7 @@ class Secret(str):
 
 
 class URL(str):
-    """A URL whose password :func:`repr` does not show."""
+    """A URL whose password :func:`repr` hides."""
 
     __slots__ = ()
 
@@ -59,7 +59,7 @@ def mask(text: str) -> str:
 
 
 class Where(TypedDict):
-    """The arguments that lead to an address, of all that takes them one by one."""
+    """The parts of an address as separate arguments."""
 
     host: str
     port: int
@@ -83,14 +83,14 @@ class Address:
     ssl: bool | SSLContext | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse what no broker could be reached by."""
+        """Refuse invalid parts."""
         for name in ("host", "username", "password", "virtual_host"):
             value = getattr(self, name)
             if not isinstance(value, str):
                 raise TypeError(f"{name} must be a str, not {type(value).__name__}")
             utf8(name, value)
         for name in ("username", "password"):
-            # In a URL without one the client would put guest, who may well be let in.
+            # Without a user in the URL the client would use guest, which may be accepted.
             if not getattr(self, name):
                 raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
             if "\0" in getattr(self, name):  # it ends both in SASL PLAIN (RFC 4616)
@@ -111,7 +111,7 @@ class Address:
 
     @property
     def where(self) -> Where:
-        """The address as arguments; ``ssl`` says how to speak there, and is not among them."""
+        """The address as arguments, without ``ssl``."""
         return {
             "host": self.host,
             "port": self.port,
@@ -122,7 +122,7 @@ class Address:
 
     @property
     def url(self) -> URL:
-        """The address as :meth:`from_url` reads it, without ``ssl``."""
+        """The address as a URL for :meth:`from_url`, without ``ssl``."""
         user, password, virtual_host = (
             quote(part, safe="") for part in (self.username, self.password, self.virtual_host)
         )
@@ -136,10 +136,10 @@ class Address:
 
     @classmethod
     def from_url(cls, url: str, ssl: bool | SSLContext | None = None) -> Address:
-        """Read ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
+        """Parse ``amqp://user:password@host:port/virtual%20host`` (AMQP URI specification).
 
-        ``amqps`` asks for TLS. Raises ``TypeError`` for what is no str, ``ValueError`` for any
-        other scheme, for a bad port, for ``amqps`` with ``ssl=False``, and for a query: options
+        ``amqps`` asks for TLS. Raises ``TypeError`` unless it is a str. Raises ``ValueError`` for
+        any other scheme, for a bad port, for ``amqps`` with ``ssl=False``, and for a query: options
         are arguments of :func:`mooq.connect`.
         """
         if not isinstance(url, str):
@@ -150,8 +150,8 @@ class Address:
             raise ValueError(f"url must begin with amqp:// or amqps://{said}")
         parts = _split(url)
         if parts is None or "@" in parts.path:
-            # Not shown, nor chained: where a password holds a '/', what stands for the port, or
-            # for the virtual host, is a part of it.
+            # Neither shown nor chained: if a password contains a '/', the supposed port or
+            # virtual host is a part of it.
             raise ValueError(
                 f"url has a bad host or port: the port must be a number between 1 and "
                 f"{HIGHEST_PORT}; in user, password and virtual host write '/' as %2F, ':' as %3A "
@@ -175,7 +175,7 @@ class Address:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL; None where it has no host or port that could be meant."""
+    """Return the parts of a URL; None if host and port are not clear."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - which is read, and refused, only when it is asked for
@@ -185,16 +185,16 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _unquoted(part: str, quoted: str) -> str:
-    """Return a part of a URL as it is meant."""
+    """Return a part of a URL, unquoted."""
     try:
         return unquote_to_bytes(quoted).decode()
     except UnicodeDecodeError:
-        pass  # not chained: that error holds the part, which may be the password
+        pass  # not chained: the error contains the part, which may be the password
     raise ValueError(f"the {part} in url is not UTF-8; escape it as UTF-8, 'é' as %C3%A9, say")
 
 
 def _options(query: str) -> str:
-    """Return what to do with the options of a URL. Values are not shown: one may be a password."""
+    """Return advice about a URL's options. It shows no values: one may be a password."""
     names = list(dict.fromkeys(one.partition("=")[0] for one in query.split("&") if one))
     named = [
         f"{name!r}: pass {ARGUMENTS[name]} instead"
@@ -227,7 +227,7 @@ def check_host(host: str) -> str:
 
 
 def check_port(port: int) -> int:
-    """Return the port, or raise ``TypeError`` or ``ValueError`` when it is none."""
+    """Return the port, or raise ``TypeError`` or ``ValueError`` if it is invalid."""
     if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"port must be an int, not {type(port).__name__}")
     if not 1 <= port <= HIGHEST_PORT:
@@ -236,10 +236,10 @@ def check_port(port: int) -> int:
 
 
 def check_ssl(ssl: object) -> None:
-    """Raise ``TypeError`` unless it says whether, or how, to speak TLS."""
+    """Raise ``TypeError`` unless it is a bool or an SSLContext."""
     if ssl is None or isinstance(ssl, bool):
         return
-    from ssl import SSLContext  # costs milliseconds, and most have no use for it
+    from ssl import SSLContext  # takes milliseconds to load, and is rarely needed
 
     if not isinstance(ssl, SSLContext):
         raise TypeError(f"ssl must be True, False or an ssl.SSLContext, not {type(ssl).__name__}")

@@ -1,4 +1,4 @@
-"""Reading what has arrived at sockets, as far as an event loop has not done so yet."""
+"""Waiting until an event loop has read what has arrived at its sockets."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable
 from selectors import EVENT_READ, DefaultSelector
 
 TURNS = 4
-"""Turns of a loop from a client that waits to be accepted to what is read of it."""
+"""The iterations of a loop from a client's connect until its data is read."""
 
 
 async def read_all(is_behind: Callable[[], bool]) -> None:
-    """Return when the running loop has read what had arrived at its sockets before the call.
+    """Return when the running loop has read everything that had arrived before the call.
 
-    ``is_behind`` tells whether something is left to read or to deal with; who has just been
-    accepted need not be known to it yet. What a client on this machine has sent has arrived when
-    its call returns.
+    ``is_behind`` returns whether anything is left to read or to handle; it need not know a client
+    that was accepted just now. Data from a client on this machine has arrived when the client's
+    call returns.
     """
     quiet = 0
     while quiet < TURNS:
-        await asyncio.sleep(0)  # in each turn the loop reads every socket with input
+        await asyncio.sleep(0)  # in each iteration the loop reads every socket with input
         quiet = 0 if is_behind() else quiet + 1
 
 
 def has_input(descriptors: Iterable[int]) -> bool:
-    """Return whether something is to be read at one of these sockets."""
+    """Return whether there is data to read at one of these sockets."""
     with DefaultSelector() as selector:
         for descriptor in descriptors:
             selector.register(descriptor, EVENT_READ)

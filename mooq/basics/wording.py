@@ -1,10 +1,10 @@
-"""Numbers in texts: seconds and counts, written as a person would."""
+"""Formatting of seconds and counts in messages."""
 
 from __future__ import annotations
 
 
 def in_seconds(seconds: float) -> str:
-    """Return a time with its unit, to two places: ``2.99994`` is ``"3 s"``."""
+    """Return a time with its unit, with at most two decimals: ``2.99994`` is ``"3 s"``."""
     rounded = round(seconds, 2) or float(f"{seconds:.1g}")
     return f"{rounded:.10g} s"
 

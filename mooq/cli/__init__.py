@@ -1,20 +1,20 @@
-"""The command line: one file a command, and what they share.
+"""The command line: one file per command, and shared modules.
 
 ::
 
-    commands.py     the commands there are
-    up.py           start a broker that outlives the command
-    wait.py         wait until one answers
-    status.py       list what `up` started
-    down.py         end what `up` started
+    commands.py     the list of commands
+    up.py           start a RabbitMQ that keeps running
+    wait.py         wait until a RabbitMQ answers
+    status.py       list the brokers that `up` started
+    down.py         stop the brokers that `up` started
     serve.py        the in-memory broker, for any AMQP client
-    demo.py         two services that talk
-    parity.py       whether the broker in memory does as a RabbitMQ
+    demo.py         two services that exchange messages
+    parity.py       compare the in-memory broker with a RabbitMQ
     parameters.py   addresses and seconds, as arguments
     running.py      signals, errors and exit statuses
-    live_line.py    what is awaited, on a terminal
-    detached.py     launchers whose node outlives them, and how it is found again
+    live_line.py    a progress line on a terminal
+    detached.py     nodes that outlive the command, and finding them again
 
-Results go to stdout, everything else to stderr. Exit statuses: 0 done, 1 it failed, 2 wrong
-arguments, 3 nothing to end, 128 + n ended by signal n.
+Results go to stdout, everything else to stderr. Exit statuses: 0 done, 1 failed, 2 wrong
+arguments, 3 nothing to stop, 128 + n stopped by signal n.
 """

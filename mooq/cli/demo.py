@@ -1,4 +1,4 @@
-"""`mooq demo`: two services that talk over a broker, as they would in two programs."""
+"""`mooq demo`: two services that exchange messages through a broker."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ LONGEST_TALK = 30.0  # seconds
 Say: TypeAlias = Callable[[str], None]
 
 
-@click.command(short_help="Let two services talk.")
+@click.command(short_help="Run two services that exchange messages.")
 @click.option(
-    "--address", type=parameters.address, help="Talk over this RabbitMQ, and not in memory."
+    "--address", type=parameters.address, help="Use this RabbitMQ instead of the in-memory broker."
 )
 @json_option
 def demo(address: Address | None, as_json: bool) -> None:
-    """Let two services talk: one greets, one answers in capitals.
+    """Run two services that exchange messages: one greets, one answers in capitals.
 
-    They talk in memory, unless --address names a RabbitMQ. There the exchanges mooq.demo.greetings
-    and mooq.demo.answers remain; the queues go.
+    They run in memory, or on the RabbitMQ at --address. The exchanges mooq.demo.greetings and
+    mooq.demo.answers stay there; the queues are deleted.
     """
     heard = run(_demo(address, quiet if as_json else click.echo))
     if as_json:
@@ -47,7 +47,7 @@ def quiet(_: str) -> None:
 
 
 async def _demo(address: Address | None, say: Say) -> list[dict[str, str]]:
-    """Let them talk; return what was heard, in order."""
+    """Run the services; return the messages they received, in order."""
     async with AsyncExitStack() as at_the_end:
         if address is None:
             memory = mooq.InMemoryBroker(host="localhost", port=5672)
@@ -75,7 +75,7 @@ async def _connect(address: Address | None) -> mooq.Connection:
 async def _talk(
     greeter: mooq.Connection, capitals: mooq.Connection, say: Say
 ) -> list[dict[str, str]]:
-    """Return what was heard when everyone was answered."""
+    """Return the received messages when everyone was answered."""
     heard: list[dict[str, str]] = []
     await _serve_capitals(capitals, heard, say)
     answered = asyncio.Event()
@@ -88,7 +88,7 @@ async def _talk(
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
-            await task  # raises what it raised
+            await task  # raises its exception
     finally:
         for task in tasks:
             task.cancel()

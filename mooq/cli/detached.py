@@ -1,7 +1,7 @@
-"""Launchers whose node outlives the command, and how such nodes are found again and ended.
+"""Launchers of nodes that keep running after the command; finding and stopping these nodes.
 
-A container is found by its label; everything else by a record on disk. None has an owner whose
-end would end it: no Ryuk of testcontainers', and no label of a test run's.
+A container is found by its label, everything else by a record on disk. None has an owner at whose
+end it is removed: neither testcontainers' Ryuk nor a test run's label applies to it.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ class DetachedDockerLauncher(DockerLauncher):
         }
 
     async def start(self) -> None:
-        """Start it, and write it down."""
+        """Start it, and write its record."""
         await super().start()
         self.record.save()
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop it."""
         await super().stop()
         self.record.forget()
 
@@ -86,7 +86,7 @@ class DetachedDockerLauncher(DockerLauncher):
 
 
 class DetachedProcessLauncher(ProcessLauncher):
-    """A node of this user's that runs until `mooq down`."""
+    """A node of this user that runs until `mooq down`."""
 
     _record: NodeRecord | None = None
 
@@ -106,9 +106,11 @@ class DetachedProcessLauncher(ProcessLauncher):
         self._record.save()
 
     def let_go(self) -> None:
-        """Leave the node to itself: it is nobody's child any more."""
+        """Detach from the node, so that it is no longer this process's child."""
         assert self._process is not None
-        self._process.returncode = 0  # or Popen, once forgotten, warns that it was not awaited
+        self._process.returncode = (
+            0  # otherwise Popen warns, when collected, that it was not awaited
+        )
 
     def _stop(self) -> None:
         super()._stop()
@@ -118,7 +120,7 @@ class DetachedProcessLauncher(ProcessLauncher):
 
 @dataclass(frozen=True)
 class Detached:
-    """A node that runs until it is ended."""
+    """A node that runs until it is stopped."""
 
     launcher: str
     host: str
@@ -128,12 +130,12 @@ class Detached:
 
     @property
     def url(self) -> str:
-        """Its address, with the user that RabbitMQ makes."""
+        """Its address, with RabbitMQ's default user."""
         return f"amqp://guest:guest@{self.host}:{self.port}"
 
     @property
     def management(self) -> str:
-        """``host:port`` of its management API; empty if that is not known."""
+        """``host:port`` of its management API; empty if unknown."""
         return f"{self.host}:{self.management_port}" if self.management_port else ""
 
 
@@ -145,18 +147,18 @@ def detached_launcher(
     timeout: float,
     management_port: int,
 ) -> Launcher:
-    """Return the launcher of this name whose node outlives this process."""
+    """Return the launcher of this name, for a node that keeps running."""
     match name:
         case "docker":
             return DetachedDockerLauncher(address, image, management_port)
         case "process":
             return DetachedProcessLauncher(address, management_port)
-        case _:  # services of the machine, which do so anyway
+        case _:  # services of the machine, which keep running anyway
             return choose_launcher(name, address=address, image=None, unit=unit, timeout=timeout)
 
 
 def recorded(timeout: float) -> list[Detached]:
-    """Return the nodes on record; a service is given ``timeout`` seconds to end.
+    """Return the recorded nodes; a service has ``timeout`` seconds to stop.
 
     Raises :class:`~mooq.MooqError` for a damaged record.
     """
@@ -171,14 +173,14 @@ def recorded(timeout: float) -> list[Detached]:
             record.management_port,
         )
         for record in records()
-        if record.launcher != "docker"  # which the engine knows better
+        if record.launcher != "docker"  # containers are found through the engine
     ]
 
 
 async def containers() -> list[Detached]:
-    """Return this user's containers; none where there is no client for Docker's engine.
+    """Return this user's containers; none if Docker's client is not installed.
 
-    Raises :class:`~mooq.BrokerConnectionError` when the engine does not answer.
+    Raises :class:`~mooq.BrokerConnectionError` if Docker's engine does not answer.
     """
     return await asyncio.to_thread(_containers)
 
@@ -210,7 +212,7 @@ def _remove(container: str, record: NodeRecord) -> None:
 
 @contextlib.contextmanager
 def _engine(what: str) -> Iterator[docker.DockerClient]:
-    """Ask the engine that the docker launcher would use to do something."""
+    """Run a request on the engine that the docker launcher would use."""
     from testcontainers.core.docker_client import DockerClient
 
     with explained(what):
@@ -221,14 +223,14 @@ def _engine(what: str) -> Iterator[docker.DockerClient]:
 
 async def _end_process(record: NodeRecord) -> None:
     if beginning_of(record.pid) == record.began:
-        with contextlib.suppress(ProcessLookupError):  # it ended just now
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
             os.killpg(record.pid, signal.SIGKILL)
         await _gone(record)
     await asyncio.to_thread(_delete, record)
 
 
 def _delete(record: NodeRecord) -> None:
-    with contextlib.suppress(FileNotFoundError):  # somebody cleaned up
+    with contextlib.suppress(FileNotFoundError):  # already removed
         shutil.rmtree(record.folder)
     record.forget()
 
@@ -260,7 +262,7 @@ async def _end_service(record: NodeRecord, timeout: float) -> None:
 
 
 def _user() -> str:
-    """Return whose a container is, on an engine that several users may share."""
+    """Return the owner of a container, on an engine that several users may share."""
     import getpass
 
     return str(os.getuid()) if hasattr(os, "getuid") else getpass.getuser()

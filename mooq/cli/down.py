@@ -1,4 +1,4 @@
-"""`mooq down`: the end of what `mooq up` started."""
+"""`mooq down`: stops what `mooq up` started."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mooq.errors import BrokerConnectionError
 NOTHING_TO_END = 3
 
 
-@click.command(short_help="End what `mooq up` started.")
+@click.command(short_help="Stop what `mooq up` started.")
 @click.argument("addresses", metavar="[ADDRESS]...", nargs=-1, type=parameters.address)
 @timeout_option
 @json_option
 def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
-    """End the RabbitMQ that `mooq up` started at each ADDRESS; without one, all of them.
+    """Stop the RabbitMQ that `mooq up` started at each ADDRESS, or all of them without ADDRESS.
 
-    A port is enough of an address. What docker or process started is removed with its data.
-    Exit status 3 says that there was nothing to end, or not at every ADDRESS; 1 that Docker's
-    engine could not be asked.
+    An ADDRESS can be just a port. A container or process is removed with its data. Exit status 3
+    means that there was nothing to stop, or nothing at one ADDRESS; 1 that Docker's engine did not
+    answer.
     """
     ended, unknown = run(_down({address.port for address in addresses}, timeout))
     if as_json:
@@ -57,7 +57,7 @@ def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
 
 
 async def _down(ports: set[int], timeout: float) -> tuple[list[Detached], str]:
-    """End the nodes at these ports, or all; return them, and why others may not have been seen."""
+    """Stop the nodes at these ports, or all; return them, and why some may be missing."""
     found, unknown = recorded(timeout), ""
     try:
         found += await containers()

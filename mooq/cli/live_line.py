@@ -1,4 +1,4 @@
-"""One live line that says what is awaited and for how long; on a terminal only."""
+"""A progress line: what the command is waiting for and for how long; on a terminal only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ log: logging.Logger = logging.getLogger("mooq")
 
 @contextmanager
 def live_line(awaited: str) -> Iterator[None]:
-    """Show ``awaited`` while the block lasts, then what mooq logs that it waits for."""
+    """Show ``awaited`` during the block, then mooq's log lines about waiting."""
     if not sys.stderr.isatty():
         yield
         return
-    # Imported here because scripts do without.
+    # Imported here because scripts do not need it.
     from rich.console import Console
     from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
     from rich.text import Text
@@ -32,7 +32,7 @@ def live_line(awaited: str) -> Iterator[None]:
         line = progress.add_task(awaited, total=None)
 
         class Following(logging.Handler):
-            """Shows the newest message."""
+            """Shows the latest message."""
 
             def emit(self, record: logging.LogRecord) -> None:
                 progress.reset(line, description=record.getMessage())

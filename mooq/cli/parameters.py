@@ -1,4 +1,4 @@
-"""Types of command-line arguments, checked before anything begins."""
+"""Types of command-line arguments, checked before a command starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def address(text: str) -> Address:
-    """Read ``amqp://user:password@host:port/virtual_host`` or less: ``host:port``, ``port``."""
+    """Parse ``amqp://user:password@host:port/virtual_host``, ``host:port`` or ``port``."""
     if text.isdecimal():
         text = f"{LOOPBACK}:{text}"
     try:
@@ -25,7 +25,7 @@ def address(text: str) -> Address:
 
 
 def seconds(text: str) -> float:
-    """Read a number of seconds above 0."""
+    """Parse a positive number of seconds."""
     try:
         number = check_timeout(float(text))
     except ValueError:
@@ -38,7 +38,7 @@ def seconds(text: str) -> float:
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 timeout_option: Decorator = click.option(
-    "--timeout", type=seconds, default=60.0, show_default=True, help="How long it may take."
+    "--timeout", type=seconds, default=60.0, show_default=True, help="The time limit in seconds."
 )
 json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Print the result as JSON."

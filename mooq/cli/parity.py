@@ -1,4 +1,4 @@
-"""`mooq parity`: whether the broker in memory does as a RabbitMQ."""
+"""`mooq parity`: compares the in-memory broker with a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -28,38 +28,38 @@ if TYPE_CHECKING:
 
 MISSING = "mooq parity has its programs written by hypothesis; pip install 'mooq[parity]'"
 DIFFERENT = 1
-PARTS = 10  # in which progress is told where there is no terminal
+PARTS = 10  # progress lines if there is no terminal
 
 
-@click.command(short_help="Compare the broker in memory with a RabbitMQ.")
+@click.command(short_help="Compare the in-memory broker with a RabbitMQ.")
 @click.option(
     "--against",
     type=parameters.address,
     envvar="MOOQ_RABBITMQ_URL",
     default="127.0.0.1:5672",
     show_default=True,
-    help="The RabbitMQ to compare with; MOOQ_RABBITMQ_URL stands for it.",
+    help="The RabbitMQ to compare with; or set MOOQ_RABBITMQ_URL.",
 )
 @click.option(
     "--served",
     type=click.Choice(list(VERSIONS)),
-    help="In place of a RabbitMQ: the broker in memory as this version, over AMQP.",
+    help="Compare with the in-memory broker over AMQP, following this version.",
 )
 @click.option(
     "--operations",
     type=click.IntRange(1),
     default=2000,
     show_default=True,
-    help="How many, or a few more.",
+    help="The number of operations, at least.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), help="Writes the same programs again.  [default: a new one]"
+    "--seed", type=click.IntRange(0), help="Repeat the programs of this seed.  [default: a new one]"
 )
 @click.option(
     "-n",
     "--workers",
     type=click.IntRange(1),
-    help="How many processes.  [default: one for each processor]",
+    help="The number of processes.  [default: one per processor]",
 )
 @click.option(
     "--ledger",
@@ -69,7 +69,7 @@ PARTS = 10  # in which progress is told where there is no terminal
 @click.option(
     "--wire",
     is_flag=True,
-    help="Compare AMQP frame by frame, in place of mooq's API.",
+    help="Compare AMQP frames instead of mooq's API.",
 )
 @json_option
 def parity(
@@ -82,17 +82,17 @@ def parity(
     wire: bool,
     as_json: bool,
 ) -> None:
-    """Run random programs in memory and on a RabbitMQ, and compare all that comes back.
+    """Run random programs in memory and on a RabbitMQ, and compare the results.
 
-    Programs declare, consume, publish, get, fail, close and lose connections. On the RabbitMQ
-    they use names that nobody has, and delete what they made. A program on which the brokers
-    differ is made as short as it can be and shown with both outcomes, and as a test.
+    Programs declare, consume, publish, get, fail, close and lose connections. On the RabbitMQ they
+    use unique names, and delete everything that they create. A program on which the brokers differ
+    is shortened as far as possible, and shown with both results and as a test.
 
-    --wire sends methods of AMQP on several connections and channels, and compares every frame that
+    --wire sends AMQP methods on several connections and channels, and compares every frame that
     comes back.
 
-    --served compares mooq's two ways to the broker in memory, its own API and AMQP, and needs no
-    RabbitMQ. Exit status 1 says that they differ.
+    --served compares mooq's two transports to the in-memory broker, direct calls and AMQP, and
+    needs no RabbitMQ. Exit status 1 means that they differ.
     """
     try:
         from mooq.parity.ledger import measure, table, write
@@ -133,7 +133,7 @@ def parity(
 
 
 def _summary(entry: Entry) -> str:
-    """Return the result for a person who looks; a file gets a table in Markdown."""
+    """Return the result for a terminal; a file gets a Markdown table."""
     lines = {
         "RabbitMQ": entry.rabbitmq,
         "operations": f"{entry.operations:,}",
@@ -147,7 +147,7 @@ def _summary(entry: Entry) -> str:
 
 @contextlib.contextmanager
 def _serving(version: str | None) -> Iterator[Address | None]:
-    """Serve the broker in memory at a free port, if a version is named; give the address."""
+    """If a version is named, serve the in-memory broker at a free port; yield the address."""
     if version is None:
         yield None
         return
@@ -156,7 +156,7 @@ def _serving(version: str | None) -> Iterator[Address | None]:
 
 
 def _runs_in(ledger: Path, served: str | None) -> list[Entry]:
-    """Return the runs of a ledger, before another run is made for it in vain."""
+    """Return the runs of a ledger; a bad ledger is reported before the run starts."""
     from mooq.parity.ledger import read
 
     if served is not None:
@@ -173,7 +173,7 @@ def _runs_in(ledger: Path, served: str | None) -> list[Entry]:
 
 
 def _progress() -> Progress:
-    """Return what shows progress on stderr: on one line of a terminal, else every tenth part."""
+    """Return a progress reporter for stderr: one line on a terminal, else ten lines."""
     began = monotonic()
     is_terminal = sys.stderr.isatty()
     told = 0

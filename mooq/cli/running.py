@@ -1,4 +1,4 @@
-"""From a command to asyncio and back: signals, errors and exit statuses."""
+"""Running a command in asyncio: signals, errors and exit statuses."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Failed(click.ClickException):
-    """What was asked could not be done: a message on stderr and exit status 1."""
+    """The command failed: a message on stderr and exit status 1."""
 
     exit_code = 1
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of ``work``; end the command when it fails or a signal comes.
+    """Return the result of ``work``; exit if it fails or a signal arrives.
 
-    :class:`~mooq.MooqError` becomes :class:`Failed`. A signal cancels ``work`` once, so that it
-    undoes what it began; then the process ends with 128 + the signal's number. A signal that the
-    command was started to ignore, as by nohup, stays ignored.
+    :class:`~mooq.MooqError` becomes :class:`Failed`. A signal cancels ``work`` once, so that it can
+    clean up. Then the process exits with 128 + the signal's number. A signal that was ignored when
+    the command started, as with nohup, stays ignored.
     """
     try:
         with _warnings_shown():
@@ -42,7 +42,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def _warnings_shown() -> Iterator[None]:
-    """Show what mooq warns of, and nothing of its libraries: mooq says the same in its words."""
+    """Show mooq's warnings, and none of its libraries': mooq reports the same in its own texts."""
     shown, nothing = logging.StreamHandler(), logging.NullHandler()
     shown.setLevel(logging.WARNING)
     logging.getLogger("mooq").addHandler(shown)
@@ -63,7 +63,7 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
         received.append(number)
 
-    if sys.platform != "win32":  # there asyncio.run() turns Ctrl-C into a cancellation
+    if sys.platform != "win32":  # on Windows asyncio.run() turns Ctrl-C into a cancellation
         for number in (signal.Signals[name] for name in ENDING_SIGNALS):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(number, end, number)
@@ -76,7 +76,7 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
 
 
 def _leave(number: signal.Signals, notes: list[str] | tuple[str, ...]) -> NoReturn:
-    """End the process now: Python would first wait for a thread that downloads an image."""
+    """Exit now: Python would first wait for a thread that downloads an image."""
     click.echo("\n".join([f"Ended by {number.name}.", *notes]), err=True)
     sys.stdout.flush()
     os._exit(128 + number)

@@ -23,7 +23,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def user(text: str) -> tuple[str, str]:
-    """Read NAME:PASSWORD; the password may contain colons."""
+    """Parse NAME:PASSWORD; the password may contain colons."""
     name, colon, password = text.partition(":")
     if not name or not colon:
         raise click.BadParameter("a user is NAME:PASSWORD")
@@ -37,10 +37,14 @@ def user(text: str) -> tuple[str, str]:
     type=click.IntRange(0, HIGHEST_PORT),
     default=5672,
     show_default=True,
-    help="0 for one that is free.",
+    help="0 chooses a free port.",
 )
 @click.option(
-    "--virtual-host", "virtual_hosts", multiple=True, default=("/",), help="May be repeated. [/]"
+    "--virtual-host",
+    "virtual_hosts",
+    multiple=True,
+    default=("/",),
+    help="May be repeated.  [default: /]",
 )
 @click.option(
     "--user",
@@ -48,21 +52,21 @@ def user(text: str) -> tuple[str, str]:
     type=user,
     multiple=True,
     default=("guest:guest",),
-    help="NAME:PASSWORD, may be repeated. [guest:guest]",
+    help="NAME:PASSWORD; may be repeated.  [default: guest:guest]",
 )
 @click.option(
     "--version",
     type=click.Choice(list(VERSIONS)),
     default=NEWEST,
     show_default=True,
-    help="The version of RabbitMQ to behave as.",
+    help="The RabbitMQ version to follow.",
 )
 @click.option("--certificate", type=FILE, help="Listen for amqps with this certificate (PEM).")
-@click.option("--key", type=FILE, help="The certificate's private key (PEM), if not in it.")
+@click.option("--key", type=FILE, help="The certificate's private key (PEM), if in another file.")
 @click.option(
     "--keep-silent-clients",
     is_flag=True,
-    help="Keep clients that send no heartbeats, such as one at a breakpoint.",
+    help="Keep clients that send no heartbeats, such as one stopped at a breakpoint.",
 )
 @json_option
 def serve(
@@ -76,10 +80,10 @@ def serve(
     keep_silent_clients: bool,
     as_json: bool,
 ) -> None:
-    """Run an in-memory broker that AMQP clients cannot tell from RabbitMQ.
+    """Run the in-memory broker for any AMQP client. It behaves like RabbitMQ.
 
-    It prints its URL once it answers, and runs until Ctrl-C or SIGTERM. Everything is in memory
-    and gone afterwards.
+    It prints its URL when it is ready, and runs until Ctrl-C or SIGTERM. All data is in memory and
+    is lost at the end.
     """
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate")
@@ -129,9 +133,9 @@ async def _serve(
 
 
 def _signalled() -> asyncio.Event:
-    """Return an event that the signals that end the command set: ending is what is asked for."""
+    """Return an event that is set by the signals that stop the command."""
     stopped = asyncio.Event()
-    if sys.platform != "win32":  # there Ctrl-C cancels the command
+    if sys.platform != "win32":  # on Windows Ctrl-C cancels the command
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     return stopped

@@ -1,4 +1,4 @@
-"""`mooq status`: what `mooq up` started and still runs."""
+"""`mooq status`: lists the running brokers that `mooq up` started."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ NOTHING_RUNS = 3
 @click.command(short_help="List what `mooq up` started.")
 @json_option
 def status(as_json: bool) -> None:
-    """List each RabbitMQ that `mooq up` started and that has not been ended.
+    """List each running RabbitMQ that `mooq up` started.
 
-    Exit status 3 says that there is none, 1 that Docker's engine could not be asked.
+    Exit status 3 means that there is none, 1 that Docker's engine did not answer.
     """
     found, unknown = run(_status())
     if as_json:
@@ -36,7 +36,7 @@ def status(as_json: bool) -> None:
 
 
 async def _status() -> tuple[list[Detached], str]:
-    """Return what runs, and why containers may not have been seen."""
+    """Return the running nodes, and why containers may be missing."""
     found = recorded(timeout=1.0)
     try:
         return [*found, *await containers()], ""

@@ -1,4 +1,4 @@
-"""`mooq up`: a broker that outlives the command."""
+"""`mooq up`: starts a RabbitMQ that keeps running."""
 
 from __future__ import annotations
 
@@ -29,26 +29,28 @@ DEFAULT_PORT, DEFAULT_MANAGEMENT_PORT = 5672, 15672
     type=click.Choice(LAUNCHERS),
     default="docker",
     show_default=True,
-    help="How: a container, a process of your own, or the machine's service.",
+    help="Start a container, a process of your own, or the machine's service.",
 )
-@click.option("--image", help="With docker: MOOQ_RABBITMQ_IMAGE, else rabbitmq:4, unless given.")
+@click.option(
+    "--image", help="With docker: the image.  [default: MOOQ_RABBITMQ_IMAGE, else rabbitmq:4]"
+)
 @click.option("--unit", help=f"With systemctl: the unit's name.  [default: {DEFAULT_UNIT}]")
 @click.option(
     "--host",
-    help=f"Where it listens.  [default: {LOOPBACK}, or where Docker's engine is]",
+    help=f"The host to listen on.  [default: {LOOPBACK}, or the host of Docker's engine]",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, HIGHEST_PORT),
     default=5672,
     show_default=True,
-    help="0 for one that is free.",
+    help="0 chooses a free port.",
 )
 @click.option(
     "--management-port",
     type=click.IntRange(0, HIGHEST_PORT),
-    help="Of the management API; 0 for one that is free.  [default: 15672 beside port 5672 if it "
-    "is free, else 0]",
+    help="The port of the management API; 0 chooses a free one.  [default: 15672 with port 5672 if "
+    "it is free, else 0]",
 )
 @timeout_option
 @json_option
@@ -64,8 +66,8 @@ def up(
 ) -> None:
     """Start a RabbitMQ, wait until it answers, and print its address.
 
-    It goes on running, detached, until `mooq down`. --timeout counts from its start, after an
-    image was downloaded. When it does not come up, or at Ctrl-C, nothing is left running.
+    It keeps running in the background until `mooq down`. --timeout counts from its start, after the
+    image was downloaded. If it does not start, or on Ctrl-C, nothing is left running.
     """
     _refuse(image, "--image", "docker", launcher)
     _refuse(unit, "--unit", "systemctl", launcher)
@@ -119,19 +121,19 @@ async def _up(
 
 
 def _host(host: str | None, launcher: str) -> str:
-    """Return where it is to listen: here, or where Docker's engine is."""
+    """Return the host to listen on: this machine, or the host of Docker's engine."""
     if host is not None or launcher != "docker":
         return LOOPBACK if host is None else host
     from mooq.launchers.placing import place_of_ports
 
-    async def found() -> str:  # in a thread: a signal need not wait for an engine that hangs
+    async def found() -> str:  # in a thread, so that a signal works while the engine hangs
         return (await asyncio.to_thread(place_of_ports, "start RabbitMQ")).host
 
     return run(found())
 
 
 def _management_port(address: Address, wanted: int | None) -> int:
-    """Return the port of the management API. Raises :class:`Failed` for one that is taken."""
+    """Return the port of the management API. Raises :class:`Failed` if it is taken."""
     if wanted and is_taken(Address(LOOPBACK, wanted)):
         raise Failed(
             f"port {wanted} is taken; end what listens there, or choose another --management-port"
@@ -143,7 +145,7 @@ def _management_port(address: Address, wanted: int | None) -> int:
 
 
 def _refuse_a_second_one(address: Address) -> None:
-    """Say so where `mooq up` has started a RabbitMQ at the port already."""
+    """Fail if `mooq up` has already started a RabbitMQ at this port."""
     for record in records():
         if (record.host, record.port) == (address.host, address.port) and is_taken(address):
             raise Failed(

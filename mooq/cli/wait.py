@@ -1,4 +1,4 @@
-"""`mooq wait`: what replaces ``sleep 20``."""
+"""`mooq wait`: waits for a RabbitMQ, instead of ``sleep 20``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from mooq.launchers.readiness import handshake, wait_until_ready
 @timeout_option
 @json_option
 def wait(address: Address, timeout: float, as_json: bool) -> None:
-    """Wait until RabbitMQ at ADDRESS answers: until an AMQP login and a channel succeed.
+    """Wait until RabbitMQ at ADDRESS answers, that is, until an AMQP login and a channel succeed.
 
-    ADDRESS is amqp://user:password@host:port/virtual_host or less of it: host:port, or a port of
-    this machine. The environment variable MOOQ_RABBITMQ_URL stands for it, and keeps a password
-    out of sight.
+    ADDRESS is amqp://user:password@host:port/virtual_host, host:port, or a port of this machine.
+    You can set the environment variable MOOQ_RABBITMQ_URL instead, which keeps a password off the
+    command line.
 
-    Fails at once when waiting cannot help: the login is refused, or there is no such virtual host.
+    Fails at once if waiting cannot help: the login is refused, or the virtual host does not exist.
     """
     began = time.monotonic()
     run(_wait(address, timeout))

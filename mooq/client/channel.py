@@ -1,4 +1,4 @@
-"""One channel: publish, register producers and consumers, get. Written once for every broker."""
+"""A channel, the same for every broker: publish, register producers and consumers, get."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _DEFAULT_ROUTING_KEYS = [""]
 
 
 class Channel(Publishing):
-    """A channel of a connection, made by ``connection.create_channel()``.
+    """A channel of a connection, created by ``connection.create_channel()``.
 
-    Its methods may be called concurrently. After :meth:`close`, also by leaving ``async with``,
-    they raise :class:`~mooq.BrokerConnectionError`. While the connection is lost they wait for
-    it to come back, at most 30 seconds, and raise the same.
+    Its methods may be called concurrently. After :meth:`close`, or after ``async with``, they raise
+    :class:`~mooq.BrokerConnectionError`. While the connection is lost they wait up to 30 seconds
+    for it to be restored, then raise the same error.
     """
 
     def __init__(
@@ -67,31 +67,31 @@ class Channel(Publishing):
         self._is_restoring = False
         self._is_closing = False
         self.has_ended: bool = False
-        """Whether it has ended at the broker too, and takes none of the connection's channels."""
+        """Whether it is closed at the broker too, so that it no longer counts as a channel."""
 
     async def open(self) -> None:
-        """Open at the broker, waiting for a lost connection."""
+        """Open at the broker; wait if the connection is lost."""
         await self._requests.ask(lambda _: self._internal.open(), ANSWER_TIMEOUT)
 
     @property
     def is_closed(self) -> bool:
-        """Whether :meth:`close` has been called, on the channel or on its connection."""
+        """Whether the channel or its connection was closed by :meth:`close`."""
         return self._is_closing
 
     @property
     def is_lost(self) -> bool:
-        """Whether the broker has ended the channel's consumers, and they must be made anew."""
+        """Whether the broker ended the channel's consumers, so that they must be restored."""
         return self._internal.is_lost or self._is_restoring
 
     @keyword_only
     async def register_producer(
         self, *positional: Never, exchange_name: str, exchange_type: str
     ) -> None:
-        """Declare a durable exchange to publish to; one that exists like this is left as it is.
+        """Declare a durable exchange to publish to. An identical one may already exist.
 
         ``exchange_type`` is ``"direct"``, ``"fanout"``, ``"topic"`` or ``"headers"``. Raises
-        :class:`~mooq.BadExchange` for a name or type that cannot be used, and for an exchange
-        that exists with another type (AMQP 0-9-1 §1.7.2.1).
+        :class:`~mooq.BadExchange` for an invalid name or type, or if the exchange exists with
+        another type (AMQP 0-9-1 §1.7.2.1).
         """
         refuse_positional(positional, "register_producer(exchange_name=…, exchange_type=…)")
         await self.declare_exchange(exchange_name, exchange_type)
@@ -113,37 +113,38 @@ class Channel(Publishing):
         manual: bool = False,
         retry: Retry | None = None,
     ) -> str:
-        """Have ``callback`` awaited, under ``process_events()``, for each message of a queue.
+        """Await ``callback`` for each message of a queue, while ``process_events()`` runs.
 
-        Declares the exchange and the queue and binds them by each of ``routing_keys``. A fanout
-        needs none, a direct exchange uses ``""`` unless told otherwise, a topic needs one. A
-        ``queue_name`` makes a durable queue, whose consumers take turns; ``None`` makes one that
-        is exclusive to this channel and gone with it. Returns the queue's name.
+        Declares the exchange and the queue, and binds them with each of ``routing_keys``. A fanout
+        exchange needs none, a direct exchange defaults to ``""``, a topic exchange needs at least
+        one. With a ``queue_name`` the queue is durable, and its consumers take turns. With ``None``
+        it is exclusive to this channel and deleted with it. Returns the queue's name.
 
-        ``callback`` is an async function of one argument, :class:`~mooq.IncomingMessage`. The
-        message is acknowledged when it returns. When it raises, the message is delivered once
-        more; when it raises again, the message goes to ``dead_letter_exchange``, or is discarded
-        and logged. At most ``prefetch_count`` (1 … 65535) messages are unacknowledged at a time.
-        A body that is not what its content type says is a failure too, unless
+        ``callback`` is an async function that takes one argument, :class:`~mooq.IncomingMessage`.
+        The message is acknowledged when the callback returns. If the callback raises, the message
+        is delivered once more. If it raises again, the message goes to ``dead_letter_exchange``, or
+        is discarded and logged. At most ``prefetch_count`` (1 … 65535) messages are unacknowledged
+        at a time. A body that does not match its content type also counts as a failure, unless
         ``undecodable_as_bytes`` is True: then ``msg`` is the bytes.
 
-        ``queue_arguments`` are RabbitMQ's for the queue, such as those of
-        :func:`mooq.queue_arguments`; a headers exchange needs ``binding_arguments``, described at
-        :meth:`~mooq.Channel.bind_queue`. :meth:`~mooq.Channel.consume` takes a queue as it is.
+        ``queue_arguments`` are RabbitMQ's arguments for the queue; :func:`mooq.queue_arguments`
+        creates them. A headers exchange needs ``binding_arguments``, see
+        :meth:`~mooq.Channel.bind_queue`. :meth:`~mooq.Channel.consume` consumes from an existing
+        queue without declaring it.
 
-        With ``replies`` what the callback returns is published, as JSON and with the message's
-        ``correlation_id``, to the queue that its ``reply_to`` names, if it names one; the message
-        is acknowledged after that.
+        With ``replies``, the callback's return value is published as JSON to the queue named by the
+        message's ``reply_to``, if any, with the message's ``correlation_id``. Then the message is
+        acknowledged.
 
-        With ``manual`` the callback is given a second argument, a :class:`~mooq.ManualDelivery`,
-        and settles the message by it, then or later. With a ``retry``, a :class:`~mooq.Retry`, a
-        message whose callback fails is tried again after a while, and parked in the end.
+        With ``manual``, the callback gets a second argument, a :class:`~mooq.ManualDelivery`, and
+        settles the message with it, then or later. With ``retry``, a :class:`~mooq.Retry`, a
+        message whose callback fails is retried after a wait, and parked after the last attempt.
 
         Raises :class:`~mooq.BadExchange` and :class:`~mooq.BadQueue` for names, types and
-        properties that cannot be used or differ from what exists,
-        :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that nobody declared yet,
-        ``TypeError`` and ``ValueError`` for other arguments. Nothing is registered then; the
-        exchange, which others may use as well by now, stays declared.
+        properties that are invalid or differ from the existing ones,
+        :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that does not exist, and
+        ``TypeError`` and ``ValueError`` for other arguments. Then nothing is registered, but the
+        exchange stays declared, because others may already use it.
         """
         self._requests.check_open()
         exchange = Exchange(exchange_name, exchange_type)
@@ -169,9 +170,9 @@ class Channel(Publishing):
         manual: bool = False,
         retry: Retry | None = None,
     ) -> None:
-        """Have ``callback`` awaited for each message of a queue that exists, whatever it is like.
+        """Await ``callback`` for each message of an existing queue, whatever its properties.
 
-        Nothing is declared or bound. The rest is as in :meth:`register_consumer`. Raises
+        Declares and binds nothing. Otherwise it works like :meth:`register_consumer`. Raises
         :class:`~mooq.ConsumerQueueNotFound` and :class:`~mooq.BadQueue`, ``TypeError`` and
         ``ValueError``.
         """
@@ -219,7 +220,7 @@ class Channel(Publishing):
         subscription = Subscription(
             source, check_prefetch_count(prefetch_count), consumer, self._cancelled
         )
-        # A consumer that nobody knows of would take messages: it begins, and is ended.
+        # A cancelled caller would not know the consumer: let it begin, then end it.
         name = await self._requests.shielded(
             self._requests.ask(lambda _: subscription.begin(self._internal, self._dispatcher)),
             lambda _: self._end_subscription(subscription),
@@ -234,13 +235,13 @@ class Channel(Publishing):
         *,
         undecodable_as_bytes: bool = False,
     ) -> IncomingMessage:
-        """Take one message off a queue, acknowledged, and return it as a callback would get it.
+        """Take one message from a queue, acknowledge it, and return it as a callback would get it.
 
-        An empty queue raises :class:`~mooq.NothingToConsume`; with a ``timeout`` in seconds it is
-        waited for, and :class:`~mooq.ConsumeTimeout` raised when none came. A body that is not
-        what its content type says is a failed message, as in a callback, unless
+        Raises :class:`~mooq.NothingToConsume` if the queue is empty. With a ``timeout`` in seconds
+        it waits for a message, and raises :class:`~mooq.ConsumeTimeout` if none arrived. A body
+        that does not match its content type counts as a failed message, as in a callback, unless
         ``undecodable_as_bytes`` is True: then ``msg`` is the bytes. Raises
-        :class:`~mooq.ConsumerQueueNotFound` for a queue that does not exist.
+        :class:`~mooq.ConsumerQueueNotFound` if the queue does not exist.
         """
         self._requests.check_open()
         check_queue_name(queue_name)
@@ -250,9 +251,9 @@ class Channel(Publishing):
         return await self._getter.get(queue_name, timeout, undecodable_as_bytes)
 
     async def delete_queue(self, queue_name: str) -> None:
-        """Delete a queue with its messages; its consumers end. Nothing happens without one.
+        """Delete a queue, its messages and its consumers. Does nothing if the queue does not exist.
 
-        Raises :class:`~mooq.BadQueue` for a queue that is exclusive to another connection.
+        Raises :class:`~mooq.BadQueue` if the queue is exclusive to another connection.
         """
         self._requests.check_open()
         check_queue_name(queue_name)
@@ -262,10 +263,10 @@ class Channel(Publishing):
         self._forget_queue(queue_name)
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
-        """End the channel's consumers and the channel; closing again does nothing.
+        """Close the channel and its consumers. Closing twice is safe.
 
-        Running callbacks may take up to ``timeout`` seconds to finish, and are acknowledged;
-        those cut off then, and messages whose callback has not begun, are given back.
+        Running callbacks have ``timeout`` seconds to finish; their messages are acknowledged.
+        Messages of callbacks that were cancelled or not started are requeued.
         """
         check_timeout(timeout)
         if self._is_closing:
@@ -274,14 +275,14 @@ class Channel(Publishing):
         self._is_closing = True
         try:
             await self.stop_consuming()
-            # Until they are done callbacks may use the channel: to publish a reply, say.
+            # Running callbacks may still use the channel, for example to publish a reply.
             await self._dispatcher.finish(timeout, self._internal)
         finally:
             self._dispatcher.cut_off(self._internal)
             await self.end()
 
     async def end(self) -> None:
-        """End the channel at once; what its callbacks hold goes back to its queue."""
+        """Close the channel at once; unacknowledged messages return to their queues."""
         self._is_closing = True
         self._requests.is_closed = True
         try:
@@ -295,7 +296,7 @@ class Channel(Publishing):
                 self.has_ended = True
 
     async def stop_consuming(self) -> None:
-        """End the consumers and give back what has arrived for them; running callbacks go on."""
+        """End the consumers and requeue what has arrived for them; running callbacks continue."""
         async with goodbye():
             for subscription in self._subscriptions:
                 await subscription.end(self._internal)
@@ -303,11 +304,11 @@ class Channel(Publishing):
 
     @property
     def closed_by(self) -> Refused | None:
-        """The reason for which the broker closed the channel of the consumers, if it did."""
+        """The broker's reason for closing the consumers' channel, if it did."""
         return self._internal.closed_by
 
     def report_of_loss(self) -> str:
-        """Return why the broker closed the channel of the consumers, for the log."""
+        """Return the broker's reason for closing the consumers' channel, for the log."""
         running = self._dispatcher.running_on(self._internal)
         return refusals.report_of_loss(
             self._internal.closed_by,
@@ -316,12 +317,12 @@ class Channel(Publishing):
         )
 
     def wake(self) -> None:
-        """Let whoever waits on the channel look again: its consumers were lost."""
+        """Wake everything that waits on the channel: its consumers were lost."""
         if self.is_lost:
             self._getter.begin_anew()
 
     def move(self, internal: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
-        """Go on by another channel of the transport's, in another event loop, once restored."""
+        """Use another transport channel, in another event loop, once restored."""
         self._internal = internal
         self._requests.move(internal, loop)
         self._getter.move(internal)
@@ -329,8 +330,10 @@ class Channel(Publishing):
             subscription.consumer.channel = internal
 
     async def restore(self) -> None:
-        """Open again after a loss, and register anew what was registered."""
-        self._is_restoring = True  # until all of it is: an attempt may be lost half-way
+        """Reopen after a loss, and register the consumers again."""
+        self._is_restoring = (
+            True  # until everything is restored: the connection may be lost half-way
+        )
         await self._internal.open()
         await self._declare_anew()
         for subscription in self._subscriptions:
@@ -339,12 +342,12 @@ class Channel(Publishing):
         self._is_restoring = False
 
     async def flush(self) -> None:
-        """Return when all that the broker had sent to the channel's consumers has arrived."""
+        """Return when everything the broker sent to the channel's consumers has arrived."""
         with contextlib.suppress(Lost):
             await self._internal.flush()
 
     def _cancelled(self, subscription: Subscription) -> None:
-        """Have a consumer begin again that the broker has ended."""
+        """Restart a consumer that the broker has ended."""
         self._requests.begin(self._go_on(subscription))
 
     async def _go_on(self, subscription: Subscription) -> None:

@@ -1,7 +1,7 @@
-"""Message ↔ bytes, the same for every transport.
+"""Converting messages to bytes and back, the same for every transport.
 
-Without a content type, what leaves is strict JSON: refused unless JSON can hold it. With one, it is
-what the type says. What arrives is read by its content type.
+Without a content type a message is encoded as strict JSON, or refused. With one, the content type
+decides. A received body is decoded by its content type.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from mooq.transports.message import JSON_TYPE, NO_PROPERTIES, Delivery, Incoming
 
 LARGEST_BODY = 16 * 1024 * 1024
 LARGEST_UNPACKED = 128 * 1024 * 1024
-"""Bytes that a compressed body may become: a small one could be made to fill the memory."""
+"""The largest decompressed body, in bytes: a small body could otherwise fill the memory."""
 GZIP = frozenset({"gzip", "x-gzip"})
 COMPRESSIONS = GZIP | {"deflate"}
-"""Values of content_encoding that are compressions (RFC 9110 §8.4.1)."""
+"""Values of content_encoding that mean compression (RFC 9110 §8.4.1)."""
 NO_CHARSET = COMPRESSIONS | {"", "binary", "identity", "7bit", "8bit"}
-"""Values of content_encoding that say nothing of a charset; kombu writes "binary" for bytes."""
+"""Values of content_encoding that name no charset; kombu writes "binary" for bytes."""
 
 _CHARSET = re.compile(r';\s*charset\s*=\s*(?:"([^"]*)"|([^;\s]*))', re.IGNORECASE)
 """The parameter of a media type (RFC 9110 §8.3.1)."""
 
 
 class Kind(Enum):
-    """What a content type makes of a body."""
+    """The kinds of body that content types stand for."""
 
     JSON = auto()
     TEXT = auto()
@@ -41,11 +41,11 @@ class Kind(Enum):
 
 
 def encode(msg: object) -> bytes:
-    """Return a message as JSON in UTF-8, at most 16 MiB of it.
+    """Return a message as JSON in UTF-8, at most 16 MiB.
 
-    Raises ``TypeError`` for what JSON has no form for (bytes, a set, an object), ``ValueError``
-    for what it has no value for (NaN, a cycle, nesting too deep) and for more than 16 MiB, the
-    most that RabbitMQ 4 takes by default.
+    Raises ``TypeError`` for a type that JSON lacks (bytes, a set, an object). Raises ``ValueError``
+    for a value that JSON lacks (NaN, a cycle, nesting that is too deep), and for more than 16 MiB,
+    RabbitMQ 4's default limit.
     """
     try:
         body = utf8("msg", json_text.write(msg))
@@ -59,12 +59,13 @@ def encode(msg: object) -> bytes:
 
 
 def encode_as(msg: object, content_type: str | None, content_encoding: str | None) -> bytes:
-    """Return a message as its content type and encoding say.
+    """Return a message encoded as its content type and content encoding say.
 
-    ``bytes`` with a content type are sent as they are. A ``str`` is text for ``text/…``; anything
-    that JSON can hold is JSON for ``application/json``, ``…+json`` and no content type. Both are in
-    the charset that the content type or else the encoding names, or in UTF-8, and compressed where
-    the encoding is ``gzip`` or ``deflate``. Raises ``TypeError`` and ``ValueError``.
+    ``bytes`` with a content type are sent unchanged. A ``str`` is sent as text for ``text/…``.
+    Anything that JSON can represent is sent as JSON for ``application/json``, ``…+json`` or no
+    content type. Both use the charset that the content type, or else the content encoding, names,
+    by default UTF-8. They are compressed if the content encoding is ``gzip`` or ``deflate``. Raises
+    ``TypeError`` and ``ValueError``.
     """
     for name, value in (("content_type", content_type), ("content_encoding", content_encoding)):
         if value is not None:
@@ -88,14 +89,14 @@ def encode_as(msg: object, content_type: str | None, content_encoding: str | Non
 
 
 def decode(delivery: Delivery, undecodable_as_bytes: bool = False) -> IncomingMessage:
-    """Return what a callback is given. Raises ``ValueError`` for a body that is not what it says.
+    """Return the message for a callback. Raises ``ValueError`` for an undecodable body.
 
-    The content type decides: JSON for ``application/json``, ``…+json`` and none at all (as the
-    mooq of 2017 sent), ``str`` for ``text/…``, ``bytes`` for anything else. Text and JSON are
-    unpacked where the content encoding is ``gzip`` or ``deflate``, and are in the charset that the
-    content type or else the content encoding names. Without one, text is UTF-8, and JSON is UTF-8,
-    UTF-16 or UTF-32. A byte order mark is dropped. With ``undecodable_as_bytes`` a body that is not
-    what it says is given as it came, and nothing raised.
+    The content type decides: JSON for ``application/json``, ``…+json`` and none at all (mooq 0.1.1
+    sent none), ``str`` for ``text/…``, ``bytes`` for anything else. Text and JSON are decompressed
+    if the content encoding is ``gzip`` or ``deflate``, and use the charset that the content type,
+    or else the content encoding, names. Without one, text is UTF-8, and JSON is UTF-8, UTF-16 or
+    UTF-32. A byte order mark is dropped. With ``undecodable_as_bytes``, an undecodable body is
+    returned unchanged instead of raising.
     """
     message = delivery.message
     # One message may be in several queues, or be delivered again: each time with its own headers.
@@ -125,7 +126,9 @@ def decode(delivery: Delivery, undecodable_as_bytes: bool = False) -> IncomingMe
 
 def _decode_body(message: Message) -> Any:
     body, content_type = message.body, message.content_type
-    if content_type == JSON_TYPE and message.content_encoding is None:  # of nearly every message
+    if (
+        content_type == JSON_TYPE and message.content_encoding is None
+    ):  # true of nearly every message
         return json_text.read(body)
     kind, parameters = _kind(content_type)
     if kind is Kind.BYTES:
@@ -138,7 +141,7 @@ def _decode_body(message: Message) -> Any:
 
 
 def _kind(content_type: str | None) -> tuple[Kind, str]:
-    """Return what a content type makes of a body, and the parameters of the type."""
+    """Return the kind of body for a content type, and the type's parameters."""
     kind, _, parameters = (content_type or JSON_TYPE).partition(";")
     kind = kind.strip().lower()
     if kind.startswith("text/"):
@@ -148,9 +151,9 @@ def _kind(content_type: str | None) -> tuple[Kind, str]:
 
 
 def _charset(parameters: str, content_encoding: str | None, problem: str) -> str | None:
-    """Return the charset that a content type names, else the content encoding; None if neither.
+    """Return the charset that the content type, or else the content encoding, names, or None.
 
-    Raises ``ValueError`` for one that is unknown, beginning with the problem.
+    Raises ``ValueError`` for an unknown charset, with a text that begins with the problem.
     """
     found = _CHARSET.search(f";{parameters}")
     named = found and (found[1] or found[2])
@@ -159,7 +162,7 @@ def _charset(parameters: str, content_encoding: str | None, problem: str) -> str
         named, where = content_encoding, "content_encoding"
     if not named:
         return None
-    with suppress(LookupError, ValueError):  # ValueError for a name that cannot be one
+    with suppress(LookupError, ValueError):  # ValueError for an impossible name
         b"?".decode(named, "replace")
         return named
     raise ValueError(f"{problem}: {where} names {named!r}, an unknown charset")
@@ -182,11 +185,11 @@ def _compressed(body: bytes, content_encoding: str | None) -> bytes:
 
 
 def _unpacked(body: bytes, content_encoding: str | None) -> bytes:
-    """Return a body as it was before it was compressed, if it was. Raises ``ValueError``."""
+    """Return a body decompressed, if it was compressed. Raises ``ValueError``."""
     encoding = (content_encoding or "").lower()
     if encoding not in COMPRESSIONS:
         return body
-    # Some write "deflate" without the header that it should have.
+    # Some clients write "deflate" without its zlib header.
     bare = encoding not in GZIP and (body[:1] or b"x")[0] & 0x0F != zlib.DEFLATED
     unpacking = zlib.decompressobj(-zlib.MAX_WBITS if bare else zlib.MAX_WBITS | 32)
     try:

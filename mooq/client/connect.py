@@ -1,4 +1,4 @@
-"""connect(): the only place that chooses a broker."""
+"""connect(), the only place that chooses a broker."""
 
 from __future__ import annotations
 
@@ -41,26 +41,28 @@ async def connect(
 ) -> Connection:
     """Connect to a broker: ``"rabbit"`` for RabbitMQ, ``"in_memory"`` for one in this process.
 
-    The connection is an async context manager, ``async with await mooq.connect(…) as conn:``.
-    ``username`` and ``password`` are ``guest`` and ``virtual_host`` is ``/`` unless given.
-    ``ssl`` is True for TLS with the certificate and its host name verified against the
-    authorities that this machine trusts, or an ``ssl.SSLContext`` that says otherwise; to the
-    broker in memory nothing travels, so there it is checked and changes nothing. ``timeout`` in
-    seconds bounds connecting, to each node.
-    ``url``, ``amqp://user:password@host:port/virtual_host`` or ``amqps://…``, stands for host
-    and port and for what is not given otherwise; several of them are nodes of one cluster, tried
-    in this order, and from the next one on after one was lost. ``recovery`` is how a lost
-    connection comes back.
+    Use the connection as an async context manager: ``async with await mooq.connect(…) as conn:``.
 
-    ``heartbeat`` is the seconds after which a silent peer may be taken for dead, 0 for never;
-    ``channel_max`` the most channels to ask for, one of them for mooq itself, 0 for as many as the
-    broker allows; ``client_name`` what the connection is called in RabbitMQ's management, with
-    ``consuming`` or ``publishing``, and ``client_properties`` what is said of the client there.
+    ``username`` and ``password`` default to ``guest``, and ``virtual_host`` to ``/``. ``url`` has
+    the form ``amqp://user:password@host:port/virtual_host`` or ``amqps://…``. It replaces host and
+    port, and every other value that is not given separately. Several URLs are the nodes of one
+    cluster. mooq tries them in this order, and after a lost connection starts with the next node.
 
-    Raises :class:`~mooq.BrokerConnectionError`, saying which of these it was: nothing listens
-    there, the host is unknown, login or virtual host are refused, nobody answers within the
-    timeout, TLS or a certificate fails, or what answers is no RabbitMQ. ``TypeError`` and
-    ``ValueError`` for arguments.
+    ``ssl`` is True for TLS that verifies the certificate and its host name with the authorities of
+    this machine, or an ``ssl.SSLContext``. For the in-memory broker it is checked but has no
+    effect. ``timeout`` is the time limit for connecting to each node, in seconds. ``recovery``
+    configures how a lost connection is restored.
+
+    ``heartbeat`` is the number of seconds after which a silent peer counts as dead; 0 means never.
+    ``channel_max`` is the number of channels to ask for, one of which mooq uses itself; 0 means as
+    many as the broker allows. ``client_name`` is the name of the connection in RabbitMQ's
+    management UI, with ``consuming`` or ``publishing`` added. ``client_properties`` are shown there
+    too.
+
+    Raises :class:`~mooq.BrokerConnectionError` if nothing listens there, the host is unknown, the
+    login or virtual host is refused, there is no answer within the timeout, TLS or a certificate
+    fails, or the peer is not RabbitMQ. The text says which. Raises ``TypeError`` and ``ValueError``
+    for arguments.
     """
     kind = CONNECTIONS.get(broker)
     if kind is None:
@@ -97,7 +99,7 @@ async def connect(
 
 
 def check_urls(url: str | Iterable[str]) -> list[str]:
-    """Return the URLs of one node or several; ``TypeError`` and ``ValueError`` for none."""
+    """Return the URLs of one or several nodes; raise ``TypeError`` or ``ValueError`` for none."""
     if isinstance(url, str) or not isinstance(url, Iterable):
         return [url]
     urls = list(url)

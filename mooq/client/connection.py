@@ -1,4 +1,4 @@
-"""One connection: open, channels, process_events, recovery, close. The same for every broker."""
+"""A connection, the same for every broker: open, channels, process_events, recovery, close."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ log: logging.Logger = logging.getLogger("mooq.recovery")
 class Connection(Lifetime):
     """A connection to one broker, opened by :meth:`connect` or ``async with``.
 
-    ``ssl`` is True or an ``ssl.SSLContext`` for TLS; ``timeout`` is the longest that connecting
-    to a node may take, in seconds; ``further_nodes`` are other nodes of the same broker, to fail
-    over to; ``recovery`` is how a lost connection comes back. The other options are those of
+    ``ssl`` is True or an ``ssl.SSLContext`` for TLS. ``timeout`` is the time limit for connecting
+    to a node, in seconds. ``further_nodes`` are other nodes of the same broker, for failover.
+    ``recovery`` configures how a lost connection is restored. The other options are those of
     :func:`mooq.connect`. Raises ``TypeError`` and ``ValueError`` for arguments.
     """
 
@@ -86,16 +86,16 @@ class Connection(Lifetime):
 
     @abstractmethod
     def _new_transport(self, *nodes: Address) -> Transport:
-        """Return the way to this kind of broker, not yet open."""
+        """Return the transport for this kind of broker, not yet open."""
 
     @property
     def host(self) -> str:
-        """The host of the node that it is connected to."""
+        """The host of the current node."""
         return self._address.host
 
     @property
     def port(self) -> int:
-        """The port of the node that it is connected to."""
+        """The port of the current node."""
         return self._address.port
 
     @property
@@ -107,10 +107,11 @@ class Connection(Lifetime):
             await self.connect()
 
     async def connect(self) -> None:
-        """Connect to the broker. Connecting twice does nothing.
+        """Connect to the broker. Connecting twice is safe.
 
-        Raises :class:`~mooq.BrokerConnectionError`, saying which: nothing listens, the host is
-        unknown, login or virtual host are refused, nobody answers, or no RabbitMQ does.
+        Raises :class:`~mooq.BrokerConnectionError` if nothing listens there, the host is unknown,
+        the login or virtual host is refused, there is no answer, or the peer is not RabbitMQ. The
+        text says which.
         """
         self._check_not_closed()
         self._enter()
@@ -129,7 +130,7 @@ class Connection(Lifetime):
         return self._observer.observe(self._new_transport(*self._nodes), self._dispatcher)
 
     def _enter(self) -> None:
-        """Move here from an event loop that is closed; ``RuntimeError`` if that one is not."""
+        """Move to this event loop; raise ``RuntimeError`` unless the old one is closed."""
         loop = asyncio.get_running_loop()
         if self._transport is None or self._loop is None or loop is self._loop:
             return
@@ -147,9 +148,9 @@ class Connection(Lifetime):
     async def create_channel(self) -> Channel:
         """Return a new channel.
 
-        Waits up to 30 seconds for a lost connection. Raises
-        :class:`~mooq.BrokerConnectionError`, also when the connection has as many channels as the
-        broker allows: its ``channel_max``, 2047 by default, less one that mooq uses itself.
+        Waits up to 30 seconds for a lost connection. Raises :class:`~mooq.BrokerConnectionError` if
+        it stays lost, or if the connection has as many channels as the broker allows: its
+        ``channel_max``, 2047 by default, less one that mooq uses itself.
         """
         transport = self._connected()
         self._channels = [other for other in self._channels if not other.has_ended]
@@ -175,9 +176,9 @@ class Connection(Lifetime):
 
     @keyword_only
     def get_broker(self, *positional: Never, host: str, port: int) -> RunningBroker:
-        """Return the broker object that this process runs at an address.
+        """Return the in-memory broker that this process runs at an address.
 
-        Raises :class:`~mooq.BrokerConnectionError` when it runs none there.
+        Raises :class:`~mooq.BrokerConnectionError` if there is none.
         """
         refuse_positional(positional, "get_broker(host=…, port=…)")
         return REGISTRY.find(host, port)
@@ -185,16 +186,17 @@ class Connection(Lifetime):
     async def process_events(self, num_cycles: int | Literal["inf"] | None = None) -> None:
         """Run the callbacks of all consumers for the messages that arrive.
 
-        Without ``num_cycles``, or with ``"inf"``, until it is cancelled or the connection is
-        closed; callbacks that raise are logged. A lost connection comes back by itself, with its
+        Without ``num_cycles``, or with ``"inf"``, it runs until it is cancelled or the connection
+        is closed. Exceptions in callbacks are logged. A lost connection is restored with its
         channels, producers and consumers.
 
-        With ``num_cycles``, a number above 0, for so many cycles: each waits up to 0.1 seconds
-        for a message, then starts a callback for everything that has arrived. Returns when those
-        callbacks are done, and raises what they raised: an ``ExceptionGroup`` when several did.
-        One cycle after an awaited publish always finds the message.
+        With a positive number as ``num_cycles``, it runs that many cycles. Each cycle waits up to
+        0.1 seconds for a message, then starts a callback for everything that has arrived. It
+        returns when those callbacks are done. If one of them raised, it raises the exception; if
+        several did, an ``ExceptionGroup``. One cycle after an awaited publish always finds the
+        message.
 
-        Raises :class:`~mooq.BrokerConnectionError` when the connection cannot come back.
+        Raises :class:`~mooq.BrokerConnectionError` if the connection cannot be restored.
         """
         check_num_cycles(num_cycles)
         self._connected()
@@ -214,7 +216,7 @@ class Connection(Lifetime):
             self._dispatcher.start_all()
 
     async def _is_there(self) -> bool:
-        """Wait for a lost connection to come back; False once this one is closed."""
+        """Wait until the connection is restored; return False if this one was closed."""
         try:
             await self._recover()
         except BrokerConnectionError:
@@ -234,10 +236,10 @@ class Connection(Lifetime):
         return self._dispatcher.start_all()
 
     async def close(self, *, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Stop consuming, let running callbacks finish, and disconnect; a second close is nothing.
+        """Stop consuming, let running callbacks finish, and disconnect. Closing twice is safe.
 
-        Callbacks may take up to ``timeout`` seconds to finish and are acknowledged; messages
-        whose callback was cut off or has not begun are given back. ``process_events()`` returns.
+        Callbacks have ``timeout`` seconds to finish; their messages are acknowledged. Messages of
+        callbacks that were cancelled or not started are requeued. ``process_events()`` returns.
         """
         check_timeout(timeout)
         if self._closed:
@@ -288,7 +290,7 @@ class Connection(Lifetime):
         )
 
     async def _recover(self) -> None:
-        """Return once the connection is back; everyone who asks waits for the same attempt."""
+        """Return when the connection is restored. All callers wait for the same attempt."""
         self._connected()
         if not self._is_lost():
             return
@@ -321,7 +323,7 @@ class Connection(Lifetime):
 
 
 def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
-    """Raise ``TypeError`` or ``ValueError`` for a number of cycles that is none."""
+    """Raise ``TypeError`` or ``ValueError`` for an invalid number of cycles."""
     if num_cycles is None or num_cycles == "inf":
         return
     if not isinstance(num_cycles, int) or isinstance(num_cycles, bool):
@@ -331,7 +333,7 @@ def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
 
 
 async def raise_failures(started: list[CallbackTask], observer: Observer) -> None:
-    """Wait for callbacks to be done; raise what they raised."""
+    """Wait for callbacks to finish; raise their exceptions."""
     if started:
         await asyncio.wait(started)
     failures = [

@@ -1,6 +1,6 @@
-"""A delivery's way through a callback: decode, await, acknowledge or give back.
+"""The handling of a delivery: decode, await the callback, acknowledge or requeue.
 
-The same for every transport, so that callback failures cannot differ between them.
+It is the same for every transport, so that callback failures cannot differ between them.
 """
 
 from __future__ import annotations
@@ -27,21 +27,20 @@ Callback: TypeAlias = Callable[[IncomingMessage], Awaitable[Any]]
 ManualCallback: TypeAlias = Callable[[IncomingMessage, ManualDelivery], Awaitable[Any]]
 AnyCallback: TypeAlias = Callback | ManualCallback
 Reply: TypeAlias = Callable[[Delivery, Any], Awaitable[None]]
-"""What sends the result of a callback to the queue that its message names."""
+"""Publishes a callback's result to the queue that its message names."""
 ReportBlock: TypeAlias = Callable[[str, str, float], None]
-"""What is told that a callback, of a queue, blocked the event loop for so many seconds."""
+"""Called with callback, queue and seconds when a callback blocked the event loop."""
 
 
 log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
 class Consumer:
-    """One registered callback and the channel on which its deliveries are settled.
+    """A registered callback and the channel on which its deliveries are settled.
 
-    ``queue`` is what its queue was declared as; None for one that is taken as it is. ``reply`` is
-    called with what the callback returns; that it fails is the callback's failure. With
-    ``is_manual`` the callback settles its message; ``retries`` take over a message that it fails
-    on.
+    ``queue`` is the queue's declaration, or None for a queue that was not declared. ``reply`` is
+    called with the callback's result; if it fails, the callback has failed. With ``is_manual`` the
+    callback settles its message itself. ``retries`` handle a message whose callback failed.
 
     Raises ``TypeError`` for a callback that cannot be called with a message.
     """
@@ -72,10 +71,10 @@ class Consumer:
         self._report = report_block
 
     async def handle(self, delivery: Delivery) -> Exception | None:
-        """Run the callback for a delivery and settle it; return what the callback raised.
+        """Run the callback for a delivery and settle it; return the callback's exception, if any.
 
-        A failure is tried once more; the next time the message is rejected, which dead-letters
-        it if its queue says where. A callback that is cut off leaves its message to be delivered
+        After the first failure the message is requeued. After the second it is rejected, so that it
+        is dead-lettered if its queue says so. The message of a cancelled callback is delivered
         again.
         """
         manual = None
@@ -102,7 +101,7 @@ class Consumer:
         return None
 
     async def _fail(self, delivery: Delivery, error: Exception) -> None:
-        """Settle a message on which the callback has failed."""
+        """Settle a message whose callback has failed."""
         who = f"callback {self.name}"
         try:
             if self.retries is not None:
@@ -123,9 +122,9 @@ class Consumer:
             await self.channel.settle(delivery, outcome)
 
     async def _run(self, delivery: Delivery, manual: ManualDelivery | None) -> Any:
-        """Decode and await the callback; return its result, or raise its failure.
+        """Decode the message and await the callback; return its result, or raise its failure.
 
-        CancelledError is raised only when it is cut off.
+        Raises CancelledError only when the callback itself is cancelled.
         """
         try:
             began = monotonic()
@@ -146,7 +145,7 @@ class Consumer:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # Given back as if cut off, the message would come again at once, without end.
+            # If it were requeued like a cancelled one, it would be redelivered for ever.
             raise RuntimeError(
                 f"callback {self.name} awaited something that was cancelled"
             ) from cancelled
@@ -169,7 +168,7 @@ class Consumer:
 
 
 def check_callback(callback: AnyCallback, is_manual: bool = False) -> None:
-    """Raise ``TypeError`` for what cannot be called with the message, and its delivery."""
+    """Raise ``TypeError`` for a callback that does not take the message (and the delivery)."""
     if not callable(callback):
         raise TypeError(
             f"callback must be callable, not {type(callback).__name__}: pass an async function "
@@ -177,7 +176,7 @@ def check_callback(callback: AnyCallback, is_manual: bool = False) -> None:
         )
     try:
         parameters = signature(callback)
-    except ValueError:  # of some that are written in C
+    except ValueError:  # for some functions written in C
         return
     try:
         parameters.bind(*[{}] * (1 + is_manual))
@@ -190,5 +189,5 @@ def check_callback(callback: AnyCallback, is_manual: bool = False) -> None:
 
 
 def callback_name(callback: Callable[..., Any]) -> str:
-    """Return what a callback is called in logs and errors."""
+    """Return the callback's name for logs and errors."""
     return getattr(callback, "__qualname__", None) or repr(callback)

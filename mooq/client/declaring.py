@@ -1,4 +1,4 @@
-"""Exchanges, queues and bindings that a channel declares by themselves, and declares anew."""
+"""Declaring exchanges, queues and bindings on a channel, and again after a loss."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Declared: TypeAlias = Exchange | Queue | Binding
 
 
 def check_arguments(name: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a copy of arguments, {} for None; ``TypeError`` or ``ValueError`` that names them."""
+    """Return a copy of arguments, {} for None. Raises ``TypeError`` and ``ValueError``."""
     if arguments is None:
         return {}
     if not isinstance(arguments, Mapping):
@@ -50,7 +50,7 @@ def check_arguments(name: str, arguments: Mapping[str, Any] | None) -> dict[str,
 
 
 async def declare(channel: TransportChannel, thing: Declared) -> None:
-    """Make sure of an exchange, a queue or a binding, or raise what a user is told."""
+    """Declare an exchange, a queue or a binding, or raise the user's error."""
     address = channel.address
     try:
         if isinstance(thing, Exchange):
@@ -72,7 +72,7 @@ async def declare(channel: TransportChannel, thing: Declared) -> None:
 
 
 class Declaring(Lifetime):
-    """The part of a channel that declares. What it declared it declares anew after a loss."""
+    """The declaring methods of a channel. It repeats its declarations after a loss."""
 
     _internal: TransportChannel
     _requests: Requests
@@ -91,13 +91,13 @@ class Declaring(Lifetime):
         internal: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Declare an exchange; one that exists like this is left as it is.
+        """Declare an exchange. An identical one may already exist.
 
         ``exchange_type`` is ``"direct"``, ``"fanout"``, ``"topic"`` or ``"headers"``. An exchange
-        that is not ``durable`` goes with the broker's restart, one with ``auto_delete`` with its
-        last binding; an ``internal`` one is published to by other exchanges alone. Of the
-        ``arguments``, ``alternate-exchange`` names where messages go that no queue is bound for.
-        Raises :class:`~mooq.BadExchange`, ``TypeError`` and ``ValueError``.
+        that is not ``durable`` is deleted when the broker restarts. With ``auto_delete`` it is
+        deleted with its last binding. With ``internal`` only other exchanges can publish to it. Of
+        the ``arguments``, ``alternate-exchange`` names the exchange for messages for which no queue
+        is bound. Raises :class:`~mooq.BadExchange`, ``TypeError`` and ``ValueError``.
         """
         self._requests.check_open()
         exchange = Exchange(
@@ -120,13 +120,13 @@ class Declaring(Lifetime):
         auto_delete: bool = False,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Declare a queue, which needs no consumer; one that exists like this is left as it is.
+        """Declare a queue without consuming from it. An identical one may already exist.
 
-        A queue that is not ``durable`` goes with the broker's restart, an ``exclusive`` one is this
-        connection's own and goes with it, one with ``auto_delete`` goes with its last consumer.
-        ``arguments`` are RabbitMQ's, such as those of :func:`mooq.queue_arguments`. Raises
-        :class:`~mooq.BadQueue`, which says what differs from a queue that exists, ``TypeError`` and
-        ``ValueError``.
+        A queue that is not ``durable`` is deleted when the broker restarts. An ``exclusive`` queue
+        belongs to this connection and is deleted with it. With ``auto_delete`` a queue is deleted
+        with its last consumer. ``arguments`` are RabbitMQ's; :func:`mooq.queue_arguments` creates
+        them. Raises :class:`~mooq.BadQueue`, which says what differs from the existing queue,
+        ``TypeError`` and ``ValueError``.
         """
         self._requests.check_open()
         queue = Queue(
@@ -147,10 +147,10 @@ class Declaring(Lifetime):
         *,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Bind a queue to an exchange, both of which exist; binding twice is binding once.
+        """Bind an existing queue to an existing exchange. Binding twice is safe.
 
-        A headers exchange compares ``arguments`` with the headers of a message: all of them with
-        ``{"x-match": "all"}``, which is the default, one of them with ``{"x-match": "any"}``.
+        A headers exchange compares ``arguments`` with a message's headers: all of them must match
+        with ``{"x-match": "all"}``, the default, and at least one with ``{"x-match": "any"}``.
         Raises :class:`~mooq.ConsumerQueueNotFound`, :class:`~mooq.ExchangeNotFound`,
         :class:`~mooq.BadQueue`, ``TypeError`` and ``ValueError``.
         """
@@ -169,14 +169,14 @@ class Declaring(Lifetime):
             self._declared.append(thing)
 
     async def _declare_anew(self) -> None:
-        """Declare everything again. Raises :class:`Lost` for what may do in a moment."""
+        """Declare everything again. Raises :class:`Lost` if trying again may help."""
         for thing in self._declared:
             try:
                 await declare(self._internal, thing)
             except BadQueue as error:
                 refused = error.__cause__
                 if isinstance(refused, Refused) and refused.code == Refused.RESOURCE_LOCKED:
-                    # RabbitMQ may learn of the loss later than its client does.
+                    # RabbitMQ may notice the loss later than its client does.
                     raise Lost(f"{error}; or it is of the connection that was lost") from error
                 raise
 

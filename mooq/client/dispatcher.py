@@ -1,4 +1,4 @@
-"""Deliveries of one connection that wait for process_events(), and the callbacks that run."""
+"""A connection's deliveries that wait for process_events(), and its running callbacks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mooq.transports.base import TransportChannel
 from mooq.transports.message import Delivery, Outcome
 
 CUT_OFF_TIMEOUT = 1.0  # seconds for a callback to end once it is cancelled
-REMIND_AFTER = 5.0  # seconds that the first message may wait before somebody is told why
+REMIND_AFTER = 5.0  # seconds that the first message may wait before a reminder is logged
 
 log: logging.Logger = logging.getLogger("mooq.callbacks")
 
@@ -37,24 +37,24 @@ class Dispatcher:
 
     @property
     def waiting(self) -> list[Delivery]:
-        """Deliveries whose callback has not begun, in order."""
+        """The deliveries whose callback has not started, in order."""
         return [delivery for _, delivery in tuple(self._arrived)]
 
     @property
     def running(self) -> list[CallbackTask]:
-        """The callbacks that have begun and are not done."""
+        """The running callbacks."""
         return list(self._running)
 
     def put(self, consumer: Consumer, delivery: Delivery) -> None:
         """Add a delivery for a consumer."""
-        if not self._arrived:  # else wait() does not wait, and who did has been told
+        if not self._arrived:  # otherwise nothing waits in wait()
             self._something.set()
             if self._reminder is None and not self._is_processed:
                 self._reminder = asyncio.get_running_loop().call_later(REMIND_AFTER, self._remind)
         self._arrived.append((consumer, delivery))
 
     def _remind(self) -> None:
-        """Say what is missing where messages arrive and nobody has ever started a callback."""
+        """Log a reminder if messages arrive and nothing has ever started a callback."""
         if self._arrived and not self._is_processed:
             log.warning(
                 "%s waiting but process_events() is not running; start it as a background task: "
@@ -63,7 +63,7 @@ class Dispatcher:
             )
 
     def wake(self) -> None:
-        """Let whoever waits look again: the connection was lost or closed."""
+        """Wake everything that waits: the connection was lost or closed."""
         self._something.set()
 
     async def wait(self) -> None:
@@ -94,7 +94,7 @@ class Dispatcher:
                 return None
             return await consumer.handle(delivery)
         finally:
-            # Cheaper than a done callback, which the event loop would call in a turn of its own.
+            # Cheaper than a done callback, which the event loop would call in another iteration.
             self._running.pop(asyncio.current_task(), None)  # type: ignore[arg-type]
 
     def report_block(self, callback: str, queue_name: str, took: float) -> None:
@@ -105,9 +105,9 @@ class Dispatcher:
             self._last_block = LongBlock(callback, queue_name, took, ended)
 
     def cause_of_loss(self, heartbeat: int) -> str:
-        """Return how a callback has just kept the connection from its heartbeats; "" if none has.
+        """Return how a callback has kept the connection from sending heartbeats; "" if none has.
 
-        RabbitMQ gives a client up that sends nothing for longer than the heartbeat.
+        RabbitMQ closes the connection of a client that sends nothing for longer than the heartbeat.
         """
         block = self._last_block
         if block is None or not heartbeat or block.took < heartbeat:
@@ -121,7 +121,7 @@ class Dispatcher:
         )
 
     def begin_anew(self) -> None:
-        """Forget everything: the event loop that it belonged to is closed."""
+        """Forget everything, because the event loop is closed."""
         self._arrived.clear()
         self._running.clear()
         self.timed_out.entries.clear()
@@ -131,8 +131,8 @@ class Dispatcher:
     def forget_lost(self) -> None:
         """Drop what arrived on channels that are lost: the broker will deliver it again.
 
-        Callbacks that run go on. Those that took longer than the broker's ``consumer_timeout`` are
-        not begun again beside themselves.
+        Running callbacks continue. Those that took longer than the broker's ``consumer_timeout``
+        are not started a second time while they run.
         """
         self._arrived = deque(pair for pair in self._arrived if not pair[0].channel.is_lost)
         for consumer, delivery in self._running.values():
@@ -145,15 +145,15 @@ class Dispatcher:
                 self.timed_out.add(consumer.queue_name, delivery)
 
     def holds(self, consumer: Consumer) -> bool:
-        """Return whether a delivery for a consumer waits for its callback, or is with it."""
+        """Return whether a consumer has a delivery that is waiting or being handled."""
         pairs = [*self._arrived, *self._running.values()]
         return any(one is consumer for one, _ in pairs)
 
     def time_out(self, consumer: Consumer) -> str | None:
-        """Drop what arrived for a consumer that the broker has ended: it delivers that again.
+        """Drop what arrived for a consumer that the broker has ended: it is delivered again.
 
-        Callbacks that run go on, and are not begun again beside themselves. Returns the name of
-        the callback if it runs.
+        A running callback continues and is not started a second time. Returns the name of the
+        callback if it is running.
         """
         self._arrived = deque(pair for pair in self._arrived if pair[0] is not consumer)
         running = [delivery for one, delivery in self._running.values() if one is consumer]
@@ -163,11 +163,11 @@ class Dispatcher:
         return consumer.name if running else None
 
     def running_on(self, channel: TransportChannel) -> list[Consumer]:
-        """Return the consumers whose callbacks run on a channel, the longest first."""
+        """Return the consumers with running callbacks on a channel, the longest-running first."""
         return [consumer for consumer, _ in self._running.values() if consumer.channel is channel]
 
     async def give_back(self, owner: TransportChannel | Consumer) -> None:
-        """Return what arrived on a channel or for a consumer, and was not begun, to its queue."""
+        """Requeue what arrived on a channel or for a consumer and was not started."""
         arrived, self._arrived = self._arrived, deque()
         mine = []
         for consumer, delivery in arrived:
@@ -179,15 +179,15 @@ class Dispatcher:
             await consumer.channel.settle(delivery, Outcome.RELEASE)
 
     async def finish(self, timeout: float, channel: TransportChannel | None = None) -> None:
-        """Let running callbacks, of one channel or all, end within ``timeout`` seconds.
+        """Let running callbacks, of one channel or all, finish within ``timeout`` seconds.
 
-        Those that have not are cut off then. A callback that closes its own channel is not waited
-        for: it is the one waiting.
+        The others are then cancelled. A callback that closes its own channel is not waited for,
+        because it is waiting for this call.
         """
         await finished(self._others(channel), timeout)
 
     def cut_off(self, channel: TransportChannel | None = None) -> None:
-        """Cancel what still runs, of one channel or all."""
+        """Cancel the running callbacks of one channel, or all."""
         for task in self._others(channel):
             task.cancel()
 
@@ -201,7 +201,7 @@ class Dispatcher:
 
 
 async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
-    """Return when all tasks are done; those that are not within ``timeout`` seconds are cut off."""
+    """Return when all tasks are done; cancel those that are not done within ``timeout`` seconds."""
     tasks = list(tasks)
     if not tasks:
         return

@@ -1,4 +1,4 @@
-"""Messages that a callback failed on: tried once more, then dead-lettered or discarded."""
+"""Messages whose callback failed: redelivered once, then dead-lettered or discarded."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ async def outcome_of_failure(
     queue: Queue | None,
     error: Exception,
 ) -> Outcome:
-    """Return that a message is requeued the first time, rejected the second, and log which.
+    """Decide to requeue a message the first time and reject it the second time; log which.
 
-    Both are basic.reject, which counts towards a quorum queue's delivery limit.
-    ``queue`` is what the queue was declared as; None for one that is taken as it is.
+    Both use basic.reject, which counts towards a quorum queue's delivery limit. ``queue`` is the
+    queue's declaration, or None for a queue that was not declared.
     """
     message = delivery.message
     outcome = Outcome.REJECT if delivery.redelivered else Outcome.REQUEUE
@@ -65,5 +65,5 @@ async def _fate(channel: TransportChannel, exchange_name: str, routing_key: str)
                 f"called {routing_key!r}"
             )
     except Lost:
-        pass  # the broker requeues the message, and it comes again
+        pass  # the broker requeues and redelivers the message
     return f"dead-lettered to exchange {exchange_name!r}"

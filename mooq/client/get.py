@@ -1,4 +1,4 @@
-"""Taking one message off a queue: at once, or as soon as there is one."""
+"""Getting one message from a queue: at once, or when it arrives."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Getter:
         self._waiting: set[asyncio.Future[Delivery | None]] = set()
 
     def move(self, channel: TransportChannel) -> None:
-        """Get by another channel: the event loop of the one before is closed."""
+        """Use another channel, because the old one's event loop is closed."""
         self._channel = channel
         self._waiting.clear()
 
     def begin_anew(self) -> None:
-        """Let those who wait for a message wait anew: their consumers are gone."""
+        """Make waiting calls start new consumers, because their consumers are lost."""
         for arrived in self._waiting:
             arrived.cancel()
 
@@ -53,10 +53,10 @@ class Getter:
         return await self._requests.ask_of_queue(queue_name, lambda: self._channel.get(queue_name))
 
     async def _wait_for_one(self, queue_name: str, timeout: float) -> Delivery | None:
-        """Return the first message that comes within the timeout; None when none does."""
+        """Return the first message that arrives within the timeout, or None."""
         given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            # A message that nobody waits for any more would stay with its consumer.
+            # A message that arrives after the timeout would stay with its consumer.
             return await self._requests.shielded(
                 self._consume_one(queue_name, timeout, given_up), self._return
             )
@@ -70,7 +70,7 @@ class Getter:
     async def _consume_one(
         self, queue_name: str, timeout: float, given_up: asyncio.Future[None]
     ) -> Delivery | None:
-        """Return a message by a consumer for just one, begun anew when it is lost."""
+        """Return a message from a one-message consumer, which is restarted if it is lost."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while not given_up.done() and (left := deadline - loop.time()) > 0:
@@ -89,7 +89,7 @@ class Getter:
         return None
 
     async def _begin(self, queue_name: str) -> tuple[str, asyncio.Future[Delivery | None]]:
-        """Begin a consumer; return its tag, and what will have its first delivery, if any."""
+        """Start a consumer; return its tag, and the future of its first delivery, if any."""
         arrived: asyncio.Future[Delivery | None] = asyncio.get_running_loop().create_future()
 
         def resolve(delivery: Delivery | None = None) -> None:
@@ -111,7 +111,7 @@ class Getter:
     async def _accept(
         self, delivery: Delivery, queue_name: str, undecodable_as_bytes: bool
     ) -> IncomingMessage | None:
-        """Return a message, acknowledged; None for one that cannot be decoded."""
+        """Acknowledge and return a message; None for one that cannot be decoded."""
         try:
             message = decode(delivery, undecodable_as_bytes)
             await self._channel.settle(delivery, Outcome.ACKNOWLEDGE)

@@ -1,4 +1,4 @@
-"""Headers that a user gives a message, checked the same for every transport."""
+"""Headers of a message, checked the same for every transport."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from mooq.client.properties import whole_seconds
 from mooq.transports.message import HeaderValue
 
 LARGEST_HEADERS = 32 * 1024
-LONGEST_HEADER_NAME = 128  # AMQP 0-9-1 §4.2.5.5; clients cut off what is longer
+LONGEST_HEADER_NAME = 128  # AMQP 0-9-1 §4.2.5.5; clients truncate longer names
 LARGEST_INTEGER = 2**63 - 1
-LARGEST_DECIMAL = 2**31 - 1  # some clients read the 32 bits with a sign and some without
+LARGEST_DECIMAL = 2**31 - 1  # some clients read the 32 bits as signed, some as unsigned
 MOST_DECIMAL_PLACES = 255
 RESERVED_HEADERS = frozenset(
     ["CC", "BCC", "x-death"]
@@ -30,14 +30,14 @@ ADDED_HEADERS = RESERVED_HEADERS | {"x-delivery-count", "x-acquired-count"}
 
 
 def check_headers(headers: Mapping[str, HeaderValue]) -> dict[str, Any]:
-    """Return a copy of the headers, or raise ``TypeError`` or ``ValueError`` naming what is wrong.
+    """Return a copy of the headers, or raise ``TypeError`` or ``ValueError`` naming the problem.
 
-    Names are str of at most 128 bytes; values None, bool, int of 64 bits, finite float, str, bytes,
-    datetime with a time zone (whole seconds are kept), Decimal that is not negative and has 31 bits
-    without its point, and lists and dicts of these; 32 KiB as JSON, well inside the one AMQP frame
-    that must hold them.
-    Neither ``CC`` nor ``BCC``, by which RabbitMQ routes elsewhere too, nor ``x-death`` and its kin,
-    which it writes itself: :func:`~mooq.forwardable_headers` leaves them out.
+    Names are str of at most 128 bytes. Values are None, bool, int of 64 bits, finite float, str,
+    bytes, datetime with a time zone (fractions of a second are dropped), non-negative Decimal with
+    at most 31 bits without its point, and lists and dicts of these. All headers together may take
+    32 KiB as JSON, so that they fit into one AMQP frame. ``CC`` and ``BCC`` are refused, because
+    RabbitMQ routes by them, and so are ``x-death`` and similar headers, which RabbitMQ writes
+    itself. :func:`~mooq.forwardable_headers` removes these.
     """
     if not isinstance(headers, Mapping):
         raise TypeError(f"headers must be a mapping, not {type(headers).__name__}")
@@ -62,10 +62,10 @@ def check_headers(headers: Mapping[str, HeaderValue]) -> dict[str, Any]:
 
 
 def forwardable_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return headers that were received without those that a broker added or acts on.
+    """Return received headers without those that a broker adds or acts on.
 
-    These are ``CC``, ``BCC``, ``x-death`` and its kin, ``x-delivery-count`` and
-    ``x-acquired-count``. What is left can be published as it is.
+    These are ``CC``, ``BCC``, ``x-death`` and similar headers, ``x-delivery-count`` and
+    ``x-acquired-count``. The remaining headers can be published unchanged.
     """
     return {name: headers[name] for name in headers if name not in ADDED_HEADERS}
 
@@ -75,9 +75,10 @@ def _as_text(value: object) -> str:
 
 
 def check_table(noun: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of a table of AMQP's, of plain values; ``noun`` is what errors call a field.
+    """Return a copy of an AMQP table, with plain values; errors call a field ``noun``.
 
-    Raises ``TypeError`` and ``ValueError``, and ``RecursionError`` for one that holds itself.
+    Raises ``TypeError`` and ``ValueError``, and ``RecursionError`` for a table that contains
+    itself.
     """
     return {
         _check_name(noun, name): _check_value(f"{noun} {name!r}", table[name]) for name in table
@@ -99,7 +100,7 @@ def _check_value(place: str, value: object) -> Any:
         return value
     if isinstance(value, str):
         utf8(place, value)
-        return str.__str__(value)  # of an enum, its value
+        return str.__str__(value)  # for an enum, its value
     if isinstance(value, int | float | Decimal):
         return _check_number(place, value)
     if isinstance(value, bytes | bytearray | memoryview):

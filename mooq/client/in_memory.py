@@ -1,4 +1,4 @@
-"""The names of 2017 for the broker in memory, and that broker as a thing to run and close."""
+"""The class names of mooq 0.1.1 for the in-memory broker, and the broker itself."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class InMemoryConnection(Connection):
 
 
 class InMemoryBroker(Lifetime):
-    """A broker in this process that behaves as RabbitMQ does, registered as ``host_port``.
+    """A broker in this process that behaves like RabbitMQ, registered as ``host_port``.
 
-    Connections of mooq's find it by that name; no port is opened. :meth:`listen` opens one for
-    clients of every kind, and so does ``with``, for code without an event loop.
+    mooq's own connections find it by that name; it opens no port. :meth:`listen` opens a port for
+    other clients, and so does ``with``, for code without an event loop.
 
-    ``users`` maps user names to passwords, ``virtual_hosts`` are the names to connect to.
-    ``channel_max`` is the most AMQP channels that a connection may have, 0 for no limit but that of
-    AMQP, as in RabbitMQ's configuration; mooq uses one of them itself. ``consumer_timeout`` is the
-    most seconds that a callback may take before the broker closes its channel, as in RabbitMQ's
-    configuration; None, the default, sets no limit, where RabbitMQ's own is 30 minutes.
-    ``version`` is the RabbitMQ that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``.
+    ``users`` maps user names to passwords. ``virtual_hosts`` are the virtual hosts to create.
+    ``channel_max`` limits the AMQP channels of a connection, as in RabbitMQ's configuration; mooq
+    uses one of them itself, and 0 means AMQP's own limit. ``consumer_timeout`` is the number of
+    seconds after which the broker closes the channel of a consumer that has not acknowledged, as in
+    RabbitMQ's configuration; the default None sets no limit, whereas RabbitMQ's default is 30
+    minutes. ``version`` is the RabbitMQ version to follow: ``"3.10"``, ``"4.0"`` or ``"4.3"``.
 
     Raises ``TypeError`` and ``ValueError``.
     """
@@ -95,18 +95,19 @@ class InMemoryBroker(Lifetime):
         self._listener: SharedBroker | None = None
         self._door: Door | None = None
         self.new_tap: Callable[[], ByteTap] | None = None
-        """For a harness: returns what looks on a client's connection that begins."""
-        if self.name not in REGISTRY.in_memory:  # the broker that runs there keeps its name
+        """For test harnesses: return an observer for a client's new connection."""
+        if self.name not in REGISTRY.in_memory:  # the running broker there keeps its name
             REGISTRY.register(self)
 
     async def _begin(self) -> None:
         await self.run()
 
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
-        """Start the broker; restart it if it runs: connections drop, what is durable stays.
+        """Start the broker. If it runs, restart it: connections drop, durable data stays.
 
-        ``is_running`` is resolved when connections are taken, which is at once. Raises
-        :class:`~mooq.BrokerConnectionError`, here and there, when another broker has the address.
+        ``is_running`` is resolved when the broker accepts connections, which is at once. If another
+        broker has the address, both this call and ``is_running`` raise
+        :class:`~mooq.BrokerConnectionError`.
         """
         try:
             self._start()
@@ -143,19 +144,19 @@ class InMemoryBroker(Lifetime):
         REGISTRY.register(self)
 
     def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:
-        """Let AMQP clients in at a TCP port; return the URL. Once it listens, only that is done.
+        """Listen for AMQP clients on a TCP port, and return the URL. Calling it again is safe.
 
-        ``port`` 0 is one that is free. The clients are served in the running event loop, or with
-        ``in_thread`` in a thread of the broker's own, which clients need that block the loop. None
-        chooses the running loop if there is one. Raises ``RuntimeError`` for a broker that does
-        not run, and ``OSError`` for a port that is taken.
+        ``port`` 0 chooses a free port. The running event loop serves the clients. With
+        ``in_thread`` a thread of the broker does, which clients that block the loop need. None
+        chooses the running loop if there is one. Raises ``RuntimeError`` if the broker does not
+        run, and ``OSError`` if the port is taken.
         """
         if self._listener is None:
             raise RuntimeError(
                 f"the in-memory broker at {self._address} does not run; run it first"
             )
         if self._door is None:
-            from mooq.server.doors import Door  # not needed by those who use mooq's API alone
+            from mooq.server.doors import Door  # not needed with mooq's API alone
 
             rules = self._listener.broker.rules
             if in_thread is None:
@@ -167,9 +168,9 @@ class InMemoryBroker(Lifetime):
 
     @property
     def url(self) -> str:
-        """``amqp://user:password@host:port/virtual_host`` of the port that it listens at.
+        """``amqp://user:password@host:port/virtual_host`` of the port on which it listens.
 
-        With the first user and the last virtual host. Raises ``RuntimeError`` where it does not
+        Contains the first user and the last virtual host. Raises ``RuntimeError`` if it does not
         listen.
         """
         if self._door is None:
@@ -183,7 +184,7 @@ class InMemoryBroker(Lifetime):
         return where.url
 
     async def read_all(self) -> None:
-        """Return when everything that clients had sent to its port has been dealt with."""
+        """Return when everything that clients sent to the port has been handled."""
         if self._door is not None:
             await in_loop(self._door.loop, self._door.read_all(), "the in-memory broker")
 
@@ -200,10 +201,10 @@ class InMemoryBroker(Lifetime):
         self._end()
 
     def advance(self, seconds: float) -> None:
-        """Go forward in time: messages and queues whose time has come expire at once.
+        """Go forward in time: messages and queues whose time is up expire at once.
 
-        Raises ``ValueError`` for a number that is not above 0. Nothing happens to a broker that
-        does not run.
+        Raises ``ValueError`` unless the number is positive. Does nothing if the broker does not
+        run.
         """
         positive("seconds", seconds)
         if self._listener is not None:
@@ -212,18 +213,17 @@ class InMemoryBroker(Lifetime):
                 hand_on(broker.rules)
 
     def drop_connections(self) -> None:
-        """End every connection without a word, as a broken network does; the broker goes on.
+        """Drop every connection, like a network failure. The broker keeps running.
 
-        Exclusive queues go with their connections, what was delivered and not acknowledged is
-        requeued, and connections come back by themselves. Nothing happens to a broker that does
-        not run.
+        Exclusive queues are deleted with their connections, unacknowledged messages are requeued,
+        and connections recover by themselves. Does nothing if the broker does not run.
         """
         if self._listener is not None:
             with self._listener.held() as broker:
                 broker.drop_connections()
 
     async def close(self) -> None:
-        """End the broker and every connection to it; its queues and messages are gone."""
+        """Stop the broker and every connection to it; its queues and messages are deleted."""
         if self._door is not None:
             await self._door.aclose()
         self._end()
@@ -240,7 +240,7 @@ class InMemoryBroker(Lifetime):
 
 
 def _time_of_day() -> int:
-    """Return the time of day in whole seconds, as an AMQP timestamp holds it."""
+    """Return the current time in whole seconds, the resolution of an AMQP timestamp."""
     return int(time())
 
 

@@ -1,4 +1,4 @@
-"""Errors about JSON in mooq's words: those of Python differ from one version of it to the next."""
+"""JSON errors in mooq's own texts, because Python's texts differ between its versions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ LONGEST_PLACE = 80  # characters
 
 
 def encoding_error(value: object, cause: Exception, name: str) -> TypeError | ValueError:
-    """Return the error for a value that could not be encoded, naming what is wrong and where.
+    """Return the error for a value that could not be encoded; it names the problem and its place.
 
-    ``cause`` is what the encoder raised; ``name`` is what the error calls the value.
+    ``cause`` is the encoder's exception. ``name`` is the value's name in the error.
     """
     try:
         fault = _first_fault(value, name)
-    except (RecursionError, TypeError, ValueError):  # of a dict or list with methods of its own
+    except (
+        RecursionError,
+        TypeError,
+        ValueError,
+    ):  # from a dict or list subclass with its own methods
         fault = None
     if fault is None:
         if isinstance(cause, RecursionError):
@@ -38,12 +42,12 @@ def decoding_error(error: ValueError | RecursionError) -> str:
         return "it is nested too deeply"
     if isinstance(error, JSONDecodeError):
         return f"it is malformed at line {error.lineno}, column {error.colno}"
-    # The json module raises nothing else, and this for the sake of int() alone.
+    # The json module raises no other error; int() raises this one.
     return f"it holds {_too_many_digits()}"
 
 
 def _first_fault(value: object, name: str) -> TypeError | ValueError | None:
-    """Look through a value, in order and however deeply it is nested."""
+    """Search a value for the problem, in order, at any depth of nesting."""
     path: list[object] = []  # the name, and the keys and indexes that lead to the current value
     holders: dict[int, int] = {}  # the containers around it: how long the path to each is
     levels: list[Iterator[tuple[object, object]]] = [iter([(name, value)])]

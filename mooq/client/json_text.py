@@ -1,4 +1,4 @@
-"""JSON as text: written strictly and read leniently."""
+"""JSON text, written strictly and read leniently."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mooq.client.json_faults import decoding_error, encoding_error
 _encoder = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 _decoder = json.JSONDecoder()
 
-# json.JSONEncoder makes its own encoder in C anew for each message, a third of what a small one
-# takes. This is the same, made once. It ends at a cycle as at nesting too deep: at the stack's end.
+# json.JSONEncoder creates a C encoder for each message, a third of a small message's encoding time.
+# This is the same encoder, created once. A cycle ends like too deep nesting, by recursion error.
 _c_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
 _pieces: Callable[[object, int], Iterable[str]] | None = _c_encoder and _c_encoder(
     None,
@@ -29,10 +29,10 @@ _pieces: Callable[[object, int], Iterable[str]] | None = _c_encoder and _c_encod
 
 
 def write(value: object, name: str = "msg") -> str:
-    """Return a value as JSON. ``name`` is what errors call the value.
+    """Return a value as JSON. ``name`` is the value's name in errors.
 
-    Raises ``TypeError`` for a type that JSON lacks (bytes, a set, an object), ``ValueError`` for
-    a value that it lacks (NaN, an infinity, a cycle) and for nesting that is too deep.
+    Raises ``TypeError`` for a type that JSON lacks (bytes, a set, an object). Raises ``ValueError``
+    for a value that JSON lacks (NaN, an infinity, a cycle), and for nesting that is too deep.
     """
     try:
         if _pieces is not None:
@@ -43,23 +43,23 @@ def write(value: object, name: str = "msg") -> str:
 
 
 def read(body: bytes, encoding: str | None = None) -> Any:
-    """Return the value of a body in a charset; as ``json.loads(body)`` without one.
+    """Return the value of a JSON body in a charset; without one, like ``json.loads(body)``.
 
-    Without one the charset is UTF-8, UTF-16 or UTF-32, found out by the first bytes (RFC 4627
-    §3). A byte order mark is dropped. NaN and the infinities, which Python and others write, are
-    read. Raises ``ValueError``.
+    Without a charset it detects UTF-8, UTF-16 or UTF-32 by the first bytes (RFC 4627 §3). A byte
+    order mark is dropped. NaN and the infinities, which Python and others write, are accepted.
+    Raises ``ValueError``.
     """
     try:
         if encoding is None:
             text = body.decode()
-            # raw_decode() spares the search for white space around the value; decode() knows
+            # raw_decode() does not look for white space around the value; decode() handles it
             # better when there is some, or no value at all.
             if not text[:1].isspace():
                 value, end = _decoder.raw_decode(text)
                 if end == len(text):
                     return value
     except (ValueError, RecursionError):
-        pass  # read with care below, which says what is wrong
+        pass  # the code below finds the problem
     text = text_of(body, encoding or json.detect_encoding(body))
     try:
         return _decoder.decode(text)

@@ -1,4 +1,4 @@
-"""The ``async with`` of connections, channels and brokers."""
+"""``async with`` for connections, channels and brokers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Lifetime(ABC):
-    """Something to be used in ``async with``, and closed at its end, however it ends."""
+    """An async context manager that closes itself at the end of the block."""
 
     async def __aenter__(self) -> Self:
         await self._begin()
@@ -23,8 +23,8 @@ class Lifetime(ABC):
         await self.close()
 
     async def _begin(self) -> None:  # noqa: B027 - most have nothing to do
-        """Do what must be done before the block."""
+        """Prepare for the block."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End it; a second time is nothing."""
+        """Close it. Closing twice is safe."""

@@ -1,4 +1,4 @@
-"""Acknowledgement by hand: what a callback settles its message by, when it has dealt with it."""
+"""Manual acknowledgement."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from mooq.transports.message import Delivery, Outcome
 
 
 class ManualDelivery:
-    """A delivery that the service settles itself, in the callback or at any time after it.
+    """A delivery that the service settles itself, in the callback or at any time later.
 
-    The second argument of a callback that is registered with ``manual=True``. Until it is settled
-    it counts towards ``prefetch_count``; one that never is goes back to its queue when the channel
-    closes. Each method raises :class:`~mooq.MooqError` for a delivery that is settled already, and
-    :class:`~mooq.BrokerConnectionError` when the broker has taken it back: the connection or the
-    channel was lost, and the message is delivered again, or its queue was deleted.
+    It is the second argument of a callback registered with ``manual=True``. Until it is settled it
+    counts towards ``prefetch_count``. If it is never settled, it returns to its queue when the
+    channel closes. Each method raises :class:`~mooq.MooqError` if the delivery is already settled,
+    and :class:`~mooq.BrokerConnectionError` if the broker has taken it back: the connection or the
+    channel was lost, so that the message is delivered again, or its queue was deleted.
     """
 
     def __init__(self, channel: TransportChannel, delivery: Delivery, queue_name: str) -> None:
@@ -25,19 +25,19 @@ class ManualDelivery:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it has been acknowledged, rejected or requeued."""
+        """Whether it was acknowledged, rejected or requeued."""
         return bool(self._settled)
 
     async def acknowledge(self) -> None:
-        """Tell the broker that the message has been dealt with, and may be deleted."""
+        """Acknowledge the message, so that the broker deletes it."""
         await self._settle("acknowledged", Outcome.ACKNOWLEDGE)
 
     async def reject(self) -> None:
-        """Have the message dead-lettered if its queue says where, else discarded."""
+        """Reject the message: it is dead-lettered if its queue says so, else discarded."""
         await self._settle("rejected", Outcome.REJECT)
 
     async def requeue(self) -> None:
-        """Have the message delivered again, at once, to any consumer of its queue.
+        """Requeue the message: it is delivered again at once, to any consumer of its queue.
 
         A quorum queue counts this towards its delivery limit.
         """

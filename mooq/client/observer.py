@@ -1,7 +1,8 @@
-"""Observers of the connections to a virtual host: a harness for tests; in production none.
+"""Observing the connections to a virtual host. Tests use this; production does not.
 
-An observer stands between the connections and their transports, above both brokers, so it sees the
-same on both. Virtual hosts of different brokers must not share a name while they are observed.
+An observer sits between the connections and their transports, above both brokers, so it sees the
+same on both. Virtual hosts of different brokers must not have the same name while they are
+observed.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from mooq.transports.base import Transport
 
 
 class Observer:
-    """Told what connections do; this one ignores it."""
+    """Is told what connections do. This class ignores it."""
 
     def observe(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
-        """Return what a new connection is to use as its transport: it, or one around it."""
+        """Return the transport for a new connection: the given one, or a wrapper of it."""
         return transport
 
     def raised(self, failures: Sequence[Exception]) -> None:
-        """Learn what callbacks raised that ``process_events()`` now raises to its caller."""
+        """Take note of exceptions that ``process_events()`` now raises to its caller."""
 
 
 _nobody = Observer()
@@ -30,7 +31,7 @@ _observers: dict[str, Observer] = {}
 
 @contextmanager
 def observed_by(virtual_host: str, observer: Observer) -> Iterator[None]:
-    """Let ``observer`` see the connections to a virtual host that begin within the block."""
+    """Observe the connections to a virtual host that are opened within the block."""
     before = observer_of(virtual_host)
     _observers[virtual_host] = observer
     try:

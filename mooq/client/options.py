@@ -11,12 +11,12 @@ from mooq.client.refusals import OWN_CHANNELS
 from mooq.transports.options import MOST_CHANNELS, NAME, ConnectionOptions
 
 LONGEST_HEARTBEAT = 65534  # seconds
-LONGEST_NAME = 200  # bytes: the name of the connection says more
+LONGEST_NAME = 200  # bytes; the connection's name adds to it
 FIXED = {
     "capabilities": "mooq says itself what it can do",
     "connection_name": "pass client_name",
 }
-"""Client properties that cannot be given, and what to do instead."""
+"""Client properties that a caller may not set, and what to use instead."""
 
 
 def check_options(
@@ -25,7 +25,7 @@ def check_options(
     client_name: str | None,
     client_properties: Mapping[str, Any] | None,
 ) -> ConnectionOptions:
-    """Return the options, or raise ``TypeError`` or ``ValueError`` that names the wrong one."""
+    """Return the options; raise ``TypeError`` or ``ValueError`` that names the wrong one."""
     if not 0 <= check_int("heartbeat", heartbeat) <= LONGEST_HEARTBEAT:
         raise ValueError(
             f"heartbeat must be between 0, for none, and {LONGEST_HEARTBEAT} seconds, not "

@@ -1,4 +1,4 @@
-"""Calls as users see them: positional arguments where only keywords are taken, and names."""
+"""Errors for positional arguments where only keywords are allowed, and names in errors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def keyword_only(function: F) -> F:
-    """Leave the catch-all for positional arguments out of the signature that help shows.
+    """Remove the catch-all for positional arguments from the signature that help shows.
 
-    With it, Python itself names the keywords that are missing instead of counting arguments.
+    With it, Python's own error names the missing keywords instead of counting arguments.
     """
     whole = signature(function)
     shown = [one for one in whole.parameters.values() if one.kind is not Parameter.VAR_POSITIONAL]
@@ -21,12 +21,12 @@ def keyword_only(function: F) -> F:
 
 
 def of_channel(function: F) -> F:
-    """Give a method the name that users know it by, which Python says when nobody awaits it."""
+    """Give a method its public name, which Python shows if the call is not awaited."""
     function.__qualname__ = f"Channel.{function.__name__}"
     return function
 
 
 def refuse_positional(positional: tuple[object, ...], call: str) -> None:
-    """Raise ``TypeError`` for positional arguments, showing how the call is written."""
+    """Raise ``TypeError`` for positional arguments, showing the correct call."""
     if positional:
         raise TypeError(f"arguments are passed by name: write {call}")

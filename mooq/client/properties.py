@@ -1,4 +1,4 @@
-"""The properties that a user may give a message, checked the same for every transport."""
+"""Message properties, checked the same for every transport."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mooq.transports.message import (
     MessageProperties,
 )
 
-LONGEST_TIME = 4_294_967.295  # seconds: RabbitMQ's milliseconds have 32 bits
+LONGEST_TIME = 4_294_967.295  # seconds; RabbitMQ's milliseconds have 32 bits
 HIGHEST_PRIORITY = 255
 LONGEST_TEXT = LONGEST_ID
 NOTHING = (None,) * len(MessageProperties._fields)
 USUAL = (None, None, True, *NOTHING)
-"""Content type, content encoding, persistent and the rest, as of nearly every message."""
+"""The values that nearly every message has."""
 ABSENT: dict[str, Any] = dict.fromkeys(MessageProperties._fields)
 
 
@@ -35,11 +35,11 @@ def check_properties(
     user_id: str | None,
     app_id: str | None,
 ) -> MessageProperties:
-    """Return the properties as a transport takes them.
+    """Return the properties in the form that a transport takes.
 
-    Texts have at most 255 bytes; ``expiration`` is in seconds, down to a millisecond; ``priority``
-    0 … 255; ``timestamp`` a datetime with a time zone, of which whole seconds are kept (AMQP 0-9-1
-    §4.2.5.4). Raises ``TypeError`` and ``ValueError`` that name the property.
+    Texts have at most 255 bytes. ``expiration`` is in seconds, in steps of a millisecond.
+    ``priority`` is 0 … 255. ``timestamp`` is a datetime with a time zone; fractions of a second are
+    dropped (AMQP 0-9-1 §4.2.5.4). Raises ``TypeError`` and ``ValueError`` that name the property.
     """
     if reply_to == DIRECT_REPLY_TO:
         raise ValueError(
@@ -65,7 +65,7 @@ def with_properties(
     persistent: bool,
     *properties: Any,
 ) -> Message:
-    """Return a message with properties that are not the usual ones."""
+    """Return a message with properties other than the usual ones."""
     return message._replace(
         content_type=JSON_TYPE if content_type is None else content_type,
         content_encoding=content_encoding,
@@ -75,7 +75,7 @@ def with_properties(
 
 
 def received(properties: MessageProperties) -> dict[str, Any]:
-    """Return the properties as a callback is given them."""
+    """Return the properties in the form that a callback gets."""
     values = properties._asdict()
     if properties.expiration is not None:
         values["expiration"] = int(properties.expiration) / 1000
@@ -90,7 +90,7 @@ def check_bool(name: str, value: bool) -> bool:
 
 
 def check_int(name: str, value: int) -> int:
-    """Return the value, or raise ``TypeError`` unless it is an int and no bool."""
+    """Return the value, or raise ``TypeError`` unless it is an int and not a bool."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {_type(value)}")
     return value
@@ -115,7 +115,7 @@ def optional_text(name: str, value: str | None) -> str | None:
 
 
 def milliseconds(name: str, seconds: float) -> int:
-    """Return seconds in whole milliseconds, at least one unless they are 0.
+    """Return seconds as whole milliseconds, at least one unless they are 0.
 
     Raises ``TypeError`` and ``ValueError``.
     """
@@ -139,7 +139,7 @@ def _timestamp(timestamp: datetime) -> datetime:
 
 
 def whole_seconds(what_is: str, time: datetime) -> datetime:
-    """Return a time as AMQP can hold it, in UTC; ``what_is`` begins a ``ValueError``."""
+    """Return a time in UTC with AMQP's resolution; ``what_is`` begins the ``ValueError``."""
     if time.utcoffset() is None:
         raise ValueError(
             f"{what_is} {time}, which has no time zone, so nobody knows when that is: use "

@@ -1,4 +1,4 @@
-"""The part of a channel that publishes: messages, requests, and replies to requests."""
+"""Publishing on a channel: messages, requests, and replies to requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from mooq.transports.message import (
 
 
 class Publishing(Declaring):
-    """The part of a channel that publishes."""
+    """The publishing methods of a channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,22 +63,23 @@ class Publishing(Declaring):
         user_id: str | None = None,
         app_id: str | None = None,
     ) -> None:
-        """Publish a message, and return when the broker has confirmed that it has it.
+        """Publish a message, and return when the broker has confirmed it.
 
-        ``msg`` is anything that JSON can hold, up to 16 MiB; with a ``content_type`` or a
-        ``content_encoding`` it is what :func:`mooq.client.codec.encode_as` says. ``headers`` are
-        described at :func:`mooq.client.headers.check_headers`, the other properties at
-        :func:`mooq.client.properties.check_properties`. Concurrent calls share the channel and
-        keep their order. ``mandatory`` makes it an error that no queue is bound for the message.
-        A message gets a ``message_id`` of its own unless one is given (up to 255 bytes).
-        ``expiration`` is the seconds that the message may wait in a queue, where it is then a dead
-        letter. ``user_id`` must be that of the connection.
+        ``msg`` is anything that JSON can represent, up to 16 MiB; with a ``content_type`` or a
+        ``content_encoding``, see :func:`mooq.client.codec.encode_as`. For ``headers``, see
+        :func:`mooq.client.headers.check_headers`; for the other properties,
+        :func:`mooq.client.properties.check_properties`. Concurrent calls share the channel and keep
+        their order. With ``mandatory``, it is an error if no queue is bound for the message. A
+        message gets a new ``message_id`` unless you pass one (up to 255 bytes). ``expiration`` is
+        the number of seconds that the message may wait in a queue before it is dead-lettered.
+        ``user_id`` must be the connection's user.
 
-        Ends in one of three ways: confirmed; refused, by :class:`~mooq.ExchangeNotFound`,
-        :class:`~mooq.BadExchange`, :class:`~mooq.MessageUnroutable`,
-        :class:`~mooq.BrokerInternalError` or :class:`~mooq.BrokerConnectionError`; unknown,
-        :class:`~mooq.PublishUnconfirmed`, when ``timeout`` seconds or the connection ended first.
-        ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
+        There are three outcomes. The message is confirmed. Or it is refused, with
+        :class:`~mooq.ExchangeNotFound`, :class:`~mooq.BadExchange`,
+        :class:`~mooq.MessageUnroutable`, :class:`~mooq.BrokerInternalError` or
+        :class:`~mooq.BrokerConnectionError`. Or the outcome is unknown,
+        :class:`~mooq.PublishUnconfirmed`, because ``timeout`` seconds passed or the connection was
+        lost first. Raises ``TypeError`` and ``ValueError`` for arguments, before anything is sent.
         """
         if positional:
             refuse_positional(positional, "publish(exchange_name=…, msg=…)")
@@ -108,7 +109,7 @@ class Publishing(Declaring):
         )
         if not is_usual:
             message = with_properties(message, *properties)
-        if timeout is not ANSWER_TIMEOUT:  # the usual one costs no check
+        if timeout is not ANSWER_TIMEOUT:  # the default needs no check
             check_timeout(timeout)
         if mandatory is not False:
             check_bool("mandatory", mandatory)
@@ -120,7 +121,7 @@ class Publishing(Declaring):
             raise self._failure(message, error) from error
 
     def _failure(self, message: Message, error: Refused | Unconfirmed) -> Exception:
-        """Return what a user is told of a publish that was not confirmed."""
+        """Return the error for a publish that was not confirmed."""
         address = self._internal.address
         if isinstance(error, Refused):
             return refusals.of_exchange(error, message.exchange, address)
@@ -131,7 +132,7 @@ class Publishing(Declaring):
         )
 
     async def _publish_copy(self, message: Message) -> None:
-        """Publish a message as it is, to a queue that must be there. Raises :class:`Refused`."""
+        """Publish a message unchanged to a queue that must exist. Raises :class:`Refused`."""
         await self._requests.ask(lambda seconds: self._internal.publish(message, True, seconds))
 
     @of_channel
@@ -149,15 +150,16 @@ class Publishing(Declaring):
         type: str | None = None,
         app_id: str | None = None,
     ) -> IncomingMessage:
-        """Publish a request, and return the reply to it, within ``timeout`` seconds.
+        """Publish a request, and return its reply, which must arrive within ``timeout`` seconds.
 
-        The reply comes by RabbitMQ's direct reply-to, without a queue. The arguments are those of
-        :meth:`publish`. A request that no queue is bound for is refused at once, by
-        :class:`~mooq.MessageUnroutable`; one that is not handled in time expires in its queue.
+        The reply uses RabbitMQ's direct reply-to, without a queue. The arguments are those of
+        :meth:`publish`. If no queue is bound for the request, it raises
+        :class:`~mooq.MessageUnroutable` at once. A request that is not handled in time expires in
+        its queue.
 
-        Raises what :meth:`publish` does, :class:`~mooq.NoReply` when none came in time, also
-        because the connection was lost meanwhile, and ``ValueError`` for a reply whose body is not
-        what its content type says.
+        Raises the errors of :meth:`publish`; :class:`~mooq.NoReply` if no reply arrived in time,
+        also because the connection was lost; and ``ValueError`` if the reply's body does not match
+        its content type.
         """
         check_timeout(timeout)
         self._requests.check_open()
@@ -202,13 +204,13 @@ class Publishing(Declaring):
             self._hears_replies_on = internal
 
     def _hear(self, delivery: Delivery) -> None:
-        """Hand a reply to whoever waits for it; one that comes late or again helps nobody."""
+        """Pass a reply to the waiting request; ignore one that is late or repeated."""
         reply = self._waiting.get(delivery.message.properties.correlation_id or "")
         if reply is not None and not reply.done():
             reply.set_result(delivery)
 
     async def _reply(self, delivery: Delivery, result: object) -> None:
-        """Publish a callback's result to the queue that the message names."""
+        """Publish a callback's result to the message's ``reply_to`` queue."""
         properties = delivery.message.properties
         if properties.reply_to:
             await self.publish(

@@ -1,4 +1,4 @@
-"""The usual arguments of a queue, by names and in seconds."""
+"""The usual arguments of a queue, with clear names and in seconds."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ def queue_arguments(
 ) -> dict[str, Any]:
     """Return arguments for :meth:`mooq.Channel.declare_queue` and ``register_consumer()``.
 
-    ``message_ttl`` is the seconds that a message may wait, ``expires`` those after which an unused
-    queue is deleted. ``max_length`` messages, or ``max_length_bytes`` of them, are kept;
-    ``overflow`` says which go. ``max_priority`` (1 … 255) makes a priority queue.
-    ``delivery_limit`` is how often a quorum queue delivers a message again. ``consumer_timeout`` is
-    the seconds in which a message must be acknowledged: RabbitMQ 4.0 heeds it, 3.10 does not, and
-    4.3 for quorum queues only. Raises ``TypeError`` and ``ValueError``.
+    ``message_ttl`` is the number of seconds that a message may wait. ``expires`` is the number of
+    seconds after which an unused queue is deleted. A queue keeps at most ``max_length`` messages,
+    or ``max_length_bytes`` of them; ``overflow`` decides which are dropped. ``max_priority`` (1 …
+    255) makes it a priority queue. ``delivery_limit`` is how often a quorum queue delivers a
+    message again. ``consumer_timeout`` is the number of seconds within which a message must be
+    acknowledged. RabbitMQ 4.0 supports it, 3.10 does not, and 4.3 only for quorum queues. Raises
+    ``TypeError`` and ``ValueError``.
     """
     given = {
         "x-message-ttl": None if message_ttl is None else milliseconds("message_ttl", message_ttl),

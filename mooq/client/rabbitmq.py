@@ -1,4 +1,4 @@
-"""The names of 2017 for RabbitMQ, over the classes that all brokers share."""
+"""The class names of mooq 0.1.1 for RabbitMQ, over the classes that all brokers share."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ class RabbitMQConnection(Connection):
     channel_class: ClassVar[type[Channel]] = RabbitMQChannel
 
     def _new_transport(self, *nodes: Address) -> Transport:
-        from mooq.transports.rabbit import RabbitTransport  # aio-pika waits until it is used
+        from mooq.transports.rabbit import RabbitTransport  # loads aio-pika only when it is needed
 
         return RabbitTransport(*nodes, options=self._options)

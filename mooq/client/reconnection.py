@@ -1,4 +1,4 @@
-"""Bringing a lost connection back: once, for all who wait for it."""
+"""Reconnecting: one series of attempts for everything that waits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ log: logging.Logger = logging.getLogger("mooq.recovery")
 
 
 class Reconnection:
-    """The attempts to bring one connection back.
+    """The attempts to restore one connection.
 
-    ``address`` tells the node that it is, or was, connected to; ``report_loss`` says in the log
-    that it was lost, and why; ``restore`` connects and restores what it had.
+    ``address`` returns the current or last node. ``report_loss`` logs that the connection was lost,
+    and why. ``restore`` connects and restores the channels.
     """
 
     def __init__(
@@ -38,17 +38,17 @@ class Reconnection:
         self._attempts = None
 
     def cancel(self) -> bool:
-        """End the attempts; return whether there were any."""
+        """Cancel the attempts; return whether there were any."""
         if self._attempts is None or self._attempts.done():
             return False
         self._attempts.cancel()
         return True
 
     async def wait(self, check_open: Callable[[], None]) -> None:
-        """Return once the connection is back; everyone who asks waits for the same attempts.
+        """Return when the connection is restored. All callers wait for the same attempts.
 
-        ``check_open`` raises when the connection was closed meanwhile. Raises
-        :class:`~mooq.BrokerConnectionError` when it cannot come back.
+        ``check_open`` raises if the connection was closed in the meantime. Raises
+        :class:`~mooq.BrokerConnectionError` if the connection cannot be restored.
         """
         if self._attempts is None or self._attempts.done():
             self._attempts = asyncio.create_task(self._bring_back())
@@ -62,7 +62,7 @@ class Reconnection:
             raise
 
     async def _bring_back(self) -> None:
-        """Connect again, with back-off, and restore every channel."""
+        """Reconnect, with back-off, and restore every channel."""
         lost = self._address()
         self._report_loss()
         try:

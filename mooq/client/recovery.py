@@ -1,6 +1,6 @@
-"""Asking again after a lost connection: how often, how far apart, up to which deadline.
+"""Retrying after a lost connection: how often, how far apart, and until which deadline.
 
-The only back-off there is.
+All of mooq's back-off is here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log: logging.Logger = logging.getLogger("mooq.recovery")
 
 
 def check_timeout(timeout: float, name: str = "timeout") -> float:
-    """Return the timeout in seconds, or raise ``TypeError``, or ``ValueError`` unless positive."""
+    """Return the timeout in seconds; raise ``TypeError`` or, unless positive, ``ValueError``."""
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         raise TypeError(f"{name} must be a number of seconds, not {type(timeout).__name__}")
     if not timeout > 0:
@@ -42,7 +42,7 @@ def check_timeout(timeout: float, name: str = "timeout") -> float:
 
 
 def check_order(first_wait: float, longest_wait: float) -> None:
-    """Raise ``ValueError`` for a first wait that is longer than the longest."""
+    """Raise ``ValueError`` if the first wait is longer than the longest."""
     if first_wait > longest_wait:
         raise ValueError(
             f"first_wait, {in_seconds(first_wait)}, must not be longer than longest_wait, "
@@ -52,14 +52,14 @@ def check_order(first_wait: float, longest_wait: float) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """How a lost connection is brought back: how many attempts, and how far apart.
+    """The recovery of a lost connection: how many attempts, and how far apart.
 
-    The n-th wait is a random part (full jitter) of ``first_wait`` · 1.05ⁿ⁻¹ seconds, of
-    ``longest_wait`` seconds at most: it comes to about a tenth of the time that the broker has been
-    away, so a service is back soon after it. After ``attempts`` that failed, unless that is None,
-    whoever waits for the connection, ``process_events()`` too, gets a
-    :class:`~mooq.BrokerConnectionError`; whoever needs it next has as many attempts again. With
-    several nodes, one attempt tries each of them once.
+    The n-th wait is a random part (full jitter) of ``first_wait`` · 1.05ⁿ⁻¹ seconds, at most of
+    ``longest_wait`` seconds. That is about a tenth of the time that the broker has been away, so a
+    service is back soon after the broker. After ``attempts`` failures (None means no limit),
+    everything that waits for the connection, including ``process_events()``, raises
+    :class:`~mooq.BrokerConnectionError`. The next call that needs the connection starts a new
+    series of attempts. With several nodes, one attempt tries each node once.
 
     Raises ``TypeError`` and ``ValueError``.
     """
@@ -69,7 +69,7 @@ class Recovery:
     longest_wait: float = 10.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be counted or waited for."""
+        """Refuse invalid counts and waits."""
         if self.attempts is not None:
             if not isinstance(self.attempts, int) or isinstance(self.attempts, bool):
                 raise TypeError(
@@ -86,14 +86,14 @@ DEFAULT_RECOVERY = Recovery()
 
 
 def check_recovery(recovery: Recovery) -> Recovery:
-    """Return it, or raise ``TypeError``."""
+    """Return the value, or raise ``TypeError``."""
     if not isinstance(recovery, Recovery):
         raise TypeError(f"recovery must be a mooq.Recovery, not {type(recovery).__name__}")
     return recovery
 
 
 def worth_waiting(error: BaseException) -> bool:
-    """Whether an error may pass by itself."""
+    """Whether the problem may go away by itself."""
     if isinstance(error, BrokerConnectionError):
         return error.transient
     return isinstance(error, Lost)
@@ -102,10 +102,10 @@ def worth_waiting(error: BaseException) -> bool:
 def jittered(
     first: float, longest: float, *, growth: float = 2.0, least: float = 0.0
 ) -> Callable[[RetryCallState], float]:
-    """Return waits at random between ``least`` and a bound that grows from ``first`` seconds.
+    """Return random waits between ``least`` and a bound that grows from ``first`` seconds.
 
-    As tenacity's, but by chance of its own: hypothesis, and whoever has seeded ``random``, minds
-    who else draws from it.
+    It is like tenacity's, but with its own random generator: drawing from the global ``random``
+    would disturb Hypothesis, and programs that have seeded it.
     """
     from tenacity import wait_exponential
 
@@ -114,10 +114,10 @@ def jittered(
 
 
 def backing_off(recovery: Recovery, left: Callable[[], float] | None = None) -> AsyncRetrying:
-    """Return attempts, spaced as ``recovery`` says, for as long as it helps.
+    """Return attempts, spaced as ``recovery`` says, for as long as they help.
 
-    ``left`` tells how many seconds there are: no wait is longer, and with none the attempts end,
-    which are not counted then.
+    ``left`` returns the remaining seconds. No wait is longer than that, and when none are left the
+    attempts end, whatever their number.
     """
     from tenacity import AsyncRetrying, retry_if_exception
 
@@ -163,11 +163,11 @@ async def ask_again(
     timeout: float,
     deadline: float,
 ) -> T:
-    """Return the answer to a question whose connection was lost, once the connection is back.
+    """Return the answer to a request; if the connection was lost, ask again once it is restored.
 
-    ``ask`` is given the seconds that are left until ``deadline``, by the event loop's clock.
-    Raises :class:`~mooq.BrokerConnectionError` when that comes first, ``timeout`` seconds after
-    the question was first asked, or when the connection cannot come back.
+    ``ask`` gets the seconds left until ``deadline``, in the event loop's time. Raises
+    :class:`~mooq.BrokerConnectionError` if the deadline passes first, ``timeout`` seconds after the
+    first attempt, or if the connection cannot be restored.
     """
 
     def left() -> float:

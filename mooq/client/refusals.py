@@ -1,4 +1,4 @@
-"""A broker's refusal, as the error that a user meets: named, placed, and with what to do."""
+"""Turning a broker's refusal into an error that names the object and says what to do."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from mooq.errors import (
 _INEQUIVALENT = re.compile(
     r"inequivalent arg '([^']+)' for \w+ .*: received (.+?) but current is (.+)$", re.DOTALL
 )
-OWN_CHANNELS = 1  # of a connection: on RabbitMQ, the one to declare and ask on
+OWN_CHANNELS = 1  # per connection: on RabbitMQ, the control channel
 
 
 def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqError | ValueError:
-    """Return why an exchange could not be declared or published to."""
+    """Return the error for an exchange that could not be declared or published to."""
     place = _place(f"exchange {exchange_name!r}", address)
     if refused.code == Refused.NOT_FOUND:
         return ExchangeNotFound(
@@ -59,13 +59,13 @@ def missing_dead_letter_exchange(exchange_name: str, address: Address) -> Exchan
 
 
 def missing_queue(queue_name: str, address: Address) -> ConsumerQueueNotFound:
-    """Return the error for a queue that is to be consumed as it is, and is not there."""
+    """Return the error for consuming from a queue that does not exist."""
     place = _place(f"queue {queue_name!r}", address)
     return ConsumerQueueNotFound(f"{place} does not exist: declare it first, or check its name")
 
 
 def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
-    """Return why a queue could not be declared, bound, consumed from, read or deleted."""
+    """Return the error for a refused operation on a queue."""
     place = _place(f"queue {queue_name!r}", address)
     if refused.code == Refused.NOT_FOUND:
         return ConsumerQueueNotFound(
@@ -88,7 +88,7 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
 def of_binding(
     refused: Refused, queue_name: str, exchange_name: str, address: Address
 ) -> MooqError | ValueError:
-    """Return why a queue could not be bound to an exchange."""
+    """Return the error for a queue that could not be bound to an exchange."""
     if "exchange" in refused.text.partition(" in vhost")[0]:
         return of_exchange(refused, exchange_name, address)
     return of_queue(refused, queue_name, address)
@@ -106,9 +106,9 @@ def is_consumer_timeout(refused: Refused | None) -> bool:
 def report_of_loss(
     reason: Refused | None, address: Address, running: tuple[str, str] | None
 ) -> str:
-    """Return why the broker closed the channel of the consumers, for the log.
+    """Return the broker's reason for closing the consumers' channel, for the log.
 
-    ``running`` are the names of a callback that runs on it and of its queue.
+    ``running`` are the names of a callback that is running on it, and of its queue.
     """
     text = "" if reason is None else f" [{reason.text}]"
     if not is_consumer_timeout(reason):
@@ -122,9 +122,9 @@ def report_of_loss(
 
 
 def report_of_cancel(address: Address, queue_name: str, callback: str | None) -> str:
-    """Return why the broker ended a consumer whose queue is there, for the log.
+    """Return the broker's reason for ending a consumer whose queue still exists, for the log.
 
-    ``callback`` is the name of one that runs for it.
+    ``callback`` is the name of one that is running for it.
     """
     if callback is None:
         return f"the broker ended a consumer of queue {queue_name!r} at {address}; it begins again"
@@ -141,7 +141,7 @@ def _report_of_slowness(callback: str, queue_name: str, address: Address, did: s
 
 
 def _mend_exchange(refused: Refused) -> str:
-    """Return what helps where an exchange exists with other properties."""
+    """Return the advice for an exchange that exists with other properties."""
     if "inequivalent arg 'type'" in refused.text:
         return "use the type it has, or another name"
     return (
@@ -150,7 +150,7 @@ def _mend_exchange(refused: Refused) -> str:
 
 
 def _mend_queue(refused: Refused) -> str:
-    """Return what helps where a queue exists with other properties."""
+    """Return the advice for a queue that exists with other properties."""
     if "inequivalent arg 'x-dead-letter-exchange'" in refused.text:
         return (
             "register the consumer with the dead_letter_exchange it has, or delete it, or use "
@@ -177,13 +177,13 @@ def _difference(refused: Refused, method: str, arguments: str) -> str:
 
 
 def _value(text: str) -> str:
-    """Return a value as RabbitMQ writes it, such as: the value '5' of type 'signedint'."""
+    """Return a value in RabbitMQ's notation, such as: the value '5' of type 'signedint'."""
     found = re.search(r"'([^']*)'", text)
     return found[1] if found else text
 
 
 def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionError:
-    """Return why a connection, which has all the channels it may have, gets no other."""
+    """Return the error for a channel beyond the connection's limit."""
     return BrokerConnectionError(
         f"the connection to {address} has {_channels(channel_max)}: close channels that are done "
         "with, open another connection with mooq.connect(), or raise channel_max, here and "
@@ -193,7 +193,7 @@ def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionEr
 
 
 def of_channels_to_restore(count: int, channel_max: int, address: Address) -> BrokerConnectionError:
-    """Return why a connection that was lost cannot come back with all its channels."""
+    """Return the error for a lost connection that cannot restore all its channels."""
     return BrokerConnectionError(
         f"the connection to {address} had {count} channels when it was lost, and may now have "
         f"{_channels(channel_max)}: close some, or raise channel_max, here and in the "
@@ -210,7 +210,7 @@ def _channels(channel_max: int) -> str:
 
 
 def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:
-    """Return what a refusal comes to that is no matter of exchanges or queues."""
+    """Return the error for a refusal that does not concern an exchange or a queue."""
     if refused.code == Refused.ACCESS_REFUSED:
         return bad(f"{place} may not be used like this [{refused.text}]")
     if refused.code == Refused.NOT_ALLOWED:  # it has closed the connection, too

@@ -1,4 +1,4 @@
-"""Asking a broker on behalf of callers, who may find the connection lost, or be cancelled."""
+"""Sending requests to a broker for callers that may be cancelled or lose the connection."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ ANSWER_TIMEOUT = 30.0  # seconds
 
 
 class Requests:
-    """Asks the broker of one channel; ``recover`` brings its connection back.
+    """Sends a channel's requests to the broker; ``recover`` restores its connection.
 
-    ``enter`` is called where another event loop runs than ``loop``: it raises ``RuntimeError``, or
-    moves the connection to the loop that runs.
+    ``enter`` is called if another event loop than ``loop`` is running. It raises ``RuntimeError``,
+    or moves the connection to the running loop.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class Requests:
         self.is_closed = False
 
     def move(self, channel: TransportChannel, loop: asyncio.AbstractEventLoop) -> None:
-        """Ask by another channel, in another event loop: the one before is closed."""
+        """Use another channel, in another event loop, because the old loop is closed."""
         self._channel = channel
         self._loop = loop
         self._background.clear()
 
     def check_loop(self) -> None:
-        """Raise ``RuntimeError`` where another event loop runs than the connection's."""
+        """Raise ``RuntimeError`` if another event loop than the connection's is running."""
         if asyncio.get_running_loop() is not self._loop and self._enter is not None:
             self._enter()
 
     def check_open(self) -> None:
-        """Raise :class:`~mooq.BrokerConnectionError` when the channel has been closed."""
+        """Raise :class:`~mooq.BrokerConnectionError` if the channel was closed."""
         if self.is_closed:
             raise BrokerConnectionError(
                 f"this channel to {self._channel.address} is closed; create another with "
@@ -71,9 +71,9 @@ class Requests:
         self.check_open()
 
     async def ask(self, ask: Callable[[float], Awaitable[T]], timeout: float = ANSWER_TIMEOUT) -> T:
-        """Return the broker's answer, waiting for a lost connection to come back.
+        """Return the broker's answer; wait if the connection is lost.
 
-        ``ask`` is given the seconds that are left of ``timeout``.
+        ``ask`` gets the seconds left of ``timeout``.
         """
         if self.is_closed:
             self.check_open()
@@ -95,7 +95,7 @@ class Requests:
             ) from blocked
 
     async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:
-        """Return the answer to a question about a queue, or raise its refusal."""
+        """Return the answer to a request about a queue, or raise the user's error."""
         try:
             return await self.ask(lambda _: ask())
         except Refused as refused:
@@ -104,7 +104,7 @@ class Requests:
     async def shielded(
         self, request: Coroutine[Any, Any, T], undo: Callable[[T], Coroutine[Any, Any, None]]
     ) -> T:
-        """Return the answer to a request; if the caller is cancelled it goes on, and is undone."""
+        """Return a request's answer; if the caller is cancelled, finish the request and undo it."""
         asking = asyncio.ensure_future(request)
         try:
             return await asyncio.shield(asking)
@@ -113,7 +113,7 @@ class Requests:
             raise
 
     def begin(self, request: Coroutine[Any, Any, None]) -> None:
-        """Make a request in the background, such as to undo what a cancelled caller has begun."""
+        """Send a request in the background, for example to undo a cancelled caller's request."""
         task = asyncio.ensure_future(request)
         self._background.add(task)
         task.add_done_callback(self._ended)
@@ -121,7 +121,7 @@ class Requests:
     def _ended(self, task: asyncio.Future[None]) -> None:
         self._background.discard(task)
         if not task.cancelled():
-            task.exception()  # what failed to begin, or was lost, needs no undoing
+            task.exception()  # a request that failed or was lost needs no undoing
 
 
 async def _undo(asking: asyncio.Future[T], undo: Callable[[T], Coroutine[Any, Any, None]]) -> None:
@@ -130,7 +130,7 @@ async def _undo(asking: asyncio.Future[T], undo: Callable[[T], Coroutine[Any, An
 
 @contextlib.asynccontextmanager
 async def goodbye() -> AsyncIterator[None]:
-    """Do within the block what a broker that is gone, or says nothing any more, need not answer."""
+    """Run a closing request that a broker that is gone or silent need not answer."""
     with contextlib.suppress(Lost, TimeoutError):
         async with asyncio.timeout(GOODBYE_TIMEOUT):
             yield

@@ -1,8 +1,8 @@
-"""Retries of one queue: copies of failed messages, the queues they wait in, the parking queue.
+"""Retries for one queue: copies of failed messages, the queues they wait in, the parking queue.
 
-A copy is published to a queue whose messages expire after the wait and are dead-lettered to where
-they came from; when the broker has confirmed it, the failed message is acknowledged. A service
-that is lost between the two leaves a repeat behind, with the same message id, never a gap.
+A copy is published to a queue whose messages expire after the wait and are dead-lettered back. When
+the broker has confirmed the copy, the failed message is acknowledged. If the service dies between
+the two, there is a duplicate with the same message id, and no message is lost.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from mooq.transports.declarations import Queue, check_new_queue_name
 from mooq.transports.message import Delivery, Message, Outcome
 
 ATTEMPT = "x-mooq-attempt"
-"""The header that tells a callback which attempt this is, from the second on."""
+"""The header with the number of the attempt, from the second attempt on."""
 ORIGIN = "x-mooq-origin"
-"""The header of a waiting copy: what the message was like before, to be given back to it."""
+"""The header of a waiting copy, with the original properties to restore."""
 PARKED = "x-mooq-parked"
-"""The header of a parked message: where it came from, and what its callback raised."""
+"""The header of a parked message, with its origin and the type of the exception."""
 ROUTING_HEADERS = ("CC", "BCC")
 
 log: logging.Logger = logging.getLogger("mooq.callbacks")
 
 
 class Retries:
-    """The attempts at the messages of one queue.
+    """The retries for the messages of one queue.
 
-    ``publish`` has a message confirmed by the broker; it raises :class:`Refused` for one that
-    reaches no queue. ``declare`` makes sure of a queue.
+    ``publish`` publishes a message and waits for the confirm. It raises :class:`Refused` for a
+    message that reaches no queue. ``declare`` declares a queue.
 
     Raises :class:`~mooq.BadQueue` for a name that is too long.
     """
@@ -57,7 +57,7 @@ class Retries:
 
     @property
     def queues(self) -> list[Queue]:
-        """The queues of the waits, and the parking queue: of the type of the queue itself."""
+        """The retry queues and the parking queue, of the same type as the queue itself."""
         attempts = range(1, self._policy.attempts)
         waits = dict.fromkeys(self._policy.wait_after(attempt) for attempt in attempts)
         kind = self._queue.arguments.get("x-queue-type")
@@ -82,7 +82,7 @@ class Retries:
         return {**back, **of_type}
 
     def restored(self, delivery: Delivery) -> Delivery:
-        """Return a delivery as it was before it waited, with the number of the attempt."""
+        """Return the original delivery of a waiting copy, with the number of the attempt."""
         message = delivery.message
         headers = message.headers or {}
         origin = headers.get(ORIGIN)
@@ -98,7 +98,7 @@ class Retries:
         return delivery._replace(message=message)
 
     async def take_over(self, delivery: Delivery, who: str, error: Exception) -> Outcome:
-        """Have a message wait or parked whose callback failed; return how to settle it."""
+        """Send a failed message to wait or to be parked; return how to settle it."""
         message = self.restored(delivery).message
         headers = {
             name: value for name, value in (message.headers or {}).items() if name != ATTEMPT
@@ -141,12 +141,12 @@ class Retries:
         except Refused as refused:
             if refused.code != Refused.NO_ROUTE:
                 raise
-            for queue in self.queues:  # somebody has deleted one of them
+            for queue in self.queues:  # one of them was deleted
                 await self._declare(queue)
             await self._publish(copy)
 
     def _waiting_copy(self, message: Message, attempt: int, wait: int) -> Message:
-        """Return a copy whose headers only its callback reads: CC would route it once more."""
+        """Return a copy whose headers only its callback reads: CC would route it again."""
         origin = {
             "exchange": message.exchange,
             "routing-key": message.routing_key,
@@ -168,10 +168,10 @@ class Retries:
         return self._copy(message, self._parking, headers)
 
     def _copy(self, message: Message, queue_name: str, headers: dict[str, Any]) -> Message:
-        """Return a copy for a queue. It outlives a restart, and its own expiration is over."""
+        """Return a persistent copy for a queue, without the message's own expiration."""
         properties = message.properties._replace(expiration=None)
         if properties.user_id not in (None, self._username):
-            properties = properties._replace(user_id=None)  # RabbitMQ would refuse another's
+            properties = properties._replace(user_id=None)  # RabbitMQ refuses another user's id
         return message._replace(
             exchange="",
             routing_key=queue_name,

@@ -1,4 +1,4 @@
-"""A retry policy: how often a message is tried whose callback fails, and how far apart."""
+"""A retry policy: how often a message is retried when its callback fails, and how far apart."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MOST_ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Attempts at a message whose callback fails, with back-off, and a parking queue at the end.
+    """Retries, with back-off, for messages whose callback fails, and a parking queue at the end.
 
-    A failed message waits in a durable queue, ``first_wait`` seconds after the first attempt and
-    ``growth`` times as long after each further one, ``longest_wait`` at most. It then returns to
-    its queue, behind what waits there. After ``attempts`` (1 … 100) it goes to ``parking_queue``,
-    which is the name of the queue and ``.parked`` unless another is given. Waiting and parked
-    messages survive a restart of the service and of the broker.
+    A failed message waits in a durable queue: ``first_wait`` seconds after the first attempt, and
+    ``growth`` times as long after each further attempt, at most ``longest_wait``. It then returns
+    to the end of its queue. After ``attempts`` (1 … 100) it goes to ``parking_queue``, by default
+    the queue's name and ``.parked``. Waiting and parked messages survive a restart of the service
+    and of the broker.
 
     Raises ``TypeError`` and ``ValueError``, and :class:`~mooq.BadQueue` for the parking queue.
     """
@@ -32,7 +32,7 @@ class Retry:
     parking_queue: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be counted or waited for."""
+        """Refuse invalid counts and waits."""
         if not 1 <= check_int("attempts", self.attempts) <= MOST_ATTEMPTS:
             raise ValueError(f"attempts must be between 1 and {MOST_ATTEMPTS}, not {self.attempts}")
         for name, seconds in (
@@ -50,7 +50,7 @@ class Retry:
             check_new_queue_name(self.parking_queue)
 
     def wait_after(self, attempt: int) -> int:
-        """Return the milliseconds between an attempt, counted from 1, and the next one."""
+        """Return the wait in milliseconds after an attempt; the first attempt is 1."""
         wait = float(self.first_wait)
         for _ in range(attempt - 1):
             wait = min(wait * self.growth, self.longest_wait)
@@ -58,7 +58,7 @@ class Retry:
 
 
 def check_retry(retry: Retry | None) -> Retry | None:
-    """Return it, or raise ``TypeError``."""
+    """Return the value, or raise ``TypeError``."""
     if retry is not None and not isinstance(retry, Retry):
         raise TypeError(f"retry must be a mooq.Retry, not {type(retry).__name__}")
     return retry

@@ -1,8 +1,8 @@
-"""Noticing a callback that keeps the event loop from everything else, and saying which.
+"""Reporting callbacks that block the event loop.
 
-A callback runs in steps, from one await to the next. Nothing else runs meanwhile: no other
-callback, no heartbeat, no confirm. Each step is timed where it is taken, by two looks at a clock;
-consumer.py takes the first, which for most callbacks is the only one.
+A callback runs in steps, from one await to the next. Nothing else runs during a step: no other
+callback, no heartbeat, no confirm. Each step is timed with two clock readings. consumer.py times
+the first step, which for most callbacks is the only one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from time import monotonic
 from types import coroutine
 from typing import Any, NamedTuple, TypeAlias
 
-NEGLIGIBLE = 0.001  # seconds: no shorter step is reported, whatever the bound
+NEGLIGIBLE = 0.001  # seconds: no shorter step is reported, whatever the threshold
 
 log: logging.Logger = logging.getLogger("mooq.blocking")
 
@@ -24,9 +24,9 @@ Awaiting: TypeAlias = Generator[Any, Any, Any]
 
 @coroutine
 def rest(steps: Steps, awaited: object, report: Callable[[float], None]) -> Awaiting:
-    """Take the steps of a coroutine after its first, which ended by awaiting something.
+    """Run the steps of a coroutine after its first, which ended by awaiting something.
 
-    ``report`` is called with the seconds of each that is not negligible.
+    ``report`` is called with the seconds of each step that is not negligible.
     """
     step: Callable[[Any], Any]
     while True:
@@ -50,7 +50,7 @@ def rest(steps: Steps, awaited: object, report: Callable[[float], None]) -> Awai
 
 
 class LongBlock(NamedTuple):
-    """A callback that kept the event loop from everything else, and when that ended."""
+    """A callback that blocked the event loop, and when it ended."""
 
     callback: str
     queue_name: str

@@ -1,4 +1,4 @@
-"""A registered consumer as it must be made anew after a lost connection."""
+"""A registered consumer, with everything needed to restore it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ log: logging.Logger = logging.getLogger("mooq.consumers")
 
 @dataclass(frozen=True)
 class Source:
-    """Where messages come from: a queue, and an exchange that it is bound to.
+    """The source of messages: a queue, and an exchange that it is bound to.
 
-    Without an exchange the queue is taken as it is, and nothing is declared.
+    Without an exchange the queue is not declared.
     """
 
     queue: Queue
@@ -33,18 +33,19 @@ class Source:
     binding_arguments: Mapping[str, Any] = field(default_factory=dict)
 
     async def check_dead_letters(self, channel: TransportChannel) -> None:
-        """Raise :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that is not there.
+        """Raise :class:`~mooq.ExchangeNotFound` for a dead-letter exchange that does not exist.
 
-        RabbitMQ accepts one that does not exist, and drops what is sent there.
+        RabbitMQ accepts a missing one, and drops the messages sent there.
         """
         name = self.queue.dead_letter_exchange
         if name is not None and not await channel.has_exchange(name):
             raise refusals.missing_dead_letter_exchange(name, channel.address)
 
     async def declare(self, channel: TransportChannel) -> str:
-        """Declare the queue, or make sure of it; return its name. Raises :class:`~mooq.BadQueue`.
+        """Declare the queue, or check it; return its name. Raises :class:`~mooq.BadQueue`.
 
-        It must be there before it is consumed: that refusal would end the other consumers too.
+        It must exist before it is consumed: consuming a missing queue would end the other consumers
+        too.
         """
         try:
             if self.exchange is not None:
@@ -74,7 +75,7 @@ class Subscription:
     _is_over: bool = False
 
     async def begin(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
-        """Begin for the first time: as :meth:`begin_again`, and refuse a missing dead-letter one.
+        """Start for the first time: like :meth:`begin_again`, but check the dead-letter exchange.
 
         Raises :class:`~mooq.ExchangeNotFound` too.
         """
@@ -84,7 +85,7 @@ class Subscription:
         return await self.begin_again(channel, dispatcher)
 
     async def begin_again(self, channel: TransportChannel, dispatcher: Dispatcher) -> str:
-        """Declare, bind and consume; return the queue's name. What it declared alone it removes.
+        """Declare, bind and consume; return the queue's name. On failure, undo what only it needs.
 
         Raises :class:`~mooq.BadExchange`, :class:`~mooq.BadQueue`, :class:`Lost`.
         """
@@ -105,7 +106,7 @@ class Subscription:
         return name
 
     async def _declare_retries(self, channel: TransportChannel) -> None:
-        """Declare the queues in which failed messages wait, and end. Raises as for the queue."""
+        """Declare the retry queues and the parking queue. Raises like the queue."""
         if self.consumer.retries is not None:
             for queue in self.consumer.retries.queues:
                 try:
@@ -114,7 +115,7 @@ class Subscription:
                     raise refusals.of_queue(refused, queue.name, channel.address) from refused
 
     async def end(self, channel: TransportChannel) -> None:
-        """End the consumer, if it has begun."""
+        """End the consumer, if it has started."""
         self._is_over = True
         tag, self.tag = self.tag, None
         if tag is not None:
@@ -130,11 +131,12 @@ class Subscription:
         return self.source.exchange is None or arguments.get("x-queue-type") == "quorum"
 
     async def go_on(self, channel: TransportChannel, dispatcher: Dispatcher) -> None:
-        """Begin again after the broker has ended the consumer, unless its queue is gone.
+        """Start again after the broker has ended the consumer, unless its queue was deleted.
 
-        RabbitMQ 4.3 ends a consumer of a quorum queue that is too late to acknowledge, where
-        earlier versions close its channel. It does not say so: a consumer that held nothing was
-        not late, and its queue was deleted, though there may be another of that name by now.
+        If a consumer of a quorum queue acknowledges too late, RabbitMQ 4.3 ends the consumer, where
+        earlier versions close its channel. RabbitMQ gives no reason. So a consumer that held no
+        message was not late: its queue was deleted, even if there is another queue with the same
+        name by now.
         """
         queue_name = self.consumer.queue_name
         is_held = self.consumer.is_manual or dispatcher.holds(self.consumer)

@@ -1,7 +1,7 @@
 """Callbacks that took longer than the broker's consumer_timeout, and their redeliveries.
 
-The broker closes the channel of such a callback and requeues its message. The redelivery is not
-begun beside the callback that still runs: it is settled as that callback ends.
+The broker closes the channel of such a callback and requeues its message. The redelivery does not
+start the callback a second time: it is settled when the running callback ends.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from mooq.transports.message import Delivery, Message, Outcome
 @dataclass
 class _TimedOut:
     queue_name: str
-    delivery: Delivery  # what the callback was given
+    delivery: Delivery  # the callback's delivery
     redelivery: tuple[TransportChannel, Delivery] | None = None
-    outcome: Outcome | None = None  # of a callback that ended before the redelivery came
+    outcome: Outcome | None = None  # if the callback ended before the redelivery
 
 
 class TimedOutCallbacks:
-    """The callbacks of one connection that took too long. ``entries`` is empty nearly always."""
+    """The callbacks of one connection that took too long. ``entries`` is nearly always empty."""
 
     def __init__(self) -> None:
         self.entries: list[_TimedOut] = []
 
     def add(self, queue_name: str, delivery: Delivery) -> None:
-        """Note a callback that runs on after its channel was closed.
+        """Take note of a callback that is still running after its channel was closed.
 
-        Its outcome is kept until the message comes back, since a callback that always takes too
-        long would be begun again for ever.
+        Its outcome is kept until the message is redelivered. Otherwise a callback that always takes
+        too long would be started again for ever.
         """
         self.entries = [entry for entry in self.entries if entry.delivery is not delivery]
         self.entries.append(_TimedOut(queue_name, delivery))
@@ -38,7 +38,8 @@ class TimedOutCallbacks:
     async def take_up(
         self, queue_name: str, channel: TransportChannel, redelivery: Delivery
     ) -> bool:
-        """Keep a redelivery for the running callback that it belongs to; False without one."""
+        """Keep a redelivery for the running callback that it belongs to; return False if none
+        does."""
         for entry in self.entries:
             if (
                 entry.redelivery is None
@@ -54,7 +55,8 @@ class TimedOutCallbacks:
         return False
 
     async def settle(self, channel: TransportChannel, delivery: Delivery, outcome: Outcome) -> None:
-        """Settle what a callback was given, or the redelivery of it, or keep the outcome for it."""
+        """Settle a callback's delivery or redelivery, or keep the outcome until it is
+        redelivered."""
         for entry in self.entries:
             if entry.delivery is delivery:
                 if entry.redelivery is None:
@@ -67,7 +69,7 @@ class TimedOutCallbacks:
 
 
 def _is_same(one: Message, other: Message) -> bool:
-    # Not by headers: a quorum queue counts deliveries there.
+    # Do not compare headers: a quorum queue counts deliveries there.
     return (
         one.message_id == other.message_id
         and one.routing_key == other.routing_key

@@ -1,17 +1,17 @@
-"""A RabbitMQ that this process starts, restarts and ends.
+"""Starting, restarting and stopping a RabbitMQ from this process.
 
 ::
 
     broker.py      RabbitMQBroker: run, restart, close
-    choosing.py    which launcher, by argument or by TEST_DISTRIBUTION
-    launcher.py    what a launcher does
+    choosing.py    choosing a launcher, by argument or by TEST_DISTRIBUTION
+    launcher.py    the interface of launchers
     systemctl.py   … a systemd unit          service.py   … a System V service
-    docker.py      … a container             process.py   … a throw-away node of this user
-    engine.py      Docker's engine: its images, and its errors in mooq's terms
-    readiness.py   when it is up, and proof that it was restarted
+    docker.py      … a container             process.py   … a temporary node of this user
+    engine.py      Docker's engine: its images, and mooq's errors for its failures
+    readiness.py   whether it is ready, and whether it was restarted
     commands.py    running a command as root
     ports.py       whether a port of this machine is free
-    finishing.py   what a cancellation must not interrupt
+    finishing.py   work that a cancellation must not interrupt
 """
 
 from mooq.launchers.broker import RabbitMQBroker

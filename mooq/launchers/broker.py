@@ -1,4 +1,4 @@
-"""RabbitMQBroker: a RabbitMQ that this process starts, restarts and ends."""
+"""RabbitMQBroker: starts, restarts and stops a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ log: logging.Logger = logging.getLogger("mooq")
 
 
 class RabbitMQBroker(Lifetime):
-    """A RabbitMQ of this machine, registered under the name ``host_port``.
+    """A RabbitMQ on this machine, registered under the name ``host_port``.
 
     - ``host``, ``port``: its address, known before it starts and the same after a restart
     - ``launcher``: how it is started: ``"systemctl"``, ``"service"``, ``"docker"``, ``"process"``
       or a :class:`~mooq.launchers.launcher.Launcher`; by default what the environment
       variable TEST_DISTRIBUTION names: ``arch`` (systemctl), ``ubuntu`` (service), ``docker`` or
       ``process``
-    - ``username``, ``password``, ``virtual_host``: what docker and process give the new node, and
-      what is asked with whether it is ready
+    - ``username``, ``password``, ``virtual_host``: docker and process create them on the new
+      node; mooq uses them to check that it is ready
     - ``image``: docker only; by default the environment variable MOOQ_RABBITMQ_IMAGE, else
       ``rabbitmq:4``
     - ``unit``: systemctl only; the name of its systemd unit
-    - ``timeout``: seconds from the start until it must answer; downloading an image not counted
+    - ``timeout``: seconds from the start until it must answer, without downloading an image
 
-    Raises ``ValueError`` or ``TypeError`` for arguments that no broker could have.
+    Raises ``ValueError`` or ``TypeError`` for invalid arguments.
     """
 
     @keyword_only
@@ -75,15 +75,14 @@ class RabbitMQBroker(Lifetime):
         await self.run()
 
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
-        """Start RabbitMQ, or restart the one that runs, and return when it answers.
+        """Start RabbitMQ, or restart it if it is running, and return when it answers.
 
-        Ready is a completed AMQP handshake, by a broker that has booted to the end; after a
-        restart, by one that has ended a connection from before it. What is durable survives a
-        restart.
+        RabbitMQ is ready when it completes an AMQP handshake and has finished booting. After a
+        restart, it must also have closed a connection from before. Durable data survives a restart.
 
-        ``is_running`` gets the result None when RabbitMQ answers, and the exception when it never
-        does. Raises :class:`~mooq.BrokerConnectionError` when RabbitMQ cannot be started or does
-        not answer within ``timeout``, saying why; nothing is left running then.
+        ``is_running`` gets the result None when RabbitMQ answers, or the exception if it never
+        does. Raises :class:`~mooq.BrokerConnectionError` if RabbitMQ cannot be started or does not
+        answer within ``timeout``, with the reason. Then nothing is left running.
         """
         try:
             async with self._turn:
@@ -94,9 +93,9 @@ class RabbitMQBroker(Lifetime):
         _tell(is_running)
 
     async def close(self) -> None:
-        """End RabbitMQ, and remove what was made for it; nothing when it does not run.
+        """Stop RabbitMQ, and remove what was created for it. Closing twice is safe.
 
-        Raises :class:`~mooq.BrokerConnectionError` when it cannot be ended.
+        Raises :class:`~mooq.BrokerConnectionError` if it cannot be stopped.
         """
         async with self._turn:
             REGISTRY.unregister(self)
@@ -149,7 +148,7 @@ class RabbitMQBroker(Lifetime):
             ) from error
 
     def _transport(self) -> Transport:
-        # Imported here because `import mooq` does without aio-pika.
+        # Imported here so that `import mooq` does not load aio-pika.
         from mooq.transports.rabbit import RabbitTransport
 
         return RabbitTransport(self._address)
@@ -174,4 +173,4 @@ def _tell(is_running: asyncio.Future[None] | None, error: BaseException | None =
         is_running.cancel()
     else:
         is_running.set_exception(error)
-        is_running.exception()  # seen: run() raises it as well
+        is_running.exception()  # mark it as retrieved: run() raises it as well

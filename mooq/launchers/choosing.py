@@ -1,4 +1,4 @@
-"""Choice of a launcher: the one named, else that of the variable TEST_DISTRIBUTION."""
+"""Choosing a launcher by name, or by the variable TEST_DISTRIBUTION."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ DISTRIBUTIONS = {
 def choose_launcher(
     name: str | None, *, address: Address, image: str | None, unit: str, timeout: float
 ) -> Launcher:
-    """Return the launcher of this name; of the environment's choice for None.
+    """Return the launcher with this name; for None, the one that the environment names.
 
-    Raises ``ValueError``, naming the choices, for an unknown name and for none at all.
+    Raises ``ValueError``, listing the choices, for an unknown name or none at all.
     """
     match name if name is not None else _name_from_environment():
         case "systemctl":

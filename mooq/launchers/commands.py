@@ -1,4 +1,4 @@
-"""Running a command as root, without a shell, under a deadline."""
+"""Running a command as root, without a shell and with a time limit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError
 from mooq.launchers.launcher import last_lines
 
-SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not everybody's PATH has them
+SYSTEM_FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # not in every user's PATH
 
 
 def check_installed(command: str) -> None:
-    """Make sure that :func:`run_as_root` can run a command.
+    """Check that :func:`run_as_root` can run a command.
 
-    Raises :class:`~mooq.BrokerConnectionError`, naming the command that is missing.
+    Raises :class:`~mooq.BrokerConnectionError`, naming the missing command.
     """
     for needed in (command, *_become_root()[:1]):
         if _find(needed) is None:
@@ -33,14 +33,14 @@ def check_installed(command: str) -> None:
 
 
 async def run_as_root(*arguments: str, timeout: float) -> str:
-    """Run a command, by ``sudo -n`` unless already root, and return what it printed.
+    """Run a command, with ``sudo -n`` unless already root, and return its output.
 
-    Raises :class:`~mooq.BrokerConnectionError` when the command fails, and when it takes longer
-    than ``timeout`` seconds; then, as when cancelled, it is ended.
+    Raises :class:`~mooq.BrokerConnectionError` if the command fails or takes longer than
+    ``timeout`` seconds. In the latter case, or if cancelled, the command is killed.
     """
     command = [*_become_root(), *arguments]
     said = shlex.join(command)
-    # A file, for a daemon that the command leaves behind may hold a pipe open for ever.
+    # A file, because a daemon started by the command might keep a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
             _find(command[0]) or command[0],
@@ -48,7 +48,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=asyncio.subprocess.STDOUT,
-            process_group=0,  # a session of its own would lose sudo's memory of a password
+            process_group=0,  # a new session would lose sudo's cached password
         )
         try:
             async with asyncio.timeout(timeout):
@@ -70,7 +70,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
-        # What sudo runs belongs to root, who alone may end it; it ends by itself.
+        # Only root may kill what sudo runs; it ends by itself.
         with contextlib.suppress(PermissionError, ProcessLookupError):
             for pid in _with_descendants(process.pid):
                 os.kill(pid, signal.SIGKILL)
@@ -78,17 +78,17 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _with_descendants(pid: int) -> list[int]:
-    """Return a process and all below it, by Linux's /proc.
+    """Return a process and all its descendants, from Linux's /proc.
 
-    Not its process group, which init scripts leave: `su` begins a session of its own.
+    Process groups are not enough, because init scripts leave them: `su` starts a new session.
     """
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process has just ended
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
     found = [pid]
-    for one in found:  # which grows meanwhile
+    for one in found:  # the list grows during the loop
         found += children.get(one, ())
     return found
 

@@ -1,8 +1,8 @@
 """RabbitMQ in a container, through testcontainers.
 
-The official images let guest log in from outside the container (`loopback_users.guest = false`
-in their conf.d/10-defaults.conf); another image must do the same, or be used with another
-username, which RabbitMQ makes its first user.
+The official images let guest log in from outside the container (`loopback_users.guest = false` in
+their conf.d/10-defaults.conf). Another image must do the same, or be used with another username,
+which RabbitMQ creates as its first user.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ IMAGE_VARIABLE = "MOOQ_RABBITMQ_IMAGE"
 DEFAULT_IMAGE = "rabbitmq:4"
 AMQP_PORT = "5672/tcp"
 MANAGEMENT_PORT = "15672/tcp"
-OPEN_FILES = 65536  # enough; with no limit RabbitMQ spins for minutes (docker-library/rabbitmq#545)
+OPEN_FILES = 65536  # without a limit RabbitMQ is busy for minutes (docker-library/rabbitmq#545)
 LONGEST_SHUTDOWN = 10  # seconds
 
 
 class DockerLauncher(Launcher):
-    """One container, its AMQP port published at the broker's for as long as it lives.
+    """One container, whose AMQP port is published at the broker's port as long as it lives.
 
-    Published on 127.0.0.1, or where Docker's engine is on another machine, on that.
+    It is published on 127.0.0.1; if Docker's engine is on another machine, it is published there.
     """
 
     has_ryuk: ClassVar[bool] = True
-    """Whether Ryuk of testcontainers removes the container of a program that was killed."""
+    """Whether testcontainers' Ryuk removes the container of a killed program."""
 
     image_option: ClassVar[str] = f"image= or {IMAGE_VARIABLE}"
-    """How a user names the image."""
+    """The option with which a user chooses the image."""
 
     def __init__(self, address: Address, image: str | None, management_port: int = 0) -> None:
         self._address = address
@@ -92,7 +92,7 @@ class DockerLauncher(Launcher):
         return container
 
     def _describe(self) -> DockerContainer:
-        """Return the container to start; its client has spoken to the engine."""
+        """Return the container to start; its client has connected to the engine."""
         import docker
         from testcontainers.core.container import DockerContainer
 
@@ -113,7 +113,7 @@ class DockerLauncher(Launcher):
         )
 
     def _labels(self) -> dict[str, str]:
-        """Return what tells whose the container is."""
+        """Return the labels that name the container's owner."""
         return {"mooq": self._address.name, LABEL: str(Owner.this_process())}
 
     async def start(self) -> None:
@@ -159,7 +159,7 @@ class DockerLauncher(Launcher):
         return self._container
 
     async def _ask(self, verb: str, question: Callable[[], T]) -> T:
-        """Ask the engine in a thread, to the end: what it begins must be known to ``stop``."""
+        """Run an engine request in a thread, to the end: ``stop`` must know what it created."""
 
         def ask() -> T:
             with explained(
@@ -171,7 +171,7 @@ class DockerLauncher(Launcher):
 
 
 def _open_files() -> int:
-    """Return a limit that the engine, too, may set: one without privileges cannot raise its own."""
+    """Return a limit that the engine can set: an unprivileged engine cannot raise its own."""
     if sys.platform == "win32":
         return OPEN_FILES
     import resource
@@ -185,6 +185,6 @@ def _remove(container: DockerContainer) -> None:
     try:
         container.stop()
     except NotFound:
-        pass  # somebody else removed it
+        pass  # already removed
     finally:
         container.get_docker_client().client.close()

@@ -1,4 +1,4 @@
-"""Docker's engine: what its client raises, in mooq's terms, and images at hand."""
+"""Docker's engine: mooq's errors for its failures, and its images."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ log: logging.Logger = logging.getLogger("mooq")
 
 @contextmanager
 def explained(what: str, remedy: str = "") -> Iterator[None]:
-    """Raise :class:`~mooq.BrokerConnectionError` for whatever Docker's client raises."""
+    """Raise :class:`~mooq.BrokerConnectionError` for any error of Docker's client."""
     from docker.errors import DockerException
 
     try:
         yield
-    # OSError for the HTTP client beneath, RuntimeError for testcontainers.
+    # OSError comes from the HTTP client, RuntimeError from testcontainers.
     except (DockerException, OSError, RuntimeError) as error:
         reason = _reason(error)
         raise BrokerConnectionError(
@@ -54,7 +54,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def fetch_image(client: DockerClient, image: str, remedy: str) -> None:
-    """Make sure that the engine has an image, downloading it if need be."""
+    """Make sure that the engine has an image; download it if needed."""
     from docker.errors import ImageNotFound
 
     with explained(f"get the image {image!r}", f"pull or build it on this machine, or {remedy}"):
@@ -66,7 +66,7 @@ def fetch_image(client: DockerClient, image: str, remedy: str) -> None:
 
 
 def fetch_reaper_image(client: DockerClient) -> None:
-    """Make sure of the image of Ryuk, by which testcontainers cleans up after killed programs."""
+    """Make sure of Ryuk's image, with which testcontainers cleans up after killed programs."""
     from testcontainers.core.config import testcontainers_config
 
     if not testcontainers_config.ryuk_disabled:

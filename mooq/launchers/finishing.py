@@ -1,4 +1,4 @@
-"""Work that must not be cancelled half-way: half a start or clean-up leaves a broker behind."""
+"""Work that must not be cancelled: half a start or clean-up leaves a broker behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def finish(work: Coroutine[Any, Any, T]) -> T:
-    """Await ``work`` to its end, even when cancelled meanwhile; only then be cancelled."""
+    """Await ``work`` to its end, even if cancelled; raise the cancellation afterwards."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -20,5 +20,5 @@ async def finish(work: Coroutine[Any, Any, T]) -> T:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # seen, so that asyncio does not report it as lost
+            task.exception()  # mark it as retrieved, so that asyncio does not report it
         raise

@@ -11,10 +11,10 @@ LOG_LINES = 20
 
 
 class Launcher(ABC):
-    """One RabbitMQ node: prepared once, started, restarted, stopped.
+    """One RabbitMQ node that is prepared once, then started, restarted and stopped.
 
-    Every method raises :class:`~mooq.BrokerConnectionError`, with ``transient`` False where
-    trying again cannot help, saying what failed and what to do.
+    Every method raises :class:`~mooq.BrokerConnectionError`, which says what failed and what to do.
+    ``transient`` is False if trying again cannot help.
     """
 
     waits_until_ready: ClassVar[bool] = False
@@ -22,7 +22,7 @@ class Launcher(ABC):
 
     @abstractmethod
     async def prepare(self) -> None:
-        """Find, or fetch, everything that ``start`` needs; leave nothing that must be undone."""
+        """Find or download everything that ``start`` needs; leave nothing that must be undone."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -30,23 +30,23 @@ class Launcher(ABC):
 
     @abstractmethod
     async def restart(self) -> None:
-        """Stop the node and start it again at the same address, its durable contents kept."""
+        """Stop the node and start it again at the same address, with its durable data."""
 
     @abstractmethod
     async def stop(self) -> None:
-        """End the node, however far it got, and remove what belongs to it alone."""
+        """Stop the node, whatever its state, and remove everything that only it needs."""
 
     async def death(self) -> str | None:
-        """Return how the node ended; None while it runs, or where that cannot be seen."""
+        """Return how the node ended; None while it is running, or if that is unknown."""
         return None
 
     async def log(self) -> str:
-        """Return the last lines that the node wrote, for an error to show."""
+        """Return the last lines of the node's log, for an error."""
         return ""
 
 
 async def log_of(launcher: Launcher | None) -> str:
-    """Return the end of a node's log as the end of an error's text."""
+    """Return the end of a node's log, formatted as the end of an error's text."""
     log = await launcher.log() if launcher else ""
     return f"\nThe end of its log:\n{log}" if log else ""
 
@@ -54,9 +54,9 @@ async def log_of(launcher: Launcher | None) -> str:
 def node_settings(address: Address) -> dict[str, str]:
     """Return the environment of a new node: its first user and virtual host, and its threads.
 
-    Booting hands thousands of look-ups from thread to thread. RabbitMQ's default, threads that
-    are bound to a processor and sleep at once, makes that up to three times as long on a virtual
-    machine, or beside other nodes.
+    Booting passes thousands of code look-ups between Erlang's threads. By default each thread is
+    bound to a processor and sleeps as soon as it is idle. That makes booting up to three times as
+    slow on a virtual machine, or with other nodes running.
     """
     return {
         "RABBITMQ_DEFAULT_USER": address.username,

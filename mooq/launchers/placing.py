@@ -1,7 +1,7 @@
-"""The place of containers' ports: on this machine, or wherever Docker's engine is.
+"""The address of containers' ports: on this machine, or on the machine of Docker's engine.
 
-The engine is elsewhere for jobs of GitLab's docker-in-docker (``DOCKER_HOST=tcp://docker:2375``)
-and inside a development container that has the engine's socket. testcontainers knows the host.
+The engine is elsewhere in GitLab's docker-in-docker jobs (``DOCKER_HOST=tcp://docker:2375``) and in
+a development container with the engine's socket. testcontainers finds the host.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the engine is on another machi
 
 
 class Place(NamedTuple):
-    """The host at which published ports are reached, and the interface they are published on."""
+    """The host to reach published ports, and the interface that they are published on."""
 
     host: str = LOOPBACK
     interface: str = LOOPBACK
 
     @property
     def is_here(self) -> bool:
-        """Whether that is the loopback interface of this machine."""
+        """Whether that is this machine's loopback interface."""
         return self.host == LOOPBACK
 
 
 def place_of_ports(what: str) -> Place:
-    """Return where the ports of containers are. Asks the engine only if it may be elsewhere.
+    """Return where containers' ports are. It asks the engine only if that may be elsewhere.
 
-    Raises :class:`~mooq.BrokerConnectionError`, naming ``what`` cannot be done, without
-    testcontainers or without an answer of the engine.
+    Raises :class:`~mooq.BrokerConnectionError` if testcontainers is missing or the engine does not
+    answer; the error names ``what`` cannot be done.
     """
     try:
         # Two threads that import different parts of a package before the package itself, as
@@ -69,5 +69,5 @@ def _place() -> Place:
     host = override or DockerClient().host()
     if host in LOOPBACKS:
         return Place()
-    # Beside the engine's socket the host is the gateway, an address of the engine's own machine.
+    # With the engine's socket in a container, the host is the gateway: the engine's machine.
     return Place(host, EVERYWHERE if is_remote or override else host)

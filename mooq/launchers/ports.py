@@ -1,4 +1,4 @@
-"""Whether a port of this machine is free, asked before anything is started on it."""
+"""Checks that a port of this machine is free, before anything is started on it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _given: set[int] = set()
 
 
 async def check_free(address: Address) -> None:
-    """Make sure that a node started on the loopback interface can be reached at ``address``.
+    """Check that a node on the loopback interface can be reached at ``address``.
 
-    Raises ``ValueError`` for a host that is not this machine's loopback interface and
-    :class:`~mooq.BrokerConnectionError` when something listens at the port already.
+    Raises ``ValueError`` for a host that is not this machine's loopback interface, and
+    :class:`~mooq.BrokerConnectionError` if something already listens at the port.
     """
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -43,7 +43,7 @@ async def check_free(address: Address) -> None:
 def is_taken(address: Address) -> bool:
     """Return whether something listens at a port of the loopback interface."""
     with socket.socket() as probe:
-        if os.name == "posix":  # elsewhere the option lets two listeners share a port
+        if os.name == "posix":  # on Windows the option lets two listeners share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, address.port))
@@ -53,7 +53,7 @@ def is_taken(address: Address) -> bool:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nothing listens at now; another each time."""
+    """Return a free port of the loopback interface, a different one each time."""
     while True:
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))

@@ -1,9 +1,9 @@
-"""RabbitMQ as a process of the current user: a throw-away node, several of them side by side.
+"""RabbitMQ as a process of the current user: a temporary node. Several can run side by side.
 
-It shares nothing with the RabbitMQ that the machine may run: node name, ports, cookie, data and
-log are its own, in a temporary folder. It takes no root, and no epmd, Erlang's port mapper, which
-would outlive it: RabbitMQ asks for none when its node has a name from Erlang's command line
-(rabbit_prelaunch_dist), and Erlang asks for none when it is told the port that epmd would find.
+It shares nothing with a RabbitMQ of the machine: its node name, ports, cookie, data and log are its
+own, in a temporary folder. It needs neither root nor epmd, Erlang's port mapper, which would
+outlive it. RabbitMQ does not start epmd if the node's name is set on Erlang's command line
+(rabbit_prelaunch_dist), and Erlang does not ask epmd if it is told the port.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from mooq.launchers.finishing import finish
 from mooq.launchers.launcher import Launcher, last_lines, node_settings
 from mooq.launchers.ports import LOOPBACK, check_free, free_port
 
-# First where packages put the server itself: what they put on PATH insists on root.
+# First the packages' own folders: the script that they put on PATH requires root.
 SERVER_FOLDERS = "/usr/lib/rabbitmq/bin"
 LONGEST_SHUTDOWN = 10.0  # seconds
 
 
 class ProcessLauncher(Launcher):
-    """A node of a locally installed rabbitmq-server, with one folder that holds all it owns."""
+    """A node of an installed rabbitmq-server, with one folder for everything that belongs to it."""
 
     def __init__(self, address: Address, management_port: int = 0) -> None:
         self._address = address
@@ -61,7 +61,7 @@ class ProcessLauncher(Launcher):
         self._folder = Path(tempfile.mkdtemp(prefix=f"mooq-{self._address.port}-"))
         cookie = self._folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex())
-        cookie.chmod(0o400)  # or Erlang refuses it
+        cookie.chmod(0o400)  # otherwise Erlang refuses it
         settings = f"listeners.tcp.1 = {LOOPBACK}:{self._address.port}\n"
         if self._management_port:
             settings += (
@@ -81,17 +81,17 @@ class ProcessLauncher(Launcher):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # out of reach of a terminal's Ctrl-C, until stop()
+                start_new_session=True,  # Ctrl-C on a terminal must not reach it
             )
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        """Return all that the node is told; nothing that was meant for another is inherited."""
+        """Return the node's environment; it inherits nothing meant for another node."""
         node = f"mooq_{self._address.port}@localhost"
         return node_settings(self._address) | {
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "HOME": str(folder),
-            "ERL_FLAGS": "-start_epmd false",  # RabbitMQ tries to start one every minute
+            "ERL_FLAGS": "-start_epmd false",  # otherwise RabbitMQ tries to start epmd every minute
             "ERL_CRASH_DUMP_SECONDS": "0",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"-sname {node} "
             f"-erl_epmd_port {self._distribution_port} "
@@ -106,7 +106,7 @@ class ProcessLauncher(Launcher):
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_LOG_BASE": str(folder),
             "RABBITMQ_LOGS": "-",
-            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of its parent
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script then becomes the node, not its parent
         }
 
     async def restart(self) -> None:
@@ -134,7 +134,7 @@ class ProcessLauncher(Launcher):
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # its helpers end with their pipes to it
+                os.killpg(process.pid, signal.SIGKILL)  # its helpers end when their pipes close
             process.wait()
 
     async def death(self) -> str | None:

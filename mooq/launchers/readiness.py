@@ -1,8 +1,7 @@
-"""Readiness of a RabbitMQ: it completes an AMQP handshake and knows its own queues.
+"""Readiness of a RabbitMQ: it completes an AMQP handshake and has finished booting.
 
-An open port proves nothing, for Docker's proxy opens it before RabbitMQ has begun to boot.
-RabbitMQ opens its AMQP listeners after users and virtual hosts are in place, so a refused login
-never mends itself.
+An open port is not enough, because Docker's proxy opens it before RabbitMQ starts to boot. RabbitMQ
+opens its AMQP listeners after users and virtual hosts exist, so a refused login is final.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from mooq.launchers.launcher import Launcher, log_of
 from mooq.transports.base import Transport
 
 Probe: TypeAlias = Callable[[float], Awaitable[None]]
-"""Returns when the broker answered, within the given seconds; else BrokerConnectionError."""
+"""Returns when the broker answers within the given seconds, else BrokerConnectionError."""
 
-FIRST_WAIT = 0.02  # seconds between two probes, at random up to a bound that doubles …
-LONGEST_WAIT = 0.1  # … to this
-LONGEST_PROBE = 5.0  # seconds; a probe that hangs must not hide that the node has died
+FIRST_WAIT = 0.02  # seconds between two probes, at random up to a bound that doubles
+LONGEST_WAIT = 0.1  # seconds, the largest bound
+LONGEST_PROBE = 5.0  # seconds; a hanging probe must not hide that the node has died
 
 
 async def handshake(address: Address, timeout: float) -> None:
-    """Complete an AMQP handshake, once, and wait for the node's boot to end: a :data:`Probe`."""
-    # Imported here because `import mooq` does without aio-pika and tenacity.
+    """Complete one AMQP handshake, and wait until the node has booted: a :data:`Probe`."""
+    # Imported here so that `import mooq` loads neither aio-pika nor tenacity.
     from tenacity import AsyncRetrying, retry_if_result, stop_never, wait_fixed
 
     from mooq.transports.rabbit import RabbitTransport
@@ -44,7 +43,7 @@ async def handshake(address: Address, timeout: float) -> None:
                 retry=retry_if_result(operator.not_), wait=wait_fixed(FIRST_WAIT), stop=stop_never
             )(transport.has_booted)
     except Refused:
-        pass  # the user may not declare a queue, so how far the boot is cannot be seen
+        pass  # the user may not declare a queue, so the boot cannot be checked
     except TimeoutError:
         raise BrokerConnectionError(
             f"cannot connect to {address}: it answers, but after {in_seconds(timeout)} it "
@@ -57,13 +56,13 @@ async def handshake(address: Address, timeout: float) -> None:
 
 
 async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: float) -> None:
-    """Return when ``probe`` succeeds, tried again and again for ``timeout`` seconds.
+    """Return when ``probe`` succeeds; retry it for ``timeout`` seconds.
 
-    ``launcher`` is what started the node, None for a node that somebody else started. Raises
-    :class:`~mooq.BrokerConnectionError`, with the end of the node's log, when time is up or the
-    node has died; and the probe's own at once when it says that waiting cannot help.
+    ``launcher`` started the node; None if mooq did not start it. Raises
+    :class:`~mooq.BrokerConnectionError`, with the end of the node's log, if the time is up or the
+    node has died. Raises the probe's own error at once if waiting cannot help.
     """
-    # Imported here because `import mooq` does without.
+    # Imported here so that `import mooq` does not load it.
     from tenacity import (
         AsyncRetrying,
         retry_if_exception,
@@ -102,11 +101,11 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
 
 @asynccontextmanager
 async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None]:
-    """End only when a connection opened before the block has ended: the broker was restarted.
+    """Wait at the end until a connection from before the block is closed: the broker restarted.
 
-    A broker that does not answer before needs no proof: it cannot be taken for the new one.
-    Raises :class:`~mooq.BrokerConnectionError` when the connection lives on after ``timeout``
-    seconds.
+    If the broker does not answer before the block, this is not needed: it cannot be mistaken for
+    the new one. Raises :class:`~mooq.BrokerConnectionError` if the connection is still open after
+    ``timeout`` seconds.
     """
     ended = asyncio.Event()
     canary.on_lost = ended.set

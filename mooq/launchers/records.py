@@ -1,4 +1,4 @@
-"""Records of what `mooq up` left running: for `mooq down`, and for whoever is given its address."""
+"""Records of the brokers that `mooq up` left running, used by `mooq down` and by address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mooq.errors import MooqError
 
 @dataclass(frozen=True)
 class NodeRecord:
-    """One node that was left running: a file of this user's."""
+    """One running node, recorded in a file of this user."""
 
     launcher: str
     host: str
@@ -23,14 +23,14 @@ class NodeRecord:
     pid: int = 0
     """process only, as are the two below."""
     began: str = ""
-    """When the process began: its number alone may be another's by now."""
+    """When the process started: its id may belong to another process by now."""
     folder: str = ""
-    """What the node has on disk."""
+    """The node's folders on disk."""
     management_port: int = 0
-    """Where the management API listens; 0 if that is not known."""
+    """The port of the management API; 0 if unknown."""
 
     def save(self) -> None:
-        """Write the record, whole or not at all. Raises :class:`~mooq.MooqError`."""
+        """Write the record atomically. Raises :class:`~mooq.MooqError`."""
         new = self._path.with_suffix(f".{os.getpid()}")
         try:
             new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class NodeRecord:
 
 
 def records() -> Iterator[NodeRecord]:
-    """Return all records. Raises :class:`~mooq.MooqError` for a file that is none."""
+    """Return all records. Raises :class:`~mooq.MooqError` for a damaged file."""
     for path in sorted(_folder().glob("*.json")):
         try:
             yield NodeRecord(**json.loads(path.read_text()))
@@ -64,7 +64,7 @@ def records() -> Iterator[NodeRecord]:
 
 
 def management_port_of(host: str, port: int) -> int | None:
-    """Return where the management API of a node on record listens; None for any other node.
+    """Return where the management API of a recorded node listens; None for any other node.
 
     Raises :class:`~mooq.MooqError` for a damaged record.
     """
@@ -75,6 +75,6 @@ def management_port_of(host: str, port: int) -> int | None:
 
 
 def _folder() -> Path:
-    """Return where this user keeps them (XDG Base Directory Specification)."""
+    """Return the folder of this user's records (XDG Base Directory Specification)."""
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "mooq"

@@ -14,9 +14,9 @@ LOGS = Path("/var/log/rabbitmq")
 
 
 class ServiceLauncher(Launcher):
-    """The service ``rabbitmq-server``, whose init script ends when RabbitMQ is up.
+    """The service ``rabbitmq-server``, whose init script ends when RabbitMQ is running.
 
-    It does not end when RabbitMQ dies instead, so a failed start takes the whole timeout.
+    The script does not end if RabbitMQ dies, so a failed start takes the whole timeout.
     """
 
     waits_until_ready = True
@@ -28,7 +28,7 @@ class ServiceLauncher(Launcher):
         check_installed("service")
 
     async def start(self) -> None:
-        await self.restart()  # starts what is stopped, too
+        await self.restart()  # also starts a stopped service
 
     async def restart(self) -> None:
         try:
@@ -49,5 +49,5 @@ class ServiceLauncher(Launcher):
             logs = [log for log in LOGS.iterdir() if log.is_file() and log.stat().st_size]
             newest = max(logs, key=lambda log: log.stat().st_mtime, default=None)
             return "" if newest is None else last_lines(newest.read_text(errors="replace"))
-        except OSError:  # not everybody may read it
+        except OSError:  # not every user may read it
             return f"(in {LOGS})"

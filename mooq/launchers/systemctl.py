@@ -10,7 +10,7 @@ LONGEST_LOOK = 5.0  # seconds
 
 
 class SystemctlLauncher(Launcher):
-    """A systemd unit; of Type=notify, so that ``systemctl restart`` ends when RabbitMQ is up."""
+    """A systemd unit of Type=notify: ``systemctl restart`` ends when RabbitMQ is running."""
 
     waits_until_ready = True
 
@@ -22,7 +22,7 @@ class SystemctlLauncher(Launcher):
         check_installed("systemctl")
 
     async def start(self) -> None:
-        await self.restart()  # starts what is stopped, too
+        await self.restart()  # also starts a stopped unit
 
     async def restart(self) -> None:
         try:
@@ -40,7 +40,7 @@ class SystemctlLauncher(Launcher):
         try:
             await run_as_root(
                 "journalctl", "--sync", timeout=LONGEST_LOOK
-            )  # what is still on its way
+            )  # the rest of the output
             return await run_as_root("journalctl", *which, timeout=LONGEST_LOOK)
         except (BrokerConnectionError, OSError):
             return ""

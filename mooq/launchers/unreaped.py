@@ -1,4 +1,4 @@
-"""A container that testcontainers' Ryuk has no part in, whatever the rest of the process does."""
+"""A container that testcontainers' Ryuk does not remove, whatever the process uses elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from testcontainers.core.container import DockerContainer
 
 
 class UnreapedContainer(DockerContainer):
-    """A container that is started without Ryuk: its owner sees to its end in another way.
+    """A container that is started without Ryuk, because its owner removes it in another way.
 
-    testcontainers can only do without Ryuk for the whole process, which would take it from the
-    containers of others.
+    testcontainers can switch Ryuk off only for the whole process, which would affect other
+    containers.
     """
 
     def start(self) -> Self:
-        """Create and start the container, whose image the engine has."""
+        """Create and start the container, from an image that the engine has."""
         client = self.get_docker_client()
         self._configure()
         self._container = client.create(

@@ -1,4 +1,4 @@
-"""The arguments of :func:`mooq.connect` that lead to a broker of the tests'."""
+"""The arguments of :func:`mooq.connect` for a test's broker."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from mooq.basics.address import Address, Where
 
 
 class Arguments(Where):
-    """Passed as ``mooq.connect(**arguments)``."""
+    """Pass them as ``mooq.connect(**arguments)``."""
 
     broker: str
 
 
 def arguments_of(broker: str, address: Address) -> Arguments:
-    """Return the arguments that lead to an address."""
+    """Return the arguments for an address."""
     return {"broker": broker, **address.where}

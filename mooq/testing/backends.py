@@ -1,4 +1,4 @@
-"""Marks and parameters of tests, and the brokers that the run was asked for."""
+"""Marks and parameters of tests, and the brokers chosen for the run."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 
 def backend_of(item: pytest.Item) -> str | None:
-    """Return the broker that a test was parametrized with, if any."""
+    """Return the broker that a test was parametrized with, or None."""
     callspec = getattr(item, "callspec", None)
     backend = callspec.params.get("mooq_backend") if callspec is not None else None
     return backend if backend in BACKENDS["all"] else None
 
 
 def is_marked(node: pytest.Item, name: str, *, otherwise: bool = False) -> bool:
-    """Return whether a test has a mark, and not with the argument False."""
+    """Return whether a test has a mark that is not switched off with False."""
     mark = node.get_closest_marker(name)
     return otherwise if mark is None else mark.args != (False,)
 
 
 def has_loop(item: pytest.Item) -> bool:
-    """Whether a test, or a fixture of its, is a coroutine that pytest runs in an event loop.
+    """Whether a test, or one of its fixtures, is a coroutine that pytest runs in an event loop.
 
-    Tests of unittest's classes are run by unittest, which has a loop of its own.
+    Tests of unittest classes are run by unittest, which has its own loop.
     """
-    unittest = sys.modules.get("unittest.case")  # loaded by those who use it
+    unittest = sys.modules.get("unittest.case")  # loaded if it is in use
     if unittest and issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
         return False
     fixtures = getattr(item, "_fixtureinfo", None)  # pytest has no public way to ask
@@ -46,10 +46,10 @@ def has_loop(item: pytest.Item) -> bool:
 
 
 def check_backend(backend: object, request: pytest.FixtureRequest) -> None:
-    """Skip what the run was not asked for; fail what is no broker.
+    """Skip a test whose broker was not chosen; fail one whose broker is unknown.
 
-    A project may have a ``mooq_backend`` fixture of its own, whose value is known only now: after
-    ``--mooq-backend`` and ``-m`` have chosen the tests.
+    A project can have its own ``mooq_backend`` fixture. Its value is known only now, after
+    ``--mooq-backend`` and ``-m`` have selected the tests.
     """
     if backend not in BACKENDS["all"]:
         pytest.fail(

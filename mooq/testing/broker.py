@@ -1,4 +1,4 @@
-"""The broker that one test has to itself: one in memory, or a virtual host of a RabbitMQ."""
+"""A test's own broker: an in-memory broker, or a virtual host of a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ AT_ONCE = 0.01  # seconds
 
 
 class Broker:
-    """A test's own broker. Nobody used it before, so fixed names of exchanges and queues will do.
+    """A test's own broker. It starts empty, so tests can use fixed exchange and queue names.
 
-    ``recorded`` has what happened on its connections, ``allows_failures`` is whether callbacks
-    may raise without failing the test, ``has_faults`` whether a network that can fail is put before
-    it, ``redelivers`` whether each message is delivered twice
-    (:mod:`mooq.testing.redelivering`), and ``listens_in_thread`` whether a broker in memory serves
-    other clients in a thread of its own.
+    ``recorded`` has what happened on its connections. ``allows_failures`` means that callbacks may
+    raise without failing the test. ``has_faults`` puts a network that can fail in front of it.
+    ``redelivers`` delivers each message twice (:mod:`mooq.testing.redelivering`). With
+    ``listens_in_thread`` an in-memory broker serves other clients in its own thread.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class Broker:
         self._observer = ConnectionObserver(redelivers=redelivers)
         self._connections: list[Connection] = []
         self.has_failed = False
-        """Whether the test has failed, so that callbacks which still run are cut off at once."""
+        """Whether the test has failed, so that running callbacks are cancelled at once."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
@@ -70,9 +69,9 @@ class Broker:
 
     @property
     def faults(self) -> Faults:
-        """The network before it: what comes by ``arguments`` or ``url`` passes through that.
+        """The network in front of it, used by connections through ``arguments`` or ``url``.
 
-        Raises ``RuntimeError`` for a broker that was not asked to have one.
+        Raises ``RuntimeError`` if the broker was created without one.
         """
         if not self._has_faults:
             raise RuntimeError(
@@ -83,22 +82,22 @@ class Broker:
 
     @property
     def host(self) -> str:
-        """The host by which it is reached."""
+        """The broker's host."""
         return self.arguments["host"]
 
     @property
     def port(self) -> int:
-        """The port by which it is reached."""
+        """The broker's port."""
         return self.arguments["port"]
 
     @property
     def virtual_host(self) -> str:
-        """Its virtual host, of this test alone."""
+        """The virtual host of this test."""
         return self._address.virtual_host
 
     @property
     def arguments(self) -> Arguments:
-        """The arguments of :func:`mooq.connect` that lead here."""
+        """The arguments of :func:`mooq.connect` for this broker."""
         if self._has_faults and self._endpoint is not None:
             return self._endpoint.proxy.arguments
         return arguments_of(self.backend, self._address)
@@ -107,15 +106,15 @@ class Broker:
     def url(self) -> URL:
         """``amqp://user:password@host:port/virtual_host``, for any client.
 
-        What clients do there is observed. From the first time on, the broker listens there: in
-        memory in the running event loop, or in a thread for tests that have none and for brokers
-        that outlast a test; before RabbitMQ there is a proxy, which passes on what they send.
+        mooq observes the clients that use it. The broker starts to listen at the first use. In
+        memory, the running event loop serves the clients, or a thread for tests without a loop and
+        for brokers that outlast a test. On RabbitMQ, a proxy listens and passes on what they send.
         """
         return self._clients.address.url
 
     @property
     def addresses(self) -> list[Address]:
-        """All by which it was reached, directly and through a proxy."""
+        """All its addresses, directly and through a proxy."""
         return [self._address] if self._endpoint is None else self._endpoint.addresses
 
     @property
@@ -125,10 +124,10 @@ class Broker:
         return self._endpoint
 
     async def connect(self, **arguments: Any) -> Connection:
-        """Open a connection, closed when the test ends.
+        """Open a connection, which is closed when the test ends.
 
-        Arguments go to :func:`mooq.connect`, in place of those that lead here. Raises
-        ``RuntimeError`` in another event loop than the one that will close it.
+        Arguments go to :func:`mooq.connect`, and override this broker's. Raises ``RuntimeError`` in
+        another event loop than the one that will close the connection.
         """
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise in_another_loop("the broker of this test", self._loop)
@@ -137,18 +136,19 @@ class Broker:
         return connection
 
     async def idle(self, *, timeout: float = IDLE_TIMEOUT) -> tuple[str, ...]:
-        """Return when nothing is under way any more, within ``timeout`` seconds.
+        """Return when the broker is idle, within ``timeout`` seconds.
 
-        Then every publish is confirmed; every message that a consumer may have was delivered, its
-        callback is done, and it is acknowledged or rejected; so with what callbacks published. That
-        is so on all connections of mooq's to this broker, also those in other threads' event loops,
-        and on those of other clients that came by :attr:`url`. Callbacks of mooq's are run also
-        where nobody processes events.
+        Then every publish is confirmed. Every message that has a consumer is delivered, its
+        callback is done, and it is acknowledged or rejected; the same holds for messages that
+        callbacks published. This covers all of mooq's connections to this broker, also in other
+        threads' event loops, and the connections of other clients through :attr:`url`. mooq's
+        callbacks are run even if nothing processes events.
 
-        What gives no sign of whether it is done is returned, in words: consumers that acknowledge
-        nothing, and publishes without confirms, of which those count that have arrived.
+        Returns a description of everything that gives no sign of whether it is done: consumers that
+        acknowledge nothing, and publishes without confirms; of these, only messages that have
+        arrived count.
 
-        Raises what callbacks raised, as ``process_events(num_cycles=n)`` does, and
+        Raises the exceptions of callbacks, as ``process_events(num_cycles=n)`` does, and
         :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
         """
         await wait_until_idle(self._observer, self._clients, timeout)
@@ -165,20 +165,21 @@ class Broker:
         matching: Callable[[Record], bool] | None = None,
         timeout: float = IDLE_TIMEOUT,
     ) -> Record:
-        """Return the first record that matches, once there is one within ``timeout`` seconds.
+        """Return the first matching record, waiting for it up to ``timeout`` seconds.
 
-        ``event`` is an :class:`~mooq.testing.recorder.Event` or its name, such as
-        ``"delivered"``; ``matching`` is called with a record. Records from before count as well;
+        ``event`` is an :class:`~mooq.testing.recorder.Event` or its name, such as ``"delivered"``.
+        ``matching`` is a function that takes a record. Earlier records count as well;
         ``recorded.clear()`` forgets them. Raises :class:`~mooq.testing.waiting.NotRecorded`, a
-        ``TimeoutError`` that shows what came instead, and ``ValueError`` for an unknown event.
+        ``TimeoutError`` that shows what was recorded instead, and ``ValueError`` for an unknown
+        event.
         """
         wanted = Wanted(event_of(event), exchange_name, routing_key, queue_name, matching)
         return await wait_until_recorded(self._observer, wanted, timeout)
 
     async def advance(self, seconds: float) -> None:
-        """Let so many seconds pass for the broker: messages and queues expire.
+        """Let this many seconds pass for the broker, so that messages and queues expire.
 
-        In memory they pass at once, on RabbitMQ by waiting. Raises ``ValueError``.
+        In memory this is instant; on RabbitMQ it really waits. Raises ``ValueError``.
         """
         if self._in_memory is not None:
             self._in_memory.advance(seconds)
@@ -186,7 +187,7 @@ class Broker:
             await asyncio.sleep(positive("seconds", seconds))
 
     def raise_failures(self, what: str) -> None:
-        """Raise what callbacks raised that nobody was told of, unless the test allows failures."""
+        """Raise callback exceptions that nothing has seen, unless the test allows failures."""
         failures = self._observer.take_failures()
         if failures and not self.allows_failures:
             if len(failures) == 1:
@@ -201,9 +202,9 @@ class Broker:
 
     @asynccontextmanager
     async def running(self, *, is_strict: bool) -> AsyncIterator[Broker]:
-        """Have the broker within the block; when it ends, close its connections.
+        """Run the broker within the block; at the end, close its connections.
 
-        Raises what callbacks raised meanwhile and, if ``is_strict``,
+        Raises the exceptions of callbacks and, if ``is_strict``,
         :class:`~mooq.testing.leftovers.Leftovers`.
         """
         self._loop = asyncio.get_running_loop()

@@ -1,8 +1,8 @@
-"""The outcome of a test as lines that must be equal on two brokers.
+"""A test's result as lines that must be equal on two brokers.
 
-Left out is what may differ: addresses, ids that were generated, timestamps of the test's own time,
-the order that RabbitMQ leaves open, and what the user masks. What arrived and was never begun does
-not count: how much of that is there when a connection closes is a matter of time.
+It leaves out what may differ: addresses, generated ids, timestamps within the test, the order that
+RabbitMQ leaves open, and what the user masks. It also leaves out messages that arrived without
+their callback starting: how many there are when a connection closes depends on timing.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ Lines: TypeAlias = list[str]
 
 GENERATED = re.compile(
     r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"  # a UUID
-    r"|\b[0-9a-f]{20}-\d+\b"  # a message id of mooq's
-    r"|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16,}\b"  # as of uuid4().hex, token_hex()
-    r"|\bamq\.gen-[\w-]{22}|\bamq\.ctag-[\w-]{22}"  # names that RabbitMQ makes
+    r"|\b[0-9a-f]{20}-\d+\b"  # one of mooq's message ids
+    r"|\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16,}\b"  # such as uuid4().hex, token_hex()
+    r"|\bamq\.gen-[\w-]{22}|\bamq\.ctag-[\w-]{22}"  # names that RabbitMQ generates
     r"|\bamq\.rabbitmq\.reply-to\.[\w.+/=-]+",
     re.IGNORECASE,
 )
-"""Ids that a program or a broker generates anew in each run."""
+"""Ids that a program or a broker generates in each run."""
 MASK = "…"
 
 
 @dataclass
 class Section:
-    """Lines under one title; an order that is left open has been taken out by sorting."""
+    """Lines with a title, sorted if their order is left open."""
 
     title: str
     is_ordered: bool
@@ -53,7 +53,7 @@ def lines_of(
     normalizer: Normalizer,
     masks: Iterable[re.Pattern[str]],
 ) -> Lines:
-    """Return how a test ended and what happened in it, as far as brokers must agree on it."""
+    """Return how a test ended and what happened in it, as far as the brokers must agree."""
     sections = [Section("", True, ended), *_sections(records, normalizer)]
     for section in sections:
         for mask in masks:
@@ -90,10 +90,10 @@ def _sections(records: tuple[Record, ...], normalizer: Normalizer) -> list[Secti
 def _sections_of_queue(
     queue: str, lines: list[tuple[int | None, int | None, str]]
 ) -> list[Section]:
-    """Return what the consumers of a queue were given.
+    """Return the deliveries to the consumers of a queue.
 
-    Determined is the order of what one channel published for one consumer. Open are whose turn it
-    is among several consumers, and the order between channels.
+    The order of messages from one channel to one consumer is determined. Which of several consumers
+    gets a message, and the order of different channels, are left open.
     """
     name = "a queue that the broker named" if queue.startswith("amq.gen-") else f"queue {queue!r}"
     consumers = {consumer for consumer, _, _ in lines}
@@ -111,8 +111,7 @@ def _sections_of_queue(
 def _numbered(sections: list[Section]) -> Lines:
     """Return all lines, with generated ids replaced by numbers.
 
-    Ids that stand in the same places of both runs get the same number, in whatever order they
-    came.
+    Ids in the same places of both runs get the same number, in whatever order they came.
     """
     places: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for section in sections:
@@ -140,16 +139,16 @@ def _numbered(sections: list[Section]) -> Lines:
 
 
 class _Now:
-    """The time in which a test ran: a client that dates its messages gives each run another."""
+    """The time in which a test ran, to recognise timestamps that clients add in each run."""
 
     def __init__(self, records: tuple[Record, ...]) -> None:
         self._end = datetime.now(UTC)
         duration = monotonic() - records[0].at if records else 0.0
-        # A timestamp is of whole seconds, and older than the record of its message.
+        # A timestamp is in whole seconds, and older than the record of its message.
         self._begin = self._end - timedelta(seconds=duration + 2)
 
     def removed(self, text: str, timestamp: datetime | None) -> str:
-        """Return the text of a message without its timestamp, if that is of this time."""
+        """Return the text of a message, without a timestamp that is within this time."""
         if timestamp is None or not self._begin <= timestamp <= self._end:
             return text
         return text.replace(repr(timestamp), "now")

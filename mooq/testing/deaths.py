@@ -1,4 +1,4 @@
-"""Deaths of messages: expired, dead-lettered. RabbitMQ tells of them by the header ``x-death``."""
+"""Expired and dead-lettered messages, which RabbitMQ reports in the header ``x-death``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from mooq.transports.message import Message
 
 
 def deaths_of(message: Message, redelivered: bool) -> Iterator[Record]:
-    """Yield what befell a message before it arrived here, the last time it died.
+    """Yield the events of a message's last death, before it arrived here.
 
-    A message that is delivered again has not died again.
+    A redelivered message has not died again.
     """
     deaths = (message.headers or {}).get("x-death")
     if redelivered or not isinstance(deaths, list) or not deaths:

@@ -1,4 +1,4 @@
-"""A broker for every test that asks for one: in memory, and a virtual host of RabbitMQ's."""
+"""The fixtures: a broker for every test, in memory or a virtual host of RabbitMQ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mooq.testing.harness import BROKER, Harness
 
 try:
     from pytest_asyncio import fixture as async_fixture
-except ImportError:  # another plugin may run asynchronous fixtures, which takes no mark
+except ImportError:  # another plugin may run asynchronous fixtures without a mark
     async_fixture = pytest.fixture  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _serial = itertools.count(1)
     scope="session", params=["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)]
 )
 def mooq_backend(request: pytest.FixtureRequest) -> Backend:
-    """Name of the broker that the test runs on: both in turn, as far as ``--mooq-backend`` wants.
+    """The name of the broker that the test runs on: both in turn, unless ``--mooq-backend`` says.
 
-    ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test. With brokers
-    of a wider scope than a test that takes ``scope="session"`` as well.
+    ``@pytest.mark.parametrize("mooq_backend", ["in_memory"])`` chooses one for a test. With a
+    broker of a wider scope, add ``scope="session"``.
     """
     backend: Backend = request.param
     return backend
@@ -48,15 +48,15 @@ def mooq_backend(request: pytest.FixtureRequest) -> Backend:
 def mooq_rabbitmq(pytestconfig: pytest.Config) -> RunningRabbitMQ:
     """The run's RabbitMQ; ``mooq_virtual_host`` is a test's share of it.
 
-    A test is skipped where the machine lacks what it could be started by, unless
-    MOOQ_REQUIRE_RABBITMQ is set.
+    If RabbitMQ cannot be started on this machine, the test is skipped, unless MOOQ_REQUIRE_RABBITMQ
+    is set.
     """
     return Harness.of(pytestconfig).rabbitmq()
 
 
 @contextmanager
 def leased_virtual_host(config: pytest.Config) -> Iterator[str]:
-    """Have a virtual host of the run's RabbitMQ within the block."""
+    """Create a virtual host of the run's RabbitMQ for the block."""
     from mooq.testing.lease import Failed
 
     lease = Harness.of(config).ask()
@@ -69,14 +69,14 @@ def leased_virtual_host(config: pytest.Config) -> Iterator[str]:
 
 @pytest.fixture
 def mooq_virtual_host(mooq_rabbitmq: RunningRabbitMQ, pytestconfig: pytest.Config) -> Iterator[str]:
-    """A virtual host of the run's RabbitMQ that nobody has used, deleted after the test."""
+    """A new virtual host of the run's RabbitMQ, deleted after the test."""
     with leased_virtual_host(pytestconfig) as virtual_host:
         yield virtual_host
 
 
 @pytest.fixture
 def mooq_address(mooq_backend: Backend, request: pytest.FixtureRequest) -> Address:
-    """Where the test's broker is to be, or is: on RabbitMQ, a virtual host of its own."""
+    """The address of the test's broker; on RabbitMQ, its own virtual host."""
     check_backend(mooq_backend, request)
     if mooq_backend == "in_memory":
         return address_in_memory()
@@ -86,7 +86,7 @@ def mooq_address(mooq_backend: Backend, request: pytest.FixtureRequest) -> Addre
 
 
 def address_in_memory() -> Address:
-    """Return the address of another broker in memory."""
+    """Return the address for a new in-memory broker."""
     from mooq.basics.address import Address
 
     serial = next(_serial)
@@ -104,10 +104,10 @@ def address_on(answer: RunningRabbitMQ, virtual_host: str) -> Address:
 
 @pytest.fixture
 def mooq_broker(mooq_backend: Backend, request: pytest.FixtureRequest) -> Broker | SyncBroker:
-    """The broker that the test has to itself.
+    """The test's own broker.
 
-    A :class:`mooq.testing.broker.Broker` where the test, or a fixture of its, is a coroutine; else
-    a :class:`mooq.testing.sync_broker.SyncBroker`, which needs no event loop.
+    It is a :class:`mooq.testing.broker.Broker` if the test, or one of its fixtures, is a coroutine.
+    Otherwise it is a :class:`mooq.testing.sync_broker.SyncBroker`, which needs no event loop.
     """
     name = "mooq_async_broker" if has_loop(request.node) else "mooq_sync_broker"
     broker: Broker | SyncBroker = request.getfixturevalue(name)
@@ -138,7 +138,7 @@ def mooq_sync_broker(
 
 
 def broker_of(request: pytest.FixtureRequest, backend: Backend, address: Address) -> Broker:
-    """Return a test's broker, as its marks and fixtures and the run's settings want it."""
+    """Return a test's broker, configured by marks, fixtures and settings."""
     from mooq.testing.broker import Broker
 
     settings = Harness.of(request.config).settings
@@ -154,14 +154,14 @@ def broker_of(request: pytest.FixtureRequest, backend: Backend, address: Address
 
 
 def is_strict(request: pytest.FixtureRequest) -> bool:
-    """Whether a test fails for what it leaves behind."""
+    """Whether a test fails if it leaves messages or exceptions behind."""
     settings = Harness.of(request.config).settings
     return settings.is_strict and not is_marked(request.node, "mooq_allow_leftovers")
 
 
 @contextmanager
 def failing_for_leftovers() -> Iterator[None]:
-    """Fail the test for what it left behind."""
+    """Fail the test if it left messages or exceptions behind."""
     from mooq.testing.leftovers import Leftovers
 
     left_behind = ""
@@ -169,13 +169,13 @@ def failing_for_leftovers() -> Iterator[None]:
         yield
     except Leftovers as error:
         left_behind = str(error)
-    if left_behind:  # without a traceback: it would show pytest and mooq, not the test
+    if left_behind:  # without a traceback, which would not show the test
         pytest.fail(left_behind, pytrace=False)
 
 
 @asynccontextmanager
 async def running(broker: Broker, *, is_strict: bool) -> AsyncIterator[None]:
-    """Run a broker within the block; fail the test for what it left behind."""
+    """Run a broker within the block; fail the test if it left anything behind."""
     with failing_for_leftovers():
         async with broker.running(is_strict=is_strict):
             yield
@@ -183,19 +183,19 @@ async def running(broker: Broker, *, is_strict: bool) -> AsyncIterator[None]:
 
 @pytest.fixture
 def mooq_connect(mooq_async_broker: Broker) -> Callable[..., Awaitable[Connection]]:
-    """``await mooq_connect()``: one more connection to the test's broker, closed when it ends."""
+    """``await mooq_connect()`` opens another connection, which is closed when the test ends."""
     return mooq_async_broker.connect
 
 
 @pytest.fixture
 def mooq_recorder(mooq_broker: Broker | SyncBroker) -> Recorder:
-    """Record of what was published, delivered, settled, unroutable: ``broker.recorded``."""
+    """The records of published, delivered, settled and unroutable messages."""
     return mooq_broker.recorded
 
 
 @pytest.fixture
 def mooq_faults(mooq_broker: Broker | SyncBroker) -> Faults:
-    """A network that can fail, before the test's broker: cut, stall, delay and the like."""
+    """A network in front of the test's broker that can fail: cut, stall, delay and so on."""
     return mooq_broker.faults
 
 
@@ -207,5 +207,5 @@ async def mooq_connection(mooq_async_broker: Broker) -> Connection:
 
 @async_fixture
 async def mooq_channel(mooq_connection: Connection) -> Channel:
-    """A channel of ``mooq_connection``."""
+    """A channel on ``mooq_connection``."""
     return await mooq_connection.create_channel()

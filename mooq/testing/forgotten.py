@@ -1,4 +1,4 @@
-"""Calls of mooq's that a test forgot to await: to Python a warning among many, here a failure."""
+"""Calls that a test forgot to await: Python only warns, mooq fails the test."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ MOOQ = str(Path(__file__).parents[1])
 
 @contextmanager
 def noticing_forgotten_awaits() -> Iterator[None]:
-    """Fail a test that forgot an ``await``; a failure of its own has that as a note beside it.
+    """Fail a test that forgot an ``await``; if it failed anyway, add a note to its failure.
 
-    Where warnings are errors, Python and pytest make a failure of it themselves.
+    Where warnings are errors, Python and pytest already make it a failure.
     """
     __tracebackhide__ = True
     warned: list[warnings.WarningMessage] = []

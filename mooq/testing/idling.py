@@ -1,12 +1,12 @@
-"""Waiting until a broker is idle: nothing is under way, and nothing more will happen by itself.
+"""Waiting until a broker is idle: nothing is in progress, and nothing more will happen by itself.
 
-Decided by what RabbitMQ guarantees, never by a clock: a channel is answered in order, so with the
-answer to a flush everything sent to it before has arrived; and a queue is one process, so it
-answers a get after it has dealt with what it was sent before, has handed on what it could and has
-dead-lettered what was rejected.
+This relies on RabbitMQ's guarantees, never on a clock. A channel is answered in order, so when a
+flush is answered, everything sent to the channel before it has arrived. A queue is a single
+process, so when it answers a get, it has handled what it was sent before, delivered what it could,
+and dead-lettered what was rejected.
 
-A connection is asked in its own event loop, which may be that of another thread: where the code
-under test runs in Starlette's TestClient, say.
+A connection is asked in its own event loop, which may be in another thread, for example when the
+code under test runs in Starlette's TestClient.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ T = TypeVar("T")
 
 
 class NotIdle(MooqError, TimeoutError):
-    """Something was still under way at the deadline."""
+    """The broker was still not idle at the deadline."""
 
 
 async def wait_until_idle(observer: ConnectionObserver, clients: Endpoint, timeout: float) -> None:
-    """Return when every publish is confirmed and everything deliverable has been dealt with.
+    """Return when every publish is confirmed and everything deliverable is handled.
 
-    Callbacks are started for what arrives, whether the connection processes events or not.
-    Raises :class:`NotIdle`, saying what was last seen, after ``timeout`` seconds, and
-    ``RuntimeError`` when called by a callback, which would wait for itself, and for a connection
-    whose event loop does not run.
+    Callbacks are started for what arrives, even if the connection does not process events. Raises
+    :class:`NotIdle` after ``timeout`` seconds, with the last observed state. Raises
+    ``RuntimeError`` if a callback calls it, because it would wait for itself, and for a connection
+    whose event loop is not running.
     """
     if asyncio.current_task() in observer.callbacks:
         raise RuntimeError("idle() was called by a callback: it would wait for itself")
     held: dict[str, int] = {}
-    observer.asked = ""  # by whoever gave up waiting before
+    observer.asked = ""  # left by an earlier wait that gave up
     try:
         async with asyncio.timeout(timeout):
             while True:
@@ -57,7 +57,7 @@ async def wait_until_idle(observer: ConnectionObserver, clients: Endpoint, timeo
                 held |= waiting
                 if not (held or observer.is_busy or clients.activity.is_busy):
                     return
-                if waiting:  # it is about to be delivered
+                if waiting:  # they are about to be delivered
                     await clients.change(before)
     except TimeoutError as error:
         raise NotIdle(
@@ -67,7 +67,7 @@ async def wait_until_idle(observer: ConnectionObserver, clients: Endpoint, timeo
 
 
 async def deliver_all(observer: ConnectionObserver) -> dict[str, int]:
-    """Return when all that can be delivered has arrived; how much waits in consumed queues."""
+    """Return when everything deliverable has arrived; return how much waits in queues."""
     while True:
         before = observer.happened
         held = await _look(observer)
@@ -76,12 +76,12 @@ async def deliver_all(observer: ConnectionObserver) -> dict[str, int]:
 
 
 async def _look(observer: ConnectionObserver) -> dict[str, int]:
-    """Ask every consumed queue what waits there, until something happens."""
+    """Ask every consumed queue what is waiting, until something happens."""
     before = observer.happened
     held: dict[str, int] = {}
     await _flush(observer)
     consumed = [(channel, name) for channel in observer.channels for name in channel.consumed]
-    # Twice: what the first question made a queue hand on, or dead-letter, another may have now.
+    # Ask twice: the first request may have made a queue pass messages to another queue.
     for channel, name in consumed * 2:
         with _asking(observer, channel, f"queue {name!r}"):
             held[name] = await _ask(channel, _count_ready(channel, name))
@@ -109,9 +109,9 @@ async def _ask(channel: ObservedChannel, question: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def _asking(observer: ConnectionObserver, channel: ObservedChannel, what: str) -> Iterator[None]:
-    """Take a question to what is lost for answered: nothing more will come from there.
+    """Treat a request to a lost connection as answered: nothing more will come from there.
 
-    RabbitMQ may also take too long to answer, and is asked again.
+    If RabbitMQ takes too long to answer, it is asked again.
     """
     observer.asked = what
     try:
@@ -125,7 +125,7 @@ def _asking(observer: ConnectionObserver, channel: ObservedChannel, what: str) -
 async def _quiet(observer: ConnectionObserver) -> None:
     """Return when no publish waits for its confirm, and no delivery to be settled.
 
-    One event loop after the other: in the first ones there may be something again by the end.
+    Event loops are checked one after the other, so the first ones may be busy again at the end.
     """
     for loop in observer.loops:
         with suppress(Lost):
@@ -133,7 +133,7 @@ async def _quiet(observer: ConnectionObserver) -> None:
 
 
 async def _quiet_here(observer: ConnectionObserver) -> None:
-    """Return when that is so in the running event loop."""
+    """Return when that is true in the running event loop."""
     loop = asyncio.get_running_loop()
     something = asyncio.Event()
     with observer.telling(something):

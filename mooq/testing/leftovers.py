@@ -1,4 +1,4 @@
-"""Leftovers of a finished test: messages not consumed, exceptions not seen."""
+"""Messages and exceptions that a finished test leaves behind."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LONGEST_DELIVERY = 10.0  # seconds
 
 
 class Leftovers(MooqError):
-    """A test has ended and left messages that nobody consumed, or exceptions that nobody saw."""
+    """A test left unconsumed messages or unseen exceptions behind."""
 
 
 class LeftoverCheck:
-    """Looks, at the end of a test, for what it left behind; begun inside the test's event loop."""
+    """Finds what a test left behind; created in the test's event loop."""
 
     def __init__(self, observer: ConnectionObserver, clients: Endpoint) -> None:
         self._observer = observer
@@ -41,8 +41,8 @@ class LeftoverCheck:
         loop.default_exception_handler(context)
 
     async def look_at_connections(self) -> None:
-        """See what has been delivered on open connections and is not settled, or waits there."""
-        with suppress(TimeoutError):  # tasks of the test's are at it still
+        """Check open connections for unsettled deliveries and waiting messages."""
+        with suppress(TimeoutError):  # the test's tasks are still busy
             async with asyncio.timeout(LONGEST_DELIVERY):
                 self._left.update(await deliver_all(self._observer))
                 self._left.update(await self._clients.waiting())
@@ -51,16 +51,16 @@ class LeftoverCheck:
         self._left.update(self._clients.activity.unsettled)
 
     async def look_at_queues(self, channel: ObservedChannel) -> None:
-        """See what is in the queues that the test used, whose connections are all closed."""
+        """Check the queues that the test used, after closing its connections."""
         for queue_name in self._observer.queues:
             try:
                 self._left[queue_name] = await _emptied(channel, queue_name)
-            except Refused:  # gone with its connection, or exclusive to one that is open still
+            except Refused:  # deleted with its connection, or exclusive to an open one
                 continue
 
     def complain(self) -> None:
-        """Raise :class:`Leftovers` if anything was left behind."""
-        gc.collect()  # an exception is known to be unseen when its task is gone
+        """Raise :class:`Leftovers` if the test left anything behind."""
+        gc.collect()  # an exception is unseen once its task is collected
         self._loop.set_exception_handler(self._handler)
         left = [
             f"{counted(count, 'message')} in queue {queue_name!r}"
@@ -90,7 +90,7 @@ class LeftoverCheck:
 
 
 async def _emptied(channel: ObservedChannel, queue_name: str) -> int:
-    """Take all messages off a queue; return how many there were. Counting could come too early."""
+    """Take all messages from a queue; return their number. A count might be too early."""
     count = 0
     while (delivery := await channel.get(queue_name)) is not None:
         await channel.settle(delivery, Outcome.ACKNOWLEDGE)

@@ -1,4 +1,4 @@
-"""One live line below the cursor: what is awaited and for how long. On a terminal only."""
+"""A progress line below the cursor: what the run is waiting for and for how long."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from mooq.testing.run_owner import RunOwner
 
-INTERVAL = 0.1  # seconds between two looks of it
+INTERVAL = 0.1  # seconds between two updates
 # Control functions of ECMA-48 and DEC: to the line below, made if need be, and back again.
 BELOW = "\x1bD\x1b[A\x1b7\x1b[B\r\x1b[K"
 BACK = "\x1b8"
 
 
 class LiveLine:
-    """A line about a run's RabbitMQ, from when it is asked for until it answers, or :meth:`end`."""
+    """A line about a run's RabbitMQ, from the request until it answers, or :meth:`end`."""
 
     def __init__(self, terminal: TextIO, awaited: str, owner: RunOwner) -> None:
         self._terminal = terminal
@@ -28,12 +28,12 @@ class LiveLine:
         self._thread.start()
 
     def end(self) -> None:
-        """Remove the line, for good."""
+        """Remove the line for good."""
         self._over.set()
         self._thread.join()
 
     def pytest_runtest_logreport(self) -> None:
-        """Make room for the results of tests (a hook of pytest's)."""
+        """Make room for test results (a pytest hook)."""
         self.end()
 
     def _run(self) -> None:
@@ -51,7 +51,7 @@ class LiveLine:
 
 
 def real_terminal() -> TextIO | None:
-    """Return where a person looks, whatever is captured later on; None where nobody does."""
+    """Return the terminal, even if output is captured later; None if there is none."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         return None
     return open(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace")  # noqa: PTH123

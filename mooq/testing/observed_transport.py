@@ -1,4 +1,4 @@
-"""A transport around a transport: does what it does, and tells what happened."""
+"""A wrapper of a transport that reports what happens to the observer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SETTLED = {
 
 
 class ObservedTransport(Transport):
-    """A connection that tells what happens on it."""
+    """A connection that reports to the observer."""
 
     def __init__(
         self, transport: Transport, dispatcher: Dispatcher, observer: ConnectionObserver
@@ -80,7 +80,7 @@ class ObservedTransport(Transport):
 
 
 class ObservedChannel(TransportChannel):
-    """A channel that tells what happens on it."""
+    """A channel that reports to the observer."""
 
     def __init__(
         self,
@@ -111,12 +111,12 @@ class ObservedChannel(TransportChannel):
 
     @property
     def consumed(self) -> set[str]:
-        """Names of the queues that it consumes from."""
+        """The queues that it consumes from."""
         return set(self._consumed.values())
 
     @property
     def unsettled(self) -> list[str]:
-        """The queue of each message that was delivered and is not settled."""
+        """The queue of each unsettled delivery."""
         return list(self._queue_of.values())
 
     @property
@@ -205,12 +205,12 @@ class ObservedChannel(TransportChannel):
         return None if delivery is None else self._delivered(queue_name, delivery)
 
     async def has_ready(self, queue_name: str) -> bool:
-        """Whether a message waits in a queue that has dealt with all that it was sent before.
+        """Whether a queue that has handled everything it was sent has a ready message.
 
-        Nothing else tells: RabbitMQ's queue counts its messages (``count_ready``) before it turns
-        to the acknowledgements, rejections and messages that it was sent, but deals with a get in
-        its turn (priorities in rabbit_amqqueue_process). What is got is given back, as a message
-        that nobody has seen, though the one behind it may overtake it.
+        Only a get can tell. RabbitMQ's queue counts its messages (``count_ready``) before it
+        handles the acknowledgements, rejections and messages that it was sent, but handles a get in
+        its turn (priorities in rabbit_amqqueue_process). A message that the get returns is requeued
+        as not delivered before, though the message behind it may overtake it.
         """
         try:
             delivery = await self._channel.get(queue_name)
@@ -242,7 +242,7 @@ class ObservedChannel(TransportChannel):
         return delivery
 
     def _is_to_come_again(self, delivery: Delivery, outcome: Outcome) -> bool:
-        """Whether the acknowledgement of a callback is to be lost, as a network may lose it."""
+        """Whether to lose a callback's acknowledgement, as a network failure might."""
         return (
             self._observer.redelivers
             and outcome is Outcome.ACKNOWLEDGE
@@ -268,10 +268,10 @@ class ObservedChannel(TransportChannel):
             await self._see_where_it_goes(queue_name)
         if self._is_to_come_again(delivery, outcome):
             outcome = Outcome.RELEASE
-        await self._channel.settle(delivery, outcome)  # which may have the next one delivered
+        await self._channel.settle(delivery, outcome)  # which may cause the next delivery
 
     async def _see_where_it_goes(self, queue_name: str | None) -> None:
-        """Take note of a message that its broker drops for want of its dead-letter exchange."""
+        """Record a message that its broker drops because its dead-letter exchange is missing."""
         exchange_name = self._observer.dead_letter_exchanges.get(queue_name or "")
         with suppress(Lost):
             if exchange_name and not await self._channel.has_exchange(exchange_name):

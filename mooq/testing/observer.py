@@ -1,8 +1,8 @@
-"""State of a test's connections, as their observed transports tell it.
+"""The state of a test's connections, as their observed transports report it.
 
-Every connection of mooq's to the test's virtual host works on an observed transport, also those
-that the code under test opens by itself. Other clients are not seen. A connection may be used in
-the event loop of another thread, so several threads may call.
+Every mooq connection to the test's virtual host uses an observed transport, including connections
+that the code under test opens itself. Other clients are not seen. A connection may be used in
+another thread's event loop, so several threads may call.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ T = TypeVar("T")
 class ConnectionObserver(Observer):
     """The state of the connections to one test's broker.
 
-    ``redelivers`` is whether each message is delivered a second time once its callback is done.
+    With ``redelivers``, each message is delivered a second time when its callback is done.
     """
 
     def __init__(self, *, redelivers: bool = False) -> None:
         self.redelivers = redelivers
         self.recorded: Recorder = Recorder()
         self.queues: set[str] = set()
-        """Names of the queues that were declared, or consumed from."""
+        """The queues that were declared or consumed from."""
         self.dead_letter_exchanges: dict[str, str] = {}
         """The dead-letter exchange of each queue that was declared with one."""
         self.dropped: list[tuple[str, str]] = []
         """The queue and the missing dead-letter exchange of each message that was dropped."""
         self.unroutable: list[tuple[str, str]] = []
-        """Exchange and key of each message that no queue got, and of which nobody was told."""
+        """Exchange and key of each message that reached no queue, unknown to its publisher."""
         self.put_back: list[tuple[str, Message]] = []
-        """What was looked at and not meant to be: the queue, and the message, of each."""
+        """Messages that a probe took unintentionally: the queue and the message of each."""
         self.consumers: dict[str, int] = {}
-        """How many consumers each queue has had."""
+        """The number of consumers that each queue has had."""
         self.happened: int = 0
-        """How much has, to tell whether anything does."""
+        """A counter of events, to detect whether anything happens."""
         self.asked: str = ""
-        """What a broker was asked about and has not answered."""
+        """The pending request to a broker, for an error."""
         self._publishing: set[asyncio.Future[None]] = set()
         self._counting = Lock()
         self._channel_count = 0
@@ -57,41 +57,41 @@ class ConnectionObserver(Observer):
         self._failures: dict[tuple[str | None, str | None], Exception] = {}
 
     def next_channel(self) -> int:
-        """Return the number of another channel, counted from 1."""
+        """Return the number for a new channel, counted from 1."""
         with self._counting:
             self._channel_count += 1
             return self._channel_count
 
     def observe(self, transport: Transport, dispatcher: Dispatcher) -> Transport:
-        """Return a transport that tells what happens on it."""
+        """Return a transport that reports to this observer."""
         observed = ObservedTransport(transport, dispatcher, self)
         self._transports.append(observed)
         return observed
 
     def raised(self, failures: Sequence[Exception]) -> None:
-        """Leave what is raised to its caller out of the failures that nobody has seen."""
+        """Do not count exceptions that were raised to the caller as unseen."""
         self._failures = {
             which: error for which, error in self._failures.items() if error not in failures
         }
 
     def take_failures(self) -> list[Exception]:
-        """Return what callbacks raised that nobody was told of yet, the last of each message."""
+        """Return callback exceptions that nothing has seen, the last one of each message."""
         failures, self._failures = self._failures, {}
         return list(failures.values())
 
     @property
     def publishing(self) -> list[asyncio.Future[None]]:
-        """One for each message that is not confirmed yet."""
+        """One entry for each unconfirmed message."""
         return [one for one in tuple(self._publishing) if not one.get_loop().is_closed()]
 
     @property
     def channels(self) -> list[ObservedChannel]:
-        """The channels that can be asked something."""
+        """The channels that can answer a request."""
         return [channel for transport in self.transports for channel in tuple(transport.channels)]
 
     @property
     def callbacks(self) -> list[CallbackTask]:
-        """The callbacks that have begun, also those whose connection was lost since."""
+        """The running callbacks, including those whose connection was lost."""
         return [
             task
             for transport in tuple(self._transports)
@@ -101,7 +101,7 @@ class ConnectionObserver(Observer):
 
     @property
     def unsettled(self) -> list[tuple[asyncio.AbstractEventLoop, str]]:
-        """The event loop and the queue of each delivery that can be settled and is not."""
+        """The event loop and queue of each unsettled delivery."""
         return [
             (channel.loop, queue_name)
             for channel in self.channels
@@ -111,12 +111,12 @@ class ConnectionObserver(Observer):
 
     @property
     def under_way(self) -> list[asyncio.Future[Any]]:
-        """One for each message that is not confirmed yet, and each callback that has begun."""
+        """One entry for each unconfirmed message and each running callback."""
         return [*self.publishing, *self.callbacks]
 
     @property
     def loops(self) -> set[asyncio.AbstractEventLoop]:
-        """The event loops in which something is under way, or may be."""
+        """The event loops that are busy, or may be."""
         open_ones = {one.loop for one in self.transports if one.loop is not None}
         return open_ones | {one.get_loop() for one in self.under_way}
 
@@ -140,14 +140,14 @@ class ConnectionObserver(Observer):
 
     @contextmanager
     def telling(self, something: asyncio.Event) -> Iterator[None]:
-        """Set an event of the running loop when anything happens within the block."""
+        """Set an event of the running loop whenever anything happens within the block."""
         loop = asyncio.get_running_loop()
 
         def tell() -> None:
             if running_loop() is loop:
                 something.set()
             else:
-                with suppress(RuntimeError):  # it was closed, and nobody waits there any more
+                with suppress(RuntimeError):  # it was closed, so nothing waits there
                     loop.call_soon_threadsafe(something.set)
 
         self._told.add(tell)
@@ -157,7 +157,7 @@ class ConnectionObserver(Observer):
             self._told.discard(tell)
 
     async def until(self, look: Callable[[], T | None]) -> T:
-        """Return what ``look`` finds, once that is not None; it looks whenever anything happens."""
+        """Return the first result of ``look`` that is not None; call it at every event."""
         something = asyncio.Event()
         with self.telling(something):
             while (found := look()) is None:
@@ -166,7 +166,7 @@ class ConnectionObserver(Observer):
             return found
 
     def happen(self, record: Record | None = None) -> None:
-        """Take note that something has happened."""
+        """Record that something happened."""
         if record is not None:
             self.recorded.add(record)
             if record.error is not None:
@@ -178,7 +178,7 @@ class ConnectionObserver(Observer):
 
     @contextmanager
     def publish(self) -> Iterator[None]:
-        """Take note that a message is being published while the block lasts."""
+        """Record that a message is being published during the block."""
         confirmed = asyncio.get_running_loop().create_future()
         self._publishing.add(confirmed)
         self.happen()

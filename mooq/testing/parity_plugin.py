@@ -1,7 +1,7 @@
-"""``--mooq-parity``: whether each test comes to the same on both brokers.
+"""``--mooq-parity``: compares each test's results on both brokers.
 
-Compared are how the test ended; what was published; and what each consumer of each queue was given
-and did with it, in order.
+It compares how the test ended, what was published, and which messages each consumer of each queue
+got and what it did with them, in order.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 Lines: TypeAlias = list[str]
 ENDED: pytest.StashKey[Lines] = pytest.StashKey()
-"""How the phases of a test ended that did not pass."""
+"""The outcomes of a test's phases that did not pass."""
 ATTRIBUTE = "mooq_parity"
-"""Of a test's last report: the test, its broker and its lines. xdist takes it to the controller."""
+"""A test's name, broker and lines, in its last report, which xdist takes to the controller."""
 
 
 class ParityPlugin:
-    """Hooks of pytest: a process that runs tests reports their lines, the first one compares."""
+    """pytest hooks: processes that run tests report their lines, and the first process compares."""
 
     def __init__(self) -> None:
         self._lines: dict[str, dict[str, Lines]] = {}
@@ -48,7 +48,7 @@ class ParityPlugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Write into a test's last report what it came to."""
+        """Add the test's result to its last report."""
         report = yield
         broker = item.stash.get(BROKER, None)
         if broker is None:
@@ -70,16 +70,16 @@ class ParityPlugin:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Learn what a test came to."""
+        """Take note of a test's result."""
         if found := getattr(report, ATTRIBUTE, None):
             test, backend, lines = found
             self._lines.setdefault(test, {})[backend] = lines
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None]:
-        """Fail a run in which a test differs, or none could be compared."""
+        """Fail the run if a test differs, or if none could be compared."""
         yield
-        if hasattr(session.config, "workerinput"):  # a worker of xdist has seen a part
+        if hasattr(session.config, "workerinput"):  # an xdist worker has seen only its own tests
             return
         agree = self._compared and not self._different
         if not agree and session.exitstatus == pytest.ExitCode.OK:
@@ -88,7 +88,7 @@ class ParityPlugin:
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
     ) -> None:
-        """Show side by side what each test that differs came to."""
+        """Show the results of each test that differs side by side."""
         from mooq.parity.report import side_by_side
 
         for test, (ours, theirs) in self._different.items():
@@ -103,7 +103,7 @@ class ParityPlugin:
 
 
 def test_of(nodeid: str, backend: str) -> str:
-    """Return the name that a test has whichever broker it runs on."""
+    """Return the name of a test without its broker."""
     name, _, parameters = nodeid.rpartition("[")
     others = parameters.removesuffix("]").split("-")
     if not name or backend not in others:  # the project's own mooq_backend names no broker

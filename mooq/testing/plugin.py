@@ -1,6 +1,6 @@
-"""Hooks for pytest. Loaded in every run where mooq is installed, so it does next to nothing.
+"""pytest hooks. They are loaded in every run where mooq is installed, so they do very little.
 
-``pip install 'mooq[pytest]'`` registers it (entry point ``pytest11``).
+``pip install 'mooq[pytest]'`` registers them (entry point ``pytest11``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MARKERS = (
     "mooq_allow_leftovers: under --mooq-strict, the test may leave messages and exceptions behind",
 )
 SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")
-"""Options that make it unknown, until everything is collected, what will run."""
+"""Options with which it is unknown what will run until everything is collected."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare markers and fixtures; refuse settings that cannot be meant."""
+    """Declare markers and fixtures; refuse invalid settings."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     Harness(config)
@@ -57,12 +57,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist whom to ask for RabbitMQ."""
+    """Tell an xdist worker how to ask for RabbitMQ."""
     Harness.of(node.config).offer_to_worker(node.workerinput)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Ask for RabbitMQ at the first test that takes it, so that it boots during collection."""
+    """Ask for RabbitMQ at the first test that needs it, so that it boots during collection."""
     option = item.config.option
     if not any(getattr(option, name, None) for name in SELECTING):
         _ask_for([item], item.config)
@@ -70,7 +70,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what ``--mooq-backend`` wants; run last what takes RabbitMQ, which boots meanwhile."""
+    """Select by ``--mooq-backend``; run tests on RabbitMQ last, because it boots meanwhile."""
     backends = Harness.of(config).settings.backends
     kept: dict[str | None, list[pytest.Item]] = {None: [], "in_memory": [], "rabbit": []}
     for item in items:
@@ -89,14 +89,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Ask for RabbitMQ as soon as it is known that it is wanted."""
+    """Ask for RabbitMQ as soon as it is known to be needed."""
     if not session.config.option.collectonly:
         _ask_for(session.items, session.config)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
-    """Fail the test that forgot an ``await``, or caused a callback to fail without allowing it."""
+    """Fail a test that forgot an ``await``, or whose callback failed without permission."""
     __tracebackhide__ = True
     brokers = _brokers_of(item)
     if not brokers:
@@ -118,7 +118,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
-    """End RabbitMQ after the last test; before the workers of a stopped run are waited for."""
+    """Stop RabbitMQ after the last test, before waiting for the workers of a stopped run."""
     harness = Harness.of(session.config)
     if harness.has_workers:
         harness.end()  # workers may be waiting for it
@@ -129,7 +129,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say which brokers tests get."""
+    """Show which brokers tests get."""
     settings = Harness.of(config).settings
     if config.get_verbosity() < 0:
         return None
@@ -143,7 +143,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say which RabbitMQ it was and how long it took, or all about why there was none."""
+    """Show which RabbitMQ was used and how long it took, or why there was none."""
     summary = Harness.of(config).summary
     if summary is None or summary.answer is None:
         return
@@ -167,9 +167,9 @@ def pytest_terminal_summary(
 
 
 def _brokers_of(item: pytest.Item) -> list[Broker]:
-    """Return the brokers among a test's fixtures, of whatever scope."""
+    """Return the brokers among a test's fixtures, of any scope."""
     module = sys.modules.get("mooq.testing.broker")
-    if module is None:  # no test has used one, and loading it takes time
+    if module is None:  # no test has used one, so do not spend time on loading it
         return []
     values = (getattr(one, "broker", one) for one in getattr(item, "funcargs", {}).values())
     found = [value for value in values if isinstance(value, module.Broker)]

@@ -1,4 +1,4 @@
-"""Records of a test's connections, in order: the same on both brokers."""
+"""The records of a test's connections, in order, the same on both brokers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mooq.transports.message import Delivery, Message
 
 
 class Event(Enum):
-    """Events in the life of a message."""
+    """The events in the life of a message."""
 
     PUBLISHED = "published"
     UNROUTABLE = "unroutable"
@@ -37,26 +37,26 @@ def event_of(name: Event | str) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One thing that happened to one message."""
+    """One event of one message."""
 
     event: Event
     message: Message
-    """As it travelled: bytes and properties."""
+    """The message as bytes and properties."""
     queue_name: str | None = None
-    """Where it was delivered from; None for what was published."""
+    """The queue that it was delivered from; None for a published message."""
     redelivered: bool = False
     error: Exception | None = None
-    """What its callback raised, for what was requeued or rejected."""
+    """The callback's exception, for a requeued or rejected message."""
     consumer: int | None = None
-    """For what was delivered: to which of the queue's consumers, counted from 1; None for a get."""
+    """For a delivery: which of the queue's consumers got it, counted from 1; None for a get."""
     channel: int | None = None
-    """For what was published: by which of the test's channels, counted from 1."""
+    """For a publish: which of the test's channels sent it, counted from 1."""
     at: float = field(default_factory=monotonic, compare=False)
-    """When it was recorded, in seconds of a clock that never goes back."""
+    """The time of the record, in seconds of a monotonic clock."""
 
     @property
     def msg(self) -> Any:
-        """The message as a callback gets it; the bytes of what cannot be decoded."""
+        """The message as a callback gets it; bytes if it cannot be decoded."""
         delivery = Delivery(self.message, redelivered=False, receipt=None)
         return decode(delivery, undecodable_as_bytes=True)["msg"]
 
@@ -67,17 +67,17 @@ class Record:
 
     @property
     def routing_key(self) -> str:
-        """The key it was published with."""
+        """The routing key."""
         return self.message.routing_key
 
     @property
     def headers(self) -> Mapping[str, Any]:
-        """Its headers."""
+        """The headers."""
         return self.message.headers or {}
 
     @property
     def message_id(self) -> str | None:
-        """Its id, the same in every repeat."""
+        """The message id, the same in every repeat."""
         return self.message.message_id
 
     def __repr__(self) -> str:
@@ -113,7 +113,7 @@ class Records(tuple[Record, ...]):
         routing_key: str | None = None,
         queue_name: str | None = None,
     ) -> Records:
-        """Return those of an exchange, a routing key, a queue, or of several of these."""
+        """Return the records of an exchange, a routing key, a queue, or several of these."""
         wanted = {
             name: value
             for name, value in (
@@ -131,70 +131,70 @@ class Records(tuple[Record, ...]):
 
 
 class Recorder:
-    """Records of the connections to one test's broker that go through mooq."""
+    """The records of the connections to one test's broker."""
 
     def __init__(self) -> None:
         self._records: list[Record] = []
         self.has_told_unroutable: bool = False
-        """Whether somebody has asked what was unroutable."""
+        """Whether the test has read ``unroutable``."""
 
     def add(self, record: Record) -> None:
-        """Add what has just happened."""
+        """Add a record."""
         self._records.append(record)
 
     def clear(self) -> None:
-        """Forget everything so far."""
+        """Forget all records."""
         self._records.clear()
 
     @property
     def all(self) -> Records:
-        """Everything."""
+        """All records."""
         return Records(self._records)
 
     @property
     def published(self) -> Records:
-        """Messages that the broker confirmed, whether it reached a queue or not."""
+        """Messages that the broker confirmed, whether they reached a queue or not."""
         return self._of(Event.PUBLISHED)
 
     @property
     def unroutable(self) -> Records:
-        """Messages that no queue was bound for: refused with ``mandatory``, dropped without it."""
+        """Messages for which no queue was bound: refused if ``mandatory``, else dropped."""
         self.has_told_unroutable = True
         return self._of(Event.UNROUTABLE)
 
     @property
     def delivered(self) -> Records:
-        """Messages that arrived: for a callback, or by ``get``."""
+        """Messages delivered to a callback, or returned by ``get``."""
         return self._of(Event.DELIVERED)
 
     @property
     def acknowledged(self) -> Records:
-        """Messages that a callback, or ``get``, was done with."""
+        """Messages that were acknowledged."""
         return self._of(Event.ACKNOWLEDGED)
 
     @property
     def requeued(self) -> Records:
-        """Messages that a callback raised for, and that will be tried once more."""
+        """Messages whose callback raised, and that are delivered once more."""
         return self._of(Event.REQUEUED)
 
     @property
     def rejected(self) -> Records:
-        """Messages that a callback raised for again: dead-lettered or discarded."""
+        """Messages whose callback raised again: dead-lettered or discarded."""
         return self._of(Event.REJECTED)
 
     @property
     def given_back(self) -> Records:
-        """Messages that had arrived, and were not tried or cut off, when its consumer ended."""
+        """Messages requeued when their consumer ended, because their callback was not done."""
         return self._of(Event.GIVEN_BACK)
 
     @property
     def expired(self) -> Records:
-        """Messages that waited too long in ``queue_name``, seen when their dead letter arrived."""
+        """Messages that expired in ``queue_name``, recorded when their dead letter arrived."""
         return self._of(Event.EXPIRED)
 
     @property
     def dead_lettered(self) -> Records:
-        """Messages that died in ``queue_name``, seen when their dead letter arrived."""
+        """Messages dead-lettered from ``queue_name``, recorded when their dead letter arrived."""
         return self._of(Event.DEAD_LETTERED)
 
     def _of(self, event: Event) -> Records:

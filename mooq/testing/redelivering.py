@@ -1,8 +1,8 @@
-"""Redeliver everything: each message comes twice, to prove that a service is idempotent.
+"""Delivering each message twice, to test that a service is idempotent.
 
-RabbitMQ delivers at least once: a message whose acknowledgement was lost, with its connection or
-with the process, comes again. Here every acknowledgement of a callback's is lost in that way: the
-broker is told to requeue the message instead, and so delivers it once more, ``redelivered``.
+RabbitMQ delivers at least once: if an acknowledgement is lost, with its connection or with the
+process, the message is delivered again. Here the first acknowledgement of every message is lost:
+the broker is told to requeue the message instead, and delivers it again with ``redelivered`` set.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from mooq.testing.recorder import Recorder
 
 @contextmanager
 def redelivering_everything(virtual_host: str = "/") -> Iterator[Recorder]:
-    """Have each message that a callback is done with delivered a second time.
+    """Deliver each message a second time when its callback is done.
 
-    On the connections of this process to a virtual host, of either broker, that begin within the
-    block. Returns what happens on them. Messages that tests take by ``get`` come once; a delivery
-    that is a repeat already, as after a callback has failed, is not repeated.
+    This applies to connections of this process to a virtual host, on either broker, that are opened
+    within the block. Returns what happens on them. Messages that tests take with ``get`` are
+    delivered once. A delivery that is already a repeat, for example after a failed callback, is not
+    repeated again.
     """
     observer = ConnectionObserver(redelivers=True)
     with observed_by(virtual_host, observer):

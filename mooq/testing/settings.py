@@ -1,4 +1,4 @@
-"""Settings of a run: from an option, else the environment, else the ini file."""
+"""The settings of a run, from options, the environment and the ini file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ DISTRIBUTIONS = {
     "docker": "docker",
     "process": "process",
 }
-"""What TEST_DISTRIBUTION may be, as for :class:`mooq.RabbitMQBroker`."""
+"""The values of TEST_DISTRIBUTION, as for :class:`mooq.RabbitMQBroker`."""
 
-RUNNING_TIMEOUT = 10.0  # seconds for a RabbitMQ that should run already
+RUNNING_TIMEOUT = 10.0  # seconds for a RabbitMQ that should already be running
 
 OPTIONS = {
     "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
@@ -58,7 +58,7 @@ MASK_HELP = "regular expression of text that mooq_parity does not compare; may b
 
 
 class Settings(NamedTuple):
-    """Brokers of the run, and what the harness does."""
+    """The brokers of a run, and what the harness does."""
 
     backends: tuple[str, ...] = BACKENDS["all"]
     rabbitmq: RabbitMQSettings = RabbitMQSettings()
@@ -68,9 +68,9 @@ class Settings(NamedTuple):
     redelivers: bool = False
     shows_timeline: bool = False
     timelines: Path | None = None
-    """The folder for drawings of timelines."""
+    """The folder for HTML timelines."""
     masks: tuple[re.Pattern[str], ...] = ()
-    """Regular expressions; what matches is not compared by ``--mooq-parity``."""
+    """Regular expressions of text that ``--mooq-parity`` ignores."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -90,7 +90,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def settings_of(config: pytest.Config) -> Settings:
-    """Return what was asked for. Raises ``pytest.UsageError``, naming what cannot be meant."""
+    """Return the settings. Raises ``pytest.UsageError``, naming the invalid one."""
     environment = _from_environment()
     sources = [
         {name: str(config.getoption(name) or "") for name in OPTIONS},
@@ -98,7 +98,7 @@ def settings_of(config: pytest.Config) -> Settings:
         {name: str(config.getini(name)) for name in OPTIONS},
     ]
     asked = {name: next(filter(None, (one.get(name) for one in sources)), "") for name in OPTIONS}
-    # Whoever names a way to have RabbitMQ overrules another way that was named less urgently.
+    # A source of RabbitMQ overrides another source with lower precedence.
     way = next((one for one in sources if one.get("mooq_address") or one.get("mooq_launcher")), {})
     url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
     if url and launcher:
@@ -173,7 +173,7 @@ def _one_of(name: str, value: str, choices: dict[str, T]) -> T:
 
 
 def _shown(value: str) -> str:
-    """Return a value for an error, without the password that it may hold."""
+    """Return a value for an error, without a password that it may contain."""
     from mooq.basics.address import mask  # waits, since pytest loads this file in every run
 
     return repr(mask(value))
@@ -183,7 +183,7 @@ def _meant(name: str, read: Callable[[str], T], value: str) -> T:
     try:
         return read(value)
     except ValueError as error:
-        raise pytest.UsageError(f"{name}: {error}") from None  # the value may hold a password
+        raise pytest.UsageError(f"{name}: {error}") from None  # the value may contain a password
 
 
 def _address(value: str) -> Address:
@@ -213,7 +213,7 @@ def _regular_expression(value: str) -> re.Pattern[str]:
 
 
 def _folder(value: str) -> Path:
-    """Return a folder, made if need be."""
+    """Return a folder, creating it if needed."""
     path = Path(value)
     try:
         path.mkdir(parents=True, exist_ok=True)

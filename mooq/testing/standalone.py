@@ -1,4 +1,4 @@
-"""A broker for tests that are not run by pytest's fixtures, such as those of unittest."""
+"""A broker for tests without pytest's fixtures, such as those of unittest."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _serial = itertools.count(1)
 
 
 class running_broker:  # noqa: N801 - it is called, as a context manager is
-    """Have a broker of one's own within the block, as the fixture ``mooq_broker`` gives it.
+    """Run a broker for the block, like the one of the fixture ``mooq_broker``.
 
-    ``async with`` gives a :class:`~mooq.testing.broker.Broker`, ``with`` one that needs no event
-    loop: a :class:`~mooq.testing.sync_broker.SyncBroker`. It is in memory unless ``url`` names a
-    RabbitMQ that runs (``amqp://user:password@host:port``). There it is a virtual host, which is
-    made by the management API at ``management_port`` of the same host and deleted at the end.
-    ``strict`` is as ``--mooq-strict``, ``redelivers`` as ``--mooq-redeliver``, and ``has_faults``
-    is for :attr:`Broker.faults`.
+    ``async with`` gives a :class:`~mooq.testing.broker.Broker`. ``with`` gives a
+    :class:`~mooq.testing.sync_broker.SyncBroker`, which needs no event loop. The broker is in
+    memory, unless ``url`` names a running RabbitMQ (``amqp://user:password@host:port``). There it
+    is a new virtual host, created through the management API at ``management_port`` of the same
+    host, and deleted at the end. ``strict`` is like ``--mooq-strict``, ``redelivers`` like
+    ``--mooq-redeliver``, and ``has_faults`` is for :attr:`Broker.faults`.
 
-    Raises what callbacks raised, :class:`~mooq.testing.leftovers.Leftovers` if ``strict``, and
-    :class:`~mooq.BrokerConnectionError`. Needs no pytest.
+    Raises the exceptions of callbacks, :class:`~mooq.testing.leftovers.Leftovers` if ``strict``,
+    and :class:`~mooq.BrokerConnectionError`. Needs no pytest.
     """
 
     def __init__(

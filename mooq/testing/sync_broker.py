@@ -1,4 +1,4 @@
-"""The broker of a test that has no event loop: the same, without ``await``."""
+"""A test's broker for code without an event loop: the same, without ``await``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 class SyncBroker:
     """A :class:`~mooq.testing.broker.Broker` for plain functions.
 
-    It is served by an event loop in a thread of its own, so that clients may block.
+    An event loop in a separate thread serves it, so that clients may block.
     """
 
     def __init__(self, broker: Broker, loop: asyncio.AbstractEventLoop) -> None:
@@ -30,46 +30,46 @@ class SyncBroker:
 
     @property
     def backend(self) -> Backend:
-        """Name of the broker: ``"in_memory"`` or ``"rabbit"``."""
+        """The name of the broker: ``"in_memory"`` or ``"rabbit"``."""
         return self.broker.backend
 
     @property
     def url(self) -> URL:
-        """As :attr:`Broker.url <mooq.testing.broker.Broker.url>`."""
+        """Like :attr:`Broker.url <mooq.testing.broker.Broker.url>`."""
         return self._call(lambda: self.broker.url)
 
     @property
     def arguments(self) -> Arguments:
-        """The arguments of :func:`mooq.connect` that lead here, for code with an event loop."""
+        """The arguments of :func:`mooq.connect` for this broker, for code with an event loop."""
         return self._call(lambda: self.broker.arguments)
 
     @property
     def host(self) -> str:
-        """The host by which it is reached."""
+        """The broker's host."""
         return self.arguments["host"]
 
     @property
     def port(self) -> int:
-        """The port by which it is reached."""
+        """The broker's port."""
         return self.arguments["port"]
 
     @property
     def virtual_host(self) -> str:
-        """Its virtual host, of this test alone."""
+        """The virtual host of this test."""
         return self.broker.virtual_host
 
     @property
     def recorded(self) -> Recorder:
-        """As :attr:`Broker.recorded <mooq.testing.broker.Broker.recorded>`."""
+        """Like :attr:`Broker.recorded <mooq.testing.broker.Broker.recorded>`."""
         return self.broker.recorded
 
     @property
     def faults(self) -> Faults:
-        """As :attr:`Broker.faults <mooq.testing.broker.Broker.faults>`."""
+        """Like :attr:`Broker.faults <mooq.testing.broker.Broker.faults>`."""
         return self._call(lambda: self.broker.faults)
 
     def idle(self, *, timeout: float = IDLE_TIMEOUT) -> tuple[str, ...]:
-        """As :meth:`Broker.idle <mooq.testing.broker.Broker.idle>`, blocking."""
+        """Like :meth:`Broker.idle <mooq.testing.broker.Broker.idle>`, but blocks."""
         return self._wait(self.broker.idle(timeout=timeout))
 
     def wait_for(
@@ -82,7 +82,7 @@ class SyncBroker:
         matching: Callable[[Record], bool] | None = None,
         timeout: float = IDLE_TIMEOUT,
     ) -> Record:
-        """As :meth:`Broker.wait_for <mooq.testing.broker.Broker.wait_for>`, blocking."""
+        """Like :meth:`Broker.wait_for <mooq.testing.broker.Broker.wait_for>`, but blocks."""
         return self._wait(
             self.broker.wait_for(
                 event,
@@ -95,19 +95,19 @@ class SyncBroker:
         )
 
     def advance(self, seconds: float) -> None:
-        """As :meth:`Broker.advance <mooq.testing.broker.Broker.advance>`, blocking."""
+        """Like :meth:`Broker.advance <mooq.testing.broker.Broker.advance>`, but blocks."""
         self._wait(self.broker.advance(seconds))
 
     def end(self, stop: asyncio.Event) -> None:
-        """Set an event of its thread, which ends it."""
+        """Set an event in its thread, which ends the thread."""
         self._loop.call_soon_threadsafe(stop.set)
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns that runs in the broker's event loop."""
+        """Run a coroutine in the broker's event loop, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _call(self, verb: Callable[[], T]) -> T:
-        """Return what a function returns that runs in the broker's event loop."""
+        """Run a function in the broker's event loop, and return its result."""
 
         async def call() -> T:
             return verb()
@@ -117,9 +117,9 @@ class SyncBroker:
 
 @contextmanager
 def running_in_thread(running: AbstractAsyncContextManager[Broker]) -> Iterator[SyncBroker]:
-    """Run a broker in a thread within the block, such as ``broker.running()``.
+    """Run a broker in a thread for the block, such as ``broker.running()``.
 
-    Raises what that raises.
+    Raises the exceptions of that.
     """
     began: Future[tuple[SyncBroker, asyncio.Event]] = Future()
     ended: Future[None] = Future()

@@ -1,4 +1,4 @@
-"""A test's records to look at: a table for the terminal, a drawing for a browser."""
+"""A test's records as a table for the terminal and as a drawing for a browser."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ COLOURS = {
     Event.DEAD_LETTERED: "#dc2626",
 }
 BACK = (Event.ACKNOWLEDGED, Event.REQUEUED, Event.GIVEN_BACK, Event.REJECTED)
-"""Events by which a consumer answers a queue."""
+"""The events in which a consumer answers a queue."""
 KINDS = ("publisher", "exchange", "queue", "consumer")
 """The lanes, from left to right."""
 
 
 class Row(NamedTuple):
-    """One record as it is shown."""
+    """One displayed record."""
 
     event: Event
     milliseconds: float
     source: str
     target: str
     number: int
-    """Of the message, the same in every row about it."""
+    """The number of the message, the same in every row about it."""
     message: str
     whole: str
 
 
 def rows_of(records: Records) -> list[Row]:
-    """Return what is shown of records, in their order."""
+    """Return the rows for records, in order."""
     numbers: dict[object, int] = {}
     consumers: dict[object, str] = {}
     began = records[0].at if records else 0.0
@@ -64,7 +64,7 @@ def rows_of(records: Records) -> list[Row]:
 
 
 def _ends(record: Record, consumers: dict[object, str]) -> tuple[str, str]:
-    """Return from where to where something went."""
+    """Return where a record's message came from and went to."""
     exchange = f"exchange {record.exchange_name!r}"
     if record.event is Event.PUBLISHED:
         return f"publisher {record.channel}", exchange

@@ -1,4 +1,4 @@
-"""``--mooq-timeline``: what happened in a test that has failed, to be looked at."""
+"""``--mooq-timeline``: shows what happened in a failed test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooq.testing.harness import BROKER
 
 
 class TimelinePlugin:
-    """Adds a timeline to the report of a failed test; draws it too if there is a ``folder``."""
+    """Adds a timeline to the report of a failed test, and draws it if there is a ``folder``."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -21,7 +21,7 @@ class TimelinePlugin:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Add it to the report of the phase that has failed."""
+        """Add it to the report of the failed phase."""
         report = yield
         broker = item.stash.get(BROKER, None)
         if broker is None or not report.failed:

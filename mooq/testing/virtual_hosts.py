@@ -1,8 +1,8 @@
-"""A virtual host for every test: RabbitMQ's own isolation, so tests keep their fixed names.
+"""A virtual host for every test, so that tests can keep fixed names.
 
-Made by the management API, some ahead of the tests that will want them, so that a test waits for
-none; deleted afterwards, since each one makes the next dearer. What that costs beside other ways
-is in docs/testing.md.
+The management API creates them. Some are created ahead of the tests that will use them, so that no
+test waits. They are deleted afterwards, because each existing one makes the next more expensive.
+docs/testing.md compares the cost with other approaches.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ INTERNAL_SERVER_ERROR = 500
 
 
 class Management(NamedTuple):
-    """The management API of one RabbitMQ, and one of its administrators.
+    """The management API of one RabbitMQ, used as an administrator.
 
-    Every method raises :class:`~mooq.BrokerConnectionError` when RabbitMQ does not do as asked;
-    not a transient one when it refuses the user.
+    Every method raises :class:`~mooq.BrokerConnectionError` if RabbitMQ fails; with ``transient``
+    False if it refuses the user.
     """
 
     host: str
@@ -51,17 +51,17 @@ class Management(NamedTuple):
         return str(self._ask("GET", "overview")["rabbitmq_version"])
 
     def make(self, name: str, description: str) -> None:
-        """Make a virtual host; whoever does so is given all permissions in it."""
+        """Create a virtual host; its creator gets all permissions in it."""
         self._ask("PUT", f"vhosts/{quote(name, safe='')}", {"description": description})
 
     def delete(self, name: str) -> None:
-        """Delete a virtual host with all that is in it and every connection to it."""
+        """Delete a virtual host, everything in it, and every connection to it."""
         self._ask("DELETE", f"vhosts/{quote(name, safe='')}")
 
     def descriptions(self) -> dict[str, str]:
         """Return the description of each virtual host.
 
-        RabbitMQ answers 500 while one of them is just being deleted, and is asked again.
+        RabbitMQ answers 500 while one of them is being deleted, and is then asked again.
         """
         asking = Retrying(
             retry=retry_if_exception_type(_Failure),
@@ -113,11 +113,11 @@ class Management(NamedTuple):
 
 
 class _Failure(BrokerConnectionError):
-    """RabbitMQ failed at a request of the management API."""
+    """RabbitMQ failed to carry out a request of the management API."""
 
 
 def _reason(error: OSError | HTTPException) -> str:
-    """Return why a request failed, without the words of Python's own libraries."""
+    """Return why a request failed, without the texts of Python's libraries."""
     if isinstance(error, TimeoutError):
         return f"no answer within {ANSWER_TIMEOUT:g} s"
     if isinstance(error, gaierror):
@@ -128,7 +128,7 @@ def _reason(error: OSError | HTTPException) -> str:
 
 
 class VirtualHosts:
-    """Virtual hosts that nobody has used, some made ahead, and the deletion of used ones."""
+    """Unused virtual hosts, some created ahead, and the deletion of used ones."""
 
     def __init__(self, management: Management, description: str) -> None:
         self._management = management
@@ -139,12 +139,12 @@ class VirtualHosts:
         self._at_once = asyncio.Semaphore(AT_ONCE)
 
     def prepare(self, count: int) -> None:
-        """Have so many made, or in the making."""
+        """Create virtual hosts until this many are ready or in progress."""
         while len(self._stock) < count:
             self._stock.append(asyncio.create_task(self._make()))
 
     async def take(self, ahead: int) -> str:
-        """Return a virtual host that nobody has used, and have as many made ahead.
+        """Return an unused virtual host, and create others ahead.
 
         Raises :class:`~mooq.BrokerConnectionError`.
         """
@@ -156,14 +156,14 @@ class VirtualHosts:
         return name
 
     def give_back(self, name: str) -> None:
-        """Have a virtual host deleted, with all that is in it and every connection to it."""
+        """Delete a virtual host in the background, with everything in it."""
         self._given.discard(name)
         deleting = asyncio.create_task(self._delete(name))
         self._deleting.add(deleting)
         deleting.add_done_callback(self._deleting.discard)
 
     async def close(self) -> None:
-        """Delete all, and return when they are gone."""
+        """Delete all of them, and return when they are gone."""
         for making in self._stock:
             with suppress(BrokerConnectionError):
                 self._given.add(await making)
@@ -173,7 +173,7 @@ class VirtualHosts:
             await asyncio.wait(self._deleting)
 
     async def abandon(self) -> None:
-        """Leave them as they are: RabbitMQ ends with the run."""
+        """Do not delete them: RabbitMQ ends with the run."""
         tasks = [*self._stock, *self._deleting]
         for task in tasks:
             task.cancel()
@@ -187,5 +187,5 @@ class VirtualHosts:
 
     async def _delete(self, name: str) -> None:
         async with self._at_once:
-            with suppress(BrokerConnectionError):  # of a run that was stopped, RabbitMQ is gone
+            with suppress(BrokerConnectionError):  # if the run was stopped, RabbitMQ is gone
                 await asyncio.to_thread(self._management.delete, name)

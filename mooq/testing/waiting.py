@@ -1,4 +1,4 @@
-"""Waiting for a message of which something is recorded."""
+"""Waiting for a message to be recorded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ MOST_SHOWN = 10  # records in an error
 
 
 class NotRecorded(MooqError, TimeoutError):
-    """No message came that was waited for."""
+    """No matching message was recorded in time."""
 
 
 class Wanted(NamedTuple):
-    """A record that is waited for; None stands for any."""
+    """The criteria for a record; None matches anything."""
 
     event: Event
     exchange_name: str | None = None
@@ -42,7 +42,7 @@ class Wanted(NamedTuple):
         return f"a message {self.event.value}{' with ' if parts else ''}{', '.join(parts)}"
 
     def found_in(self, records: Records) -> Record | None:
-        """Return the first record that is wanted, if there is one."""
+        """Return the first matching record, or None."""
         for record in records.where(
             exchange_name=self.exchange_name,
             routing_key=self.routing_key,
@@ -56,7 +56,7 @@ class Wanted(NamedTuple):
 async def wait_until_recorded(
     observer: ConnectionObserver, wanted: Wanted, timeout: float
 ) -> Record:
-    """Return the first record that is wanted. Raises :class:`NotRecorded`."""
+    """Return the first matching record. Raises :class:`NotRecorded`."""
     try:
         async with asyncio.timeout(timeout):
             return await observer.until(lambda: wanted.found_in(observer.recorded.all))

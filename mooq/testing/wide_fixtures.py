@@ -1,4 +1,4 @@
-"""Brokers that last longer than one test: of a class, a module, a package or a session."""
+"""Brokers that last longer than one test: for a class, module, package or session."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from mooq.testing.sync_broker import SyncBroker
 
 SCOPES = ("function", "class", "module", "package", "session")
-"""The scopes of pytest, the widest last."""
+"""pytest's scopes, the widest last."""
 
 
 def wide_fixtures(config: pytest.Config) -> ModuleType:
     """Return a plugin with ``mooq_class_broker``, ``mooq_module_broker`` and so on.
 
-    Each is in the event loop that pytest-asyncio gives fixtures, or in that of its own scope where
-    the former is narrower; for plain functions alone it needs none.
+    Each uses the event loop of pytest-asyncio's fixtures, or that of its own scope if that is
+    narrower. If only plain functions use it, it needs no loop.
     """
     plugin = ModuleType("mooq brokers of wider scopes")
     for scope in SCOPES[1:]:
@@ -49,7 +49,7 @@ def wide_fixtures(config: pytest.Config) -> ModuleType:
 
 def _scoped(scope: str, config: pytest.Config) -> Callable[[Any], Any]:
     if not config.pluginmanager.hasplugin("asyncio"):
-        # Another plugin runs asynchronous fixtures, which takes no mark.
+        # Another plugin runs asynchronous fixtures without a mark.
         return pytest.fixture(scope=scope)  # type: ignore[call-overload,no-any-return]
     from pytest_asyncio import fixture
 
@@ -73,7 +73,7 @@ def _broker_of(scope: str) -> Callable[..., Broker | SyncBroker]:
 
 
 def _has_loop(request: pytest.FixtureRequest, name: str) -> bool:
-    """Whether a test of the scope that takes this broker has an event loop."""
+    """Whether a test in the scope that uses this broker has an event loop."""
     node = request.node
     return any(
         has_loop(item)

@@ -1,1 +1,1 @@
-"""Transports: one port, and one implementation for each broker behind it."""
+"""Transports: one interface, and one implementation for each broker."""

@@ -1,9 +1,10 @@
-"""The port: what a broker must be able to do for mooq, in AMQP's verbs, over bytes.
+"""The transport interface: what mooq needs from a broker, in AMQP's methods, over bytes.
 
-Everything above this port is written once. Everything below it answers in the same three ways:
-a result, :class:`~mooq.errors.Refused` with the broker's code and words, or
-:class:`~mooq.errors.Lost` when the connection is gone. Verbs may be cancelled at any instant
-without harm to the channel, and nothing but :meth:`TransportChannel.consume` can end a consumer.
+Everything above this interface is written once. Every implementation answers in the same three
+ways: a result, :class:`~mooq.errors.Refused` with the broker's code and text, or
+:class:`~mooq.errors.Unanswered`, such as :class:`~mooq.errors.Lost` when the connection is gone. A
+call may be cancelled at any time without harm to the channel, and only
+:meth:`TransportChannel.consume` can end a consumer.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from mooq.errors import Refused
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 
-GOODBYE_TIMEOUT = 3.0  # seconds for an answer that only says that an end was understood
+GOODBYE_TIMEOUT = 3.0  # seconds to wait for the answer to a close or cancel
 
 
 class Receiver(NamedTuple):
-    """What a consumer calls: for each delivery, and when the broker ends it with its queue."""
+    """The functions called for each delivery, and when the broker cancels the consumer."""
 
     on_delivery: Callable[[Delivery], None]
     on_cancel: Callable[[], None]
 
 
 class Transport(ABC):
-    """One connection to one broker, by one of its nodes.
+    """One connection to a broker, through one of its nodes.
 
-    ``on_lost`` is called once for each time that the connection, or one AMQP channel of it that
-    had consumers, ends without having been closed by :meth:`close`.
+    ``on_lost`` is called each time that the connection, or one of its AMQP channels with consumers,
+    ends without being closed by :meth:`close`.
     """
 
     def __init__(self) -> None:
@@ -40,88 +41,88 @@ class Transport(ABC):
     @property
     @abstractmethod
     def address(self) -> Address:
-        """The node that it is connected to, or was, or is about to be."""
+        """The current, last or next node."""
 
     @property
     @abstractmethod
     def is_lost(self) -> bool:
-        """Whether :meth:`open` must be called before anything else can be done."""
+        """Whether the connection is lost, so that :meth:`open` must be called."""
 
     @property
     @abstractmethod
     def channel_max(self) -> int:
-        """The most AMQP channels that a connection may have, as the broker said last; 0 before."""
+        """The maximum number of AMQP channels, as the broker said last; 0 before."""
 
     @abstractmethod
     async def open(self, timeout: float) -> None:
-        """Connect, or connect again, with ``timeout`` seconds for each node there is.
+        """Connect, or reconnect, with ``timeout`` seconds for each node.
 
-        Raises :class:`~mooq.BrokerConnectionError`, saying which of its reasons.
+        Raises :class:`~mooq.BrokerConnectionError` with the reason.
         """
 
     @abstractmethod
     def channel(self) -> TransportChannel:
-        """Return a new channel, to be opened by its own :meth:`TransportChannel.open`."""
+        """Return a new channel; call its :meth:`TransportChannel.open` before use."""
 
     @abstractmethod
     def abandon(self) -> None:
-        """Hang up: the event loop that the connection belongs to is closed. Never used again."""
+        """Close the socket, because the connection's event loop is closed. Never used again."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Say goodbye and disconnect; whatever is unacknowledged goes back to its queue.
+        """Close the connection; unacknowledged messages return to their queues.
 
         Ends soon, whether or not the broker answers.
         """
 
 
 class TransportChannel(ABC):
-    """The verbs of one channel. It outlives a lost connection: open it again, consume again."""
+    """The methods of a channel. After a lost connection, open it again and consume again."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     @property
     def address(self) -> Address:
-        """Where its connection leads."""
+        """The address of its connection."""
         return self._transport.address
 
     @property
     @abstractmethod
     def is_lost(self) -> bool:
-        """Whether the consumers of this channel are gone and :meth:`open` must be called."""
+        """Whether the channel's consumers are lost, so that :meth:`open` must be called."""
 
     @property
     @abstractmethod
     def closed_by(self) -> Refused | None:
-        """The reason for which the broker closed the channel of the consumers, if it did."""
+        """The broker's reason for closing the consumers' channel, if it did."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Begin, or begin anew after a loss, without consumers."""
+        """Open, or reopen after a loss, without consumers."""
 
     @abstractmethod
     async def declare_exchange(self, exchange: Exchange) -> None:
-        """Make sure that this exchange exists."""
+        """Declare an exchange."""
 
     @abstractmethod
     async def has_exchange(self, exchange_name: str) -> bool:
-        """Return whether an exchange exists right now; the default one ``""`` always does."""
+        """Return whether an exchange exists now; the default exchange ``""`` always does."""
 
     @abstractmethod
     async def declare_queue(self, queue: Queue) -> str:
-        """Make sure that this queue exists; return its name, the broker's own for ``""``."""
+        """Declare a queue; return its name, which the broker generates for ``""``."""
 
     @abstractmethod
     async def delete_queue(self, queue_name: str) -> None:
-        """Delete a queue with its messages; nothing happens when there is none."""
+        """Delete a queue with its messages. Does nothing if it does not exist."""
 
     @abstractmethod
     async def count_ready(self, queue_name: str) -> int | None:
-        """Return how many messages of a queue wait for a consumer; None without such a queue.
+        """Return the number of ready messages in a queue; None if the queue does not exist.
 
-        That is as of now: what the queue was sent before may still await its turn. A
-        :meth:`get` is answered in its turn, after all that was sent before.
+        The count may be too early: the queue may not have handled everything it was sent. A
+        :meth:`get` is answered only after that.
         """
 
     @abstractmethod
@@ -132,39 +133,39 @@ class TransportChannel(ABC):
         routing_key: str,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Let messages flow from an exchange to a queue; binding twice is binding once."""
+        """Bind a queue to an exchange. Binding twice is safe."""
 
     @abstractmethod
     async def publish(self, message: Message, mandatory: bool, timeout: float) -> None:
-        """Return once the broker has confirmed the message.
+        """Publish a message; return when the broker has confirmed it.
 
-        Raises :class:`Refused` when the broker did not take it, :class:`Lost` when it was not
-        sent, :class:`Unconfirmed` when it was sent and ``timeout`` seconds or the connection
-        ended before an answer.
+        Raises :class:`Refused` if the broker did not accept it, :class:`Lost` if it was not sent,
+        and :class:`Unconfirmed` if it was sent but ``timeout`` seconds passed, or the connection
+        was lost, before an answer.
         """
 
     @abstractmethod
     async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
-        """Have the replies handed on to what is published here from now on with direct reply-to.
+        """Pass on the replies to messages published here from now on with direct reply-to.
 
-        Those to what was published before a loss never come. Asking again changes nothing.
+        Replies to messages published before a loss never arrive. Calling it again is safe.
         """
 
     @abstractmethod
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
-        """Have deliveries handed on, at most ``prefetch_count`` unsettled; return the tag."""
+        """Consume with at most ``prefetch_count`` unsettled deliveries; return the tag."""
 
     @abstractmethod
     async def cancel(self, consumer_tag: str) -> None:
-        """End a consumer; what it holds stays held until settled."""
+        """Cancel a consumer; its unsettled deliveries stay unsettled."""
 
     @abstractmethod
     async def get(self, queue_name: str) -> Delivery | None:
-        """Take one message off a queue; None when it is empty."""
+        """Get one message from a queue; None if it is empty."""
 
     @abstractmethod
     async def settle(self, delivery: Delivery, outcome: Outcome) -> None:
-        """End a delivery. Nothing happens when its connection ended first: it was requeued."""
+        """Settle a delivery. Does nothing if its connection was lost: then it was requeued."""
 
     @abstractmethod
     def holds(self, delivery: Delivery) -> bool:
@@ -172,8 +173,8 @@ class TransportChannel(ABC):
 
     @abstractmethod
     async def flush(self) -> None:
-        """Return when everything that the broker had sent to this channel has arrived."""
+        """Return when everything that the broker sent to this channel has arrived."""
 
     @abstractmethod
     async def close(self) -> None:
-        """End the channel and its consumers; whatever they hold goes back to its queue."""
+        """Close the channel and its consumers; unsettled messages return to their queues."""

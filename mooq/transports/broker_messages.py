@@ -1,4 +1,4 @@
-"""A message of mooq's as the broker's rules and the codec know it, and back."""
+"""Converting messages between mooq's transports and the broker's model."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ INTEGERS: tuple[tuple[int, int, type[int]], ...] = (
     (0, 2**32 - 1, UnsignedInt),
     (-(2**63), 2**63 - 1, Long),
 )
-"""The types of integers by their ranges, in the order in which pamqp tries them."""
+"""AMQP's integer types by range, in the order in which pamqp tries them."""
 PLAIN = frozenset({bool, int, str, float, bytes, datetime, Decimal})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USUAL = Message(b"", "", "")[6:]
-"""Persistence, content encoding and properties of a message that was given none."""
+"""The default persistence, content encoding and properties."""
 BEYOND = sum(FLAGS[name] for name in MessageProperties._fields)
-"""The flags of the properties that only applications and brokers give a meaning to."""
+"""The flags of the properties that have meaning only for applications and brokers."""
 USUAL_FLAGS = FLAGS["content_type"] | FLAGS["delivery_mode"] | FLAGS["message_id"]
 
 
 class ClientProperties(Properties):
-    """The properties of a message of mooq's, made only if the broker asks for them."""
+    """The properties of a message, created only if the broker asks for them."""
 
     __slots__ = ("original",)
 
@@ -50,7 +50,7 @@ class ClientProperties(Properties):
         self.original: Message = original
         self.flags: int = USUAL_FLAGS if original.headers is None else USUAL_FLAGS | HAS_HEADERS
         if (
-            original[6:] != USUAL  # as of nearly every message
+            original[6:] != USUAL  # false for nearly every message
             or original.message_id is None
             or original.content_type is None
         ):
@@ -83,7 +83,7 @@ class ClientProperties(Properties):
 
 
 def message_of(message: BrokerMessage) -> Message:
-    """Return a message of the broker's in mooq's terms."""
+    """Return one of the broker's messages as a mooq message."""
     properties = message.properties
     if type(properties) is ClientProperties:
         return properties.original
@@ -109,9 +109,9 @@ def _beyond(properties: Properties) -> MessageProperties:
 
 
 def plain(value: Any) -> Any:
-    """Return a field value as mooq gives it: plain numbers, bytes, datetimes, decimals.
+    """Return a field value in plain form: numbers, bytes, datetimes, decimals.
 
-    The value is of the broker's, or aiormq's, which has a bytearray for bytes.
+    The value comes from the broker, or from aiormq, which uses a bytearray for bytes.
     """
     if isinstance(value, Timestamp):
         return EPOCH + timedelta(seconds=int(value))
@@ -129,14 +129,14 @@ def plain(value: Any) -> Any:
 
 
 def wire_table(table: Mapping[str, Any]) -> Table:
-    """Return a table of plain values as AMQP has it."""
+    """Return a table of plain values in AMQP's types."""
     return {name: _wire(table[name]) for name in table}
 
 
 def wire_arguments(arguments: Mapping[str, Any]) -> Table:
-    """Return arguments as AMQP has them, with integers as narrow as pamqp sends them.
+    """Return arguments in AMQP's types, with integers as narrow as pamqp sends them.
 
-    RabbitMQ names the width in what it refuses.
+    RabbitMQ names the type in its refusals.
     """
     return {name: _narrow(value) for name, value in wire_table(arguments).items()}
 
@@ -152,7 +152,7 @@ def _narrow(value: Any) -> Any:
 
 
 def _wire(value: Any) -> Any:
-    """Return a plain value as AMQP has it; the opposite of :func:`plain`."""
+    """Return a plain value in AMQP's types; the opposite of :func:`plain`."""
     if isinstance(value, datetime):
         return Timestamp(value.timestamp())
     if isinstance(value, Decimal):

@@ -1,7 +1,7 @@
-"""Exchanges and queues: their defaults, their names, and the one place where both are checked.
+"""Declarations of exchanges and queues: their defaults, and all checks of their names.
 
-The limits are the tighter of RabbitMQ's and its Python client's, so that one name means the same
-on every broker: ASCII, at most 127 bytes for an exchange and 255 for a queue or a routing key.
+The limits satisfy both RabbitMQ and its Python client, so that a name means the same on every
+broker: ASCII, at most 127 bytes for an exchange and 255 for a queue or a routing key.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Exchange:
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse what RabbitMQ would, with :class:`~mooq.BadExchange`."""
+        """Raise :class:`~mooq.BadExchange` for what RabbitMQ would refuse."""
         check_exchange_name(self.name)
         if not self.name:
             raise BadExchange("the default exchange '' exists already; give yours a name")
@@ -60,7 +60,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue to declare: named and durable, or named by the broker and gone with its channel."""
+    """A queue to declare: a durable one, or one named by the broker and exclusive to a channel."""
 
     name: str = ""
     durable: bool = True
@@ -69,9 +69,9 @@ class Queue:
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        """Refuse a type that RabbitMQ does not have, with :class:`~mooq.BadQueue`.
+        """Raise :class:`~mooq.BadQueue` for a type that RabbitMQ does not have.
 
-        RabbitMQ 4.0 fails at one if it is to name the queue, and closes the connection.
+        With such a type and a generated name, RabbitMQ 4.0 fails and closes the connection.
         """
         queue_type = self.arguments.get("x-queue-type", QUEUE_TYPES[0])
         if queue_type not in QUEUE_TYPES:
@@ -82,11 +82,11 @@ class Queue:
 
     @property
     def dead_letter_exchange(self) -> str | None:
-        """Where its dead letters go, if anywhere."""
+        """The dead-letter exchange, if any."""
         return self.arguments.get(DEAD_LETTER_EXCHANGE)
 
     def dead_letter_key(self, routing_key: str) -> str:
-        """Return the routing key of a dead letter that had this one."""
+        """Return the routing key of a dead letter whose message had this one."""
         return str(self.arguments.get(DEAD_LETTER_KEY, routing_key))
 
     @classmethod
@@ -98,8 +98,8 @@ class Queue:
     ) -> Queue:
         """Return the queue that ``register_consumer(queue_name=name)`` declares.
 
-        Raises :class:`~mooq.BadQueue` for a name, :class:`~mooq.BadExchange` for a dead-letter
-        exchange, that cannot be used, ``ValueError`` for one that is given twice.
+        Raises :class:`~mooq.BadQueue` for an invalid name, :class:`~mooq.BadExchange` for an
+        invalid dead-letter exchange, and ``ValueError`` if that is given twice.
         """
         arguments = dict(arguments or {})
         if dead_letter_exchange is not None:
@@ -117,7 +117,7 @@ class Queue:
 
 
 def check_new_queue_name(name: str) -> str:
-    """Return the name of a queue that may be declared, or raise :class:`~mooq.BadQueue`."""
+    """Return a name for declaring a queue, or raise :class:`~mooq.BadQueue`."""
     check_queue_name(name)
     if name.startswith(RESERVED):
         raise BadQueue(
@@ -128,7 +128,7 @@ def check_new_queue_name(name: str) -> str:
 
 
 def check_exchange_name(name: str) -> str:
-    """Return a name that may be published to, or raise :class:`~mooq.BadExchange`."""
+    """Return an exchange name for publishing, or raise :class:`~mooq.BadExchange`."""
     if not isinstance(name, str):
         raise BadExchange(f"exchange name must be a str, not {type(name).__name__}")
     if name in _known_exchanges:
@@ -144,7 +144,7 @@ def check_exchange_name(name: str) -> str:
 
 
 def check_queue_name(name: str) -> str:
-    """Return the name of a queue that may exist, or raise :class:`~mooq.BadQueue`."""
+    """Return a valid queue name, or raise :class:`~mooq.BadQueue`."""
     if not isinstance(name, str):
         raise BadQueue(f"queue name must be a str, not {type(name).__name__}")
     if not name:
@@ -170,7 +170,7 @@ def check_routing_key(key: str) -> str:
     """Return the key, or raise ``TypeError``, or ``ValueError`` over 255 bytes of UTF-8."""
     if not isinstance(key, str):
         raise TypeError(f"routing key must be a str, not {type(key).__name__}")
-    # A character has at most four bytes, so most keys need not be encoded to be measured.
+    # A character has at most four bytes, so most keys can be checked without encoding.
     if len(key) * 4 > LONGEST_KEY or not key.isascii():
         size = len(utf8("routing key", key))
         if size > LONGEST_KEY:

@@ -1,7 +1,7 @@
-"""mooq's own way to the in-memory broker: calls and no bytes, by the same rules as on the wire.
+"""mooq's direct connection to the in-memory broker: calls instead of bytes, with the same rules.
 
-A refused request leaves the channel open: on RabbitMQ mooq asks on a channel of its own, which a
-refusal closes, so that nobody notices.
+A refused request leaves the channel open. On RabbitMQ it would close the channel, but mooq sends
+requests on a separate control channel, so users do not notice.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ from mooq.transports.broker_messages import ClientProperties, message_of, wire_a
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import ACKNOWLEDGED, DIRECT_REPLY_TO, Delivery, Message, Outcome
 
-DELIVERIES_BITS = 48  # of a delivery tag; those above them number the channels
+DELIVERIES_BITS = 48  # of a delivery tag; the bits above number the channels
 
 
 class DirectBroker:
-    """The in-memory broker with the doors of mooq's connections."""
+    """The in-memory broker, with mooq's own connections."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self._channels_opened = count(1)
 
     def first_tag(self) -> int:
-        """Return a number above the delivery tags of every channel that was opened before.
+        """Return a number above the delivery tags of every channel opened before.
 
-        A callback that outlives its connection settles by a tag that no later channel knows.
+        So a callback that outlives its connection settles with a tag that no later channel knows.
         """
         return next(self._channels_opened) << DELIVERIES_BITS
 
     def connect(
         self, virtual_host: str, username: str, password: str, dropped: Callable[[], None]
     ) -> DirectConnection:
-        """Return a connection for a user who is known; ``dropped`` is called if the broker ends it.
+        """Return a connection for a known user; ``dropped`` is called if the broker closes it.
 
         Raises :class:`Refused` with ACCESS_REFUSED or NOT_ALLOWED.
         """
@@ -59,18 +59,18 @@ class DirectBroker:
         return DirectConnection(rules, dropped, self.first_tag)
 
     def drop_connections(self) -> None:
-        """End every connection, as a lost network does."""
+        """Drop every connection, like a network failure."""
         self.rules.drop_connections()
         hand_on(self.rules)
 
     def restart(self) -> None:
-        """Close every connection, and keep what is durable."""
+        """Close every connection, and keep durable data."""
         self.rules.restart()
         hand_on(self.rules)
 
 
 class DirectConnection:
-    """One connection; ``dropped`` is called when the broker ends it."""
+    """One connection; ``dropped`` is called when the broker closes it."""
 
     def __init__(
         self,
@@ -81,16 +81,16 @@ class DirectConnection:
         self.rules = rules
         self.dropped = dropped
         self._first_tag = first_tag
-        self._numbers = 1  # on RabbitMQ, mooq's own requests have the first channel
+        self._numbers = 1  # on RabbitMQ, the control channel is the first one
         rules.door = self
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody has ended it."""
+        """Whether it is open."""
         return self.rules.is_open
 
     def take(self, effect: Effect) -> None:
-        """Learn what the broker did to the connection."""
+        """Handle what the broker did to the connection."""
         if isinstance(effect, ConnectionClosed):
             self.dropped()
 
@@ -109,7 +109,7 @@ class DirectConnection:
 
 
 class DirectChannel:
-    """One channel: the verbs of mooq's transports. The broker ends it by ``on_closed``."""
+    """One channel of mooq's transport. The broker closes it with ``on_closed``."""
 
     def __init__(self, rules: RulesChannel) -> None:
         self.rules = rules
@@ -126,7 +126,7 @@ class DirectChannel:
         return self.rules.is_open
 
     def take(self, effect: Effect) -> None:
-        """Hand on what the broker sends to the channel."""
+        """Pass on what the broker sends to the channel."""
         kind = type(effect)
         if kind is Delivered:
             delivered: Any = effect
@@ -158,7 +158,7 @@ class DirectChannel:
                 hand_on(self._broker)
 
     def declare_exchange(self, exchange: Exchange) -> None:
-        """Make sure that an exchange exists."""
+        """Declare an exchange."""
         self._ask(
             self.rules.exchange_declare,
             exchange.name,
@@ -171,11 +171,11 @@ class DirectChannel:
         )
 
     def has_exchange(self, name: str) -> bool:
-        """Return whether an exchange exists; the default one always does."""
+        """Return whether an exchange exists; the default exchange always does."""
         return not name or name in self.rules.connection.host.exchanges
 
     def declare_queue(self, queue: Queue) -> str:
-        """Make sure that a queue exists; return its name."""
+        """Declare a queue; return its name."""
         declared = self._ask(
             self.rules.queue_declare,
             queue.name,
@@ -188,11 +188,11 @@ class DirectChannel:
         return str(declared.name)
 
     def delete_queue(self, name: str) -> None:
-        """Delete a queue, if there is one."""
+        """Delete a queue, if it exists."""
         self._ask(self.rules.queue_delete, name, if_unused=False, if_empty=False)
 
     def count_ready(self, name: str) -> int | None:
-        """Return how many messages of a queue are ready; None without such a queue."""
+        """Return the number of ready messages in a queue; None if the queue does not exist."""
         host = self.rules.connection.host
         if name not in host.queues:
             return None
@@ -205,12 +205,12 @@ class DirectChannel:
         routing_key: str,
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
-        """Bind a queue to an exchange by a key, or by arguments."""
+        """Bind a queue to an exchange, with a key or with arguments."""
         table = wire_arguments(arguments or {})
         self._ask(self.rules.queue_bind, queue_name, exchange_name, routing_key, table)
 
     def publish(self, message: Message, mandatory: bool) -> None:
-        """Publish a message; when this returns it is confirmed."""
+        """Publish a message. It is confirmed when this returns."""
         try:
             self.rules.basic_publish(
                 message.exchange,
@@ -235,7 +235,7 @@ class DirectChannel:
         deliver: Callable[[Delivery], None],
         cancelled: Callable[[], None],
     ) -> str:
-        """Begin a consumer; return its tag."""
+        """Start a consumer; return its tag."""
         self.rules.basic_qos(0, prefetch_count, False)
         try:
             tag = self.rules.basic_consume(
@@ -248,7 +248,7 @@ class DirectChannel:
         return tag
 
     def hear_replies(self, deliver: Callable[[Delivery], None]) -> None:
-        """Begin the consumer of direct reply-to."""
+        """Start the consumer of direct reply-to."""
         tag = self._ask(
             self.rules.basic_consume,
             DIRECT_REPLY_TO,
@@ -261,19 +261,19 @@ class DirectChannel:
         self._consumers[tag] = deliver, lambda: None
 
     def cancel(self, tag: str) -> None:
-        """End a consumer, and with the last one an auto-delete queue. An unknown tag is ignored."""
+        """Cancel a consumer, and delete an auto-delete queue with its last one. May be repeated."""
         self._consumers.pop(tag, None)
         self._ask(self.rules.basic_cancel, tag)
 
     def get(self, queue_name: str) -> Delivery | None:
-        """Take one message; None when the queue is empty."""
+        """Get one message; None if the queue is empty."""
         got = self._ask(self.rules.basic_get, queue_name, False)
         if got is None:
             return None
         return Delivery(message_of(got.message), got.redelivered, got.delivery_tag)
 
     def settle(self, tag: int, outcome: Outcome) -> None:
-        """End a delivery. One that has ended already is ignored."""
+        """Settle a delivery. If it is already settled, do nothing."""
         rules = self.rules
         if outcome is Outcome.ACKNOWLEDGE or outcome in ACKNOWLEDGED:
             rules.acknowledge_one(tag)
@@ -291,7 +291,7 @@ class DirectChannel:
         return self.rules.holds(tag)
 
     def close(self) -> None:
-        """End all consumers, and requeue what the channel holds."""
+        """Cancel all consumers, and requeue the channel's unsettled messages."""
         self._consumers.clear()
         self.rules.close()
         hand_on(self._broker)

@@ -1,4 +1,4 @@
-"""Event loops: which one runs here, and the error for an object that belongs to another."""
+"""The running event loop, and the error for an object that belongs to another loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def running_loop() -> AbstractEventLoop | None:
 
 
 def in_another_loop(what: str, home: AbstractEventLoop) -> RuntimeError:
-    """Return the error for a call from the running loop to what belongs to ``home``."""
+    """Return the error for a call from the running loop to an object of the loop ``home``."""
     return RuntimeError(
         f"{what} belongs to event loop {_name(home)}, but was called from event loop "
         f"{_name(asyncio.get_running_loop())}. Call it from the loop that opened it; from another "
@@ -32,10 +32,10 @@ def in_another_loop(what: str, home: AbstractEventLoop) -> RuntimeError:
 
 
 async def in_loop(loop: AbstractEventLoop, work: Coroutine[Any, Any, T], what: str) -> T:
-    """Return the result of a coroutine that runs in an event loop: this one, or another thread's.
+    """Return the result of a coroutine run in an event loop: this one, or another thread's.
 
-    Raises ``RuntimeError`` for a loop that does not run, naming ``what`` belongs to it, and
-    :class:`~mooq.errors.Lost` when that loop ends before the coroutine.
+    Raises ``RuntimeError`` for a loop that is not running; ``what`` is the object that belongs to
+    it. Raises :class:`~mooq.errors.Lost` if that loop ends before the coroutine.
     """
     if loop is asyncio.get_running_loop():
         return await work

@@ -1,4 +1,4 @@
-"""Failover between the nodes of a broker: the same for every broker."""
+"""Failover between the nodes of a broker, the same for every broker."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from mooq.transports.base import Transport
 
 
 class NodesTransport(Transport):
-    """A connection to the first node that lets it, of those given."""
+    """A connection to the first of the given nodes that accepts it."""
 
     def __init__(self, *nodes: Address) -> None:
         super().__init__()
-        self._nodes = deque(nodes)  # the first is in use, or the next to be tried
+        self._nodes = deque(nodes)  # the first is the current node, or the next to try
         self._was_open = False
 
     @property
@@ -23,10 +23,10 @@ class NodesTransport(Transport):
         return self._nodes[0]
 
     async def open(self, timeout: float) -> None:
-        """Try each node once, the one that was just lost last.
+        """Try each node once, the most recently lost one last.
 
-        That one may need seconds to boot, or be cut off and say nothing until the timeout. An
-        error that is not transient ends the search: nodes share users and virtual hosts.
+        That node may need seconds to boot, or may not answer until the timeout. An error that is
+        not transient ends the search, because nodes share users and virtual hosts.
         """
         if self._was_open:
             self._was_open = False
@@ -49,4 +49,4 @@ class NodesTransport(Transport):
 
     @abstractmethod
     async def _open(self, timeout: float) -> None:
-        """Connect to the node at ``address`` within ``timeout`` seconds, or raise likewise."""
+        """Connect to the node at ``address`` within ``timeout`` seconds, or raise."""

@@ -1,4 +1,4 @@
-"""A broker of this process that several threads use, and what it sends from one to another."""
+"""A broker that several threads share, and the deliveries between their event loops."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from mooq.transports.timer import Timer
 
 
 class SharedBroker:
-    """A broker that runs, used by one thread at a time; ``caller`` is the event loop of that one.
+    """A running broker that one thread uses at a time; ``caller`` is that thread's event loop.
 
-    A lock costs more than all else that a thread of its own would: until a second event loop uses
-    the broker, the first one takes none. It sets ``is_busy`` instead, then looks at ``is_shared``;
-    :meth:`held` sets ``is_shared``, then looks at ``is_busy``. So one of the two sees the other.
+    A lock would cost more than everything else here, so the first event loop takes none until a
+    second loop uses the broker. It sets ``is_busy``, then checks ``is_shared``; :meth:`held` sets
+    ``is_shared``, then checks ``is_busy``. So at least one of the two sees the other.
 
-    ``channel_max`` is the most channels that a connection may have.
+    ``channel_max`` is the maximum number of channels of a connection.
     """
 
     __slots__ = (
@@ -45,21 +45,23 @@ class SharedBroker:
 
     @contextmanager
     def held(self) -> Iterator[DirectBroker]:
-        """Have the broker to oneself within the block."""
+        """Use the broker exclusively during the block."""
         loop = running_loop()
         with self._lock:
             if not self.is_shared and loop is not self.caller:
                 self.is_shared = True
-                while self.is_busy:  # for microseconds, once; an event would cost every message
+                while (
+                    self.is_busy
+                ):  # for microseconds, once; an event would slow down every message
                     sleep(0)
             self.caller = loop
             yield self.broker
 
 
 class Mailbox:
-    """Calls that other threads have left for the event loop of one connection, in order.
+    """Calls from other threads for the event loop of one connection, in order.
 
-    ``unreachable`` is called instead once that loop is closed.
+    If that loop is closed, ``unreachable`` is called instead.
     """
 
     __slots__ = ("_loop", "_unreachable", "calls")
@@ -70,7 +72,7 @@ class Mailbox:
         self._unreachable = unreachable
 
     def post(self, call: Callable[[], None]) -> None:
-        """Leave a call, and wake the loop."""
+        """Add a call, and wake the loop."""
         self.calls.append(call)
         try:
             self._loop.call_soon_threadsafe(self.empty)
@@ -79,6 +81,6 @@ class Mailbox:
             self._unreachable()
 
     def empty(self) -> None:
-        """Make the calls, in the loop they are for."""
+        """Make the calls, in their event loop."""
         while self.calls:
             self.calls.popleft()()

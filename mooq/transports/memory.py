@@ -1,11 +1,11 @@
-"""The asyncio shell around the in-memory broker: addresses to connect to, and nothing to wait for.
+"""The asyncio transport to the in-memory broker.
 
-Its broker decides everything in the call itself, so no verb here has anything to wait for, and a
-cancelled caller cannot leave one half done. Publishing lets others have a turn now and then, as a
-network would: a service that publishes in a loop must not starve its own consumers.
+The broker does everything within the call, so no method here has to wait, and a cancelled caller
+leaves nothing half done. Publishing now and then lets other tasks run, as a network would, so that
+a service that publishes in a loop does not starve its own consumers.
 
-Threads, each with an event loop, may share a broker: one at a time calls it, and what it sends to
-a connection is handed on in the loop of that connection.
+Several threads, each with an event loop, may share a broker. One at a time calls it. Deliveries for
+a connection are passed to the connection's loop.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ class Link:
             listener.timer.set()
 
     def tell(self, call: Callable[[], None]) -> None:
-        """Make a call in the loop of the connection: now if that is the one that calls."""
+        """Make a call in the connection's loop: at once if that loop is calling."""
         if self.listener.caller is self.loop:
             call()
         else:
             self.mailbox.post(call)
 
     def close(self) -> None:
-        """End the connection, if it is open."""
+        """Close the connection, if it is open."""
         with self.listener.held():
             if self.connection.is_open:
                 self.connection.close()
 
     def drop(self) -> None:
-        """End the connection, if it is open, as a broken network does."""
+        """Drop the connection, if it is open, like a network failure."""
         with self.listener.held():
             if self.connection.is_open:
                 self.connection.close()
@@ -109,7 +109,7 @@ class MemoryTransport(NodesTransport):
         self.on_lost()
 
     def drop(self) -> None:
-        """End the connection without a word, as a broken network does."""
+        """Drop the connection, like a network failure."""
         if self._link is not None:
             self._link.drop()
 
@@ -118,7 +118,7 @@ class MemoryTransport(NodesTransport):
             self._link.close()
 
     def open_channel(self) -> tuple[Link, DirectChannel]:
-        """Return the connection, and a new channel of it."""
+        """Return the connection and a new channel on it."""
         link = self._link
         if link is None:
             raise Lost("the connection is closed")
@@ -135,7 +135,7 @@ class MemoryTransport(NodesTransport):
 
 
 class MemoryChannel(TransportChannel):
-    """The verbs of one channel, each a plain call to the broker."""
+    """The methods of one channel, each a plain call to the broker."""
 
     def __init__(
         self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, DirectChannel]]
@@ -243,10 +243,10 @@ class MemoryChannel(TransportChannel):
         return self._ask(DirectChannel.consume, queue_name, prefetch_count, deliver, cancelled)
 
     def _handing_to(self, on_delivery: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
-        """Return what hands a delivery on in the event loop that the connection is used in."""
+        """Return the function that passes a delivery to the connection's event loop."""
         channel, link, listener = self._channel, self._link, self._listener
         loop, mailbox = link.loop, link.mailbox
-        posted = mailbox.calls  # which came before, and must stay so
+        posted = mailbox.calls  # these came first and must stay first
 
         def deliver(delivery: Delivery) -> None:
             if listener.caller is loop and not posted:
@@ -255,20 +255,20 @@ class MemoryChannel(TransportChannel):
                 mailbox.post(partial(arrive, delivery))
 
         def arrive(delivery: Delivery) -> None:
-            if channel is not None and channel.is_open:  # else it was requeued meanwhile
+            if channel is not None and channel.is_open:  # otherwise it was requeued
                 on_delivery(delivery)
 
         return deliver
 
     async def cancel(self, consumer_tag: str) -> None:
         self._ask(DirectChannel.cancel, consumer_tag)
-        self._link.mailbox.empty()  # what was sent to the consumer before it ended
+        self._link.mailbox.empty()  # deliveries from before the consumer ended
 
     async def get(self, queue_name: str) -> Delivery | None:
         return self._ask(DirectChannel.get, queue_name)
 
     def _closed(self, link: Link, refused: Refused) -> None:
-        """Learn why the broker has closed the channel, and tell the connection of it."""
+        """Take note of the broker's reason for closing the channel, and tell the connection."""
         self._closed_by = refused
         link.tell(self._transport.on_lost)
 
@@ -294,6 +294,6 @@ class MemoryChannel(TransportChannel):
         return channel is not None and channel.is_open and channel.holds(delivery.receipt)
 
     async def flush(self) -> None:
-        """Have what other threads have sent arrive; the rest does in the call that causes it."""
+        """Receive what other threads have sent; everything else arrives within its call."""
         if self._channel is not None:
             self._link.mailbox.empty()

@@ -1,4 +1,4 @@
-"""Messages going in, deliveries coming out, and the message that a callback is given."""
+"""Messages, deliveries, and the message that a callback gets."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Headers: TypeAlias = Mapping[str, HeaderValue]
 
 
 class MessageProperties(NamedTuple):
-    """Those of AMQP's basic properties that only applications and brokers give a meaning to.
+    """The AMQP basic properties that have meaning only for applications and brokers.
 
-    ``expiration`` is milliseconds as text, as AMQP has it; ``timestamp`` is of whole seconds.
+    ``expiration`` is milliseconds as text, as in AMQP. ``timestamp`` is in whole seconds.
     """
 
     correlation_id: str | None = None
@@ -41,7 +41,7 @@ NO_PROPERTIES = MessageProperties()
 
 
 class Message(NamedTuple):
-    """A message as a broker holds it: bytes and properties."""
+    """A message as bytes and properties."""
 
     body: bytes
     exchange: str
@@ -55,7 +55,7 @@ class Message(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A message handed to one consumer; ``receipt`` is the transport's own, to settle it by."""
+    """A message delivered to a consumer; the transport settles it by its ``receipt``."""
 
     message: Message
     redelivered: bool
@@ -63,7 +63,7 @@ class Delivery(NamedTuple):
 
 
 class Outcome(Enum):
-    """How a delivery ends (AMQP 0-9-1 §1.8.3.13 ack, §1.8.3.14 reject; RabbitMQ's nack)."""
+    """The outcomes of a delivery (AMQP 0-9-1 §1.8.3.13 ack, §1.8.3.14 reject; RabbitMQ's nack)."""
 
     ACKNOWLEDGE = "done with"
     REQUEUE = "failed, to be tried again: basic.reject, which counts towards a delivery limit"
@@ -74,26 +74,26 @@ class Outcome(Enum):
 
 
 ACKNOWLEDGED = frozenset({Outcome.ACKNOWLEDGE, Outcome.RETRY, Outcome.PARK})
-"""The outcomes that are a basic.ack to the broker."""
+"""The outcomes that send basic.ack to the broker."""
 
 
 class IncomingMessage(TypedDict):
     """The one argument of a callback, and the result of ``channel.get()``: a plain dict.
 
-    - ``msg``: what was published, decoded from JSON; from foreign publishers ``str`` for
-      ``text/*`` and ``bytes`` for any other content type
+    - ``msg``: the decoded body: JSON, ``str`` for ``text/*``, ``bytes`` for any other content
+      type
     - ``routing_key``: the key it was published with
     - ``exchange_name``: the exchange it was published to
-    - ``redelivered``: True when it may have been delivered before
-    - ``headers``: as published, with those RabbitMQ adds, such as ``x-death``
-    - ``message_id``: the same in every repeat of one message; None only from foreign publishers
+    - ``redelivered``: True if it may have been delivered before
+    - ``headers``: as published, and those that RabbitMQ adds, such as ``x-death``
+    - ``message_id``: the same in every repeat of a message; None only from other publishers
     - ``body``: the bytes that ``msg`` was decoded from
-    - ``content_type``, ``content_encoding``: what the publisher says they are
+    - ``content_type``, ``content_encoding``: as published
     - ``persistent``: whether the message survives a restart in a durable queue
-    - ``expiration``: the seconds that it may wait in a queue
-    - ``timestamp``: a datetime in UTC, of whole seconds
+    - ``expiration``: how many seconds it may wait in a queue
+    - ``timestamp``: a datetime in UTC, in whole seconds
     - ``correlation_id``, ``reply_to``, ``priority``, ``type``, ``user_id``, ``app_id``: as
-      published, None for those that were not given
+      published, None if not given
     """
 
     msg: Any
@@ -121,7 +121,7 @@ _numbers = count(1)
 
 
 def new_message_id() -> str:
-    """Return an id no other message has: 80 random bits a process, and a number."""
+    """Return a unique id: 80 random bits per process, and a number."""
     return f"{_process}-{next(_numbers)}"
 
 

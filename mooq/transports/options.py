@@ -1,4 +1,4 @@
-"""Options of a connection that AMQP negotiates, or tells the broker."""
+"""Connection options that are negotiated in AMQP or sent to the broker."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 HEARTBEAT = 10
 NAME = "mooq"
-MOST_CHANNELS = 65535  # that AMQP 0-9-1 can number on a connection; RabbitMQ calls it 0
+MOST_CHANNELS = 65535  # the most that AMQP 0-9-1 can number; RabbitMQ calls it 0
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """What a connection asks for; :func:`mooq.client.options.check_options` checks it.
+    """The options of a connection, checked by :func:`mooq.client.options.check_options`.
 
-    ``heartbeat`` is in seconds, 0 for none; ``channel_max`` 0 for as many as the broker allows.
+    ``heartbeat`` is in seconds, 0 for none. ``channel_max`` 0 means as many as the broker allows.
     """
 
     heartbeat: int = HEARTBEAT
@@ -24,7 +24,7 @@ class ConnectionOptions:
     client_properties: Mapping[str, Any] = field(default_factory=dict)
 
     def channels_of(self, allowed: int) -> int:
-        """Return the most channels, of those that the broker allows; 0 is no limit in either."""
+        """Return the negotiated maximum of channels; 0 means no limit on either side."""
         return min(self.channel_max or MOST_CHANNELS, allowed or MOST_CHANNELS)
 
 

@@ -1,4 +1,4 @@
-"""The brokers that run in this process, by the names of their addresses: the only such table."""
+"""The table of all brokers that run in this process, by the names of their addresses."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ class RunningBroker(Protocol):
     name: str
 
     async def run(self, is_running: asyncio.Future[None] | None = None) -> None:
-        """Start, or start anew."""
+        """Start, or restart."""
 
     async def close(self) -> None:
-        """End for good."""
+        """Stop."""
 
 
 class Registry:
-    """Brokers of this process."""
+    """The brokers of this process."""
 
     def __init__(self) -> None:
         self.in_memory: dict[str, SharedBroker] = {}
-        """Brokers in memory that run."""
+        """The running in-memory brokers."""
         self._brokers: dict[str, RunningBroker] = {}
 
     def register(self, broker: RunningBroker) -> None:
-        """Make a broker known under its name, in place of an earlier one there."""
+        """Register a broker under its name, replacing an earlier one."""
         self._brokers[broker.name] = broker
 
     def unregister(self, broker: RunningBroker) -> None:
-        """Forget a broker, unless another has taken its name."""
+        """Remove a broker, unless another has its name by now."""
         if self._brokers.get(broker.name) is broker:
             del self._brokers[broker.name]
 

@@ -1,13 +1,13 @@
-"""Clients of any kind, observed by the AMQP that passes between them and the broker.
+"""Other AMQP clients, observed through the traffic between them and the broker.
 
 ::
 
-    tap.py        one connection: frames of both sides, what they say and what becomes of them
-    channel.py    state of one channel: what is consumed, unconfirmed, unsettled
+    tap.py        one connection: the frames of both sides
+    channel.py    the state of one channel: consumers, unconfirmed, unsettled
     returns.py    which returned messages the client asked for
-    activity.py   all connections of one test
-    probes.py     what RabbitMQ is asked on a client's connection before it counts as idle
-    endpoint.py   the port that clients connect to, and what is asked there
+    activity.py   all client connections of one test
+    probes.py     requests to RabbitMQ on a client's connection, to see if it is idle
+    endpoint.py   the port that clients connect to
 
-mooq's own connections are not among them: :mod:`mooq.testing.observer` sees those.
+mooq's own connections are not included: :mod:`mooq.testing.observer` observes them.
 """

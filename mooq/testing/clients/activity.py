@@ -1,4 +1,4 @@
-"""All connections of clients to one test's broker."""
+"""All client connections to one test's broker."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 class ClientActivity:
-    """State of all clients' connections; records go to the observer of mooq's own connections."""
+    """The state of all client connections; records go to the observer of mooq's connections."""
 
     def __init__(self, observer: ConnectionObserver) -> None:
         self.observer: ConnectionObserver = observer
         self.put_back: Counter[str] = Counter()
-        """How many messages of each queue were taken and requeued by a probe."""
+        """The number of messages of each queue that a probe took and requeued."""
         self._taps: list[Tap] = []
 
     def tap(self) -> Tap:
-        """Return what looks on a new connection."""
+        """Return the tap for a new connection."""
         tap = Tap(self)
         self._taps.append(tap)
         return tap
 
     def forget(self, tap: Tap) -> None:
-        """Forget a connection that has ended."""
+        """Remove a closed connection."""
         if tap in self._taps:
             self._taps.remove(tap)
         self.happen()
 
     def happen(self, record: Record | None = None) -> None:
-        """Take note that something has happened."""
+        """Record that something happened."""
         self.observer.happen(record)
 
     @property
@@ -51,12 +51,12 @@ class ClientActivity:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a publish waits for its confirm, a request or a delivery for an answer."""
+        """Whether a publish is unconfirmed, a request unanswered, or a delivery unsettled."""
         return any(channel.is_busy for channel in self.channels)
 
     @property
     def unsettled(self) -> Counter[str]:
-        """How many messages of each queue were delivered and are not settled."""
+        """The number of unsettled deliveries of each queue."""
         return Counter(
             delivery.queue_name
             for channel in self.channels
@@ -65,7 +65,7 @@ class ClientActivity:
 
     @property
     def consumed(self) -> set[str]:
-        """Names of the queues that are consumed."""
+        """The queues that have consumers."""
         return {consumer.queue_name for consumer in self._consumers}
 
     @property
@@ -73,7 +73,7 @@ class ClientActivity:
         return [consumer for tap in self.taps for consumer in tap.consumers]
 
     def seen(self) -> list[str]:
-        """Return what is under way, in words."""
+        """Return a description of what is in progress."""
         unconfirmed = sum(len(channel.unconfirmed) for channel in self.channels)
         incomplete = sum(channel.publishing is not None for channel in self.channels)
         requests = [name for channel in self.channels for name in channel.own_requests]
@@ -88,7 +88,7 @@ class ClientActivity:
         ]
 
     def silent(self) -> list[str]:
-        """Return, in words, what gives no sign of whether it is done."""
+        """Return a description of what gives no sign of whether it is done."""
         queues = {consumer.queue_name for consumer in self._consumers if consumer.no_ack}
         found = [
             f"a consumer of queue {name!r} acknowledges nothing (no_ack)" for name in sorted(queues)

@@ -1,4 +1,4 @@
-"""State of one channel of a client: what is consumed, unconfirmed, unsettled."""
+"""The state of one client channel: consumers, unconfirmed and unsettled messages."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 class Consumer(NamedTuple):
-    """A consumer: of which queue, and whether it acknowledges nothing."""
+    """A consumer: its queue, and whether it acknowledges nothing."""
 
     queue_name: str
     no_ack: bool
     number: int
-    """Which of the queue's consumers, counted from 1."""
+    """The number of the consumer in its queue, counted from 1."""
 
 
 class Unsettled(NamedTuple):
-    """A message that was delivered and is to be settled."""
+    """An unsettled delivery."""
 
     message: Message
     queue_name: str
     redelivered: bool
     is_consumed: bool
-    """Whether a consumer got it, rather than basic.get."""
+    """Whether a consumer got it, instead of basic.get."""
 
 
 class Request(NamedTuple):
-    """A request that the broker has not answered."""
+    """An unanswered request."""
 
     method: Method
     values: Values
     on_answer: Callable[[Method, Values], None] | None = None
-    """Takes the answer, if it was not the client that asked."""
+    """Receives the answer, if a probe asked instead of the client."""
 
 
 class ClientChannel:
@@ -56,18 +56,18 @@ class ClientChannel:
     def __init__(self, number: int, activity: ClientActivity, serial: int) -> None:
         self.number: int = number
         self.is_open: bool = False
-        """Whether both sides hold it open."""
+        """Whether it is open on both sides."""
         self.requests: deque[Request] = deque()
         self.consumers: dict[str, Consumer] = {}
         self.unsettled: dict[int, Unsettled] = {}
         self.unconfirmed: dict[int, None] = {}
         self.last_queue: str = ""
-        """The queue that an empty name stands for."""
+        """The queue that an empty name refers to."""
         self.is_confirming: bool = False
-        """Whether messages are confirmed; they are numbered from 1 on."""
+        """Whether messages are confirmed; they are numbered from 1."""
         self.has_published_unconfirmed: bool = False
         self.publishing: PassingContent | None = None
-        """A message of which not all frames have come."""
+        """A message whose frames have not all arrived."""
         self.arriving: PassingContent | None = None
         self.returning: list[bytes] | None = None
         """The frames of a message that is being returned."""
@@ -79,25 +79,25 @@ class ClientChannel:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything waits for the client, or for the broker."""
+        """Whether the channel waits for the client or for the broker."""
         return bool(self.unsettled or self.unconfirmed or self.publishing or self.own_requests)
 
     @property
     def own_requests(self) -> list[str]:
-        """Names of the client's own requests that are not answered."""
+        """The client's own unanswered requests."""
         return [one.method.name for one in list(self.requests) if one.on_answer is None]
 
     def queue(self, name: str) -> str:
-        """Return the name of the queue that is meant."""
+        """Return the name of the queue, resolving an empty name."""
         return name or self.last_queue
 
     def begin_transaction(self) -> None:
-        """Keep what happens until it is committed."""
+        """Keep records until they are committed."""
         if self._uncommitted is None:
             self._uncommitted = []
 
     def end_transaction(self, *, is_committed: bool) -> None:
-        """Record what was committed; forget what was rolled back."""
+        """Record what was committed; drop what was rolled back."""
         records, self._uncommitted = self._uncommitted or [], []
         if is_committed:
             for record in records:
@@ -113,19 +113,19 @@ class ClientChannel:
         self._record(Record(Event.PUBLISHED, message_of(message), channel=self._serial))
 
     def returned(self, message: WireMessage, *, is_told: bool) -> None:
-        """Record a message that reached no queue, and whether the client is told of it."""
+        """Record an unroutable message, and whether the client is told."""
         if not is_told:
             self._activity.observer.unroutable.append((message.exchange, message.routing_key))
         self._activity.happen(Record(Event.UNROUTABLE, message_of(message)))
 
     def confirmed(self, delivery_tag: int, multiple: bool) -> None:
-        """Note what the broker has confirmed, or refused."""
+        """Record what the broker has confirmed or refused."""
         for tag in _covered(self.unconfirmed, delivery_tag, multiple):
             del self.unconfirmed[tag]
         self._activity.happen()
 
     def consume(self, consumer_tag: str, queue_name: str, no_ack: bool) -> None:
-        """Note a consumer."""
+        """Record a consumer."""
         name = self.queue(queue_name)
         observer = self._activity.observer
         number = observer.consumers[name] = observer.consumers.get(name, 0) + 1
@@ -134,7 +134,7 @@ class ClientChannel:
         self.consumers[consumer_tag] = Consumer(name, no_ack, number)
 
     def delivered(self, message: WireMessage, values: Values) -> None:
-        """Record a message that a consumer got: the values are those of basic.deliver."""
+        """Record a delivery to a consumer, from the values of basic.deliver."""
         consumer = self.consumers.get(values[0])
         if consumer is not None:
             self._arrived(
@@ -142,7 +142,7 @@ class ClientChannel:
             )
 
     def got(self, message: WireMessage, values: Values, asked: Values) -> None:
-        """Record the answer to basic.get: values of basic.get-ok, and what was asked."""
+        """Record the answer to basic.get: the values of basic.get-ok, and the request."""
         self._arrived(message, ("", *values), self.queue(asked[1]), no_ack=asked[2], number=None)
 
     def _arrived(
@@ -167,7 +167,7 @@ class ClientChannel:
             self._activity.happen(Record(Event.ACKNOWLEDGED, message, queue_name, redelivered))
 
     def covered(self, delivery_tag: int, multiple: bool) -> list[int]:
-        """Return the tags of unsettled deliveries that a settlement is about."""
+        """Return the tags of the unsettled deliveries that a settlement covers."""
         return _covered(self.unsettled, delivery_tag, multiple)
 
     def settled(self, event: Event, tags: list[int]) -> None:
@@ -177,7 +177,7 @@ class ClientChannel:
             self._record(Record(event, message, queue_name, redelivered))
 
     def end(self) -> None:
-        """Note that the channel has ended: what was not settled goes back to its queue."""
+        """Record that the channel has closed: unsettled messages return to their queues."""
         self.is_open = False
         self.consumers.clear()
         self.unconfirmed.clear()

@@ -1,4 +1,4 @@
-"""The URL at which clients of any kind reach a test's broker, and are observed."""
+"""The URL through which other clients reach a test's broker and are observed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Endpoint:
-    """A port before one broker: RabbitMQ at an address, or one in memory.
+    """A port in front of one broker: a RabbitMQ at an address, or an in-memory broker.
 
-    Clients of RabbitMQ are observed by a proxy, clients of a broker in memory by that broker
-    itself; there a proxy is only for faults. ``in_thread`` is whether a broker in memory serves
-    clients in a thread; None is for in the running event loop if there is one.
+    On RabbitMQ a proxy observes the clients. In memory the broker itself does, and there is a proxy
+    only for faults. ``in_thread`` is whether an in-memory broker serves clients in a thread; None
+    means in the running event loop if there is one.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Endpoint:
         self._network: Network | None = None
         self._is_closed = False
         self.addresses: list[Address] = [address]
-        """Where it can be reached, directly and by the port."""
+        """The addresses at which it can be reached, directly and by the port."""
         if in_memory is not None:
             in_memory.new_tap = self.activity.tap
 
     @property
     def address(self) -> Address:
-        """Where it listens, from the first time that this is asked."""
+        """The address on which it listens; it starts to listen at the first call."""
         if self._in_memory is not None and self._network is None:
             return self._listening(self._in_memory)
         return self._reached(self.proxy.arguments["port"])
 
     @property
     def proxy(self) -> Proxy:
-        """The proxy before the broker, started if need be."""
+        """The proxy in front of the broker, started if needed."""
         if self._network is None:
             if self._is_closed:
                 raise RuntimeError("the broker of this test has ended")
@@ -78,7 +78,7 @@ class Endpoint:
         return address
 
     async def quiet(self) -> None:
-        """Return when no client has anything under way, and all that clients sent was read."""
+        """Return when no client is busy, and everything that clients sent was read."""
         activity = self.activity
         while True:
             await activity.observer.until(lambda: None if activity.is_busy else True)
@@ -93,12 +93,12 @@ class Endpoint:
             await self._in_memory.read_all()
 
     async def change(self, happened: int) -> None:
-        """Return when more has happened than that."""
+        """Return when something else has happened."""
         observer = self.activity.observer
         await observer.until(lambda: None if observer.happened == happened else True)
 
     async def waiting(self) -> dict[str, int]:
-        """Return how many messages wait in queues that clients consume, of each that has some."""
+        """Return the number of messages waiting in each non-empty queue that clients consume."""
         if not self.activity.taps:
             return {}
         if self._in_memory is not None:
@@ -124,7 +124,7 @@ class Endpoint:
         return found
 
     async def close(self) -> None:
-        """End the proxy, if there is one."""
+        """Stop the proxy, if there is one."""
         network, self._network = self._network, None
         self._is_closed = True
         if network is not None:

@@ -1,11 +1,11 @@
-"""Questions to RabbitMQ, on a client's own connection, before it counts as idle.
+"""Requests to RabbitMQ on a client's own connection, to decide whether it is idle.
 
-An exclusive queue answers its own connection alone, so the questions are asked there, on a channel
-of which the client does not know. Nothing is decided by a clock: a channel handles its methods in
-order, so with the answer to ``channel.flow`` it has routed what was published before; and a queue
-handles ``basic.get`` in its turn, behind the messages, requeues and rejections that it was sent.
-A message that is got there is requeued at once, and the client sees it as new. That is rare: as
-long as a consumer may have more messages, its queue has none that are ready.
+An exclusive queue answers only its own connection, so the probes use that connection, on a channel
+that the client does not see. They do not rely on a clock. A channel handles its methods in order,
+so when it answers ``channel.flow``, it has routed everything published before. A queue handles
+``basic.get`` after the messages, requeues and rejections that it was sent before. If a probe gets a
+message, it requeues it at once, and the client sees it as new. That is rare: as long as a consumer
+may get more messages, its queue has no ready ones.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from mooq.testing.clients.tap import Tap
     from mooq.testing.faults.tcp import Route
 
-UNKNOWN_CODE = 200  # of a close that nobody reads
+UNKNOWN_CODE = 200  # for a close that nothing reads
 
 
 class Gone(Exception):
-    """The channel has ended before it answered, or cannot be asked now."""
+    """The channel closed before it answered, or cannot be asked now."""
 
 
 class Prober:
-    """Asks on one connection. For the event loop of the proxy."""
+    """Sends probes on one connection, in the proxy's event loop."""
 
     def __init__(self, route: Route, tap: Tap, activity: ClientActivity) -> None:
         self._route = route
@@ -43,19 +43,19 @@ class Prober:
         self._activity = activity
 
     async def waiting(self) -> dict[str, int]:
-        """Return how many messages wait in each queue that is consumed on this connection."""
+        """Return the number of messages in each queue that is consumed on this connection."""
         try:
             for channel in list(self._tap.channels.values()):
                 if channel.is_open:
                     await self._ask(channel, methods.CHANNEL_FLOW, True)
-        except Gone:  # it is being closed, or published on; the rest is asked once more
+        except Gone:  # it is closing, or the client is publishing; ask again later
             self._activity.happen()
             return {}
         consumed = {consumer.queue_name for consumer in self._tap.consumers}
         return {name: await self._count(name) for name in sorted(consumed - {DIRECT_REPLY_TO})}
 
     async def _count(self, queue_name: str) -> int:
-        """Return how many messages are ready in a queue; 0 if it is gone."""
+        """Return the number of ready messages in a queue; 0 if the queue is gone."""
         try:
             async with self._hidden_channel() as channel:
                 _, values = await self._ask(
@@ -76,7 +76,7 @@ class Prober:
 
     @asynccontextmanager
     async def _hidden_channel(self) -> AsyncIterator[ClientChannel]:
-        """Have a channel of which the client does not know."""
+        """Open a channel that the client does not see, for the block."""
         tap = self._tap
         number = tap.channel_max
         while number in tap.channels or number in tap.hidden:
@@ -103,7 +103,7 @@ class Prober:
             if not answer.done():
                 answer.set_result((answered_by, answer_values))
 
-        if channel.publishing is not None:  # no method may come between the frames of a message
+        if channel.publishing is not None:  # no method may come between the frames of one message
             raise Gone
         channel.requests.append(Request(method, values, answered))
         if not self._send(channel, method, *values):

@@ -1,8 +1,8 @@
-"""One connection of a client: the frames of both sides, what they say and what becomes of them.
+"""The tap on one client connection, which reads the frames of both sides.
 
-A client sees the same as without it. Two things are changed on their way to the broker: every
-message is made mandatory, to learn which are unroutable (the returns that the client did not ask
-for end here); and for redelivery, a message's first acknowledgement becomes a requeue.
+The client sees the same frames as without it. The tap changes two things on their way to the
+broker. It makes every message mandatory, to detect unroutable ones, and drops the returns that the
+client did not ask for. For redelivery, it turns a message's first acknowledgement into a requeue.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ _ANSWERED = frozenset(
     for method in METHODS.values()
     if method.name.endswith("-ok") and method is not methods.BASIC_CREDIT_OK
 )
-"""Names of the methods that the broker answers."""
+"""The methods that the broker answers."""
 _MANDATORY = 1
 OWN_PROPERTY = "mooq"
-"""Of the client properties of mooq's own connections, which are observed elsewhere."""
+"""The client property of mooq's own connections, which are observed elsewhere."""
 
 
 class Tap:
-    """Looks on one connection, from its first byte to its end."""
+    """Observes one connection, from its first byte to its end."""
 
     def __init__(self, activity: ClientActivity) -> None:
         self.channels: dict[int, ClientChannel] = {}
         self.is_observed: bool = True
         self.channel_max: int = 2047
         self.hidden: dict[int, ClientChannel] = {}
-        """Channels of which the client does not know."""
+        """The channels that the client does not see."""
         self._activity = activity
         self._requests = FrameSplitter()
         self._answers = FrameSplitter()
 
     def from_client(self, data: bytes) -> bytes:
-        """Return what the broker is to get of these bytes of the client's."""
+        """Return the bytes for the broker from these bytes of the client."""
         return b"".join(self._passed(self._requests, data, self._request))
 
     def to_client(self, data: bytes) -> bytes:
-        """Return what the client is to get of these bytes of the broker's."""
+        """Return the bytes for the client from these bytes of the broker."""
         return b"".join(self._passed(self._answers, data, self._answer))
 
     @property
@@ -63,12 +63,12 @@ class Tap:
         return [one for channel in channels for one in list(channel.consumers.values())]
 
     def close(self) -> None:
-        """Note that the connection has ended."""
+        """Record that the connection has ended."""
         self._end_all()
         self._activity.forget(self)
 
     def _end_all(self) -> None:
-        """End all channels: the connection is being closed."""
+        """Close all channels, because the connection is closing."""
         for channel in [*self.channels.values(), *self.hidden.values()]:
             channel.end()
         self.channels.clear()
@@ -80,7 +80,7 @@ class Tap:
         data: bytes,
         look: Callable[[int, ClientChannel | None, int, bytes, bytes], list[bytes]],
     ) -> list[bytes]:
-        """Return what passes, in pieces; what cannot be read passes as it is."""
+        """Return the data to pass on, in pieces; unreadable data passes unchanged."""
         passed: list[bytes] = []
         for piece in splitter.feed(data):
             if not self.is_observed or splitter.is_opaque or piece[0] not in (1, 2, 3):
@@ -193,7 +193,7 @@ class Tap:
         return frames
 
     def _acknowledgement(self, channel: ClientChannel, tag: int) -> bytes:
-        """Return the acknowledgement of one delivery, which its first one loses."""
+        """Return the acknowledgement of one delivery, or for its first one a requeue."""
         delivery = channel.unsettled[tag]
         if delivery.is_consumed and not delivery.redelivered:
             return method_frame(channel.number, methods.BASIC_NACK, tag, False, True)
@@ -250,7 +250,7 @@ class Tap:
     def _deliver(
         self, channel: ClientChannel, method: Method, values: Values, frame: bytes
     ) -> bytes:
-        """Take a delivery; one that a probe has requeued is new to the client."""
+        """Record a delivery; one that a probe has requeued is new to the client."""
         consumer = channel.consumers.get(values[0])
         put_back = self._activity.put_back
         if consumer is not None and values[2] and put_back[consumer.queue_name] > 0:
@@ -306,7 +306,7 @@ class Tap:
         return [frame]
 
     def _got(self, channel: ClientChannel, message: Any, values: Values) -> None:
-        """Note the answer to basic.get."""
+        """Record the answer to basic.get."""
         if not channel.requests:
             return
         request = channel.requests.popleft()

@@ -1,6 +1,6 @@
 """Faults of the network between a client and a broker, the same on both brokers.
 
-``network.py`` has the faults and decides what passes; ``tcp.py`` is the proxy that they happen in.
+``network.py`` implements the faults and decides what passes. ``tcp.py`` is the proxy.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ async def faults_before(
     password: str = "guest",  # noqa: S107 - RabbitMQ's own default
     virtual_host: str = "/",
 ) -> AsyncIterator[Faults]:
-    """Put a network that can fail before a broker, for as long as the block lasts.
+    """Put a network that can fail in front of a broker for the block.
 
-    Takes the arguments of :func:`mooq.connect` that lead to the broker. ``arguments`` of what is
-    returned lead there by way of that network; connections that keep to the former are not
-    concerned. Before a broker in memory they lead to a TCP port as well, so ``broker`` is
-    ``"rabbit"`` in them. Raises ``ValueError`` for a broker that is neither ``"rabbit"`` nor
-    ``"in_memory"``.
+    Takes the arguments of :func:`mooq.connect` for the broker. Connections that use the returned
+    object's ``arguments`` go through that network; others are not affected. An in-memory broker is
+    then reached through TCP as well, so ``broker`` is ``"rabbit"`` in these arguments. Raises
+    ``ValueError`` for a broker that is neither ``"rabbit"`` nor ``"in_memory"``.
     """
     from mooq.testing.faults.tcp import Network, Proxy
 
@@ -53,9 +52,9 @@ async def faults_before(
 
 
 def listening_at(target: Arguments, *, in_thread: bool | None = None) -> tuple[str, int]:
-    """Return host and port at which a broker in memory listens, which it begins if need be.
+    """Return host and port on which an in-memory broker listens; make it listen if needed.
 
-    Those of the target where no broker runs: nothing listens there.
+    If no broker runs there, return those of the target, where nothing listens.
     """
     from mooq.client.in_memory import InMemoryBroker
     from mooq.transports.registry import REGISTRY

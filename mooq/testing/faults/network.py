@@ -1,4 +1,4 @@
-"""The faults, and what each lets pass."""
+"""The faults, and their effect on traffic."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Moment = Literal["confirm", "delivery"]
 
 
 class Kind(Enum):
-    """Kinds of things on their way to a client."""
+    """The kinds of data on the way to a client."""
 
     CONFIRM = "confirm"
     DELIVERY = "delivery"
@@ -42,7 +42,7 @@ P = ParamSpec("P")
 def carried_out(
     verb: Callable[Concatenate[F, P], None],
 ) -> Callable[Concatenate[F, P], None]:
-    """Let a verb be called in any thread; it is done when it returns."""
+    """Make a method callable from any thread; it is done when it returns."""
 
     @wraps(verb)
     def call(self: F, /, *args: P.args, **kwargs: P.kwargs) -> None:
@@ -52,22 +52,22 @@ def carried_out(
 
 
 class Faults:
-    """A network before one broker, and what goes wrong with it. Nothing does at first.
+    """A network in front of one broker, and its faults. At first there are none.
 
-    Each fault lasts until :meth:`heal`, also by leaving ``with``, and several may be in force at
-    once. ``arguments`` are those of :func:`mooq.connect` by which the broker is reached through
-    this network.
+    Each fault lasts until :meth:`heal`, or until the end of a ``with`` block. Several may be active
+    at once. ``arguments`` are those of :func:`mooq.connect` to reach the broker through this
+    network.
     """
 
     def __init__(self, arguments: Arguments) -> None:
         self.arguments = arguments
         self.is_holding: SharedEvent = SharedEvent()
-        """Set while :meth:`hold_answers` holds one back."""
+        """Set while :meth:`hold_answers` holds back an answer."""
         self.has_vanished: bool = False
         self.routes: set[Route] = set()
-        """The connections there are."""
+        """The open connections."""
         self.script: Script = Script()
-        """Answers in place of the broker's."""
+        """Answers in place of the broker's own."""
         self._is_stalled = False
         self._answers_left: int | None = None
         self._fatal: Moment | None = None
@@ -82,11 +82,11 @@ class Faults:
 
     @carried_out
     def cut(self, *, before: Moment | None = None) -> None:
-        """End every connection without a word, as a broken network does; new ones are taken.
+        """Close every connection, like a network failure; new ones are accepted.
 
-        With ``before="confirm"`` not now, but in the instant in which the broker confirms a
-        message, which it then has and whose publisher never learns so; with ``"delivery"`` when
-        it next hands a message to a consumer, which never gets it. Raises ``ValueError``.
+        With ``before="confirm"``, do this when the broker next confirms a message: the broker then
+        has the message, but the publisher gets no confirm. With ``"delivery"``, do it when the
+        broker next delivers a message, which the consumer does not get. Raises ``ValueError``.
         """
         if before is not None and before not in get_args(Moment):
             raise ValueError(f"before must be one of {get_args(Moment)} or None, not {before!r}")
@@ -97,46 +97,46 @@ class Faults:
 
     @carried_out
     def vanish(self) -> None:
-        """Cut every connection, and let nobody connect: nothing listens there any more."""
+        """Close every connection, and refuse new ones: nothing listens any more."""
         self.has_vanished = True
         self.cut()
 
     @carried_out
     def stall(self) -> None:
-        """Let nothing pass in either direction; connections stay open, and nobody is told."""
+        """Pass no data in either direction; connections stay open."""
         self._is_stalled = True
 
     @carried_out
     def hold_answers(self, after: int = 0) -> None:
-        """Hold back what the broker says, once it has said so many things; it is heard itself.
+        """Hold back the broker's answers after the given number; the broker still gets everything.
 
-        ``is_holding`` is set when something is held back. What is on the way when this is called
-        may be counted. How many answers a call takes differs between brokers.
+        ``is_holding`` is set when an answer is held back. Data already on its way when this is
+        called may be counted. How many answers a call takes differs between brokers.
         """
         self._answers_left = after
         self.is_holding.clear()
 
     @carried_out
     def delay(self, seconds: float) -> None:
-        """Let everything arrive so many seconds later, in each direction.
+        """Delay everything by this many seconds, in each direction.
 
-        Raises ``ValueError`` for a number that is not above 0.
+        Raises ``ValueError`` unless the number is positive.
         """
         self._delay = positive("seconds", seconds)
 
     @carried_out
     def trickle(self, bytes_a_second: float) -> None:
-        """Let so few bytes through in a second, in each direction of each connection.
+        """Limit the bytes per second, in each direction of each connection.
 
-        Raises ``ValueError`` for a number that is not above 0.
+        Raises ``ValueError`` unless the number is positive.
         """
         self._rate = positive("bytes_a_second", bytes_a_second)
 
     @carried_out
     def half_close(self) -> None:
-        """End every connection in the broker's direction to the client alone.
+        """Close every connection towards the client only.
 
-        What the client has sent arrives, also what was held back; it is told only of the end.
+        Data that the client has sent still arrives, even if it was held back.
         """
         for route in list(self.routes):
             route.half_close()
@@ -145,45 +145,44 @@ class Faults:
     def refuse(
         self, method: str, code: int = 403, text: str | None = None, *, times: int = 1
     ) -> None:
-        """Have the next requests of a kind refused, in place of the broker's answer.
+        """Refuse the next requests of a method, in place of the broker.
 
         ``method`` is AMQP's name, such as ``"queue.declare"``, ``"basic.publish"`` or
-        ``"connection.open"``; ``code`` is a reply code, which closes the channel (311, 403 to 406)
-        or the connection (320, 402, 501 to 506, 530, 540, 541); ``text`` is the reply text. The
-        broker does not hear of the request. Raises ``ValueError``.
+        ``"connection.open"``. ``code`` is a reply code, which closes the channel (311, 403 to 406)
+        or the connection (320, 402, 501 to 506, 530, 540, 541). ``text`` is the reply text. The
+        broker does not get the request. Raises ``ValueError``.
         """
         self.script.refuse(method, code, text, times)
 
     @carried_out
     def refuse_login(self, *, times: int = 1) -> None:
-        """Have the next logins refused, as for a wrong password. Raises ``ValueError``."""
+        """Refuse the next logins, as for a wrong password. Raises ``ValueError``."""
         self.script.refuse(LOGIN, 403, login_refused().text, times)
 
     @carried_out
     def drop_confirms(self, count: int = 1) -> None:
-        """Lose the next confirms: the broker has the messages, and their publisher never learns so.
+        """Drop the next confirms: the broker has the messages, but the publisher gets no confirm.
 
-        Of several messages that are confirmed at once. Raises ``ValueError``.
+        Messages that are confirmed together count separately. Raises ``ValueError``.
         """
         self.script.lost_confirms = at_least_one("count", count)
 
     @carried_out
     def refuse_confirms(self, count: int = 1) -> None:
-        """Turn the next confirms into refusals (basic.nack). Raises ``ValueError``."""
+        """Replace the next confirms with basic.nack. Raises ``ValueError``."""
         self.script.negative_confirms = at_least_one("count", count)
 
     @carried_out
     def raise_alarm(self, reason: str = "low on memory") -> None:
-        """Block every connection that publishes, as a broker does that is short of memory or disk.
+        """Block every connection that publishes, like a broker that is short of memory or disk.
 
-        The client is told by ``connection.blocked``; nothing that it sends arrives until
-        :meth:`heal`.
+        The client gets ``connection.blocked``. Data that it sends is held back until :meth:`heal`.
         """
         self.script.alarm = reason
 
     @carried_out
     def heal(self) -> None:
-        """End every fault: what was held back arrives now, and the broker can be reached."""
+        """End every fault: data that was held back arrives, and the broker can be reached."""
         self.script.clear()
         self.has_vanished = self._is_stalled = False
         self._answers_left = self._fatal = None

@@ -1,7 +1,8 @@
-"""A broker that refuses: answers that a test chooses, in place of the broker's own.
+"""Answers that a test chooses, in place of the broker's own.
 
-The proxy reads what a client sends frame by frame, and answers what is to be refused by itself. The
-broker never hears of that; a channel that is closed for it is closed there as well.
+The proxy reads what a client sends frame by frame, and itself answers what is to be refused. The
+broker does not get the request; if the refusal closes a channel, the proxy closes it at the broker
+as well.
 """
 
 from __future__ import annotations
@@ -26,29 +27,29 @@ _START = FRAME.size
 
 @dataclass
 class Refusal:
-    """The answer to the next requests of one method, instead of the broker's."""
+    """The answer to the next requests of one method, in place of the broker's."""
 
     method: Method
     code: int
     text: str
     left: int
-    """How many requests are yet to be refused."""
+    """The number of requests still to refuse."""
 
 
 @dataclass
 class Script:
-    """Answers that a broker is to give in place of its own; empty at first."""
+    """The answers to give in place of the broker's; empty at first."""
 
     refusals: list[Refusal] = field(default_factory=list)
     lost_confirms: int = 0
-    """How many confirms are not passed on."""
+    """The number of confirms to drop."""
     negative_confirms: int = 0
-    """How many confirms become refusals of the message."""
+    """The number of confirms to replace with basic.nack."""
     alarm: str | None = None
-    """Why publishers are blocked."""
+    """The reason for blocking publishers."""
 
     def refuse(self, method_name: str, code: int, text: str | None, times: int) -> None:
-        """Have a method refused. Raises ``ValueError``."""
+        """Refuse a method. Raises ``ValueError``."""
         method = _BY_NAME.get(method_name)
         if method is None or method_name.endswith((".close", ".close-ok")):
             raise ValueError(
@@ -61,13 +62,13 @@ class Script:
         self.refusals.append(Refusal(method, code, said, at_least_one("times", times)))
 
     def clear(self) -> None:
-        """Have the broker answer by itself again."""
+        """Let the broker answer again."""
         self.refusals.clear()
         self.lost_confirms = self.negative_confirms = 0
         self.alarm = None
 
     def take_refusal(self, method: Method) -> Refusal | None:
-        """Return the refusal of a method that has arrived, if it is to be refused."""
+        """Return the refusal for a method that has arrived, or None."""
         for refusal in self.refusals:
             if refusal.method is method:
                 refusal.left -= 1
@@ -78,9 +79,9 @@ class Script:
 
 
 class Refuser:
-    """Carries out a script on one connection.
+    """Applies these answers to one connection.
 
-    ``to_client`` and ``to_broker`` send frames there; ``hang_up`` ends the connection.
+    ``to_client`` and ``to_broker`` send frames there. ``hang_up`` closes the connection.
     """
 
     def __init__(
@@ -97,15 +98,15 @@ class Refuser:
         self._requests = FrameSplitter()
         self._answers = FrameSplitter()
         self._closing_here: set[int] = set()
-        """Channels that the client has yet to see closed."""
+        """Channels whose closing the client has not seen yet."""
         self._closing_there: dict[int, list[bytes]] = {}
-        """Channels that the broker has yet to close, and what the client sends there meanwhile."""
+        """Channels that the broker has yet to close, and what the client sends there."""
         self._held: list[bytes] | None = None
-        """What the client has sent since it was blocked."""
+        """Data that the client has sent since it was blocked."""
         self._is_over = False
 
     def from_client(self, data: bytes) -> None:
-        """Take bytes of the client's."""
+        """Handle bytes from the client."""
         for frame in self._requests.feed(data):
             if self._held is not None:
                 self._held.append(frame)
@@ -115,16 +116,16 @@ class Refuser:
                 self._hang_up()
 
     def to_client(self, data: bytes) -> list[bytes]:
-        """Return the frames that the client is to get of these bytes of the broker's."""
+        """Return the frames for the client from these bytes of the broker."""
         frames = self._answers.feed(data)
         return [answer for frame in frames for answer in self._answer(frame)]
 
     def rest(self) -> bytes:
-        """Return, once, what the broker has sent of a frame that is not complete."""
+        """Return, once, the broker's incomplete frame."""
         return self._answers.rest()
 
     def heal(self) -> None:
-        """Unblock the client: what it has sent meanwhile arrives."""
+        """Unblock the client; data that it has sent meanwhile arrives."""
         held, self._held = self._held, None
         if held is not None:
             self._to_client(method_frame(0, methods.CONNECTION_UNBLOCKED))
@@ -138,7 +139,9 @@ class Refuser:
             if method is methods.CHANNEL_CLOSE_OK:
                 self._closing_here.discard(number)
             return
-        if number in self._closing_there:  # RabbitMQ opens no channel that it is still closing
+        if (
+            number in self._closing_there
+        ):  # RabbitMQ does not open a channel that it is still closing
             self._closing_there[number].append(frame)
             return
         if method is methods.BASIC_PUBLISH and self._script.alarm is not None:

@@ -1,4 +1,4 @@
-"""An event that is set in one thread and awaited in the event loops of others."""
+"""An event that is set in one thread and awaited in other threads' event loops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Lock
 
 
 class SharedEvent:
-    """As ``asyncio.Event``, for several threads."""
+    """Like ``asyncio.Event``, for several threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -20,7 +20,7 @@ class SharedEvent:
         return self._is_set
 
     def set(self) -> None:
-        """Set it, and wake all that wait."""
+        """Set it, and wake everything that waits."""
         with self._lock:
             self._is_set = True
             waiting, self._waiting = self._waiting, []
@@ -29,7 +29,7 @@ class SharedEvent:
                 future.set_result(None)
 
     def clear(self) -> None:
-        """Take it back."""
+        """Clear it."""
         self._is_set = False
 
     async def wait(self) -> None:

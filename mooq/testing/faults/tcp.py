@@ -1,7 +1,7 @@
-"""The network before a broker: a TCP proxy on the loopback interface.
+"""The network in front of a broker: a TCP proxy on 127.0.0.1.
 
-It passes the broker's side on frame by frame (AMQP 0-9-1 §4.2.3), to know a confirm and a delivery
-when it sees one; what is no frame, such as a refused protocol header, it passes on as it is.
+It passes on the broker's data frame by frame (AMQP 0-9-1 §4.2.3), to recognise confirms and
+deliveries. Data that is no frame, such as a refused protocol header, is passed on unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IDS_AT = 7
 METHODS: dict[
     tuple[int, ...], Kind
 ] = {  # class and method, as the server sends them (AMQP 0-9-1 §1.8.3; RabbitMQ's confirms)
-    (60, 50): Kind.CONFIRM,  # a message that is returned is confirmed right behind
+    (60, 50): Kind.CONFIRM,  # a returned message is confirmed right after it
     (60, 60): Kind.DELIVERY,
     (60, 80): Kind.CONFIRM,
     (60, 120): Kind.CONFIRM,
@@ -42,7 +42,7 @@ Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Route:
-    """One TCP connection through the network, passed on to the broker by another.
+    """One TCP connection through the network, passed on to the broker by another connection.
 
     The tap is next to the broker: it sees what arrives there, and what leaves there.
     """
@@ -59,7 +59,7 @@ class Route:
         self._passing: asyncio.Task[None] | None = None
         self._has_ended = False
         self._arriving: list[bytes] = []
-        """Frames that are written to the broker together."""
+        """Frames to write to the broker together."""
         self._refuser = Refuser(faults.script, self._answer, self._arriving.append, self.cut)
 
     async def run(self) -> None:
@@ -74,7 +74,7 @@ class Route:
             self.cut()
 
     def cut(self) -> None:
-        """End it for both sides; what is on its way is lost."""
+        """Close it on both sides; data on its way is lost."""
         self._faults.routes.discard(self)
         self.to_broker.close()
         self.to_client.close()
@@ -86,14 +86,14 @@ class Route:
             self.tap.close()
 
     def half_close(self) -> None:
-        """End it for the client, who may go on sending."""
+        """Close it towards the client, which may continue to send."""
         self.to_client.close()
         self.to_broker.flush()
         end(self._client[1])
 
     @property
     def unread(self) -> list[int]:
-        """The descriptor of the client's socket, as long as that is read."""
+        """The descriptor of the client's socket, while it is being read."""
         reader, writer = self._client
         if reader.at_eof() or self.to_broker.is_full or writer.is_closing():
             return []
@@ -101,14 +101,14 @@ class Route:
         return [found]
 
     def hurry(self) -> None:
-        """Let arrive what was held back."""
+        """Pass on data that was held back."""
         self._refuser.heal()
         self._flush()
         self.to_broker.hurry()
         self.to_client.hurry()
 
     def inject(self, data: bytes) -> bool:
-        """Send the broker frames of which the client does not know; return whether it gets them."""
+        """Send frames to the broker that the client does not know; return whether they are sent."""
         writer = self._broker[1]
         if self._has_ended or writer.is_closing():
             return False
@@ -116,7 +116,7 @@ class Route:
         return True
 
     def damaged(self, data: bytes) -> bytes:
-        """Return what arrives of a frame; a network that only fails damages none."""
+        """Return the part of a frame that arrives; a network failure damages no frame."""
         return data
 
     async def _pass(self) -> None:
@@ -136,12 +136,12 @@ class Route:
         self._has_ended = True
 
     def _request(self, data: bytes) -> None:
-        """Take bytes of the client's that have arrived."""
+        """Handle bytes from the client."""
         self._refuser.from_client(data)
         self._flush()
 
     def _flush(self) -> None:
-        """Write what has arrived at the broker."""
+        """Write data that has arrived at the broker."""
         if self._arriving:
             data = b"".join(self._arriving)
             self._arriving.clear()
@@ -170,7 +170,7 @@ class Route:
         await self._pass_end(self.to_client, writer, Kind.REST)
 
     def _answer(self, frame: bytes) -> None:
-        """Have a frame arrive at the client."""
+        """Pass a frame on to the client."""
         kind, writer = kind_of(frame), self._client[1]
         for piece in self._faults.pieces(self.damaged(frame)):
             self.to_client.send(partial(writer.write, piece), len(piece), kind)
@@ -186,8 +186,8 @@ class Route:
 class Proxy(Faults):
     """Listens in place of a broker, unless it has vanished.
 
-    ``find`` returns host and port of the broker when a client connects. ``new_tap`` returns what
-    looks on a connection.
+    ``find`` returns the broker's host and port when a client connects. ``new_tap`` returns the tap
+    for a connection.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class Proxy(Faults):
         self._serving: asyncio.Task[None] | None = None
         self._passing: set[asyncio.Task[None]] = set()
         self._opening: set[socket.socket] = set()
-        """Clients for whom the broker is not reached yet."""
+        """Clients whose connection to the broker is not open yet."""
         self._serve()
 
     def _carry_out(self, verb: Callable[[], None]) -> None:
@@ -226,7 +226,7 @@ class Proxy(Faults):
     def vanish(self) -> None:
         if not self.has_vanished:
             self._stop_listening()
-            # Nobody else gets its port; what is bound, and does not listen, takes nobody.
+            # It keeps its port; a socket that is bound but does not listen accepts no connection.
             self._listener = bound(self._port)
         super().vanish()
 
@@ -238,7 +238,7 @@ class Proxy(Faults):
         super().heal()
 
     async def read_all(self) -> None:
-        """Return when everything that clients had sent before the call is on its way."""
+        """Return when everything that clients sent before the call is on its way."""
         await read_all(self._is_behind)
 
     def _is_behind(self) -> bool:
@@ -248,7 +248,7 @@ class Proxy(Faults):
         return has_input([*reading, *(one for route in self.routes for one in route.unread)])
 
     async def close(self) -> None:
-        """End everything."""
+        """Close everything."""
         if self.has_vanished:
             self._listener.close()
         else:
@@ -268,7 +268,7 @@ class Proxy(Faults):
         assert self._serving is not None
         self._serving.cancel()
         with suppress(NotImplementedError):  # Windows' event loop has none
-            # Now, for another socket may have its number before the task is done.
+            # Do it now: another socket may get its number before the task is done.
             asyncio.get_running_loop().remove_reader(self._listener)
         self._listener.close()
 
@@ -304,30 +304,30 @@ class Proxy(Faults):
 
 
 def bound(port: int) -> socket.socket:
-    """Return a socket that has a port of the loopback interface, and does not listen yet."""
+    """Return a socket bound to a port on 127.0.0.1 that does not listen yet."""
     listener = socket.socket()
-    if os.name == "posix":  # elsewhere the option lets two sockets share a port
+    if os.name == "posix":  # on Windows the option lets two sockets share a port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     return listener
 
 
 def kind_of(data: bytes) -> Kind:
-    """Return what a frame says."""
+    """Return the kind of a frame."""
     if data[0] != METHOD or len(data) < FRAME_OVERHEAD + IDS.size:
         return Kind.REST
     return METHODS.get(IDS.unpack_from(data, IDS_AT), Kind.ANSWER)
 
 
 def end(writer: asyncio.StreamWriter) -> None:
-    """Let the other side read the end; it may go on sending."""
-    with suppress(OSError):  # it has ended all of it
+    """Send the end of the connection; the other side may continue to send."""
+    with suppress(OSError):  # it is closed already
         if not writer.is_closing():
             writer.write_eof()
 
 
 class Network:
-    """A proxy in a thread of its own, for clients that block their thread or have no event loop."""
+    """A proxy in its own thread, for clients that block their thread or have no event loop."""
 
     def __init__(self, new_proxy: Callable[[], Proxy]) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
@@ -344,7 +344,7 @@ class Network:
             raise
 
     async def close(self) -> None:
-        """End the proxy and the thread."""
+        """Stop the proxy and its thread."""
         try:
             await asyncio.wrap_future(
                 asyncio.run_coroutine_threadsafe(self.proxy.close(), self.loop)

@@ -1,18 +1,18 @@
-"""RabbitMQ, through aio-pika: the only package that imports it and that sees its errors.
+"""The transport to RabbitMQ: the only package that imports aio-pika and handles its errors.
 
 ::
 
-    transport.py       RabbitTransport: one connection of mooq's
-    channel.py         RabbitChannel: one channel of mooq's, verb by verb
+    transport.py       RabbitTransport: one mooq connection
+    channel.py         RabbitChannel: one mooq channel
     publishing.py      order, confirms and the three outcomes of a publish
     confirming.py      … its AMQP channel: a confirm for each message
-    consuming.py       consumers, and what they are given
+    consuming.py       consumers and their deliveries
     settling.py        … its AMQP channel: deliveries, settled in runs
-    writing.py         … what both write, together for one turn of the event loop
-    connection_pair.py the TCP connections and the control channel that all of them share
-    connection.py      one TCP connection: blocked, full, ended
-    tls.py             what is wrong with a certificate, and what to do
-    answers.py         what aio-pika raises, in mooq's terms
+    writing.py         … writing, once per iteration of the event loop
+    connection_pair.py the two TCP connections and the shared control channel
+    connection.py      one TCP connection: blocked, full, closed
+    tls.py             errors about certificates, and what to do
+    answers.py         aio-pika's errors as mooq's
 """
 
 from mooq.transports.rabbit.transport import RabbitTransport

@@ -1,4 +1,4 @@
-"""Errors of aio-pika and aiormq in mooq's terms: refused, lost, or why connecting failed."""
+"""aio-pika's and aiormq's errors as mooq's: refused, lost, or why connecting failed."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ GONE = (
     aiormq.InvalidFrameError,
     ConnectionError,
     RuntimeError,  # aiormq's "connection closed"
-    StopAsyncIteration,  # aiormq's for a peer that hung up before the next frame was waited for
+    StopAsyncIteration,  # raised by aiormq if the peer disconnected before the next read
 )
 
 
 async def answered(request: Awaitable[T]) -> T:
-    """Return RabbitMQ's answer; raise :class:`Refused` or :class:`Lost` when there is none."""
+    """Return RabbitMQ's answer; raise :class:`Refused` or :class:`Lost` if there is none."""
     try:
         return await request
     except REFUSED as error:
@@ -59,9 +59,9 @@ async def answered(request: Awaitable[T]) -> T:
 
 
 async def opened(opening: Awaitable[T]) -> T:
-    """Return an AMQP channel; raise :class:`Refused` when there may be no more of them.
+    """Return an AMQP channel; raise :class:`Refused` if there may be no more.
 
-    RabbitMQ closes the whole connection to say so, for a limit of the user's, say.
+    RabbitMQ refuses, for example because of the user's limit, by closing the connection.
     """
     try:
         return await answered(opening)
@@ -72,16 +72,16 @@ async def opened(opening: Awaitable[T]) -> T:
 
 
 def is_nameless(error: Exception) -> bool:
-    """Whether aiormq raised it for a connection that it closed without a reason to name."""
+    """Whether aiormq raised it for a connection that it closed without a reason."""
     return type(error) is Exception
 
 
 async def while_open(
     what: AbstractChannel | AbstractConnection, request: Coroutine[Any, Any, None]
 ) -> None:
-    """Await a request for as long as what it is made on is open: aiormq would wait for ever."""
+    """Await a request while its channel or connection is open; aiormq would wait for ever."""
     writing = asyncio.ensure_future(request)
-    closing = what.closing  # one of our own, to be cancelled
+    closing = what.closing  # our own task, to be cancelled
     try:
         await asyncio.wait([writing, closing], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -93,9 +93,9 @@ async def while_open(
 
 
 def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
-    """Return a request that goes on when its caller is cancelled, or aiormq would close a channel.
+    """Return a request that continues when its caller is cancelled: aiormq would close the channel.
 
-    What becomes of it then is nobody's concern any more.
+    Its result is then ignored.
     """
     going_on = asyncio.ensure_future(request)
     going_on.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -103,21 +103,21 @@ def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
 
 
 def was_cancelled() -> bool:
-    """Whether a CancelledError is the caller's doing.
+    """Whether a CancelledError comes from the caller.
 
-    It need not be: aiormq rejects what is in flight with that error when it closes.
+    aiormq raises the same error in pending requests when it closes.
     """
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 def refusal(error: Exception) -> Refused:
-    """Return RabbitMQ's own words for having closed a channel."""
+    """Return RabbitMQ's own text for closing a channel."""
     return Refused(REFUSALS[type(error)], str(error.args[0]))
 
 
 def explain(error: Exception, address: Address, timeout: float) -> BrokerConnectionError:
-    """Return why connecting failed, naming what to change."""
+    """Return the error for a failed connect, which says what to change."""
     if isinstance(error, aiormq.ProbableAuthenticationError):
         return BrokerConnectionError.login_refused(address)
     if isinstance(error, aiormq.InvalidFrameError) and "Connection.OpenOk" in str(error):
@@ -148,9 +148,9 @@ def _is_refused(error: OSError) -> bool:
 
 
 def _numbers(error: OSError) -> set[int]:
-    """Return what the operating system said; of a host with several addresses, for each of them.
+    """Return the operating system's errors; for a host with several addresses, one for each.
 
-    asyncio has one error for those, which holds them in its text alone.
+    asyncio raises a single error for these, which contains them only in its text.
     """
     if error.errno is not None:
         return {error.errno}

@@ -1,4 +1,4 @@
-"""One channel of mooq's on RabbitMQ, verb by verb."""
+"""One mooq channel on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from mooq.transports.rabbit.publishing import Publisher
 
 
 class AnyQueue(QueueMethods.Declare):
-    """A declaration of any name that RabbitMQ takes, such as ``*``, which pamqp refuses."""
+    """A declaration with any name that RabbitMQ accepts, such as ``*``, which pamqp refuses."""
 
     def validate(self) -> None:
-        """Let every name pass."""
+        """Accept every name."""
 
 
 class RabbitChannel(TransportChannel):
-    """Control on the shared AMQP channel; publishing and consuming each on one of its own."""
+    """Control uses the shared AMQP channel; publishing and consuming use one AMQP channel each."""
 
     def __init__(
         self, transport: Transport, pair: ConnectionPair, on_lost: Callable[[], None]
@@ -88,7 +88,7 @@ class RabbitChannel(TransportChannel):
         await self._pair.control(lambda amqp: amqp.queue_delete(queue_name))
 
     async def count_ready(self, queue_name: str) -> int | None:
-        def ask(amqp: Any) -> Any:  # aiormq's channel, whose queue_declare() takes fewer names
+        def ask(amqp: Any) -> Any:  # aiormq's channel; its queue_declare() accepts fewer names
             return amqp.rpc(AnyQueue(queue=queue_name, passive=True))
 
         try:
@@ -152,7 +152,7 @@ class RabbitChannel(TransportChannel):
         await to_the_end(self._consumers.flush())
 
     def _give_back(self, getting: asyncio.Future[DeliveredMessage]) -> None:
-        """Requeue the message of a get whose caller is gone."""
+        """Requeue the message of a get whose caller was cancelled."""
         if getting.cancelled() or getting.exception() is not None:
             return
         arrived = getting.result()

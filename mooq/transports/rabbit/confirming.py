@@ -1,7 +1,7 @@
-"""An AMQP channel to publish on: messages in the order of the calls, and a confirm for each.
+"""An AMQP channel for publishing: messages in the order of the calls, and a confirm for each.
 
-aiormq's own ``basic_publish`` looks at everything in flight for each confirm; here a confirm is
-looked up by its number.
+aiormq's ``basic_publish`` searches everything in flight for each confirm. Here a confirm is looked
+up by its number.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ class ConfirmingChannel(WritingChannel):
     def send(self, message: Message, mandatory: bool) -> asyncio.Future[None]:
         """Write a message after those of earlier calls; return its confirm, to be awaited.
 
-        The confirm raises aiormq's ``PublishError`` for a mandatory message that no queue was
-        bound for, ``DeliveryError`` for one that RabbitMQ did not take, and why the channel was
-        closed. Of mandatory messages in flight no two may have one id: RabbitMQ returns a message,
-        not its number. Raises ``ChannelInvalidStateError`` when nothing was written.
+        The confirm raises aiormq's ``PublishError`` for a mandatory message without a bound queue,
+        ``DeliveryError`` for one that RabbitMQ did not accept, and the reason if the channel was
+        closed. Mandatory messages in flight must have different ids, because RabbitMQ returns a
+        message, not its number. Raises ``ChannelInvalidStateError`` if nothing was written.
         """
         if self.is_closed:
             raise aiormq.ChannelInvalidStateError(f"{self!r} closed")
         self._unwritten.append(self._encoded(message, mandatory))
-        self.delivery_tag += 1  # RabbitMQ counts as well
+        self.delivery_tag += 1  # RabbitMQ counts too
         confirm = self.confirmations[self.delivery_tag] = self.loop.create_future()
         if mandatory and message.message_id is not None:
             self._expect_return(message.message_id, self.delivery_tag, confirm)
         if len(self.confirmations) == 1:
-            self.write_out()  # alone: nothing else to wait for
+            self.write_out()  # it is the only one, so write at once
         else:
             self._write_soon()
         return confirm
 
     def _encoded(self, message: Message, mandatory: bool) -> bytes:
-        """Return a publish as frames, by mooq's codec: pamqp has no double and no bytes."""
+        """Return a publish as frames, encoded by mooq: pamqp encodes neither doubles nor bytes."""
         payload = BASIC_PUBLISH.encode(0, message.exchange, message.routing_key, mandatory, False)
         frames = content_parts(
             self.number,
@@ -61,7 +61,7 @@ class ConfirmingChannel(WritingChannel):
         return b"".join(frames)
 
     def _expect_return(self, message_id: str, number: int, confirm: asyncio.Future[None]) -> None:
-        """Let aiormq find the message by its id, should RabbitMQ return it."""
+        """Let aiormq find the message by its id if RabbitMQ returns it."""
 
         def forget(_: asyncio.Future[None]) -> None:
             self.message_id_delivery_tag.pop(message_id, None)
@@ -84,14 +84,14 @@ class ConfirmingChannel(WritingChannel):
     def _confirm(self, number: int, frame: ConfirmationFrameType) -> None:
         confirm = self.confirmations.pop(number, None)
         if confirm is None or confirm.done():
-            return  # returned before, or nobody waits any more
+            return  # already returned, or nothing waits for it
         if isinstance(frame, Basic.Ack):
             confirm.set_result(None)
         else:
             confirm.set_exception(DeliveryError(None, frame))
 
     def _closed(self, closing: asyncio.Future[None]) -> None:
-        """Tell whoever waits that the channel is closed, and why."""
+        """Tell everything that waits that the channel is closed, and why."""
         super()._closed(closing)
         reason = None if closing.cancelled() else closing.exception()
         for confirm in self.confirmations.values():
@@ -99,5 +99,5 @@ class ConfirmingChannel(WritingChannel):
                 confirm.set_exception(
                     reason if isinstance(reason, Exception) else aiormq.ChannelClosed(None, None)
                 )
-                confirm.exception()  # seen, should nobody wait any more
+                confirm.exception()  # mark it as retrieved, in case nothing waits for it
         self.confirmations.clear()

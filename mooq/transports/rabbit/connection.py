@@ -1,4 +1,4 @@
-"""One TCP connection: aiormq's, and what aiormq does not tell or bound."""
+"""One TCP connection of aiormq's, with limits and state that aiormq does not offer."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from mooq.transports.base import GOODBYE_TIMEOUT
 from mooq.transports.options import ConnectionOptions
 from mooq.transports.rabbit.answers import answered, while_open
 
-MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers do
+MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers wait
 
 SAID_BY_MOOQ = (
-    "error when creating transport: %r",  # once for each attempt while a broker boots
+    "error when creating transport: %r",  # logged for each attempt while a broker boots
     "Connection %r was blocked by: %r",
     "Connection %r was unblocked",
 )
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether aiormq says what mooq does not: not that a peer has hung up."""
+    """Whether an aiormq log line is news; mooq itself logs that a peer disconnected."""
     broke_off = record.exc_info and isinstance(record.exc_info[1], aiormq.AMQPConnectionError)
     return not broke_off and record.msg not in SAID_BY_MOOQ
 
@@ -41,10 +41,10 @@ logging.getLogger("aiormq.connection").addFilter(_is_news)
 
 
 class AmqpConnection:
-    """A connection to RabbitMQ, whose socket can be looked at, and ended.
+    """A connection to RabbitMQ whose socket can be inspected and closed.
 
-    aiormq writes without waiting for the network, and goes on while RabbitMQ has blocked the
-    connection: what a stalled peer does not read would pile up. So publishers ask first.
+    aiormq writes without waiting for the network, even while RabbitMQ has blocked the connection,
+    so data for a stalled peer would pile up. Publishers therefore check first.
     """
 
     def __init__(self, address: Address, purpose: str, options: ConnectionOptions) -> None:
@@ -62,25 +62,25 @@ class AmqpConnection:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it has ended, or not begun."""
+        """Whether it is closed, or not open yet."""
         return self.amqp.is_closed
 
     @property
     def is_open(self) -> bool:
-        """Whether it has begun, and not ended."""
+        """Whether it is open."""
         return self.amqp.is_opened
 
     @property
     def channel_max(self) -> int:
-        """The most AMQP channels that it may have, as was negotiated."""
+        """The negotiated maximum of AMQP channels."""
         return self.amqp.connection_tune.channel_max
 
     @property
     def is_blocked(self) -> bool:
-        """Whether RabbitMQ has said that it reads nothing (its extension connection.blocked)."""
+        """Whether RabbitMQ has stopped reading (its extension connection.blocked)."""
         if self.is_closed:
             return False
-        ready = self.amqp.ready()  # the only one to know, and it tells by returning at once
+        ready = self.amqp.ready()  # only this knows, and returns at once if it is not blocked
         try:
             ready.send(None)
         except StopIteration:
@@ -90,7 +90,7 @@ class AmqpConnection:
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits for the network that no more should be written."""
+        """Whether too much data waits for the network to write more."""
         writer = self._sockets.writer
         return (
             not self.is_closed
@@ -99,26 +99,26 @@ class AmqpConnection:
         )
 
     async def drain(self) -> None:
-        """Return when RabbitMQ reads, and the network has taken most of what was written.
+        """Return when RabbitMQ is reading, and the network has taken most of the written data.
 
-        Or when the connection has ended.
+        Also returns when the connection is closed.
         """
         await answered(while_open(self.amqp, self.amqp.ready()))
         if self.is_full and self._sockets.writer is not None:
             await answered(self._sockets.writer.drain())
 
     async def open(self) -> None:
-        """Connect; leave nothing behind when cancelled, at whichever instant."""
+        """Connect; leave nothing behind if cancelled at any time."""
         try:
             await self.amqp.connect()
             await self.amqp.ready()
         except BaseException:
-            await asyncio.sleep(0)  # its writer closes the socket, but only once it has begun
+            await asyncio.sleep(0)  # its writer closes the socket, but only after it has started
             await self.amqp.close()
             raise
 
     def abandon(self) -> None:
-        """Hang up without the event loop, which is closed."""
+        """Close the socket without the event loop, which is closed."""
         if self._sockets.writer is not None:
             sock = self._sockets.writer.get_extra_info("socket")
             # It may be closed by now, and uvloop's cannot be shut down.
@@ -126,22 +126,22 @@ class AmqpConnection:
                 sock.shutdown(socket.SHUT_RDWR)
 
     def abort(self) -> None:
-        """Hang up."""
+        """Close the socket."""
         if self._sockets.writer is not None:
             self._sockets.writer.transport.abort()
 
     async def close(self) -> None:
-        """Say goodbye; hang up when a silent peer does not answer."""
+        """Close the connection; close the socket if a silent peer does not answer."""
         closing = asyncio.ensure_future(answered(self.amqp.close()))
         done, _ = await asyncio.wait([closing], timeout=GOODBYE_TIMEOUT)
         if not done:
-            self.abort()  # it would wait until all is sent
+            self.abort()  # otherwise it would wait until everything is sent
         with contextlib.suppress(Lost):
             await closing
 
 
 class _Negotiating(aiormq.Connection):
-    """A connection that asks for no more channels than it is to have; aiormq takes them all."""
+    """A connection that asks for a limited number of channels; aiormq asks for all."""
 
     def __init__(self, options: ConnectionOptions, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,7 +155,7 @@ class _Negotiating(aiormq.Connection):
 
 
 class _Sockets(aiormq.TransportFactory):
-    """Opens a socket as aiormq does, and keeps its end to write to."""
+    """Opens a socket like aiormq, and keeps the writing end."""
 
     def __init__(self, factory: aiormq.TransportFactory) -> None:
         self.writer: StreamWriter | None = None
@@ -167,12 +167,12 @@ class _Sockets(aiormq.TransportFactory):
 
 
 def _url(address: Address, name: str, heartbeat: int) -> URL:
-    """Return the URL that aiormq reads. Every part is escaped here: yarl leaves "%2F" as it is."""
+    """Return the URL for aiormq. All parts are escaped here: yarl leaves "%2F" unchanged."""
     options = urlencode({"name": name, "heartbeat": heartbeat})
     url = f"{address.url}?{options}"
     return URL(url.replace("amqp:", "amqps:", 1) if address.ssl else url, encoded=True)
 
 
 async def close_all(*connections: AmqpConnection | None) -> None:
-    """Close connections, side by side."""
+    """Close connections concurrently."""
     await asyncio.gather(*(one.close() for one in connections if one is not None))

@@ -1,10 +1,10 @@
-"""The TCP connections beneath one connection of mooq's, and the control channel.
+"""The two TCP connections of a mooq connection, and the control channel.
 
-There are two, so that publishing can never harm consuming. *Consuming* carries control (declare,
-bind, get) on one AMQP channel and every consumer; *publishing*, opened by the first publish,
-carries messages and their confirms. RabbitMQ closes an AMQP channel to refuse something, and
-concurrent publishes to a missing exchange can take their whole TCP connection with them; and
-while it is out of memory it reads nothing more from connections that have published.
+There are two so that publishing cannot disturb consuming. *Consuming* carries every consumer, and
+the control requests (declare, bind, get) on one AMQP channel. *Publishing*, opened by the first
+publish, carries messages and their confirms. RabbitMQ refuses by closing an AMQP channel, and
+concurrent publishes to a missing exchange can close their whole TCP connection. While RabbitMQ is
+out of memory, it stops reading from connections that have published.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from mooq.transports.rabbit.settling import SettlingChannel
 
 T = TypeVar("T")
 
-CONTROL_TIMEOUT = 30.0  # seconds for any answer but a confirm
+CONTROL_TIMEOUT = 30.0  # seconds to wait for any answer except a confirm
 
 log: logging.Logger = logging.getLogger("mooq.publishing")
 
 
 class ConnectionPair:
-    """Two TCP connections to one RabbitMQ, and the exchanges seen to exist there."""
+    """Two TCP connections to one RabbitMQ, and the exchanges known to exist there."""
 
     def __init__(self, on_lost: Callable[[], None], options: ConnectionOptions) -> None:
         self._options = options
         self.known_exchanges: set[str] = set()
         self.channel_max: int = 0
-        """The most AMQP channels that a connection may have, as RabbitMQ said last; 0 before."""
+        """The maximum number of AMQP channels, as RabbitMQ said last; 0 before."""
         self._address = Address()
         self._on_lost = on_lost
         self._timeout = CONTROL_TIMEOUT
@@ -64,17 +64,17 @@ class ConnectionPair:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the consuming connection is not, or no longer, open."""
+        """Whether the consuming connection is closed or not open yet."""
         return self._consuming is None or self._consuming.is_closed
 
     async def open(self, address: Address, timeout: float) -> None:
         """Open the consuming connection and the control channel within ``timeout`` seconds."""
         if self._publishing is not None and address != self._address:
-            self._publishing.abort()  # it leads to a node that was lost
+            self._publishing.abort()  # it belongs to a lost node
         self._address = address
         self._timeout = timeout
         self._control = None
-        self.known_exchanges = {""}  # the default exchange always exists and cannot be asked for
+        self.known_exchanges = {""}  # the default exchange always exists and cannot be checked
         deadline = asyncio.get_running_loop().time() + timeout
         consuming = await self._connect("consuming")
         self._consuming = consuming
@@ -99,7 +99,7 @@ class ConnectionPair:
             raise
 
     async def close(self) -> None:
-        """Close both, and those that begin; what is unacknowledged goes back to its queue."""
+        """Close both, even if they are still opening; unacknowledged messages are requeued."""
         publishing, self._publishing = self._publishing, None
         consuming, self._consuming = self._consuming, None
         for connecting in self._connecting:
@@ -107,7 +107,7 @@ class ConnectionPair:
         await to_the_end(close_all(publishing, consuming))
 
     def abandon(self) -> None:
-        """Hang up both: their event loop is closed, and can do nothing more."""
+        """Close both sockets: their event loop is closed."""
         for connection in (self._publishing, self._consuming):
             if connection is not None:
                 connection.abandon()
@@ -137,7 +137,7 @@ class ConnectionPair:
             return connection
         finally:
             self._connecting.discard(connecting)
-            if not is_wanted and connection.is_open:  # given up in the very instant
+            if not is_wanted and connection.is_open:  # cancelled just as it opened
                 await to_the_end(connection.close())
 
     async def consuming_channel(self) -> SettlingChannel:
@@ -169,9 +169,9 @@ class ConnectionPair:
         return publishing is not None and (publishing.is_blocked or publishing.is_full)
 
     async def room(self) -> None:
-        """Return when RabbitMQ reads what is published, and the network has room for more.
+        """Return when RabbitMQ is reading publishes and the network has room for more.
 
-        The first to wait says so in the log, and the first to go on.
+        The first caller that waits logs it, and so does the first that continues.
         """
         while self.take_no_more:
             assert self._publishing is not None
@@ -185,7 +185,7 @@ class ConnectionPair:
 
     @property
     def hindrance(self) -> str:
-        """Why publishers wait."""
+        """The reason why publishers wait."""
         if self._publishing is not None and self._publishing.is_blocked:
             return "the broker is low on memory or disk, and its alarm blocks the connection"
         return "the network or the broker does not take what was sent"
@@ -193,8 +193,8 @@ class ConnectionPair:
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Return RabbitMQ's answer to a request on the control channel.
 
-        When the caller is cancelled the request goes on, or aiormq would close the channel.
-        A refusal closes it all the same; the next request opens another.
+        If the caller is cancelled, the request continues, because aiormq would close the channel. A
+        refusal closes the channel anyway; the next request opens another.
         """
         return await to_the_end(answered(in_time(self._control_request(request))))
 
@@ -207,9 +207,10 @@ class ConnectionPair:
             return await answered(request(self._control))
 
     async def get(self, queue_name: str) -> DeliveredMessage:
-        """Return the answer to basic.get. With a message, control waits until it is settled.
+        """Return the answer to basic.get. If it is a message, control waits until it is settled.
 
-        The next request might be refused, and the acknowledgement lost with the channel.
+        Otherwise a refusal of the next request would close the channel and lose the
+        acknowledgement.
         """
 
         async def ask(channel: AbstractChannel) -> DeliveredMessage:
@@ -221,13 +222,13 @@ class ConnectionPair:
         return await self.control(ask)
 
     def settled(self, channel: SettlingChannel) -> None:
-        """Let control go on, if it was on its channel that a message was settled."""
+        """Let control continue, if a message was settled on its channel."""
         if channel is self._control:
             channel.write_out()
             self._nothing_owed.set()
 
     async def has_exchange(self, name: str) -> bool:
-        """Whether an exchange exists, asked anew each time: others may delete it."""
+        """Whether an exchange exists. It asks every time, because others may delete it."""
         self.forget_exchange(name)
         try:
             await self.verify_exchange(name)
@@ -238,18 +239,18 @@ class ConnectionPair:
         return True
 
     def forget_exchange(self, name: str) -> None:
-        """Ask for an exchange again before the next publish; the default one always exists."""
+        """Check an exchange again before the next publish; the default exchange always exists."""
         if name:
             self.known_exchanges.discard(name)
 
     async def verify_exchange(self, name: str) -> None:
-        """Make sure that an exchange exists, or raise :class:`Refused`; ask for each once."""
+        """Check that an exchange exists, once for each, or raise :class:`Refused`."""
         if name not in self.known_exchanges:
             await self.control(lambda channel: channel.exchange_declare(name, passive=True))
             self.known_exchanges.add(name)
 
 
 async def in_time(request: Awaitable[T]) -> T:
-    """Return the answer to a request, or raise ``TimeoutError``: a stalled peer says nothing."""
+    """Return the answer to a request, or raise ``TimeoutError`` if the peer does not answer."""
     async with asyncio.timeout(CONTROL_TIMEOUT):
         return await request

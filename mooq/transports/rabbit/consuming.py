@@ -1,4 +1,4 @@
-"""Consumers of one mooq channel, on one AMQP channel of their own, and what they are given."""
+"""The consumers of one mooq channel, on their own AMQP channel, and their deliveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mooq.transports.rabbit.settling import SettlingChannel
 
 
 class Consumers:
-    """The consumers of one channel: begun, ended, and their deliveries settled."""
+    """The consumers of one channel: starting, cancelling, settling their deliveries."""
 
     def __init__(self, pair: ConnectionPair, on_lost: Callable[[], None]) -> None:
         self._pair = pair
@@ -30,13 +30,13 @@ class Consumers:
         self._lock = asyncio.Lock()
         self._is_closed = False
         self.closed_by: Refused | None = None
-        """Why RabbitMQ closed the channel of the consumers, if it did."""
+        """RabbitMQ's reason for closing the consumers' channel, if it did."""
         self._on_cancel: dict[str, Callable[[], None]] = {}
         self._deleted: set[str | None] = set()  # tags of consumers whose queue was deleted
 
     @property
     def are_lost(self) -> bool:
-        """Whether there were consumers and RabbitMQ, or the network, has ended them."""
+        """Whether there were consumers that RabbitMQ, or a network failure, has ended."""
         return self._channel is not None and (self._channel.is_closed or self._pair.is_lost)
 
     def reset(self) -> None:
@@ -47,7 +47,7 @@ class Consumers:
         self._deleted.clear()
 
     async def close(self) -> None:
-        """End all consumers; what they hold goes back to its queue."""
+        """Cancel all consumers; unsettled messages return to their queues."""
         self._is_closed = True
         channel = self._channel
         self.reset()
@@ -57,7 +57,7 @@ class Consumers:
                 await answered(channel.close())
 
     async def begin(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
-        """Begin a consumer and return its tag."""
+        """Start a consumer and return its tag."""
 
         async def deliver(arrived: DeliveredMessage) -> None:
             receiver.on_delivery(delivery_of(arrived))
@@ -73,7 +73,7 @@ class Consumers:
             await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
             answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
-        if tag in self._deleted:  # in the instant in which its consumer began
+        if tag in self._deleted:  # just as its consumer started
             raise Refused(Refused.NOT_FOUND, f"NOT_FOUND - queue '{queue_name}' was just deleted")
         self._on_cancel[tag] = receiver.on_cancel
         return tag
@@ -83,7 +83,7 @@ class Consumers:
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
         def closed(closing: asyncio.Future[Any]) -> None:
-            # With the whole connection gone, the connection tells.
+            # If the whole connection is lost, the connection reports it.
             if self._channel is channel and not self._pair.is_lost:
                 error = None if closing.cancelled() else closing.exception()
                 self.closed_by = refusal(error) if isinstance(error, REFUSED) else None
@@ -99,7 +99,7 @@ class Consumers:
             on_cancel()
 
     async def cancel(self, consumer_tag: str) -> None:
-        """End one consumer."""
+        """Cancel one consumer."""
         self._on_cancel.pop(consumer_tag, None)
         if self._channel is not None:
             self._channel.write_out()
@@ -108,8 +108,9 @@ class Consumers:
     async def flush(self) -> None:
         """Return when everything that RabbitMQ had sent to the consumers has arrived.
 
-        It answers a channel in order, so what was sent before an answer is here with it.
-        basic.qos is the lightest request, and harmless: every consumer sets its own first.
+        RabbitMQ answers a channel in order, so everything sent before an answer has arrived with
+        it. basic.qos is the cheapest request, and harmless, because every consumer sets its own
+        first.
         """
         async with self._lock:
             if self._channel is not None:
@@ -117,12 +118,12 @@ class Consumers:
                 await answered(in_time(self._channel.basic_qos(prefetch_count=1)))
 
     def was_deleted(self, consumer_tag: str | None) -> bool:
-        """Whether RabbitMQ has ended a consumer, and its messages with it: its queue is gone."""
+        """Whether RabbitMQ has ended a consumer because its queue was deleted."""
         return consumer_tag in self._deleted
 
 
 def delivery_of(arrived: DeliveredMessage) -> Delivery:
-    """Return what arrived in mooq's terms."""
+    """Return a delivery in mooq's form."""
     properties = arrived.header.properties
     message = Message(
         arrived.body,

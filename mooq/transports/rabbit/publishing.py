@@ -1,4 +1,4 @@
-"""Publishing on one AMQP channel of its own: order, confirms, and the three outcomes."""
+"""Publishing on a separate AMQP channel: order, confirms, and the three outcomes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mooq.transports.rabbit.consuming import delivery_of
 
 
 class Publisher:
-    """Publishes in the order of the calls, however many are in flight."""
+    """Publishes in the order of the calls, with any number in flight."""
 
     def __init__(self, pair: ConnectionPair) -> None:
         self._pair = pair
@@ -80,9 +80,9 @@ class Publisher:
 
     @contextlib.asynccontextmanager
     async def _alone(self, message_id: str | None) -> AsyncIterator[None]:
-        """Wait until no message of this id is in flight that may be returned, and be the one.
+        """Wait until no mandatory message with this id is in flight, and register this one.
 
-        RabbitMQ returns a message, and does not say which of its like it was.
+        RabbitMQ returns a message without saying which of several with the same id it was.
         """
         while (earlier := self._returnable.get(message_id)) is not None:
             await asyncio.wait([earlier])
@@ -94,17 +94,17 @@ class Publisher:
             done.set_result(None)
 
     def _ready_channel(self, exchange_name: str) -> ConfirmingChannel | None:
-        """Return the channel if a message can be written at once, with none waiting before it."""
+        """Return the channel if a message can be written at once, with no other waiting."""
         channel = self._channel
         if self._preparing or channel is None or channel.is_closed or self._pair.take_no_more:
             return None
         return channel if exchange_name in self._pair.known_exchanges else None
 
     async def _prepare(self, exchange_name: str) -> ConfirmingChannel:
-        """Make sure of exchange, channel and room, one publish at a time, in their order.
+        """Prepare exchange, channel and room, one publish at a time, in order.
 
-        Nothing is awaited between the end of this and the writing of the message, so the next in
-        line cannot overtake.
+        Nothing is awaited between the end of this and the writing of the message, so the next
+        publish cannot overtake.
         """
         self._preparing += 1
         try:
@@ -129,7 +129,7 @@ class Publisher:
         return channel
 
     async def hear_replies(self, on_reply: Callable[[Delivery], None]) -> None:
-        """Have replies handed on: they come to the AMQP channel that the requests are sent on."""
+        """Pass on replies. They arrive on the AMQP channel that the requests are sent on."""
         async with self._preparing_lock:
             if self._on_reply is not None:
                 return
@@ -162,14 +162,14 @@ class Publisher:
             raise outcome from error
 
     def _outcome(self, error: Exception, exchange_name: str) -> Refused | Unconfirmed | None:
-        """Return what an error says of a publish; None for what RabbitMQ has no part in."""
+        """Return the outcome of a publish for an error; None if RabbitMQ did not cause it."""
         if isinstance(error, aiormq.exceptions.PublishError):
             return Refused(Refused.NO_ROUTE, "NO_ROUTE")
         if isinstance(error, aiormq.exceptions.DeliveryError):
             return Refused(Refused.NACK, "NACK - the broker did not take the message")
         if isinstance(error, REFUSED):
             self._pair.forget_exchange(exchange_name)
-            # RabbitMQ says why it closed the channel, but not which message it meant.
+            # RabbitMQ gives the reason for closing the channel, but not the message.
             if self._in_flight == 1:
                 return refusal(error)
             return Unconfirmed(f"the publishing channel was closed: {error}")

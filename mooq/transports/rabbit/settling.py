@@ -1,8 +1,8 @@
-"""An AMQP channel to consume on: deliveries straight to their consumers, and settled in runs.
+"""An AMQP channel for consuming: deliveries go straight to consumers, and are settled in runs.
 
-What is acknowledged in one turn of the event loop is told to RabbitMQ by one frame as far as all
-that was delivered before is acknowledged too (AMQP 0-9-1 §1.8.3.13, ``multiple``), so nothing is
-acknowledged ahead of its callback.
+The acknowledgements of one iteration of the event loop are sent as one frame, as far as everything
+delivered before is acknowledged too (AMQP 0-9-1 §1.8.3.13, ``multiple``). So nothing is
+acknowledged before its callback is done.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class SettlingChannel(WritingChannel):
         self._acknowledged: list[int] = []
 
     def settle(self, tag: int, outcome: Outcome) -> None:
-        """End a delivery, after those of earlier calls; nothing happens on a closed channel."""
+        """Settle a delivery, after those of earlier calls; do nothing on a closed channel."""
         if self.is_closed:
             return
         if outcome is Outcome.ACKNOWLEDGE or outcome in ACKNOWLEDGED:
@@ -49,7 +49,7 @@ class SettlingChannel(WritingChannel):
         super().write_out()
 
     def _acknowledge_all(self) -> None:
-        """Write what was acknowledged, the run from the oldest delivery on in one frame."""
+        """Write the acknowledgements; a run that starts with the oldest delivery is one frame."""
         if not self._acknowledged:
             return
         acknowledged = set(self._acknowledged)

@@ -1,4 +1,4 @@
-"""Errors between a client and a server of TLS, and what to do about each."""
+"""TLS errors, and what to do about each."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ALERT_AS_FRAME = range(0x020100, 0x020300)
 
 
 def tls_trouble(cause: BaseException | None) -> str | None:
-    """Return what keeps two from speaking TLS, and will again; None for anything else."""
+    """Return the reason for a permanent TLS failure; None for anything else."""
     if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return None  # a connection that broke, as any may
+        return None  # an ordinary lost connection
     if isinstance(cause, ssl.SSLCertVerificationError):
         return _certificate(cause)
     if isinstance(cause, ssl.SSLError):

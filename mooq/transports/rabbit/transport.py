@@ -1,4 +1,4 @@
-"""One connection of mooq's to a RabbitMQ."""
+"""A mooq connection to a RabbitMQ."""
 
 from __future__ import annotations
 
@@ -35,11 +35,12 @@ class RabbitTransport(NodesTransport):
         return RabbitChannel(self, self._pair, self._lost)
 
     async def has_booted(self) -> bool:
-        """Whether the node has done more than open its listeners, the last step but one of a boot.
+        """Whether the node has finished booting, and not only opened its listeners.
 
-        Until it has, some tenths of a second, it holds its own queues for dead: one that is empty
-        is refused its deletion as "not empty", others go without a word to their consumers (seen
-        on 4.0 and 4.3). Raises :class:`Lost`, and :class:`Refused` for a user who may not declare.
+        In the tenths of a second between the two, RabbitMQ considers its own queues dead. It
+        refuses to delete an empty queue as "not empty", and deletes others without telling their
+        consumers (seen on 4.0 and 4.3). Raises :class:`Lost`, and :class:`Refused` for a user who
+        may not declare.
         """
         queue = await self._pair.control(lambda amqp: amqp.queue_declare(exclusive=True))
         try:

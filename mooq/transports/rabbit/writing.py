@@ -1,7 +1,7 @@
-"""An AMQP channel that writes together what it is given in one turn of the event loop.
+"""An AMQP channel that writes once per iteration of the event loop.
 
-aiormq writes each frame by itself, through a queue and a system call. With hundreds of messages in
-flight that is most of what one costs.
+aiormq writes each frame separately, through a queue and a system call. With hundreds of messages in
+flight, this is most of a message's cost.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mooq.errors import Refused
 
 
 class WritingChannel(Channel):
-    """A channel of aiormq's; whoever makes requests of it calls :meth:`write_out` before."""
+    """An aiormq channel. Call :meth:`write_out` before making a request on it."""
 
     has_confirms: ClassVar[bool]
 
@@ -31,10 +31,10 @@ class WritingChannel(Channel):
 
     @classmethod
     async def on(cls, connection: AbstractConnection) -> Self:
-        """Return a new channel of a connection, open."""
+        """Open and return a new channel of a connection."""
         most = connection.connection_tune.channel_max
         free = (number for number in range(1, most + 1) if number not in connection.channels)
-        if not (number := next(free, 0)):  # RabbitMQ would close the connection to say so
+        if not (number := next(free, 0)):  # RabbitMQ would close the connection
             raise Refused(
                 Refused.NOT_ALLOWED,
                 f"NOT_ALLOWED - number of channels opened ({most}) has reached the negotiated "
@@ -45,7 +45,7 @@ class WritingChannel(Channel):
         return channel
 
     def write_out(self) -> None:
-        """Hand what is unwritten to the connection, in one piece."""
+        """Write everything pending to the connection at once."""
         self._is_scheduled = False
         if self._unwritten and self._writing is None:
             payload = ChannelFrame(payload=b"".join(self._unwritten), should_close=False)
