@@ -1,4 +1,4 @@
-"""A service on aio-pika that prices orders. It knows nothing of mooq, and its tests do."""
+"""An aio-pika service that prices orders. Only its tests use mooq."""
 
 import json
 
@@ -9,7 +9,7 @@ PRICES = {"tea": 2, "coffee": 3}
 
 
 async def serve(connection: AbstractConnection) -> None:
-    """Consume orders; publish an invoice for each. An unknown drink is a dead letter."""
+    """Consume orders and publish an invoice for each. Unknown drinks are dead-lettered."""
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=10)
     await channel.declare_queue("invoices", durable=True)
@@ -21,7 +21,7 @@ async def serve(connection: AbstractConnection) -> None:
     )
 
     async def price(message: AbstractIncomingMessage) -> None:
-        async with message.process():  # rejects the message when this raises
+        async with message.process():  # rejects the message if this block raises
             order = json.loads(message.body)
             invoice = {"drink": order["drink"], "price": PRICES[order["drink"]]}
             body = aio_pika.Message(json.dumps(invoice).encode(), content_type="application/json")

@@ -1,4 +1,4 @@
-"""A web application on FastAPI that publishes orders, on aio-pika."""
+"""A FastAPI application that publishes orders with aio-pika."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ class Order(BaseModel):
 
 
 def application(url: str) -> FastAPI:
-    """Return the application, whose connection lasts as long as it does."""
+    """Return the application; its connection is open while the application runs."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

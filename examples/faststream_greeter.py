@@ -1,10 +1,10 @@
-"""A service on FastStream that greets."""
+"""A FastStream service that greets."""
 
 from faststream.rabbit import RabbitBroker
 
 
 def service(url: str) -> RabbitBroker:
-    """Return the service, to be started."""
+    """Return the service, not yet started."""
     broker = RabbitBroker(url, logger=None)
 
     @broker.subscriber("names")

@@ -1,6 +1,6 @@
-"""Two small services that talk over a broker: one greets, one answers in capitals.
+"""Two small services: one sends greetings, the other answers in capitals.
 
-Run it as it is, in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
+By default it runs in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ async def serve_capitals(conn: mooq.Connection) -> None:
 
 
 async def greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
-    """Greet everyone; set ``answered`` when everyone has answered."""
+    """Greet everyone; set ``answered`` when all answers have arrived."""
     chan = await conn.create_channel()
     await chan.register_producer(exchange_name="log", exchange_type="topic")
     waiting = set(NAMES)
@@ -40,7 +40,7 @@ async def greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
     await chan.register_consumer(exchange_name="answers", exchange_type="fanout", callback=hear)
     for name in NAMES:
         print("greeting:", name)
-        # Mandatory: an error tells if no service is there to hear it.
+        # Mandatory: raises an error if no service is there to receive it.
         await chan.publish(
             exchange_name="log",
             msg=f"hello, {name}",
@@ -50,7 +50,7 @@ async def greet(conn: mooq.Connection, answered: asyncio.Event) -> None:
 
 
 async def main(connect: Connect) -> None:
-    """Run both services, each on a connection of its own, until everyone is answered."""
+    """Run both services, each on its own connection, until all answers have arrived."""
     async with (
         await connect() as capitals,
         await connect() as greeter,

@@ -1,4 +1,4 @@
-"""A service on pika's blocking connection that sends mail, in a thread or a process of its own."""
+"""A mail service on pika's blocking connection, run in a thread or a separate process."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pika.spec import Basic
 
 
 class Mailer:
-    """Consumes the queue ``mail``; gives every text to ``send``, and acknowledges it then."""
+    """Consumes the queue ``mail``: passes each text to ``send``, then acknowledges it."""
 
     def __init__(self, url: str, send: Callable[[str], None]) -> None:
         self._send = send
@@ -34,17 +34,17 @@ class Mailer:
             channel.basic_ack(method.delivery_tag)
 
     def run(self) -> None:
-        """Work until :meth:`stop` is called."""
+        """Consume until :meth:`stop` is called."""
         self._channel.start_consuming()
         self._connection.close()
 
     def stop(self) -> None:
-        """End; for another thread."""
+        """Stop; may be called from another thread."""
         self._connection.add_callback_threadsafe(self._channel.stop_consuming)
 
 
 def post(url: str, text: str) -> None:
-    """Have a text sent, and return when RabbitMQ has it."""
+    """Queue a text, and return when RabbitMQ has confirmed it."""
     with pika.BlockingConnection(pika.URLParameters(url)) as connection:
         channel = connection.channel()
         channel.confirm_delivery()

@@ -1,6 +1,6 @@
-"""Request and reply: a client asks a service to square numbers, and waits for each answer.
+"""Request and reply: a client asks a service to square numbers, and awaits each answer.
 
-Run it as it is, in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
+By default it runs in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ import mooq
 
 
 async def square(request: mooq.IncomingMessage) -> int:
-    """Return what is sent back to whoever asked."""
+    """Return the reply."""
     number: int = request["msg"]
     return number * number
 
 
 async def serve_squares(conn: mooq.Connection) -> None:
-    """Set up the service: it answers each request to the queue that the request names."""
+    """Start the service, which replies to the queue that each request names."""
     chan = await conn.create_channel()
     await chan.register_consumer(
         "squares",
@@ -30,7 +30,7 @@ async def serve_squares(conn: mooq.Connection) -> None:
 
 
 async def ask_for_square(chan: mooq.Channel, number: int, timeout: float = 30.0) -> int:
-    """Return a square; ``MessageUnroutable`` without a service, ``NoReply`` if late."""
+    """Return a square. Raises ``MessageUnroutable`` without a service, or ``NoReply``."""
     reply = await chan.request(
         exchange_name="requests", routing_key="square", msg=number, timeout=timeout
     )
@@ -39,7 +39,7 @@ async def ask_for_square(chan: mooq.Channel, number: int, timeout: float = 30.0)
 
 
 async def main(connect: Connect) -> None:
-    """Run the service and a client that asks three things at once."""
+    """Run the service and a client that makes three requests at once."""
     async with (
         await connect() as service,
         await connect() as asking,

@@ -1,4 +1,4 @@
-"""Code that the examples share: the broker they run on, chosen on the command line."""
+"""Shared code of the examples: choosing the broker on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import mooq
 
 Connect = Callable[[], Awaitable[mooq.Connection]]
-"""Opens one more connection to the broker of the example."""
+"""Opens another connection to the example's broker."""
 
 
 def run(main: Callable[[Connect], Awaitable[None]], description: str | None) -> None:
@@ -30,7 +30,7 @@ def run(main: Callable[[Connect], Awaitable[None]], description: str | None) -> 
 
 @asynccontextmanager
 async def connecting(broker: str, host: str, port: int) -> AsyncIterator[Connect]:
-    """Have a broker to connect to, which for ``in_memory`` is started here."""
+    """Yield a function that connects to the broker; start an in-memory broker if needed."""
 
     async def connect() -> mooq.Connection:
         return await mooq.connect(host, port, broker)

@@ -1,6 +1,6 @@
-"""A work queue: workers compete for jobs, and what cannot be done is set aside.
+"""A work queue: workers compete for jobs, and jobs that fail are dead-lettered.
 
-Run it as it is, in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
+By default it runs in memory; add ``--broker rabbit`` for a RabbitMQ on localhost:5672.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ Report = Callable[[str], None]
 
 
 async def add_worker(conn: mooq.Connection, name: str, report: Report) -> None:
-    """Add a worker to the queue of jobs. It takes one job at a time, the others wait."""
+    """Add a worker to the job queue. It takes one job at a time; the others wait."""
     chan = await conn.create_channel()
 
     async def divide(job: mooq.IncomingMessage) -> None:
@@ -33,7 +33,7 @@ async def add_worker(conn: mooq.Connection, name: str, report: Report) -> None:
 
 
 async def collect_failures(conn: mooq.Connection, report: Report, done: asyncio.Event) -> None:
-    """Hear of each job that failed twice, and of the reason that RabbitMQ notes."""
+    """Report each job that failed twice, with RabbitMQ's reason."""
     chan = await conn.create_channel()
 
     async def set_aside(job: mooq.IncomingMessage) -> None:
@@ -47,7 +47,7 @@ async def collect_failures(conn: mooq.Connection, report: Report, done: asyncio.
 
 
 async def add_jobs(conn: mooq.Connection, numbers: Iterable[int]) -> None:
-    """Add a job for each number; each is safe with the broker when this returns."""
+    """Add a job for each number; when this returns, the broker has confirmed all of them."""
     async with await conn.create_channel() as chan:
         await chan.register_producer(exchange_name="work", exchange_type="fanout")
         for number in numbers:
@@ -55,7 +55,7 @@ async def add_jobs(conn: mooq.Connection, numbers: Iterable[int]) -> None:
 
 
 async def main(connect: Connect) -> None:
-    """Let two workers do six jobs, one of which nobody can do."""
+    """Run two workers and six jobs, one of which always fails."""
     async with await connect() as conn, asyncio.TaskGroup() as tasks:
         failed = asyncio.Event()
         await collect_failures(conn, print, failed)

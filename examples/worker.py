@@ -1,8 +1,8 @@
-"""A service that ends well: at SIGTERM it takes no more messages, and finishes those it has.
+"""A service that shuts down cleanly: on SIGTERM it stops taking messages and finishes its jobs.
 
-Run it as it is: it gives itself five jobs in memory, and is told to end while it works on the
-first two. Add ``--broker rabbit`` for a RabbitMQ on localhost:5672, and ``--jobs 0`` to let it
-wait for jobs of others, and for a SIGTERM or Ctrl-C from outside.
+By default it queues five jobs for itself in memory, and is told to stop during the first two. Add
+``--broker rabbit`` for a RabbitMQ on localhost:5672, and ``--jobs 0`` to wait for jobs from other
+programs, and for a SIGTERM or Ctrl-C from outside.
 """
 
 import argparse
@@ -11,12 +11,12 @@ import signal
 
 import mooq
 
-# Whoever ends a service kills it after a while: Kubernetes after 30 seconds, Docker after 10.
+# A stopped service is killed after a while: by Kubernetes after 30 seconds, by Docker after 10.
 LONGEST_SHUTDOWN = 8.0
 
 
 async def work(conn: mooq.Connection, queue: str, seconds: float, fatal_job: int | None) -> None:
-    """Set up what is done with each job; in the midst of one, have this process told to end."""
+    """Consume jobs; during one of them, tell this process to stop."""
     chan = await conn.create_channel()
 
     async def do(job: mooq.IncomingMessage) -> None:
@@ -32,25 +32,25 @@ async def work(conn: mooq.Connection, queue: str, seconds: float, fatal_job: int
 
 
 async def serve(conn: mooq.Connection, ending: asyncio.Event) -> None:
-    """Process jobs until the end; then finish, acknowledge, and give back what has not begun."""
+    """Process jobs until told to stop; finish and acknowledge running jobs, requeue the others."""
     processing = asyncio.create_task(conn.process_events())
     waiting = asyncio.create_task(ending.wait())
     await asyncio.wait([processing, waiting], return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     print("ending: no more jobs are taken", flush=True)
     await conn.close(timeout=LONGEST_SHUTDOWN)
-    await processing  # raises what ended it, if it was not the closing
+    await processing  # raises its exception, if any
 
 
 async def give_jobs(conn: mooq.Connection, queue: str, jobs: int) -> None:
-    """Put jobs into the queue."""
+    """Add jobs to the queue."""
     async with await conn.create_channel() as chan:
         for job in range(1, jobs + 1):
             await chan.publish(exchange_name=queue, msg=job)
 
 
 async def take_stock(conn: mooq.Connection, queue: str) -> None:
-    """Tell what is left for the next one to start, and clean up."""
+    """Report the jobs that are left for the next start, and clean up."""
     async with await conn.create_channel() as chan:
         try:
             while True:
@@ -60,12 +60,12 @@ async def take_stock(conn: mooq.Connection, queue: str) -> None:
 
 
 async def main(broker: str, host: str, port: int, queue: str, jobs: int, seconds: float) -> None:
-    """Work until told to end."""
+    """Run until told to stop."""
     if broker == "in_memory":
         await mooq.InMemoryBroker(host=host, port=port).run()
     ending = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):  # the last is Ctrl-Break, on Windows
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):  # SIGBREAK is Ctrl-Break on Windows
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(ending.set))
     async with await mooq.connect(host, port, broker) as conn:
@@ -79,7 +79,7 @@ async def main(broker: str, host: str, port: int, queue: str, jobs: int, seconds
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="A service that ends well.")
+    parser = argparse.ArgumentParser(description="A service that shuts down cleanly.")
     parser.add_argument("--broker", choices=["in_memory", "rabbit"], default="in_memory")
     parser.add_argument("--host", default="localhost")
     parser.add_argument("--port", type=int, default=5672)

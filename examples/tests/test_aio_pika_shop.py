@@ -1,4 +1,4 @@
-"""A service on aio-pika, on both brokers: its client stays as it is, and connects by the URL."""
+"""Tests of an aio-pika service on both brokers; it connects to the broker's URL."""
 
 import aio_pika
 import pytest
@@ -26,14 +26,14 @@ async def test_each_order_gets_an_invoice(mooq_broker, connection):
 
 
 @pytest.mark.mooq_redeliver
-async def test_order_that_comes_twice_gets_two_invoices(mooq_broker, connection):
-    """As services are that do not remember what they did: now the test says so."""
+async def test_an_order_delivered_twice_gets_two_invoices(mooq_broker, connection):
+    """A duplicate delivery produces two invoices, because this service is not idempotent."""
     await order(connection, "tea")
     await mooq_broker.idle()
     assert len(mooq_broker.recorded.published.where(routing_key="invoices")) == 2
 
 
-async def test_unknown_drink_is_set_aside(mooq_broker, connection):
+async def test_an_unknown_drink_is_rejected(mooq_broker, connection):
     await order(connection, "soup")
     rejected = await mooq_broker.wait_for("rejected", queue_name="orders")
     assert rejected.msg == {"drink": "soup"}

@@ -1,4 +1,4 @@
-"""Tasks of Celery, on both brokers."""
+"""Tests of Celery tasks, on both brokers."""
 
 import gc
 import warnings
@@ -11,7 +11,7 @@ from celery_tasks import application
 @pytest.fixture
 def app(mooq_broker):
     app = application(mooq_broker.url)
-    app.conf.broker_heartbeat = 1  # without it a worker in a thread ends 10 s late
+    app.conf.broker_heartbeat = 1  # otherwise a worker in a thread ends 10 s late
     yield app
     app.close()
     with warnings.catch_warnings():  # Celery leaves sockets to the garbage collector

@@ -1,4 +1,4 @@
-"""A web application, on both brokers: by httpx2 in the test's loop, by TestClient without one."""
+"""Tests of a web application on both brokers: with httpx2 in the test's loop, or TestClient."""
 
 import httpx2
 from fastapi.testclient import TestClient

@@ -1,4 +1,4 @@
-"""A service on FastStream, on both brokers, over AMQP."""
+"""Tests of a FastStream service, on both brokers, over AMQP."""
 
 import pytest
 from faststream.rabbit import RabbitQueue

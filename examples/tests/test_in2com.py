@@ -1,4 +1,4 @@
-"""in2com, on both brokers: mooq's plugin brings one for each test."""
+"""Tests of in2com on both brokers, which mooq's pytest plugin provides."""
 
 import asyncio
 

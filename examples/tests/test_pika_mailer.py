@@ -1,4 +1,4 @@
-"""A service that blocks, on both brokers: plain functions, no event loop."""
+"""Tests of a blocking service, on both brokers: plain functions, no event loop."""
 
 import threading
 
@@ -28,7 +28,7 @@ def test_mail_is_sent_and_acknowledged(mooq_broker, mailer, sent):
     assert sent == ["Hello!"] == mooq_broker.recorded.acknowledged.msgs
 
 
-def test_mail_is_tried_again(mooq_broker, mailer, sent, monkeypatch):
+def test_mail_is_retried(mooq_broker, mailer, sent, monkeypatch):
     attempts = []
 
     def fail_once(text):
@@ -43,7 +43,7 @@ def test_mail_is_tried_again(mooq_broker, mailer, sent, monkeypatch):
     assert [one.redelivered for one in mooq_broker.recorded.delivered] == [False, True]
 
 
-def test_refused_queue_is_an_error_of_the_poster(mooq_faults, mooq_broker):
+def test_a_refused_queue_raises_for_the_sender(mooq_faults, mooq_broker):
     mooq_faults.refuse("queue.declare", 403, "ACCESS_REFUSED - read only")
     with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="read only"):
         post(mooq_broker.url, "Hello!")

@@ -1,4 +1,4 @@
-"""Request and reply, on both brokers: mooq's plugin brings one for each test."""
+"""Tests of request and reply on both brokers, which mooq's pytest plugin provides."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ import mooq
 
 @pytest.fixture
 async def service(mooq_connect):
-    """The service, at work until the test ends."""
+    """The service, running until the test ends."""
     connection = await mooq_connect()
     await serve_squares(connection)
     serving = asyncio.create_task(connection.process_events())
@@ -37,7 +37,7 @@ async def test_a_client_on_aio_pika_gets_its_reply(service, mooq_broker):
     assert (reply.body, reply.correlation_id) == (b"16", "mine")
 
 
-async def test_a_request_is_refused_at_once_when_nobody_serves(mooq_channel):
+async def test_a_request_without_a_service_is_refused_at_once(mooq_channel):
     await mooq_channel.declare_exchange("requests", "direct")
     with pytest.raises(mooq.MessageUnroutable):
         await ask_for_square(mooq_channel, 2)
@@ -45,7 +45,7 @@ async def test_a_request_is_refused_at_once_when_nobody_serves(mooq_channel):
 
 async def test_a_service_that_is_down_gets_the_request_when_it_is_back(mooq_channel, mooq_connect):
     async with await mooq_connect() as first:
-        await serve_squares(first)  # its queue is durable, and outlives it
+        await serve_squares(first)  # its queue is durable and stays
     asking = asyncio.create_task(ask_for_square(mooq_channel, 5))
     async with await mooq_connect() as second:
         await serve_squares(second)

@@ -1,4 +1,4 @@
-"""The work queue, on both brokers: mooq's plugin brings one for each test."""
+"""Tests of the work queue on both brokers, which mooq's pytest plugin provides."""
 
 import asyncio
 
@@ -16,11 +16,11 @@ async def test_workers_share_the_jobs(mooq_broker, mooq_connection):
 
     assert first[0] == "first: 60 / 1 = 60"
     assert second[0] == "second: 60 / 2 = 30"
-    assert len(first + second) == 4  # the rest goes to whoever is ready first
+    assert len(first + second) == 4  # the other jobs go to the worker that is ready first
 
 
 @pytest.mark.mooq_allow_failures
-async def test_a_job_that_fails_twice_is_set_aside(mooq_broker, mooq_connection):
+async def test_a_job_that_fails_twice_is_dead_lettered(mooq_broker, mooq_connection):
     heard, failed = [], asyncio.Event()
     await collect_failures(mooq_connection, heard.append, failed)
     await add_worker(mooq_connection, "worker", heard.append)
