@@ -3,10 +3,12 @@
     python .ci/peers/run.py                  all of suites.toml
     python .ci/peers/run.py --quick          without those that are slow: the gate
     python .ci/peers/run.py kombu            the ones named
-    python .ci/peers/run.py --against URL    on a RabbitMQ, to count what passes there
+    python .ci/peers/run.py --version 3.10   with the rules of another version of RabbitMQ
+    python .ci/peers/run.py --against URL    on a RabbitMQ of that version
+    python .ci/peers/run.py --record         write down how many pass, and draw the table
 
 Each suite comes from its source distribution on PyPI. It passes if no test fails, and as many pass
-as on RabbitMQ. Needs an environment with mooq[cli] around it.
+as on a RabbitMQ of that version. Needs an environment with mooq[cli] around it.
 """
 
 from __future__ import annotations
@@ -28,8 +30,11 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 HERE = Path(__file__).parent
-VERSION = "4.0"
-"""Of RabbitMQ: the one on which the suites were counted."""
+PASSED = HERE / "passed.json"
+"""How many tests of each suite have passed, by version, then by broker."""
+RABBITMQ, SERVE = "RabbitMQ", "mooq serve"
+PAGE = HERE.parents[1] / "docs" / "any-client.md"
+BEGIN, END = "<!-- suites -->", "<!-- /suites -->"
 LONGEST_TEST = 60  # seconds
 RERUNS = 2  # of a test that failed: some of the suites race against their own timers
 
@@ -45,7 +50,6 @@ class Suite:
     needs: list[str]
     options: list[str]
     slow: list[str]
-    passed_on_rabbitmq: int
     left_out: list[tuple[str, str]]
 
 
@@ -55,11 +59,25 @@ def suites() -> list[Suite]:
     return [Suite(name=name, **values) for name, values in listed.items()]
 
 
+def table(listed: list[Suite], passed: dict[str, dict[str, dict[str, int]]]) -> str:
+    """Return how many tests of each suite pass, as the page has it."""
+    columns = [(version, broker) for version in passed for broker in (RABBITMQ, SERVE)]
+    titles = ["suite", *(f"{broker}, {version}" for version, broker in columns)]
+    rows = [
+        [
+            f"{one.name} {one.version}",
+            *(str(passed[of][on].get(one.name, "")) for of, on in columns),
+        ]
+        for one in listed
+    ]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [titles, ["---"] * len(titles), *rows])
+
+
 @contextmanager
-def serving() -> Iterator[str]:
+def serving(version: str) -> Iterator[str]:
     """Run `mooq serve` and give its URL."""
     command = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
-    with subprocess.Popen([*command, "--version", VERSION], stdout=subprocess.PIPE) as server:
+    with subprocess.Popen([*command, "--version", version], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:
             yield json.loads(server.stdout.readline())["url"]
@@ -140,9 +158,14 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--against", metavar="URL")
+    parser.add_argument("--version", default="4.0", choices=["3.10", "4.0", "4.3"])
+    parser.add_argument("--record", action="store_true")
     parser.add_argument("--reports", metavar="FOLDER", type=Path, help="keep the JUnit reports")
     asked = parser.parse_args()
     chosen = [suite for suite in suites() if not asked.names or suite.name in asked.names]
+    broker = RABBITMQ if asked.against else SERVE
+    counts: dict[str, int] = {}
+    on_rabbitmq = json.loads(PASSED.read_text())[asked.version][RABBITMQ]
     lines, is_good = [], True
     with tempfile.TemporaryDirectory(prefix="mooq-peers.") as folder:
         python = environment(Path(folder), chosen)
@@ -150,18 +173,29 @@ def main() -> int:
             if asked.against:
                 passed, failed = run(suite, asked.against, Path(folder), python, asked.quick)
             else:
-                with serving() as url:
+                with serving(asked.version) as url:
                     passed, failed = run(suite, url, Path(folder), python, asked.quick)
             if asked.reports:
                 asked.reports.mkdir(parents=True, exist_ok=True)
                 shutil.copy(Path(folder) / f"{suite.name}.xml", asked.reports)
-            is_good &= not failed and (asked.quick or passed == suite.passed_on_rabbitmq)
+            counts[suite.name] = passed
+            wanted = passed if asked.against else on_rabbitmq.get(suite.name)
+            is_good &= not failed and (asked.quick or passed == wanted)
             lines += [
                 f"{suite.name} {suite.version}: {passed} passed "
-                f"({suite.passed_on_rabbitmq} on RabbitMQ{', slow ones included' * asked.quick}), "
+                f"({wanted} on RabbitMQ{', slow ones included' * asked.quick}), "
                 f"{len(failed)} failed",
                 *(f"  {name}" for name in failed),
             ]
+    if asked.record:
+        recorded = json.loads(PASSED.read_text())  # another run may have written meanwhile
+        recorded[asked.version][broker] |= counts
+        PASSED.write_text(json.dumps(recorded, indent=1) + "\n")
+        page = PAGE.read_text()
+        before, _, rest = page.partition(BEGIN)
+        PAGE.write_text(
+            f"{before}{BEGIN}\n{table(suites(), recorded)}{END}{rest.partition(END)[2]}"
+        )
     print("\n".join(lines))
     return 0 if is_good else 1
 
