@@ -7,7 +7,7 @@ import pytest
 from mooq.amqp.handshake import Limits
 from mooq.amqp.versions import VERSIONS
 from mooq.broker.refusals import Refusal, Scope
-from tests.conversations import CONVERSATIONS, recorded
+from tests.conversations import CONVERSATIONS, DIFFERENT, recorded
 from tests.raw_amqp import (
     PROTOCOL_HEADER,
     READY,
@@ -24,9 +24,6 @@ from tests.raw_amqp import (
     tune_ok,
 )
 from tests.unit.amqp.echo import EchoHandler
-
-# docs/differences.md explains them.
-DIFFERENT = {("3.10", "credit"), ("4.3", "cancel-ok from client")}
 
 
 def converse(handler: EchoHandler, *steps: bytes) -> list[str]:
