@@ -109,11 +109,6 @@ class ServerConnection:
         """The capabilities that the client has told of."""
         return self._handshake.capabilities
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the handshake is done and nothing has closed the connection."""
-        return self._state == "running"
-
     def data_to_send(self) -> bytes:
         """Return what is to be sent, and forget it."""
         data = self.output.take()
@@ -314,6 +309,7 @@ class ServerConnection:
                             handler.ack(channel, tag, flags & 1 == 1)
                             continue
                 self._take_frame(kind, number, payload)
+                largest = self.output.frame_max  # connection.tune-ok changes it
                 if self.is_held or self._is_deaf or self.output.is_much or self.channels.is_blocked:
                     self.is_held = self.output.is_much
                     break
