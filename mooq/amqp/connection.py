@@ -82,10 +82,10 @@ class ServerConnection:
         version: Version,
         *,
         now: float,
-        cluster_name: str = "rabbit@localhost",
+        cluster_name: str,
+        largest_message: int,
+        enforces_heartbeats: bool,
         limits: Limits = _LIMITS,
-        largest_message: int = 16_777_216,
-        enforces_heartbeats: bool = True,
     ) -> None:
         self._handler = handler
         self._version = version

@@ -308,6 +308,19 @@ def test_close_ok_is_understood_after_an_error_inside_the_broker() -> None:
     assert connection.is_over
 
 
+def test_requests_that_were_held_end_with_their_connection() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.is_held = True
+    connection.receive(open_channel(2), 0.0)
+    assert connection.has_input
+    connection.hang_up()
+    assert not connection.has_input
+    connection.is_held = False
+    connection.receive(b"", 0.0)
+    assert handler.calls == []
+
+
 def test_error_inside_the_broker_is_answered_541() -> None:
     handler = ready(EchoHandler())
     handler.connection.fail()

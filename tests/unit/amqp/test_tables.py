@@ -193,6 +193,27 @@ def test_number_that_no_type_holds_is_named(value: Any) -> None:
         encode_table({"k": value})
 
 
+@pytest.mark.parametrize("kind", [b"F", b"A"])
+@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (102, False)])
+def test_tables_and_arrays_are_read_a_hundred_deep(kind: bytes, depth: int, is_read: bool) -> None:
+    name = b"\1k" if kind == b"F" else b""
+    data = b""
+    for _ in range(depth):
+        data = name + kind + len(data).to_bytes(4, "big") + data
+    data = data if kind == b"F" else b"\1k" + data
+    if is_read:
+        assert decode_table(data)
+    else:
+        with pytest.raises(TableError, match="nested more than 100 deep"):
+            decode_table(data)
+
+
+def test_key_over_255_bytes_is_refused_with_its_length() -> None:
+    assert encode_table({"k" * 255: True})[4] == 255
+    with pytest.raises(ValueError, match="a short string holds 255 bytes, not the 256 of 'kkk"):
+        encode_table({"k" * 256: True})
+
+
 short_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 properties = st.builds(
     Properties,
