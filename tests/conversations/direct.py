@@ -95,12 +95,17 @@ class DirectConnection:
     def _settle(self) -> None:
         self.drain()
         self._sent += self.session.data_to_send()
-        wire = self.session.wire
-        while not wire.is_over and (self.session.is_waiting or wire.is_held or wire.has_input):
+        while not self.is_over and self._has_more:
             self.session.proceed()
             self._receive(b"")
             self.drain()
             self._sent += self.session.data_to_send()
+
+    @property
+    def _has_more(self) -> bool:
+        wire = self.session.wire
+        has_input = wire.has_input and not wire.channels.is_blocked
+        return self.session.is_waiting or wire.is_held or has_input
 
 
 def converse(version: str, steps: Sequence[bytes], piece: int = 0) -> list[str]:
