@@ -208,7 +208,7 @@ def test_argument_of_another_type_of_queue_is_refused(
     ],
 )
 def test_quorum_queue_is_durable_and_lasts(flags: dict[str, bool], what: str) -> None:
-    assert refused(lambda: declare(channel_of(), QUORUM, **flags)) == (
+    assert refused(lambda: declare(channel_of(), QUORUM, "q", **flags)) == (
         f"PRECONDITION_FAILED - invalid property '{what}' for queue 'q' in vhost '/'"
     )
 

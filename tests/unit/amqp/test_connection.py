@@ -131,6 +131,35 @@ def test_message_on_a_channel_that_was_closed_blocks_nobody() -> None:
     assert handler.calls == [("close", 1), ("open", 2)]
 
 
+def test_message_on_a_channel_that_was_closed_is_not_published() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
+    connection.receive(publish("k") + header(1) + body(b"x"), 0.0)
+    assert handler.calls == [("close", 1)]
+
+
+def test_channel_that_the_client_closes_is_closed_in_the_broker() -> None:
+    handler = ready(EchoHandler())
+    handler.connection.receive(close(20) + open_channel(), 0.0)
+    assert handler.calls == [("close", 1), ("open", 1)]
+    assert list(answers(handler.connection.data_to_send())) == ["1: 20.41", "1: 20.11 00000000"]
+
+
+def test_server_has_no_reason_for_a_connection_that_the_client_closes() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.receive(close(10, 0), 0.0)
+    connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
+    assert list(answers(connection.data_to_send())) == ["0: 10.51"]
+
+
+def test_connection_may_be_closed_before_the_client_says_anything() -> None:
+    connection = EchoHandler().connection
+    connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
+    assert connection.next_deadline() == 30.0
+
+
 @pytest.mark.parametrize("kind", [2, 3])
 def test_bytes_of_basic_publish_in_another_frame_are_no_method(kind: int) -> None:
     handler = ready(EchoHandler())
@@ -300,7 +329,7 @@ def test_close_ok_is_understood_after_an_error_inside_the_broker() -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 
-    handler.request = fail  # type: ignore[method-assign]
+    handler.request = fail  # type: ignore[assignment,method-assign]
     with pytest.raises(ZeroDivisionError):
         connection.receive(request[5:], 0.0)
     connection.fail()

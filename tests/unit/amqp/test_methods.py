@@ -158,7 +158,7 @@ def test_bits_share_an_octet() -> None:
 
 @pytest.mark.parametrize("method", shared, ids=repr)
 def test_method_and_its_fields_have_the_names_of_amqp(method: Method) -> None:
-    command = pamqp.commands.INDEX_MAPPING[method.key]
+    command: Any = pamqp.commands.INDEX_MAPPING[method.key]
     assert command.name.lower().replace("_", "") == method.name.replace("-", "")
     names = [NAMED_OTHERWISE.get(name, name.strip("_")) for name in command.attributes()]
     assert [name for name, _ in method.fields] == names

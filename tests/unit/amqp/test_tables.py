@@ -193,6 +193,21 @@ def test_number_that_no_type_holds_is_named(value: Any) -> None:
         encode_table({"k": value})
 
 
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [
+        (2**31 - 1, b"I\x7f\xff\xff\xff"),
+        (-(2**31), b"I\x80\0\0\0"),
+        (2**31, b"l\0\0\0\0\x80\0\0\0"),
+        (-(2**31) - 1, b"l\xff\xff\xff\xff\x7f\xff\xff\xff"),
+        (datetime(1970, 1, 1, 0, 1, tzinfo=UTC), b"T" + b"\0" * 7 + b"\x3c"),
+        (datetime(1970, 1, 1, 0, 1), b"T" + b"\0" * 7 + b"\x3c"),
+    ],
+)
+def test_plain_values_are_written_in_the_type_that_holds_them(value: Any, data: bytes) -> None:
+    assert encode_table({"k": value})[6:] == data
+
+
 @pytest.mark.parametrize("kind", [b"F", b"A"])
 @pytest.mark.parametrize(("depth", "is_read"), [(100, True), (102, False)])
 def test_tables_and_arrays_are_read_a_hundred_deep(kind: bytes, depth: int, is_read: bool) -> None:
