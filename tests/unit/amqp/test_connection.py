@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooq.amqp.handshake import Limits
+from mooq.amqp.methods import CONNECTION_START
 from mooq.amqp.versions import VERSIONS
 from mooq.broker.refusals import Refusal, Scope
 from tests.conversations import CONVERSATIONS, DIFFERENT, recorded
@@ -312,6 +313,46 @@ def test_nothing_is_sent_beside_what_was_sent_lately() -> None:
     assert connection.data_to_send() == b""
     connection.advance(3.0)
     assert connection.data_to_send() == frame(8, 0, b"")
+
+
+@pytest.mark.parametrize(
+    ("version", "number", "mechanisms"),
+    [
+        ("3.10", "3.10.8", b"AMQPLAIN PLAIN"),
+        ("4.0", "4.0.5", b"PLAIN ANONYMOUS AMQPLAIN"),
+        ("4.3", "4.3.6", b"AMQPLAIN PLAIN ANONYMOUS"),
+    ],
+)
+def test_server_announces_what_rabbitmq_announces(
+    version: str, number: str, mechanisms: bytes
+) -> None:
+    handler = EchoHandler(version)
+    handler.connection.receive(PROTOCOL_HEADER, 0.0)
+    start = CONNECTION_START.decode(handler.connection.data_to_send()[11:-1])
+    assert (*start[:2], *start[3:]) == (0, 9, mechanisms, b"en_US")
+    properties = start[2]
+    assert properties.pop("platform").startswith("Erlang/OTP ")
+    assert properties == {
+        "capabilities": dict.fromkeys(
+            (
+                "publisher_confirms",
+                "exchange_exchange_bindings",
+                "basic.nack",
+                "consumer_cancel_notify",
+                "connection.blocked",
+                "consumer_priorities",
+                "authentication_failure_close",
+                "per_consumer_qos",
+                "direct_reply_to",
+            ),
+            True,
+        ),
+        "cluster_name": "rabbit@localhost",
+        "copyright": "mooq's in-memory broker",
+        "information": f"Behaves as RabbitMQ {number} does, for tests",
+        "product": "RabbitMQ",
+        "version": number,
+    }
 
 
 def test_proposed_limits_are_in_tune() -> None:
