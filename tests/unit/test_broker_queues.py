@@ -261,6 +261,19 @@ def test_single_active_consumer_gives_way_to_a_higher_priority_in_quorum_queues(
     assert told(channel.connection.broker) == [f"{active}: m"]
 
 
+def test_single_active_consumer_has_its_limit() -> None:
+    channel = channel_of()
+    declare(channel, arguments={"x-single-active-consumer": True})
+    channel.basic_qos(0, 1, False)
+    consume(channel)
+    consume(channel, tag="d")
+    publish(channel, "0")
+    publish(channel, "1")
+    assert told(channel.connection.broker) == ["c: 0"]
+    channel.basic_ack(1, False)
+    assert told(channel.connection.broker) == ["c: 1"]
+
+
 # Routing
 
 

@@ -177,6 +177,10 @@ def test_integers_of_other_widths_are_the_same_value() -> None:
     channel = channel_of()
     declare(channel, {"x-max-length": 5})
     declare(channel, {"x-max-length": Long(5)})
+    assert refused(lambda: declare(channel, {"x-max-length": 5.0})) == (
+        "PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': "
+        "received '5.0' but current is '5'"
+    )
 
 
 @pytest.mark.parametrize(
