@@ -140,7 +140,7 @@ class Channels:
         if not method.has_content:
             self._fulfil(channel, method, values)
             return
-        channel.begin(method, values[1:] if method is methods.BASIC_PUBLISH else values)
+        channel.begin(method, values)  # to be refused; what is published takes another way
 
     def read_publish(self, payload: bytes) -> Publish | None:
         """Return what a method frame of basic.publish says, remembered; None if it is damaged."""

@@ -82,10 +82,10 @@ class ServerConnection:
         version: Version,
         *,
         now: float,
-        cluster_name: str = "rabbit@localhost",
+        cluster_name: str,
+        largest_message: int,
+        enforces_heartbeats: bool,
         limits: Limits = _LIMITS,
-        largest_message: int = 16_777_216,
-        enforces_heartbeats: bool = True,
     ) -> None:
         self._handler = handler
         self._version = version
@@ -108,11 +108,6 @@ class ServerConnection:
     def capabilities(self) -> dict[str, Any]:
         """The capabilities that the client has told of."""
         return self._handshake.capabilities
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the handshake is done and nothing has closed the connection."""
-        return self._state == "running"
 
     def data_to_send(self) -> bytes:
         """Return what is to be sent, and forget it."""
@@ -314,6 +309,7 @@ class ServerConnection:
                             handler.ack(channel, tag, flags & 1 == 1)
                             continue
                 self._take_frame(kind, number, payload)
+                largest = self.output.frame_max  # connection.tune-ok changes it
                 if self.is_held or self._is_deaf or self.output.is_much or self.channels.is_blocked:
                     self.is_held = self.output.is_much
                     break

@@ -35,9 +35,7 @@ class Crash(Exception):
 
 def internal_error() -> Refusal:
     """Return what a client hears of an error inside the broker."""
-    refusal = Refusal("INTERNAL_ERROR", "", Scope.CONNECTION)
-    refusal.text = "INTERNAL_ERROR"
-    return refusal
+    return Refusal("INTERNAL_ERROR", "", Scope.CONNECTION)
 
 
 def frame_too_large(kind: int, size: int, largest: int) -> LostSync:

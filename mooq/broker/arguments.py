@@ -88,7 +88,6 @@ CHECKS: dict[str, Check] = {
     "x-queue-type": _queue_type,
     "x-expires": _expires,
     "x-message-ttl": _milliseconds,
-    "x-dead-letter-exchange": _string,
     "x-dead-letter-routing-key": _dead_letter_key,
     "x-max-length": _count,
     "x-max-length-bytes": _count,

@@ -85,11 +85,6 @@ def too_many_channels(limit: int) -> Refusal:
     )
 
 
-def second_channel_open() -> Refusal:
-    """Return the refusal to open a channel that is open."""
-    return _connection("CHANNEL_ERROR", "second 'channel.open' seen")
-
-
 def shutdown() -> Refusal:
     """Return the reason that clients are given when the broker stops."""
     return _connection(

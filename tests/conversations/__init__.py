@@ -18,6 +18,8 @@ from tests.raw_amqp import answers, whole_frames
 CONVERSATIONS = handshakes.CONVERSATIONS | contents.CONVERSATIONS | channels.CONVERSATIONS
 VERSIONS = ("3.10", "4.0", "4.3")
 RECORD = Path(__file__).with_name("recorded.json")
+DIFFERENT = {("3.10", "credit"), ("4.3", "cancel-ok from client")}
+"""What the in-memory broker does otherwise; docs/differences.md explains it."""
 
 
 def recorded(version: str) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pamqp import commands, frame, header
 from pamqp.body import ContentBody
@@ -22,6 +22,8 @@ from tests.conversations.found import FOUND
 from tests.conversations.steps import PAUSE, declare, publish
 
 RECORD = Path(__file__).with_name("rules.json")
+REFUSED = {"stream"}
+"""What the in-memory broker has not, and refuses by name."""
 CONVERSATIONS: dict[str, list[Any]] = FOUND | {
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
@@ -270,8 +272,18 @@ def recorded(version: str) -> dict[str, list[str]]:
     }
 
 
+class Connection(Protocol):
+    """What a client needs of a socket."""
+
+    def sendall(self, data: bytes, /) -> None: ...
+
+    def recv(self, size: int, /) -> bytes: ...
+
+    def settimeout(self, seconds: float | None, /) -> None: ...
+
+
 class Peer:
-    """A client that shows what a server answers.
+    """A client that shows what a server answers, over a connection that is open.
 
     It waits ``quiet`` seconds for more answers. ``pass_time`` takes their place for a server whose
     time can be moved: it has dealt with all that was sent when that returns.
@@ -279,15 +291,14 @@ class Peer:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        connection: Connection,
         quiet: float,
         pass_time: Callable[[float], None] | None = None,
     ) -> None:
         self._quiet = quiet
         self._pass_time = pass_time
         self._data = b""
-        self.socket = socket.create_connection(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connection
         capabilities: Any = {
             "authentication_failure_close": True,
             "consumer_cancel_notify": True,
@@ -349,27 +360,33 @@ def _line(part: Any) -> str:
     return re.sub(r"amq\.gen-[\w-]+", "GEN", re.sub(r"ctag-[\w.-]+", "CTAG", text))
 
 
+def connect(address: tuple[str, int]) -> socket.socket:
+    """Return a connection to a server."""
+    connection = socket.create_connection(address)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
 def converse(
-    address: tuple[str, int],
+    connection: Connection,
     name: str,
     quiet: float = 0.25,
     pass_time: Callable[[float], None] | None = None,
 ) -> list[str]:
     """Hold a conversation with a server; return its answers."""
-    peer = Peer(address, quiet, pass_time)
+    peer = Peer(connection, quiet, pass_time)
     said: list[str] = []
-    with peer.socket:
-        for step in CONVERSATIONS[name]:
-            if step == PAUSE:
-                peer.read()
-                continue
-            is_bytes = isinstance(step, bytes)
-            peer.socket.sendall(step if is_bytes else frame.marshal(step, 1))
-            awaits = not is_bytes and step.synchronous and not getattr(step, "nowait", False)
-            said += peer.read(1 if awaits else 0)
-            if any("Close{" in line for line in said):
-                break
-        return said + peer.read()
+    for step in CONVERSATIONS[name]:
+        if step == PAUSE:
+            peer.read()
+            continue
+        is_bytes = isinstance(step, bytes)
+        peer.socket.sendall(step if is_bytes else frame.marshal(step, 1))
+        awaits = not is_bytes and step.synchronous and not getattr(step, "nowait", False)
+        said += peer.read(1 if awaits else 0)
+        if any("Close{" in line for line in said):
+            break
+    return said + peer.read()
 
 
 def without_times(lines: list[str]) -> list[str]:

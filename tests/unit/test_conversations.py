@@ -9,7 +9,9 @@ import pytest
 
 from mooq.broker.broker import Broker
 from mooq.server.listening import Listener, ListenerThread
-from tests.conversations import VERSIONS, rules
+from tests.conversations import CONVERSATIONS, DIFFERENT, VERSIONS, recorded, rules
+from tests.conversations.direct import TOGETHER, converse_by_rules
+from tests.conversations.direct import converse as converse_directly
 
 QUIET = 0.1
 """Seconds without an answer after which none is to come. They pass at once, in the broker alone."""
@@ -47,10 +49,11 @@ def converse(server: ListenerThread, name: str) -> list[str]:
             server.call(lambda _: None)
         server.call(lambda broker: broker.skip(seconds))
 
-    return rules.converse(("127.0.0.1", server.port), name, QUIET, pass_time)
+    with rules.connect(("127.0.0.1", server.port)) as connection:
+        return rules.converse(connection, name, QUIET, pass_time)
 
 
-@pytest.mark.parametrize("name", sorted(rules.CONVERSATIONS.keys() - {"stream"}))
+@pytest.mark.parametrize("name", sorted(rules.CONVERSATIONS.keys() - rules.REFUSED))
 def test_rules_are_those_of_rabbitmq(version: str, server: ListenerThread, name: str) -> None:
     answers = converse(server, name)
     assert rules.without_times(answers) == rules.without_times(rules.recorded(version)[name])
@@ -60,3 +63,18 @@ def test_stream_is_refused_by_name(server: ListenerThread) -> None:
     (answer,) = converse(server, "stream")
     assert "540" in answer
     assert "cannot be a stream: mooq's in-memory broker has none; use RabbitMQ" in answer
+
+
+@pytest.mark.parametrize("piece", [0, 1], ids=["whole steps", "byte by byte"])
+def test_answers_are_those_of_rabbitmq_however_bytes_arrive(version: str, piece: int) -> None:
+    expected = recorded(version)
+    for name, steps in CONVERSATIONS.items():
+        if (version, name) not in DIFFERENT and not (piece and name in TOGETHER):
+            assert (name, converse_directly(version, steps, piece)) == (name, expected[name])
+
+
+def test_rules_hold_however_bytes_arrive(version: str) -> None:
+    expected = rules.recorded(version)
+    for name in rules.CONVERSATIONS.keys() - rules.REFUSED:
+        said = rules.without_times(converse_by_rules(version, name, piece=1))
+        assert (name, said) == (name, rules.without_times(expected[name]))

@@ -162,6 +162,17 @@ def test_a_channel_does_not_keep_queues_that_were_deleted(channel: DirectChannel
     assert gone() is None
 
 
+def test_a_connection_does_not_keep_channels_that_were_closed(
+    connection: DirectConnection,
+) -> None:
+    channel = connection.channel()
+    rules: weakref.ref[object] = weakref.ref(channel.rules)
+    channel.close()
+    del channel
+    gc.collect()
+    assert rules() is None
+
+
 def test_a_channel_that_ended_gets_nothing_more(
     broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:

@@ -23,7 +23,12 @@ class EchoHandler:
         self.calls: list[tuple[Any, ...]] = []
         self.blocks = False
         self.is_closed = False
-        self.connection = ServerConnection(self, VERSIONS[version], now=0.0, **options)
+        given: dict[str, Any] = {
+            "cluster_name": "rabbit@localhost",
+            "largest_message": 16_777_216,
+            "enforces_heartbeats": True,
+        } | options
+        self.connection = ServerConnection(self, VERSIONS[version], now=0.0, **given)
 
     def log_in(self, mechanism: str, username: str, password: str | None) -> None:
         if username != "guest" or password not in ("guest", None):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mooq.amqp.handshake import Limits
+from mooq.amqp.methods import CONNECTION_START
 from mooq.amqp.versions import VERSIONS
 from mooq.broker.refusals import Refusal, Scope
-from tests.conversations import CONVERSATIONS, recorded
+from tests.conversations import CONVERSATIONS, DIFFERENT, recorded
 from tests.raw_amqp import (
     PROTOCOL_HEADER,
     READY,
@@ -24,9 +25,6 @@ from tests.raw_amqp import (
     tune_ok,
 )
 from tests.unit.amqp.echo import EchoHandler
-
-# docs/differences.md explains them.
-DIFFERENT = {("3.10", "credit"), ("4.3", "cancel-ok from client")}
 
 
 def converse(handler: EchoHandler, *steps: bytes) -> list[str]:
@@ -122,6 +120,86 @@ def test_alarm_holds_requests_until_it_ends() -> None:
     handler.blocks = connection.channels.is_blocked = False
     connection.receive(b"", 0.0)
     assert [call[0] for call in handler.calls] == ["publish", "publish", "open"]
+
+
+def test_message_on_a_channel_that_was_closed_blocks_nobody() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
+    handler.blocks = True
+    connection.receive(publish("k") + header(1) + body(b"x") + open_channel(2), 0.0)
+    assert not connection.channels.is_blocked
+    assert handler.calls == [("close", 1), ("open", 2)]
+
+
+def test_message_on_a_channel_that_was_closed_is_not_published() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
+    connection.receive(publish("k") + header(1) + body(b"x"), 0.0)
+    assert handler.calls == [("close", 1)]
+
+
+def test_channel_that_the_client_closes_is_closed_in_the_broker() -> None:
+    handler = ready(EchoHandler())
+    handler.connection.receive(close(20) + open_channel(), 0.0)
+    assert handler.calls == [("close", 1), ("open", 1)]
+    assert list(answers(handler.connection.data_to_send())) == ["1: 20.41", "1: 20.11 00000000"]
+
+
+def test_server_has_no_reason_for_a_connection_that_the_client_closes() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.receive(close(10, 0), 0.0)
+    connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
+    assert list(answers(connection.data_to_send())) == ["0: 10.51"]
+
+
+def test_connection_may_be_closed_before_the_client_says_anything() -> None:
+    connection = EchoHandler().connection
+    connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
+    assert connection.next_deadline() == 30.0
+
+
+@pytest.mark.parametrize("kind", [2, 3])
+def test_bytes_of_basic_publish_in_another_frame_are_no_method(kind: int) -> None:
+    handler = ready(EchoHandler())
+    payload = publish("a-key-as-long-as-a-header")[7:-1]
+    handler.connection.receive(frame(kind, 1, payload), 0.0)
+    assert list(answers(handler.connection.data_to_send())) == [
+        "0: connection.close 505 UNEXPECTED_FRAME - expected method frame, got non method frame "
+        "instead (0, 0)"
+    ]
+
+
+def test_agreed_frame_size_holds_from_tune_ok_on() -> None:
+    handler = EchoHandler()
+    content = publish("k") + header(5000) + body(b"x" * 5000)
+    handler.connection.receive(b"".join(READY) + content, 0.0)
+    assert [call[4] for call in handler.calls[1:]] == [b"x" * 5000]
+
+
+def test_what_is_remembered_of_messages_has_a_limit() -> None:
+    handler = ready(EchoHandler())
+    channels = handler.connection.channels
+    for number in range(1500):
+        text = b"%06d" % number
+        properties = b"\x80\0" + bytes((len(text),)) + text  # a content type
+        handler.connection.receive(publish(text) + header(1, properties) + body(b"x"), 0.0)
+    assert 0 < len(channels.publishes) <= 512
+    assert 0 < len(channels.properties) <= 512
+    assert [call[3].content_type for call in handler.calls] == [f"{n:06}" for n in range(1500)]
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_only_short_publishes_and_properties_are_remembered(excess: int) -> None:
+    handler = ready(EchoHandler())
+    channels = handler.connection.channels
+    key, content_type = b"k" * (256 - 9 + excess), b"t" * (256 - 3 + excess)
+    properties = b"\x80\0" + bytes((len(content_type),)) + content_type
+    handler.connection.receive(publish(key) + header(1, properties) + body(b"x"), 0.0)
+    assert (len(channels.publishes), len(channels.properties)) == (1 - excess, 1 - excess)
+    assert handler.calls[0][1] == key.decode()
 
 
 def test_much_output_holds_requests_until_it_is_sent() -> None:
@@ -237,10 +315,80 @@ def test_nothing_is_sent_beside_what_was_sent_lately() -> None:
     assert connection.data_to_send() == frame(8, 0, b"")
 
 
+@pytest.mark.parametrize(
+    ("version", "number", "mechanisms"),
+    [
+        ("3.10", "3.10.8", b"AMQPLAIN PLAIN"),
+        ("4.0", "4.0.5", b"PLAIN ANONYMOUS AMQPLAIN"),
+        ("4.3", "4.3.6", b"AMQPLAIN PLAIN ANONYMOUS"),
+    ],
+)
+def test_server_announces_what_rabbitmq_announces(
+    version: str, number: str, mechanisms: bytes
+) -> None:
+    handler = EchoHandler(version)
+    handler.connection.receive(PROTOCOL_HEADER, 0.0)
+    start = CONNECTION_START.decode(handler.connection.data_to_send()[11:-1])
+    assert (*start[:2], *start[3:]) == (0, 9, mechanisms, b"en_US")
+    properties = start[2]
+    assert properties.pop("platform").startswith("Erlang/OTP ")
+    assert properties == {
+        "capabilities": dict.fromkeys(
+            (
+                "publisher_confirms",
+                "exchange_exchange_bindings",
+                "basic.nack",
+                "consumer_cancel_notify",
+                "connection.blocked",
+                "consumer_priorities",
+                "authentication_failure_close",
+                "per_consumer_qos",
+                "direct_reply_to",
+            ),
+            True,
+        ),
+        "cluster_name": "rabbit@localhost",
+        "copyright": "mooq's in-memory broker",
+        "information": f"Behaves as RabbitMQ {number} does, for tests",
+        "product": "RabbitMQ",
+        "version": number,
+    }
+
+
 def test_proposed_limits_are_in_tune() -> None:
     handler = EchoHandler(limits=Limits(7, 8192, 3))
     handler.connection.receive(PROTOCOL_HEADER + start_ok(), 0.0)
     assert list(answers(handler.connection.data_to_send()))[1] == "0: 10.30 0007000020000003"
+
+
+def test_close_ok_is_understood_after_an_error_inside_the_broker() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    request = method(1, 50, 10, b"\0\0\1q\0\0\0\0\0")
+    connection.receive(request[:5], 0.0)
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    handler.request = fail  # type: ignore[assignment,method-assign]
+    with pytest.raises(ZeroDivisionError):
+        connection.receive(request[5:], 0.0)
+    connection.fail()
+    connection.receive(method(0, 10, 51), 0.0)
+    assert connection.is_over
+
+
+def test_requests_that_were_held_end_with_their_connection() -> None:
+    handler = ready(EchoHandler())
+    connection = handler.connection
+    connection.is_held = True
+    connection.receive(open_channel(2), 0.0)
+    assert connection.has_input
+    connection.hang_up()
+    assert not connection.has_input
+    connection.is_held = False
+    connection.receive(b"", 0.0)
+    assert handler.calls == []
 
 
 def test_error_inside_the_broker_is_answered_541() -> None:

@@ -44,6 +44,15 @@ DEPRECATED = {
 UNKNOWN_TO_PAMQP = {"access.request", "access.request-ok", "basic.recover-async"} | {
     method.name for method in METHODS.values() if method.name.startswith("basic.credit")
 }
+NAMED_OTHERWISE = {"exchange_type": "type", "global_": "is_global"}
+SENT_BY_SERVERS = {
+    *(f"connection.{verb}" for verb in ("start", "secure", "tune", "blocked", "unblocked")),
+    *(f"basic.{verb}" for verb in ("deliver", "return", "get-empty", "credit", "credit-drained")),
+}
+ANSWERS_OF_CLIENTS = {
+    *(f"connection.{verb}-ok" for verb in ("start", "secure", "tune", "close")),
+    "channel.close-ok",
+}
 shared = [method for method in METHODS.values() if method.name not in UNKNOWN_TO_PAMQP]
 
 
@@ -145,3 +154,47 @@ def test_names_that_rabbitmq_accepts_are_encoded(name: str) -> None:
 
 def test_bits_share_an_octet() -> None:
     assert by_name("basic.nack").encode(1, True, True)[-1] == 3
+
+
+@pytest.mark.parametrize("method", shared, ids=repr)
+def test_method_and_its_fields_have_the_names_of_amqp(method: Method) -> None:
+    command: Any = pamqp.commands.INDEX_MAPPING[method.key]
+    assert command.name.lower().replace("_", "") == method.name.replace("-", "")
+    names = [NAMED_OTHERWISE.get(name, name.strip("_")) for name in command.attributes()]
+    assert [name for name, _ in method.fields] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("access.request", ["realm", "exclusive", "passive", "active", "write", "read"]),
+        ("access.request-ok", ["ticket"]),
+        ("basic.recover-async", ["requeue"]),
+        ("basic.credit", ["consumer_tag", "credit", "drain"]),
+        ("basic.credit-ok", ["available"]),
+        ("basic.credit-drained", ["consumer_tag", "credit_drained"]),
+    ],
+)
+def test_what_pamqp_lacks_has_the_names_of_rabbitmq(name: str, fields: list[str]) -> None:
+    assert [field for field, _ in by_name(name).fields] == fields
+
+
+def test_answers_come_from_servers_but_for_those_of_clients() -> None:
+    for method in METHODS.values():
+        is_answer = method.name.endswith("-ok") and method.name not in ANSWERS_OF_CLIENTS
+        assert method.from_client is not (is_answer or method.name in SENT_BY_SERVERS), method
+
+
+def test_messages_follow_the_four_methods_that_carry_them() -> None:
+    assert {method.name for method in METHODS.values() if method.has_content} == {
+        "basic.publish",
+        "basic.return",
+        "basic.deliver",
+        "basic.get-ok",
+    }
+
+
+@pytest.mark.parametrize("values", [(), (1,), (1, True, False, 4)])
+def test_method_takes_as_many_values_as_it_has_fields(values: tuple[object, ...]) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        by_name("basic.nack").encode(*values)

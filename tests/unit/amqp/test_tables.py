@@ -193,6 +193,42 @@ def test_number_that_no_type_holds_is_named(value: Any) -> None:
         encode_table({"k": value})
 
 
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [
+        (2**31 - 1, b"I\x7f\xff\xff\xff"),
+        (-(2**31), b"I\x80\0\0\0"),
+        (2**31, b"l\0\0\0\0\x80\0\0\0"),
+        (-(2**31) - 1, b"l\xff\xff\xff\xff\x7f\xff\xff\xff"),
+        (datetime(1970, 1, 1, 0, 1, tzinfo=UTC), b"T" + b"\0" * 7 + b"\x3c"),
+        (datetime(1970, 1, 1, 0, 1), b"T" + b"\0" * 7 + b"\x3c"),
+    ],
+)
+def test_plain_values_are_written_in_the_type_that_holds_them(value: Any, data: bytes) -> None:
+    assert encode_table({"k": value})[6:] == data
+
+
+@pytest.mark.parametrize("kind", [b"F", b"A"])
+@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (102, False)])
+def test_tables_and_arrays_are_read_a_hundred_deep(kind: bytes, depth: int, is_read: bool) -> None:
+    name = b"\1k" if kind == b"F" else b""
+    data = b""
+    for _ in range(depth):
+        data = name + kind + len(data).to_bytes(4, "big") + data
+    data = data if kind == b"F" else b"\1k" + data
+    if is_read:
+        assert decode_table(data)
+    else:
+        with pytest.raises(TableError, match="nested more than 100 deep"):
+            decode_table(data)
+
+
+def test_key_over_255_bytes_is_refused_with_its_length() -> None:
+    assert encode_table({"k" * 255: True})[4] == 255
+    with pytest.raises(ValueError, match="a short string holds 255 bytes, not the 256 of 'kkk"):
+        encode_table({"k" * 256: True})
+
+
 short_texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 properties = st.builds(
     Properties,

@@ -1,0 +1,124 @@
+"""Conversations with the in-memory broker without sockets, threads or an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from mooq.broker.broker import Broker
+from mooq.broker.outbox import hand_on
+from mooq.server.session import Session
+from tests.conversations import rules
+from tests.raw_amqp import answers
+
+QUIET = 0.1
+"""Seconds without an answer after which none is to come. They pass at once, in the broker alone."""
+AFTERWARDS = 3.5
+"""Seconds after the last step, in which a server may hang up."""
+BEGIN_OF_2026 = 1_767_225_600
+"""The time of day that the broker is told, in seconds since 1970."""
+TOGETHER = {"unknown class after close ch0"}
+"""Where it matters that bytes come together: an answer to the first of them is never sent."""
+
+
+class DirectConnection:
+    """A client's connection to a broker of its own. It has what :class:`rules.Peer` needs.
+
+    ``piece`` is how many bytes the server gets at once; 0 is all that there are.
+    """
+
+    def __init__(self, version: str, piece: int = 0) -> None:
+        self._piece = piece
+        self.broker = Broker(
+            {"guest": "guest"}, ["/"], version=version, time_of_day=lambda: BEGIN_OF_2026
+        )
+        self.session = Session(cast("Any", self), self._cut, 0.0, enforces_heartbeats=True)
+        self._now = 0.0
+        self._sent = b""
+        self._is_cut = False
+
+    # What a session needs of its outlet
+
+    def changed(self, session: Session) -> None:
+        """Do nothing: all is sent after each request."""
+
+    def drain(self) -> None:
+        """Hand every effect in the outbox to whom it concerns."""
+        hand_on(self.broker)
+
+    # What a client needs of a socket
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has hung up."""
+        return self._is_cut or self.session.wire.is_over
+
+    def sendall(self, data: bytes) -> None:
+        """Have the server take bytes, and do all that they cause."""
+        size = self._piece or len(data)
+        for at in range(0, len(data), size):
+            if not self.is_over:
+                self._receive(data[at : at + size])
+                self._settle()
+
+    def recv(self, size: int = 1 << 16) -> bytes:
+        """Return what the server has sent; ``b""`` if it has hung up."""
+        if not self._sent and not self.is_over:
+            raise BlockingIOError
+        data, self._sent = self._sent[:size], self._sent[size:]
+        return data
+
+    def received(self) -> bytes:
+        """Return all that the server has sent and that was not read."""
+        data, self._sent = self._sent, b""
+        return data
+
+    def settimeout(self, seconds: float | None) -> None:
+        """Do nothing: all that is to come has come."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass in the broker, and on the connection."""
+        self._now += seconds
+        self.broker.advance(self._now)
+        self.session.wire.advance(self._now)
+        self._settle()
+
+    def _cut(self) -> None:
+        self._is_cut = True
+
+    def _receive(self, data: bytes) -> None:
+        try:
+            self.session.wire.receive(data, self._now)
+        except Exception:  # noqa: BLE001 - as the server does
+            self.session.wire.fail()
+
+    def _settle(self) -> None:
+        self.drain()
+        self._sent += self.session.data_to_send()
+        while not self.is_over and self._has_more:
+            self.session.proceed()
+            self._receive(b"")
+            self.drain()
+            self._sent += self.session.data_to_send()
+
+    @property
+    def _has_more(self) -> bool:
+        wire = self.session.wire
+        has_input = wire.has_input and not wire.channels.is_blocked
+        return self.session.is_waiting or wire.is_held or has_input
+
+
+def converse(version: str, steps: Sequence[bytes], piece: int = 0) -> list[str]:
+    """Return the answers to these steps, and "end" if the server hung up in the seconds after."""
+    connection = DirectConnection(version, piece)
+    for step in steps:
+        connection.sendall(step)
+    connection.pass_time(AFTERWARDS)
+    said = connection.received()
+    return [*answers(said), *(["end"] if connection.is_over else [])]
+
+
+def converse_by_rules(version: str, name: str, piece: int = 0) -> list[str]:
+    """Return the answers to a conversation about RabbitMQ's rules."""
+    connection = DirectConnection(version, piece)
+    return rules.converse(connection, name, QUIET, connection.pass_time)

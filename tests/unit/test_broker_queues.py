@@ -1,0 +1,401 @@
+"""Queues and exchanges of the broker: limits, expiry, copies and routing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mooq.broker.values import Float
+from tests.unit.verbs import (
+    QUORUM,
+    channel_of,
+    connect,
+    consume,
+    declare,
+    exchange,
+    get,
+    new_broker,
+    publish,
+    refused,
+    rest,
+    told,
+)
+
+DEAD = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+
+# Expiry
+
+
+def test_message_expires_by_its_own_time_or_its_queue_s_whichever_is_shorter() -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    declare(channel, arguments={"x-message-ttl": 3000, **DEAD})
+    declare(channel, "dead")
+    publish(channel, "0", expiration="1000")
+    publish(channel, "1", expiration="9000")
+    assert broker.next_deadline() == 1.0
+    broker.advance(1.0)
+    assert (rest(channel, "dead"), broker.next_deadline()) == (["0"], 3.0)
+    broker.advance(2.999)
+    assert rest(channel, "dead") == []
+    broker.advance(3.0)
+    assert rest(channel, "dead") == ["1"]
+
+
+def test_expired_message_goes_first_to_dead_letters_then_the_next_is_got() -> None:
+    channel = channel_of()
+    declare(channel, arguments=DEAD)
+    declare(channel, "dead")
+    publish(channel, "0")
+    publish(channel, "1", expiration="100")
+    publish(channel, "2")
+    channel.connection.broker.advance(1.0)
+    assert rest(channel, "dead") == []
+    assert rest(channel) == ["0", "2"]
+    assert rest(channel, "dead") == ["1"]
+
+
+def test_unused_queue_is_deleted_in_time() -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    declare(channel, arguments={"x-expires": 2000})
+    queues = channel.connection.host.queues
+    broker.advance(1.5)
+    assert broker.next_deadline() == 2.0 or "q" in queues
+    channel.basic_get("q", True)
+    broker.advance(3.4)
+    assert "q" in queues
+    declare(channel, passive=True)
+    broker.advance(5.3)
+    assert "q" in queues
+    consume(channel)
+    broker.advance(100.0)
+    assert "q" in queues
+    channel.basic_cancel("c")
+    broker.advance(101.9)
+    assert "q" in queues
+    broker.advance(102.0)
+    assert "q" not in queues
+
+
+@pytest.mark.parametrize(("ttl", "expires"), [(500, 2000), (2000, 500)])
+def test_whichever_is_due_first_is_done_first(ttl: int, expires: int) -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    declare(channel, "dead")
+    declare(channel, arguments={"x-message-ttl": ttl, "x-expires": expires, **DEAD})
+    publish(channel)
+    assert broker.next_deadline() == 0.5
+    broker.advance(0.5)
+    is_gone = "q" not in channel.connection.host.queues
+    assert (rest(channel, "dead"), is_gone) == (["m"] if ttl < expires else [], expires < ttl)
+
+
+@pytest.mark.parametrize(
+    ("expiration", "why"),
+    [
+        ("x", "no_integer"),
+        ("", "no_integer"),
+        ("1.5", "no_integer"),
+        ("٣", "no_integer"),
+        ("-1", "{value_negative,-1}"),
+        ("4294967296", "{value_too_big,4294967296}"),
+    ],
+)
+def test_expiration_is_milliseconds_in_digits(expiration: str, why: str) -> None:
+    channel = channel_of()
+    declare(channel)
+    publish(channel, expiration="4294967295")
+    assert refused(lambda: publish(channel, expiration=expiration)) == (
+        f"PRECONDITION_FAILED - invalid expiration '{expiration}': {why}"
+    )
+
+
+# Limits
+
+
+def lengths(overflow: str = "drop-head", **limits: int) -> dict[str, Any]:
+    named = {f"x-max-{name.replace('_', '-')}": limit for name, limit in limits.items()}
+    return {**named, "x-overflow": overflow, **DEAD}
+
+
+@pytest.mark.parametrize("arguments", [lengths(length=2), lengths(length_bytes=2)])
+@pytest.mark.parametrize("kind", [{}, QUORUM])
+def test_oldest_message_makes_room(arguments: dict[str, Any], kind: dict[str, Any]) -> None:
+    channel = channel_of()
+    declare(channel, arguments=arguments | kind)
+    declare(channel, "dead")
+    for number in range(3):
+        publish(channel, str(number))
+    assert rest(channel, "dead") == ["0"]
+    get(channel)
+    publish(channel, "3")
+    assert rest(channel, "dead") == []
+    channel.queue_purge("q")
+    publish(channel, "4")
+    publish(channel, "5")
+    assert (rest(channel), rest(channel, "dead")) == (["4", "5"], [])
+
+
+@pytest.mark.parametrize("arguments", [lengths(length=2), lengths(length_bytes=2)])
+def test_what_comes_back_to_a_full_queue_makes_room_at_its_head(arguments: dict[str, Any]) -> None:
+    channel = channel_of()
+    declare(channel, arguments=arguments)
+    declare(channel, "dead")
+    publish(channel, "0")
+    get(channel)
+    publish(channel, "1")
+    publish(channel, "2")
+    channel.basic_reject(1, True)
+    assert (rest(channel, "dead"), rest(channel)) == (["0"], ["1", "2"])
+
+
+@pytest.mark.parametrize("limit", ["length", "length_bytes"])
+@pytest.mark.parametrize("overflow", ["reject-publish", "reject-publish-dlx"])
+def test_message_too_many_is_refused(limit: str, overflow: str) -> None:
+    channel = channel_of()
+    declare(channel, arguments=lengths(overflow, **{limit: 2}))
+    declare(channel, "dead")
+    channel.confirm_select()
+    for number in range(3):
+        publish(channel, str(number))
+    assert told(channel.connection.broker) == ["ack 1", "ack 2", "nack 3"]
+    assert rest(channel, "dead") == (["2"] if overflow.endswith("dlx") else [])
+    assert rest(channel) == ["0", "1"]
+
+
+def test_quorum_queue_learns_of_too_many_bytes_by_the_next_message() -> None:
+    channel = channel_of()
+    declare(channel, arguments=lengths("reject-publish", length_bytes=2) | QUORUM)
+    channel.confirm_select()
+    for body in ("a", "bcd", "e"):
+        publish(channel, body)
+    assert told(channel.connection.broker) == ["ack 1", "ack 2", "nack 3"]
+
+
+@pytest.mark.parametrize(
+    ("version", "declared", "limit"),
+    [
+        ("3.10", None, None),
+        ("4.0", None, 20),
+        ("4.3", None, 20),
+        ("4.0", 2, 2),
+        ("4.0", 0, 0),
+        ("4.0", -1, None),
+    ],
+)
+def test_delivery_limit_of_a_quorum_queue(
+    version: str, declared: int | None, limit: int | None
+) -> None:
+    channel = channel_of(version)
+    asked = {} if declared is None else {"x-delivery-limit": declared}
+    declare(channel, arguments=QUORUM | asked | DEAD)
+    declare(channel, "dead")
+    publish(channel)
+    returned = 0
+    while returned < 30 and (got := channel.basic_get("q", False)) is not None:
+        channel.basic_reject(got.delivery_tag, True)
+        returned += 1
+    assert returned == (30 if limit is None else limit + 1)
+    assert len(rest(channel, "dead")) == (limit is not None)
+
+
+def test_classic_queue_has_no_delivery_limit() -> None:
+    channel = channel_of()
+    declare(channel)
+    publish(channel)
+    for tag in range(1, 31):
+        get(channel)
+        channel.basic_reject(tag, True)
+    assert rest(channel) == ["m R"]
+
+
+# Order
+
+
+def test_message_that_came_back_is_before_a_new_one_for_a_new_consumer() -> None:
+    channel = channel_of()
+    declare(channel)
+    publish(channel, "0")
+    get(channel)
+    channel.basic_qos(0, 1, False)
+    consume(channel)
+    channel.connection.pause()
+    channel.basic_reject(1, True)
+    publish(channel, "1")
+    channel.connection.resume()
+    channel.basic_ack(2, False)
+    assert told(channel.connection.broker) == ["c: 0 R", "c: 1"]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"x-max-length": 9}, {"x-message-ttl": 9000}])
+def test_messages_return_to_their_places(arguments: dict[str, Any]) -> None:
+    channel = channel_of()
+    declare(channel, arguments=arguments)
+    for number in range(4):
+        publish(channel, str(number))
+        get(channel)
+    for tag in (3, 1, 4, 2):
+        channel.basic_reject(tag, True)
+    assert rest(channel) == ["0 R", "1 R", "2 R", "3 R"]
+
+
+def test_higher_priority_is_first_and_more_than_the_highest_is_the_highest() -> None:
+    channel = channel_of()
+    declare(channel, arguments={"x-max-priority": 2})
+    for body, priority in (("a", None), ("b", 2), ("c", 1), ("d", 9), ("e", 0)):
+        publish(channel, body, priority=priority)
+    assert rest(channel) == ["b", "d", "c", "a", "e"]
+
+
+@pytest.mark.parametrize(("kind", "active"), [({}, "c"), (QUORUM, "d")])
+def test_single_active_consumer_gives_way_to_a_higher_priority_in_quorum_queues(
+    kind: dict[str, Any], active: str
+) -> None:
+    channel = channel_of()
+    declare(channel, arguments={"x-single-active-consumer": True} | kind)
+    consume(channel)
+    consume(channel, tag="d", arguments={"x-priority": 1})
+    publish(channel)
+    assert told(channel.connection.broker) == [f"{active}: m"]
+
+
+def test_single_active_consumer_has_its_limit() -> None:
+    channel = channel_of()
+    declare(channel, arguments={"x-single-active-consumer": True})
+    channel.basic_qos(0, 1, False)
+    consume(channel)
+    consume(channel, tag="d")
+    publish(channel, "0")
+    publish(channel, "1")
+    assert told(channel.connection.broker) == ["c: 0"]
+    channel.basic_ack(1, False)
+    assert told(channel.connection.broker) == ["c: 1"]
+
+
+# Routing
+
+
+@pytest.mark.parametrize(
+    ("match", "headers", "is_routed"),
+    [
+        ("all", {"a": 1}, True),
+        ("all", {"a": 1, "x-b": 3}, True),
+        ("all", {"a": 2, "x-b": 2}, False),
+        ("all-with-x", {"a": 1}, False),
+        ("all-with-x", {"a": 1, "x-b": 2}, True),
+        ("any", {"x-b": 2}, False),
+        ("any", {"a": 1}, True),
+        ("any-with-x", {"x-b": 2}, True),
+        ("any-with-x", {"x-b": 3}, False),
+        ("all", None, False),
+        ("any", None, False),
+    ],
+)
+def test_headers_are_matched_by_mode(
+    match: str, headers: dict[str, Any] | None, is_routed: bool
+) -> None:
+    channel = channel_of()
+    declare(channel)
+    channel.queue_bind("q", "amq.headers", "", {"x-match": match, "a": 1, "x-b": 2})
+    publish(channel, exchange="amq.headers", headers=headers)
+    assert rest(channel) == ["m"] * is_routed
+
+
+@pytest.mark.parametrize("match", ["all", "all-with-x"])
+def test_match_of_nothing_takes_every_message(match: str) -> None:
+    channel = channel_of()
+    declare(channel)
+    channel.queue_bind("q", "amq.headers", "", {"x-match": match})
+    publish(channel, exchange="amq.headers")
+    publish(channel, exchange="amq.headers", headers={"x-match": "any"})
+    assert rest(channel) == ["m", "m"]
+
+
+def test_random_exchange_sends_to_one_of_its_queues() -> None:
+    channel = channel_of()
+    exchange(channel, "e", "x-local-random")
+    publish(channel, exchange="e", mandatory=True)
+    assert told(channel.connection.broker) == ["returned 312 NO_ROUTE: m"]
+    for name in "ab":
+        declare(channel, name)
+        channel.queue_bind(name, "e", "k", {})
+    for _ in range(30):
+        publish(channel, exchange="e", key="other")
+    counts = [len(rest(channel, name)) for name in "ab"]
+    assert (sum(counts), min(counts) > 0) == (30, True)
+    assert refused(lambda: exchange(channel_of("3.10"), "e", "x-local-random")) == (
+        "COMMAND_INVALID - unknown exchange type 'x-local-random'"
+    )
+
+
+@pytest.mark.parametrize(("version", "names"), [("3.10", "ba"), ("4.0", "ab"), ("4.3", "ab")])
+def test_headers_come_in_order_of_names_since_4_0(version: str, names: str) -> None:
+    channel = channel_of(version)
+    declare(channel)
+    publish(channel, headers={"b": 1, "a": Float(2.0)})
+    headers = get(channel).message.properties.headers
+    assert headers is not None
+    assert "".join(headers) == names
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("3.10", "user_id property set to 'ann' but authenticated user was 'guest'"),
+        ("4.0", 'invalid message: {unacceptable_type_in_header,"CC",longstr}'),
+        ("4.3", 'invalid message: {unacceptable_type_in_header,"CC",longstr}'),
+    ],
+)
+def test_first_of_two_faults_of_a_message_is_told(version: str, words: str) -> None:
+    channel = channel_of(version)
+    text = refused(lambda: publish(channel, user_id="ann", headers={"CC": "q"}))
+    assert text == f"PRECONDITION_FAILED - {words}"
+    assert refused(lambda: publish(channel, user_id="ann")).endswith("user was 'guest'")
+    publish(channel, user_id="guest")
+
+
+def test_reply_to_is_left_alone_unless_it_is_the_name_of_replies() -> None:
+    channel = channel_of()
+    declare(channel)
+    publish(channel, reply_to="somewhere", headers={"h": 1})
+    assert get(channel).message.properties.reply_to == "somewhere"
+    publish(channel, headers={"h": 1})
+    assert get(channel).message.properties.reply_to is None
+    assert refused(lambda: publish(channel, reply_to="amq.rabbitmq.reply-to")) == (
+        "PRECONDITION_FAILED - fast reply consumer does not exist"
+    )
+
+
+# Restarts
+
+
+@pytest.mark.parametrize(
+    ("version", "arguments", "kept"),
+    [
+        ("4.0", {}, ["0 R", "2"]),
+        ("4.0", {"x-max-priority": 1}, ["0 R", "2"]),
+        ("4.0", QUORUM, ["0 R", "1", "2"]),
+        ("4.3", {"x-max-length-bytes": 9}, ["0 R", "2"]),
+    ],
+)
+def test_persistent_messages_of_durable_queues_survive_a_restart(
+    version: str, arguments: dict[str, Any], kept: list[str]
+) -> None:
+    broker = new_broker(version)
+    channel = connect(broker).channel(1)
+    declare(channel, arguments=arguments)
+    declare(channel, "transient", durable=False)
+    exchange(channel, "e", durable=False)
+    exchange(channel, "durable")
+    for number, mode in enumerate((2, 1, 2)):
+        publish(channel, str(number), delivery_mode=mode)
+    get(channel)
+    broker.restart()
+    after = connect(broker).channel(1)
+    assert rest(after) == kept
+    assert "transient" not in after.connection.host.queues
+    exchanges = after.connection.host.exchanges
+    assert ("e" in exchanges, "durable" in exchanges) == (version == "4.3", True)
+    assert "amq.direct" in exchanges
