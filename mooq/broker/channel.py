@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mooq.broker import arguments as argument_rules
 from mooq.broker import refusals, reply_to
 from mooq.broker.consumers import Consumer
-from mooq.broker.deliveries import Deliveries
+from mooq.broker.deliveries import Deliveries, dead_letter_those_over, put_back
 from mooq.broker.message import Message, Properties
 from mooq.broker.permissions import CONFIGURE, READ, WRITE
 from mooq.broker.publishing import Publisher
@@ -308,7 +308,7 @@ class Channel:
         queued = found.take()
         if queued is None:
             return None
-        message = queued.message if found.is_classic else found.as_delivered(queued)
+        message = queued.message if found.is_classic else found.as_delivered(queued, is_got=True)
         tag = self.deliveries.take(found, queued, no_ack)
         return GetOk(tag, queued.redelivered, message, len(found))
 
@@ -382,8 +382,7 @@ class Channel:
         held = self.deliveries.take_all()
         self.stop_consuming()
         consumers, self._consumers = self._consumers, {}
-        for queued, queue, _, _ in held.values():
-            queue.requeue([queued])
+        over = put_back(held.values(), counts=True)
         queues = dict.fromkeys(queue for queue, _ in consumers.values())
         for queue in queues:
             if queue.auto_delete and not queue.consumers.all and not queue.is_deleted:
@@ -392,3 +391,4 @@ class Channel:
                 queue.use()
         for queue in queues | dict.fromkeys(queue for _, queue, _, _ in held.values()):
             queue.settle_down()
+        dead_letter_those_over(over)

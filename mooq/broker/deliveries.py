@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +21,29 @@ NEVER = float("inf")
 
 Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
 """A delivery and when it must be settled; a get has no consumer, and takes its time."""
+
+
+def put_back(
+    deliveries: Collection[Unacknowledged], *, counts: bool
+) -> list[tuple[Queue, QueuedMessage]]:
+    """Put messages back into their queues; return those that are over a delivery limit instead.
+
+    ``counts`` is whether this counts towards that limit.
+    """
+    over = [
+        (queue, queued)
+        for queued, queue, _, _ in deliveries
+        if counts and queue.exceeds_limit(queued) and queue.end(queued)
+    ]
+    for queued, queue, _, _ in deliveries:
+        queue.requeue([queued], counts=counts)
+    return over
+
+
+def dead_letter_those_over(over: list[tuple[Queue, QueuedMessage]]) -> None:
+    """Send on the messages that were delivered too often."""
+    for queue, queued in over:
+        queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
 
 
 class Deliveries:
@@ -88,19 +111,22 @@ class Deliveries:
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
         """Requeue, or reject as dead letters."""
         taken = self._take(delivery_tag, multiple)
-        self._settle(taken, partial(self._requeue if requeue else self._reject, taken))
+        counts = self._broker.version_rules.counts_nacks
+        settle = partial(self._requeue, counts=counts) if requeue else self._reject
+        self._settle(taken, partial(settle, taken))
 
     def reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Requeue, or reject as a dead letter. Both count towards a delivery limit."""
+        """Requeue, or reject as a dead letter. Requeueing counts towards a delivery limit."""
         taken = self._take(delivery_tag, False)
-        self._settle(taken, partial(self._return if requeue else self._reject, taken))
+        settle = partial(self._requeue, counts=True) if requeue else self._reject
+        self._settle(taken, partial(settle, taken))
 
     def recover(self, requeue: bool) -> None:
         """Requeue everything that is unacknowledged."""
         if not requeue:
             raise refusals.not_implemented("requeue=false")
         taken, self._unacknowledged = self._unacknowledged, {}
-        self._requeue(taken)
+        self._requeue(taken, counts=self._broker.version_rules.counts_nacks)
 
     def holds(self, tag: int) -> bool:
         """Return whether a delivery is unacknowledged, and its queue exists."""
@@ -163,22 +189,10 @@ class Deliveries:
         for queue, queued in rejected:
             queue.dead_letter(queued, dead_letters.REJECTED)
 
-    def _return(self, taken: dict[int, Unacknowledged]) -> None:
-        over = [
-            (queue, queued)
-            for queued, queue, _, _ in taken.values()
-            if queue.exceeds_limit(queued) and queue.end(queued)
-        ]
-        for queued, queue, _, _ in taken.values():
-            queue.requeue([queued], counts=True)
+    def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool) -> None:
+        over = put_back(taken.values(), counts=counts)
         self._release(taken.values())
-        for queue, queued in over:
-            queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
-
-    def _requeue(self, taken: dict[int, Unacknowledged]) -> None:
-        for queued, queue, _, _ in taken.values():
-            queue.requeue([queued])
-        self._release(taken.values())
+        dead_letter_those_over(over)
 
     def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
         """Give consumers room again, and let their queues go on."""
@@ -244,4 +258,4 @@ class Deliveries:
         self._channel.forget_consumer(consumer)
         queue.remove_consumer(consumer)
         self._outbox.append(ConsumerCancelled(self._channel, consumer.tag))
-        self._requeue(mine)
+        self._requeue(mine, counts=False)

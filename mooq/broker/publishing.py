@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mooq.broker import refusals, reply_to
 from mooq.broker.effects import Confirmed, Returned
 from mooq.broker.message import (
+    HAS_DELIVERY_MODE,
     HAS_EXPIRATION,
     HAS_HEADERS,
     HAS_REPLY_TO,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NO_ROUTE = 312
 LONGEST_EXPIRATION = 4_294_967_295  # milliseconds
+MODES = (None, 1, 2)
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
 """Property flags that a publish must look at."""
 
@@ -39,6 +41,8 @@ class Publisher:
         self._outbox = channel.connection.broker.outbox
         self._exchanges = channel.connection.host.exchanges
         self._is_limited = channel.connection.permissions.are_limited
+        self._checks_mode = self._broker.version_rules.checks_delivery_mode
+        self._special = SPECIAL | HAS_DELIVERY_MODE if self._checks_mode else SPECIAL
         self._published = 0
 
     def publish(
@@ -64,7 +68,7 @@ class Publisher:
         if len(body) > self._broker.max_message_size:
             raise refusals.message_too_large(len(body), self._broker.max_message_size)
         message = Message(body, exchange, routing_key, properties)
-        if properties.flags & SPECIAL:
+        if properties.flags & self._special:
             message = self._prepared(message)
         if not exchange and routing_key.startswith(reply_to.NAME):
             self._reply(message, mandatory)
@@ -88,6 +92,8 @@ class Publisher:
             message = with_sorted_headers(message)
         properties = message.properties
         self._check_user(properties)
+        if self._checks_mode and properties.delivery_mode not in MODES:
+            raise refusals.unknown_delivery_mode(properties.delivery_mode)
         if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
             if not self._channel.reply_name:
                 raise refusals.failed("fast reply consumer does not exist")

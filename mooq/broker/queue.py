@@ -211,12 +211,12 @@ class Queue:
                 queued.acquired_count += 1
         return queued
 
-    def as_delivered(self, queued: QueuedMessage) -> Message:
-        """Return a message of a quorum queue as a consumer gets it: with counts."""
+    def as_delivered(self, queued: QueuedMessage, *, is_got: bool = False) -> Message:
+        """Return a message of a quorum queue as a client gets it: with counts."""
         counts: Table = {}
         if self._version.has_acquired_count and queued.acquired_count > 1:
             counts["x-acquired-count"] = Long(queued.acquired_count - 1)
-        if queued.delivery_count or self._version.counts_first_delivery:
+        if queued.delivery_count or (is_got and self._version.counts_first_get):
             counts["x-delivery-count"] = Long(queued.delivery_count)
         if not counts:
             return queued.message

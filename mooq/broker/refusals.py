@@ -115,6 +115,11 @@ def message_too_large(size: int, limit: int) -> Refusal:
     )
 
 
+def unknown_delivery_mode(mode: int | None) -> Refusal:
+    """Return the refusal of a message that is neither transient nor persistent."""
+    return Refusal("PRECONDITION_FAILED", f"invalid message: {{delivery_mode_unknown,{mode}}}")
+
+
 def default_exchange() -> Refusal:
     """Return the refusal of what cannot be done with the default exchange."""
     return Refusal("ACCESS_REFUSED", "operation not permitted on the default exchange")

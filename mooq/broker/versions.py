@@ -18,7 +18,9 @@ class Version:
     - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
     - ``dead_letters_are_redelivered``: whether one that was delivered before is flagged so
     - ``delivery_limit``: of quorum queues that declare none
-    - ``counts_first_delivery``: whether a quorum queue's first delivery has ``x-delivery-count``
+    - ``counts_first_get``: whether the first ``basic.get`` of a message of a quorum queue has
+      ``x-delivery-count``
+    - ``counts_nacks``: whether ``basic.nack`` and ``basic.recover`` count towards a delivery limit
     - ``has_acquired_count``: whether its redeliveries have ``x-acquired-count``
     - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
     - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
@@ -32,6 +34,7 @@ class Version:
     - ``takes_empty_type``: whether an empty type of a queue is the default one
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
+    - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``sorts_headers``: whether a message's headers come in the order of their names
     - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
     - ``unknown_arguments``: of queues, which any value is accepted of
@@ -46,7 +49,8 @@ class Version:
     has_last_death: bool = True
     dead_letters_are_redelivered: bool = False
     delivery_limit: int | None = 20
-    counts_first_delivery: bool = False
+    counts_first_get: bool = False
+    counts_nacks: bool = True
     has_acquired_count: bool = False
     requeues_to_tail: bool = False
     names_default_queue_type: bool = True
@@ -57,6 +61,7 @@ class Version:
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
     returns_replies: bool = True
+    checks_delivery_mode: bool = False
     sorts_headers: bool = True
     marks_utf8: bool = True
     unknown_arguments: frozenset[str] = frozenset()
@@ -72,9 +77,10 @@ VERSIONS = {
         unknown_type_closes_connection=True,
         has_last_death=False,
         delivery_limit=None,
-        counts_first_delivery=True,
+        counts_first_get=True,
         requeues_to_tail=True,
         reads_copies_first=False,
+        checks_delivery_mode=True,
         sorts_headers=False,
         marks_utf8=False,
         fails_at_void_type=True,
@@ -90,6 +96,7 @@ VERSIONS = {
         keeps_transient_exchanges=True,
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
+        counts_nacks=False,
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,

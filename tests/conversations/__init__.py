@@ -1,8 +1,9 @@
 """Short AMQP conversations, most of them broken, and what RabbitMQ answers to each.
 
 ``recorded.json`` holds the answers of RabbitMQ 3.10.8, 4.0.5 and 4.3.6: a line for each frame, and
-"end" where it hung up. ``python -m tests.conversations PORT…`` records them anew; each port is that
-of another version.
+"end" where it hung up. ``python -m tests.conversations protocol PORT:MANAGEMENT…`` records them
+anew, and ``rules`` those of ``rules.py``. Each pair of ports is that of another version, whose
+virtual host ``/`` is emptied.
 """
 
 from __future__ import annotations

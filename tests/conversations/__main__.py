@@ -5,30 +5,65 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from tests.conversations import CONVERSATIONS, RECORD, VERSIONS, converse
+from mooq.testing.virtual_hosts import Management
+from tests.conversations import CONVERSATIONS, RECORD, VERSIONS, converse, rules
 
 BETWEEN = 0.3
 AFTERWARDS = 3.5
 """Seconds that answers are waited for: between the steps, and after the last."""
 
+Answers = dict[str, list[str]]
 
-def _record(ports: list[str]) -> None:
-    def ask(port: str) -> dict[str, list[str]]:
-        def one(steps: tuple[bytes, ...]) -> list[str]:
-            return converse(("127.0.0.1", int(port)), steps, BETWEEN, AFTERWARDS)
 
-        with ThreadPoolExecutor(12) as pool:
-            return dict(zip(CONVERSATIONS, pool.map(one, CONVERSATIONS.values()), strict=True))
+def _protocol(port: int) -> Answers:
+    def one(steps: tuple[bytes, ...]) -> list[str]:
+        return converse(("127.0.0.1", port), steps, BETWEEN, AFTERWARDS)
 
-    by_version = dict(zip(VERSIONS, map(ask, ports), strict=True))
-    record: dict[str, dict[str, list[str]]] = {}
-    for name in CONVERSATIONS:
-        said = {version: by_version[version][name] for version in VERSIONS}
-        first = said[VERSIONS[0]]
-        record[name] = {"all": first} if all(one == first for one in said.values()) else said
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
+    with ThreadPoolExecutor(12) as pool:
+        return dict(zip(CONVERSATIONS, pool.map(one, CONVERSATIONS.values()), strict=True))
+
+
+def _rules(port: int, management: Management) -> Answers:
+    """Hold each conversation in a virtual host that holds nothing of the one before."""
+    answers = {}
+    for name in rules.CONVERSATIONS:
+        management.delete("/")
+        management.make("/", "of recorded conversations")
+        with rules.connect(("127.0.0.1", port)) as connection:
+            answers[name] = rules.converse(connection, name)
+    return answers
+
+
+def _save(record: Path, by_version: dict[str, Answers], names: dict[str, str]) -> None:
+    """Write down the answers to each conversation, once where all versions answer alike."""
+    kept: dict[str, dict[str, list[str]]] = {}
+    for name in by_version[VERSIONS[0]]:
+        said = {names[version]: by_version[version][name] for version in VERSIONS}
+        first, *others = (rules.without_times(one) for one in said.values())
+        alike = all(one == first for one in others)
+        kept[name] = {"all": by_version[VERSIONS[0]][name]} if alike else said
+    record.write_text(json.dumps(kept, indent=1) + "\n")
+
+
+def main(what: str, pairs: list[str]) -> None:
+    """Record the conversations about the protocol, or about rules, on three RabbitMQs."""
+    ports = [tuple(map(int, pair.split(":"))) for pair in pairs]
+    if what == "protocol":
+        said = {
+            version: _protocol(port) for version, (port, _) in zip(VERSIONS, ports, strict=True)
+        }
+        _save(RECORD, said, {version: version for version in VERSIONS})
+        return
+    managements = [Management("127.0.0.1", port, "guest", "guest") for _, port in ports]
+    said = {
+        version: _rules(port, management)
+        for version, (port, _), management in zip(VERSIONS, ports, managements, strict=True)
+    }
+    names = [management.version() for management in managements]
+    _save(rules.RECORD, said, dict(zip(VERSIONS, names, strict=True)))
 
 
 if __name__ == "__main__":
-    _record(sys.argv[1:])
+    main(sys.argv[1], sys.argv[2:])

@@ -18,11 +18,15 @@ def publish(
     body: bytes = b"m",
     mand: bool = False,
     imm: bool = False,
+    mode: int | None = None,
     **values: Any,
 ) -> bytes:
+    properties = Basic.Properties(**values)
+    if mode is not None:
+        properties.delivery_mode = mode  # any number: pamqp checks what it is given at first
     parts = (
         Basic.Publish(exchange=exchange, routing_key=key, mandatory=mand, immediate=imm),
-        header.ContentHeader(0, len(body), Basic.Properties(**values)),
+        header.ContentHeader(0, len(body), properties),
         ContentBody(body),
     )
     return b"".join(frame.marshal(part, 1) for part in parts)
