@@ -10,11 +10,14 @@ from typing import Any
 
 from mooq.broker import refusals
 from mooq.broker.refusals import Refusal
+from mooq.broker.terms import term
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 from mooq.broker.versions import Version
 
-LONGEST_TIME = 4_294_967_295  # milliseconds
+LONGEST_TIME = 315_360_000_000  # milliseconds
 MOST_PRIORITIES = 255
+LOCATORS = ("client-local", "balanced", "random", "least-leaders", "min-masters")
+STRATEGIES = ("at-most-once", "at-least-once")
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 QUEUE_TYPES = ("classic", "quorum", "stream")
 
@@ -34,12 +37,17 @@ def _count(value: Any, arguments: Table) -> str | None:
 
 def _milliseconds(value: Any, arguments: Table) -> str | None:
     why = _count(value, arguments)
-    return why or (f"{{value_too_big,{value}}}" if value > LONGEST_TIME else None)
+    return why or (f"{{value_too_large,{value}}}" if value > LONGEST_TIME else None)
 
 
 def _expires(value: Any, arguments: Table) -> str | None:
     why = _integer(value, arguments)
     return why or ("{value_zero,0}" if value == 0 else _milliseconds(value, arguments))
+
+
+def _size(value: Any, arguments: Table) -> str | None:
+    why = _count(value, arguments)
+    return why or ("{value_zero,0}" if value == 0 else None)
 
 
 def _priorities(value: Any, arguments: Table) -> str | None:
@@ -84,11 +92,13 @@ def _queue_type(value: Any, arguments: Table) -> str | None:
     return why or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
 
 
+CONSUMER_TIMEOUT = "x-consumer-timeout"
+
 CHECKS: dict[str, Check] = {
-    "x-queue-type": _queue_type,
     "x-expires": _expires,
     "x-message-ttl": _milliseconds,
     "x-dead-letter-routing-key": _dead_letter_key,
+    "x-dead-letter-strategy": _one_of(STRATEGIES, "invalid_dlx_strategy"),
     "x-max-length": _count,
     "x-max-length-bytes": _count,
     "x-max-in-memory-length": _count,
@@ -97,83 +107,100 @@ CHECKS: dict[str, Check] = {
     "x-overflow": _one_of(OVERFLOWS, "invalid_overflow"),
     "x-queue-mode": _queue_mode,
     "x-single-active-consumer": _boolean,
-    "x-quorum-initial-group-size": _count,
-    "x-delivery-limit": _integer,
+    CONSUMER_TIMEOUT: _count,
+    "x-consumer-disconnected-timeout": _count,
+    "x-quorum-initial-group-size": _size,
+    "x-queue-leader-locator": _one_of(LOCATORS, "invalid_queue_locator_arg"),
 }
-"""The arguments that RabbitMQ checks when a queue is declared, in its order."""
+"""The arguments that RabbitMQ checks when a queue is declared, in its order, but for the type.
 
-COMPARED = (
-    "x-expires",
-    "x-message-ttl",
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-overflow",
-    "x-queue-mode",
-    "x-single-active-consumer",
+These are ``declare_args()`` of its ``rabbit_amqqueue``; what a type takes is in ``capabilities()``
+of ``rabbit_classic_queue`` and the like.
+"""
+
+_OF_CLASSIC = (
+    *("x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key"),
+    *("x-max-length", "x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode"),
+    *("x-queue-version", "x-single-active-consumer", "x-queue-type", "x-queue-master-locator"),
 )
-"""The arguments of any queue that must be the same when it is declared again."""
+_OF_QUORUM = (
+    *("x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy"),
+    *("x-expires", "x-max-length", "x-max-length-bytes", "x-max-in-memory-length"),
+    *("x-max-in-memory-bytes", "x-overflow", "x-single-active-consumer", "x-queue-type"),
+    *("x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl", "x-queue-leader-locator"),
+)
+_OF_STREAM = frozenset(
+    (
+        *("x-max-length-bytes", "x-queue-type", "x-max-age", "x-stream-max-segment-size-bytes"),
+        *("x-initial-cluster-size", "x-queue-leader-locator"),
+    )
+)
 
-CONSUMER_TIMEOUT = "x-consumer-timeout"
 
-NOT_OF_QUORUM = ("x-max-priority", "x-queue-mode")
-NOT_OF_CLASSIC = ("x-delivery-limit", "x-quorum-initial-group-size", "x-dead-letter-strategy")
+def taken_by(queue_type: str, version: Version) -> tuple[str, ...]:
+    """Return the arguments that a type of queue takes, in the order in which they are compared."""
+    if queue_type == "quorum":
+        return _OF_QUORUM + version.more_of_quorum
+    return _OF_CLASSIC + version.more_of_classic
 
 
-def check_queue_arguments(
-    arguments: Table, name: str, virtual_host: str, unchecked: frozenset[str] = frozenset()
-) -> None:
-    """Raise the refusal of the first argument whose value is invalid.
-
-    ``unchecked`` are arguments that the version does not know.
-    """
+def check_queue_arguments(arguments: Table, name: str, virtual_host: str, version: Version) -> None:
+    """Raise the refusal of the first argument whose value is invalid, or that its type forbids."""
     if not arguments:
         return
     kind = type_name(arguments.get("x-dead-letter-exchange", ""))
     if kind != "longstr":
         raise refusals.invalid_type("x-dead-letter-exchange", name, virtual_host, kind)
-    is_quorum = arguments.get("x-queue-type") == "quorum"
-    skipped = unchecked.union(NOT_OF_QUORUM if is_quorum else NOT_OF_CLASSIC)
+    if "x-queue-type" in arguments:
+        _check("x-queue-type", _queue_type, arguments, name, virtual_host)
+    queue_type = arguments.get("x-queue-type", "classic")
+    if queue_type == "stream":
+        raise refusals.no_streams(name, virtual_host)
+    taken = taken_by(queue_type, version)
     for argument, check in CHECKS.items():
-        if argument in arguments and argument not in skipped:
-            why = check(arguments[argument], arguments)
-            if why is not None:
-                raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
+        if argument in arguments and argument in taken and argument not in version.unchecked:
+            _check(argument, check, arguments, name, virtual_host)
+    known = _OF_STREAM.union(taken_by("classic", version), taken_by("quorum", version))
+    # The default type is inserted in the order of the names.
+    is_sorted = version.names_default_queue_type and "x-queue-type" not in arguments
+    for argument in sorted(arguments) if is_sorted else arguments:
+        if argument in known and argument not in taken:
+            raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
 
 
-def compared(queue_type: str, version: Version) -> tuple[str, ...]:
-    """Return the arguments that must be the same when a queue is declared again."""
-    if queue_type == "quorum" and version.consumer_timeout_argument == "quorum":
-        return (*COMPARED, CONSUMER_TIMEOUT)
-    return COMPARED
+def _check(argument: str, check: Check, arguments: Table, name: str, virtual_host: str) -> None:
+    why = check(arguments[argument], arguments)
+    if why is not None:
+        raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
 
 
-def check_consumer_timeout(
+def check_consumer_arguments(
     arguments: Table, queue_type: str, name: str, virtual_host: str, version: Version
 ) -> None:
-    """Raise the refusal of a queue's, or a consumer's, time to acknowledge."""
-    if version.consumer_timeout_argument != "quorum" or CONSUMER_TIMEOUT not in arguments:
+    """Raise the refusal of the first argument of a consumer that is invalid or not for its queue.
+
+    Nothing else than these is looked at.
+    """
+    if not arguments:
         return
-    if queue_type != "quorum":
-        raise refusals.argument_of_another_type(CONSUMER_TIMEOUT, name, virtual_host, queue_type)
-    why = _count(arguments[CONSUMER_TIMEOUT], arguments)
-    if why is not None:
-        raise refusals.invalid_argument(CONSUMER_TIMEOUT, "queue", name, virtual_host, why)
-
-
-def consumer_priority(arguments: Table, queue_name: str, virtual_host: str) -> int:
-    """Return a consumer's priority. Raise the refusal of one that is no integer."""
-    if "x-priority" not in arguments:
-        return 0
-    value = arguments["x-priority"]
-    kind = type_name(value)
-    if kind not in INTEGER_TYPES:
-        raise refusals.invalid_argument(
-            "x-priority", "queue", queue_name, virtual_host, f'"expected integer, got {kind}"'
-        )
-    return int(value)
+    taken: dict[str, Check] = {"x-priority": _integer}
+    others = {"x-stream-offset"}
+    if not version.names_default_queue_type:
+        if queue_type == "classic":
+            taken["x-cancel-on-ha-failover"] = _boolean
+        others |= {"x-cancel-on-ha-failover"}
+    else:
+        others |= {"x-stream-filter", "x-stream-match-unfiltered"}
+    if version.consumer_timeout_argument == "quorum":
+        if queue_type == "quorum":
+            taken[CONSUMER_TIMEOUT] = _count
+        others |= {CONSUMER_TIMEOUT}
+    for argument, check in taken.items():
+        if argument in arguments:
+            _check(argument, check, arguments, name, virtual_host)
+    for argument in arguments:
+        if argument in others and argument not in taken:
+            raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
 
 
 def consumer_timeout(
@@ -222,15 +249,7 @@ def check_queue_type(
 ) -> str:
     """Return the type of a queue. Raise the refusal of what that type does not take."""
     queue_type = str(arguments.get("x-queue-type", "classic"))
-    if queue_type == "stream":
-        raise refusals.no_streams(name, virtual_host)
-    unwanted = NOT_OF_QUORUM if queue_type == "quorum" else NOT_OF_CLASSIC
-    for argument in unwanted:
-        if argument in arguments:
-            raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
     if queue_type == "quorum":
-        if arguments.get("x-overflow") == "reject-publish-dlx":
-            raise refusals.argument_of_another_type("x-overflow", name, virtual_host, queue_type)
         if auto_delete:
             raise refusals.invalid_property("auto-delete", name, virtual_host)
         if exclusive:
@@ -257,10 +276,16 @@ def check_equivalent(
             raise _inequivalent(argument, kind, name, virtual_host, received, current)
 
 
+_CLASSES = {
+    **dict.fromkeys((*INTEGER_TYPES, "decimal"), "int"),
+    **dict.fromkeys(("float", "double"), "float"),
+}
+"""Types within which values are compared by value (``type_class()`` of ``rabbit_misc``)."""
+
+
 def _is_equivalent(one: Any, other: Any) -> bool:
-    if type_name(one) in INTEGER_TYPES and type_name(other) in INTEGER_TYPES:
-        return bool(one == other)
-    return type_name(one) == type_name(other) and bool(one == other)
+    kind, of_other = type_name(one), type_name(other)
+    return _CLASSES.get(kind, kind) == _CLASSES.get(of_other, of_other) and bool(one == other)
 
 
 def _inequivalent(
@@ -280,6 +305,4 @@ def _inequivalent(
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    return value if isinstance(value, str) else term(value, marks_utf8=False)

@@ -265,8 +265,9 @@ class Channel:
         found = self._host.queue(name, self.connection)
         broker = self.connection.broker
         version = broker.version_rules
-        priority = argument_rules.consumer_priority(arguments, name, self._host.name)
-        argument_rules.check_consumer_timeout(arguments, found.type, name, self._host.name, version)
+        argument_rules.check_consumer_arguments(
+            arguments, found.type, name, self._host.name, version
+        )
         if found.consumers.refuses(exclusive):
             raise refusals.exclusive_use(name, self._host.name)
         consumer = Consumer(
@@ -275,7 +276,7 @@ class Channel:
             no_ack=no_ack,
             exclusive=exclusive,
             limit=0 if no_ack else self._prefetch,
-            priority=priority,
+            priority=int(arguments.get("x-priority", 0)),
             timeout=argument_rules.consumer_timeout(
                 arguments, found.arguments, found.type, broker.consumer_timeout, version
             ),

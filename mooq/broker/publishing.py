@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mooq.broker.queue import Queue
 
 NO_ROUTE = 312
-LONGEST_EXPIRATION = 4_294_967_295  # milliseconds
+LONGEST_EXPIRATION = 315_360_000_000  # milliseconds
 MODES = (None, 1, 2)
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
 """Property flags that a publish must look at."""
@@ -146,4 +146,4 @@ def _check_expiration(text: str) -> None:
     if number < 0:
         raise refusals.failed(f"invalid expiration '{text}': {{value_negative,{number}}}")
     if number > LONGEST_EXPIRATION:
-        raise refusals.failed(f"invalid expiration '{text}': {{value_too_big,{number}}}")
+        raise refusals.failed(f"invalid expiration '{text}': {{value_too_large,{number}}}")

@@ -9,7 +9,7 @@ from mooq.broker import dead_letters
 from mooq.broker.consumers import Consumer, Consumers
 from mooq.broker.message import HAS_EXPIRATION, HAS_PRIORITY, Message
 from mooq.broker.ready import PriorityMessages, QueuedMessage, QuorumMessages, ReadyMessages
-from mooq.broker.values import Long, Table
+from mooq.broker.values import INTEGER_TYPES, Long, Table, type_name
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Connection
@@ -75,9 +75,13 @@ class Queue:
         self.max_bytes: int | None = integer("x-max-length-bytes")
         self.max_priority: int | None = integer("x-max-priority")
         self.overflow: str = arguments.get("x-overflow", "drop-head")
+        if self.type == "quorum" and self.overflow == "reject-publish-dlx":
+            self.overflow = "drop-head"  # overflow() of rabbit_quorum_queue
         self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
         self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")
-        limit = integer("x-delivery-limit")
+        limit = arguments.get("x-delivery-limit")
+        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ takes any value, and heeds a number
+            limit = None
         self.delivery_limit = self._version.delivery_limit if limit is None else limit
         if limit is not None and limit < 0:
             self.delivery_limit = None

@@ -37,7 +37,8 @@ class Version:
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``sorts_headers``: whether a message's headers come in the order of their names
     - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
-    - ``unknown_arguments``: of queues, which any value is accepted of
+    - ``unchecked``: arguments of queues of which any value is accepted
+    - ``more_of_classic``, ``more_of_quorum``: arguments that queues of a type take beside the rest
     """
 
     name: str
@@ -64,7 +65,9 @@ class Version:
     checks_delivery_mode: bool = False
     sorts_headers: bool = True
     marks_utf8: bool = True
-    unknown_arguments: frozenset[str] = frozenset()
+    unchecked: frozenset[str] = frozenset()
+    more_of_classic: tuple[str, ...] = ("x-queue-leader-locator",)
+    more_of_quorum: tuple[str, ...] = ()
     exchange_types: frozenset[str] = frozenset(
         {"direct", "fanout", "topic", "headers", "x-local-random"}
     )
@@ -86,6 +89,7 @@ VERSIONS = {
         fails_at_void_type=True,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
+        more_of_classic=(),
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
     "4.0": Version("4.0"),
@@ -102,7 +106,11 @@ VERSIONS = {
         names_unknown_types=True,
         returns_replies=False,
         takes_empty_type=True,
-        unknown_arguments=frozenset({"x-queue-mode"}),
+        unchecked=frozenset({"x-queue-mode"}),
+        more_of_quorum=(
+            *("x-consumer-disconnected-timeout", "x-consumer-timeout"),
+            *("x-delayed-retry-type", "x-delayed-retry-min", "x-delayed-retry-max"),
+        ),
     ),
 }
 NEWEST = "4.3"

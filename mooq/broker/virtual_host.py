@@ -14,7 +14,7 @@ from mooq.broker.queue import Queue
 from mooq.broker.reply_to import DirectReplies
 from mooq.broker.routing import queues_of
 from mooq.broker.topics import words_of
-from mooq.broker.values import Table, type_name
+from mooq.broker.values import Table
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker, Connection
@@ -199,9 +199,7 @@ class VirtualHost:
             self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
             current.use()
             return current
-        argument_rules.check_queue_arguments(
-            arguments, name, self.name, self.broker.version_rules.unknown_arguments
-        )
+        argument_rules.check_queue_arguments(arguments, name, self.name, self.broker.version_rules)
         queue_type = argument_rules.check_queue_type(
             arguments,
             name,
@@ -209,9 +207,6 @@ class VirtualHost:
             durable=durable,
             exclusive=exclusive,
             auto_delete=auto_delete,
-        )
-        argument_rules.check_consumer_timeout(
-            arguments, queue_type, name, self.name, self.broker.version_rules
         )
         queue = Queue(
             self,
@@ -244,30 +239,21 @@ class VirtualHost:
                     f"'{_text(received)}'",
                     f"'{_text(has)}'",
                 )
+        version = self.broker.version_rules
+        default = {"x-queue-type": "classic"}
+        if not version.names_default_queue_type:
+            default = {}
+            if arguments.get("x-queue-type", "classic") == current.type:  # named by one alone
+                arguments = arguments | {"x-queue-type": current.type}
+                default = {"x-queue-type": current.type}
         argument_rules.check_equivalent(
-            current.arguments,
-            arguments,
-            argument_rules.compared(current.type, self.broker.version_rules),
+            default | current.arguments,
+            default | arguments,
+            argument_rules.taken_by(current.type, version),
             "queue",
             current.name,
             self.name,
         )
-        self._check_same_type(current, arguments)
-
-    def _check_same_type(self, current: Queue, arguments: Table) -> None:
-        received = str(arguments.get("x-queue-type", "classic"))
-        if received == current.type:
-            return
-        if self.broker.version_rules.names_default_queue_type:
-            shown, has = f"'{received}'", f"'{current.type}'"
-        else:
-            shown, has = (
-                f"the value '{one['x-queue-type']}' of type '{type_name(one['x-queue-type'])}'"
-                if "x-queue-type" in one
-                else "none"
-                for one in (arguments, current.arguments)
-            )
-        raise refusals.inequivalent("x-queue-type", "queue", current.name, self.name, shown, has)
 
     def delete_queue(self, queue: Queue) -> int:
         """Delete a queue; its consumers are told. Return how many messages were ready."""

@@ -211,7 +211,6 @@ FOUND: dict[str, list[Any]] = {
             ("x-dead-letter-routing-key", "k"),
             ("x-dead-letter-exchange", 7),
             ("x-queue-leader-locator", "nowhere"),
-            ("x-queue-master-locator", "nowhere"),
             ("x-delivery-limit", 3),
             ("x-dead-letter-strategy", "at-least-once"),
         )
