@@ -244,7 +244,7 @@ async def test_a_get_that_is_cancelled_on_its_way_leaves_its_message(
 async def test_a_number_that_cannot_be_is_refused(
     faults: Faults, name: Literal["delay", "trickle"], number: float
 ) -> None:
-    with pytest.raises(ValueError, match="must be a number above 0, not"):
+    with pytest.raises(ValueError, match="must be a positive number, not"):
         getattr(faults, name)(number)
 
 

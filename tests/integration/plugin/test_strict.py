@@ -113,7 +113,7 @@ LEAVING = {
         DROPPED_DEAD_LETTERS,
         "3 messages of queue 'orders' dropped, since the dead-letter exchange 'graveyard' does",
     ),
-    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "KeyError that nobody saw: 'swallowed'"),
+    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "unhandled KeyError: 'swallowed'"),
 }
 
 
