@@ -82,7 +82,7 @@ class LeftoverCheck:
                     self._observer.unroutable
                 ).items()
             ]
-        left += [f"unhandled {type(error).__name__}: {error}" for error in self._unseen]
+        left += [f"an unhandled {type(error).__name__}: {error}" for error in self._unseen]
         if left:
             remedy = f"{', '.join(remedies)}, or mark the test with mooq_allow_leftovers"
             error = Leftovers(f"the test left behind {'; '.join(left)}. {remedy}")

@@ -269,7 +269,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"url": "http://localhost"}, ValueError, "url must begin with amqp:// or amqps://"),
     ({"url": "amqp://localhost:port"}, ValueError, "url has a bad host or port"),
     ({"ssl": "yes"}, TypeError, "ssl must be True, False or an ssl.SSLContext, not str"),
-    ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps. and ssl="),
+    ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps., but ssl "),
     (
         {"url": "amqp://localhost/?no_verify_ssl=1"},
         ValueError,

@@ -214,8 +214,11 @@ def test_the_header_says_which_brokers_tests_get(
         ("--mooq-timeout=soon", "mooq_timeout: must be a positive number of seconds, not 'soon'"),
         ("--mooq-timeout=-1", "mooq_timeout: must be a positive number of seconds, not '-1'"),
         ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
-        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://, since the harness"),
-        ("--mooq-timeline-html=pytest.ini", "mooq_timeline_html: 'pytest.ini' cannot be made a"),
+        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://: the harness"),
+        (
+            "--mooq-timeline-html=pytest.ini",
+            "mooq_timeline_html: cannot create folder 'pytest.ini'",
+        ),
         ("--mooq-management=host:port", "mooq_management: must be host:port, not 'host:port'"),
     ],
 )
