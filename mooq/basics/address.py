@@ -92,11 +92,11 @@ class Address:
         for name in ("username", "password"):
             # Without a user in the URL the client would use guest, which may be accepted.
             if not getattr(self, name):
-                raise ValueError(f"{name} is empty; RabbitMQ lets nobody in without one")
+                raise ValueError(f"{name} is empty; RabbitMQ requires one")
             if "\0" in getattr(self, name):  # it ends both in SASL PLAIN (RFC 4616)
-                raise ValueError(f"{name} holds a NUL, which no login can carry; leave it out")
+                raise ValueError(f"{name} contains a NUL, which a login cannot; remove it")
         if not self.virtual_host:
-            raise ValueError("virtual_host is empty; RabbitMQ's own default is '/'")
+            raise ValueError("virtual_host is empty; RabbitMQ's default is '/'")
         if len(self.virtual_host) > LONGEST_VIRTUAL_HOST:
             raise ValueError(
                 f"virtual_host {self.virtual_host[:30]!r}… has {len(self.virtual_host)} "
@@ -158,11 +158,11 @@ class Address:
                 "and '@' as %40"
             )
         if parts.fragment:
-            raise ValueError("url holds '#'; in user, password and virtual host write it as %23")
+            raise ValueError("url contains '#'; in user, password and virtual host write it as %23")
         if parts.query:
             raise ValueError(_options(parts.query))
         if ssl is False and parts.scheme == "amqps":
-            raise ValueError("url asks for TLS (amqps) and ssl=False for none: choose one")
+            raise ValueError("url asks for TLS (amqps), but ssl is False; choose one")
         path = parts.path[1:]
         return cls(
             host=parts.hostname or "localhost",
@@ -190,7 +190,9 @@ def _unquoted(part: str, quoted: str) -> str:
         return unquote_to_bytes(quoted).decode()
     except UnicodeDecodeError:
         pass  # not chained: the error contains the part, which may be the password
-    raise ValueError(f"the {part} in url is not UTF-8; escape it as UTF-8, 'é' as %C3%A9, say")
+    raise ValueError(
+        f"the {part} in url is not UTF-8; percent-encode it, for example 'é' as %C3%A9"
+    )
 
 
 def _options(query: str) -> str:
@@ -202,7 +204,7 @@ def _options(query: str) -> str:
         else f"{name!r}: leave it out"
         for name in names
     ]
-    return f"url holds options, which mooq does not read from it ({'; '.join(named) or 'empty'})"
+    return f"url contains options, which mooq does not read ({'; '.join(named) or 'empty'})"
 
 
 def check_host(host: str) -> str:
@@ -216,13 +218,13 @@ def check_host(host: str) -> str:
         raise ValueError(f"host is a URL, {shown}; pass it as url=")
     if "@" in host:
         raise ValueError(
-            "host holds '@'; pass username= and password= apart from host=, or a URL as url="
+            "host contains '@'; pass username= and password= separately, or a URL as url="
         )
     if re.fullmatch(r"[^:]+:\d+", host):
         name, _, port = host.partition(":")
-        raise ValueError(f"host {host!r} holds a port; pass host={name!r} and port={port}")
+        raise ValueError(f"host {host!r} contains a port; pass host={name!r} and port={port}")
     if wrong := re.search(r"[/?#\\]", host):
-        raise ValueError(f"host holds {wrong[0]!r}; give the name or IP address of a machine alone")
+        raise ValueError(f"host contains {wrong[0]!r}; pass only a host name or IP address")
     return host
 
 

@@ -13,5 +13,5 @@ def at_least_one(name: str, number: int) -> int:
 def positive(name: str, number: float) -> float:
     """Return the number, or raise ``ValueError`` unless it is positive and finite."""
     if not 0 < number < float("inf"):
-        raise ValueError(f"{name} must be a number above 0, not {number!r}")
+        raise ValueError(f"{name} must be a positive number, not {number!r}")
     return number

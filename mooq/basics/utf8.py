@@ -14,6 +14,6 @@ def utf8(what: str, text: str) -> bytes:
         half = text[error.start]
     # Not chained: the error contains the whole text, which may be a password.
     raise ValueError(
-        f"{what} holds {half!r}, half a character that UTF-8 cannot hold; "
-        "repair it where it is decoded, or leave it out"
+        f"{what} contains {half!r}, a lone surrogate, which UTF-8 cannot encode; "
+        "decode the text correctly, or remove it"
     )

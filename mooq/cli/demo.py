@@ -55,14 +55,14 @@ async def _demo(address: Address | None, say: Say) -> list[dict[str, str]]:
         greeter, capitals = [
             await at_the_end.enter_async_context(await _connect(address)) for _ in range(2)
         ]
-        say(f"Two services, over {'a broker in memory' if address is None else address}:")
+        say(f"Two services on {'the in-memory broker' if address is None else address}:")
         try:
             async with asyncio.timeout(LONGEST_TALK):
                 return await _talk(greeter, capitals, say)
         except TimeoutError as error:
             raise mooq.MooqError(
-                f"waited {in_seconds(LONGEST_TALK)} for every answer; the last line above is "
-                "what came last"
+                f"not all answers arrived within {in_seconds(LONGEST_TALK)}; the last line above "
+                "shows the last message"
             ) from error
 
 
@@ -101,7 +101,7 @@ async def _serve_capitals(conn: mooq.Connection, heard: list[dict[str, str]], sa
     await chan.register_producer(exchange_name=ANSWERS, exchange_type="fanout")
 
     async def answer(resp: mooq.IncomingMessage) -> None:
-        say(f"  capitals heard {resp['msg']!r} by {resp['routing_key']}")
+        say(f"  capitals heard {resp['msg']!r} with routing key {resp['routing_key']}")
         heard.append({"service": "capitals", "msg": resp["msg"]})
         await chan.publish(exchange_name=ANSWERS, msg=resp["msg"].upper())
 
@@ -127,5 +127,5 @@ async def _greet(
     await chan.register_consumer(exchange_name=ANSWERS, exchange_type="fanout", callback=hear)
     for name in NAMES:
         key = f"hello.{name.lower()}"
-        say(f"  greeter says 'hello, {name}' to {key}")
+        say(f"  greeter says 'hello, {name}' with routing key {key}")
         await chan.publish(exchange_name=GREETINGS, msg=f"hello, {name}", routing_key=key)

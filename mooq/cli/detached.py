@@ -248,8 +248,8 @@ async def _gone(record: NodeRecord) -> None:
         retry_error_callback=lambda _: True,
     )(runs):
         raise BrokerConnectionError(
-            f"waited {in_seconds(LONGEST_END)} for process {record.pid}, the RabbitMQ at "
-            f"{record.host}:{record.port}, to end after it was killed; it still runs"
+            f"process {record.pid}, the RabbitMQ at {record.host}:{record.port}, is still running "
+            f"{in_seconds(LONGEST_END)} after it was killed"
         )
 
 

@@ -41,18 +41,18 @@ def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
         )
     else:
         for node in ended:
-            click.echo(f"ended RabbitMQ at {node.host}:{node.port} ({node.launcher})")
+            click.echo(f"Stopped RabbitMQ at {node.host}:{node.port} ({node.launcher})")
     ports = {node.port for node in ended}
     missing = [str(address) for address in addresses if address.port not in ports]
     if unknown and (missing or not addresses):
         where = f" at {', '.join(missing)}" if missing else ""
-        said = f"cannot tell whether a container runs{where}: {unknown}"
+        said = f"cannot tell whether a container is running{where}: {unknown}"
         if missing or not ended:
             raise Failed(said)
         click.echo(f"Warning: {said}", err=True)
     if missing or not ended:
         where = f"at {', '.join(missing)}" if missing else "here"
-        click.echo(f"Error: nothing that `mooq up` started runs {where}", err=True)
+        click.echo(f"Error: no RabbitMQ started by `mooq up` is running {where}", err=True)
         raise click.exceptions.Exit(NOTHING_TO_END)
 
 

@@ -31,7 +31,7 @@ def seconds(text: str) -> float:
     except ValueError:
         number = math.inf
     if math.isinf(number):
-        raise click.BadParameter(f"{text!r} is not a number of seconds above 0")
+        raise click.BadParameter(f"must be a positive number of seconds, not {text!r}")
     return number
 
 

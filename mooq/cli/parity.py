@@ -26,7 +26,7 @@ from mooq.client.in_memory import InMemoryBroker
 if TYPE_CHECKING:
     from mooq.parity.ledger import Entry, Progress, Result
 
-MISSING = "mooq parity has its programs written by hypothesis; pip install 'mooq[parity]'"
+MISSING = "mooq parity needs hypothesis; install it with: pip install 'mooq[parity]'"
 DIFFERENT = 1
 PARTS = 10  # progress lines if there is no terminal
 
@@ -118,7 +118,7 @@ def parity(
     for divergence in result.divergences:
         click.echo(str(divergence), err=as_json)
     for divergence in result.unrepeated:
-        click.echo("Seen once, and not when it was run again, so it is not counted:", err=as_json)
+        click.echo("Not counted, because a second run did not reproduce it:", err=as_json)
         click.echo(str(divergence), err=as_json)
     if ledger is not None:
         write([*known, result.entry], ledger)
@@ -160,10 +160,13 @@ def _runs_in(ledger: Path, served: str | None) -> list[Entry]:
     from mooq.parity.ledger import read
 
     if served is not None:
-        raise click.BadParameter("a ledger holds runs on RabbitMQ alone", param_hint="--ledger")
+        raise click.BadParameter(
+            "cannot be combined with --served: a ledger records only runs on RabbitMQ",
+            param_hint="--ledger",
+        )
 
     if not ledger.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {ledger.parent}", param_hint="--ledger")
+        raise click.BadParameter(f"folder {ledger.parent} does not exist", param_hint="--ledger")
     try:
         return read(ledger) if ledger.exists() else []
     except (ValueError, TypeError) as error:

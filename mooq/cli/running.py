@@ -77,6 +77,6 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
 
 def _leave(number: signal.Signals, notes: list[str] | tuple[str, ...]) -> NoReturn:
     """Exit now: Python would first wait for a thread that downloads an image."""
-    click.echo("\n".join([f"Ended by {number.name}.", *notes]), err=True)
+    click.echo("\n".join([f"Stopped by {number.name}.", *notes]), err=True)
     sys.stdout.flush()
     os._exit(128 + number)

@@ -26,7 +26,7 @@ def user(text: str) -> tuple[str, str]:
     """Parse NAME:PASSWORD; the password may contain colons."""
     name, colon, password = text.partition(":")
     if not name or not colon:
-        raise click.BadParameter("a user is NAME:PASSWORD")
+        raise click.BadParameter("must be NAME:PASSWORD")
     return name, password
 
 
@@ -86,7 +86,7 @@ def serve(
     is lost at the end.
     """
     if key is not None and certificate is None:
-        raise click.UsageError("--key goes with --certificate")
+        raise click.UsageError("--key requires --certificate")
     options = {
         "host": host,
         "port": port,
@@ -101,7 +101,9 @@ def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        raise click.BadParameter(f"cannot be used: {error}", param_hint="--certificate") from error
+        raise click.BadParameter(
+            f"cannot be loaded: {error}", param_hint="--certificate"
+        ) from error
     return context
 
 
@@ -125,7 +127,7 @@ async def _serve(
     except OSError as error:
         raise Failed(
             f"cannot listen on {listener.host}, port {listener.port}: {error.strerror or error}; "
-            "choose another --port, or 0 for one that is free"
+            "choose another --port, or --port 0 for a free one"
         ) from error
     _print(listener, users, virtual_hosts, version, as_json, options["ssl"] is not None)
     await stopped.wait()
@@ -156,7 +158,9 @@ def _print(
     url = f"amqp{'s' if is_tls else ''}://{login}@{host}:{listener.port}/{path}"
     result = {"url": url, "host": listener.host, "port": listener.port, "version": version}
     click.echo(json.dumps(result) if as_json else url)
-    click.echo(f"An in-memory broker that behaves as RabbitMQ {version}; Ctrl-C ends it", err=True)
+    click.echo(
+        f"In-memory broker behaving like RabbitMQ {version}. Press Ctrl-C to stop it.", err=True
+    )
 
 
 def _time_of_day() -> int:

@@ -29,9 +29,9 @@ def status(as_json: bool) -> None:
             management = f", management at {node.management}" if node.management else ""
             click.echo(f"{node.url} ({node.launcher}{management})")
     if unknown:
-        raise Failed(f"cannot tell which containers run: {unknown}")
+        raise Failed(f"cannot list running containers: {unknown}")
     if not found:
-        click.echo("Nothing that `mooq up` started runs here.", err=True)
+        click.echo("No RabbitMQ started by `mooq up` is running here.", err=True)
         raise click.exceptions.Exit(NOTHING_RUNS)
 
 

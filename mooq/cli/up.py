@@ -73,12 +73,12 @@ def up(
     _refuse(unit, "--unit", "systemctl", launcher)
     if port == 0 and launcher in SERVICES:
         raise click.BadParameter(
-            f"{launcher} starts RabbitMQ at a port that its configuration sets; name that one",
+            f"{launcher} starts RabbitMQ on the port in its configuration; pass that port",
             param_hint="--port",
         )
     if management_port is not None and launcher in SERVICES:
         raise click.BadParameter(
-            f"{launcher} has the management API where its configuration says",
+            f"{launcher} uses the port in RabbitMQ's configuration; leave this option out",
             param_hint="--management-port",
         )
     address = _address(_host(host, launcher), port or free_port())
@@ -87,7 +87,7 @@ def up(
     began = time.monotonic()
     run(_up(launcher, address, image, unit or DEFAULT_UNIT, timeout, management_port))
     seconds = round(time.monotonic() - began, 2)
-    click.echo(f"Ready after {seconds} s; to end it: mooq down {address.port}", err=True)
+    click.echo(f"Ready after {seconds} s. Stop it with: mooq down {address.port}", err=True)
     result = {
         "address": f"amqp://{address.username}:{address.password}@{address}",
         "host": address.host,
@@ -109,7 +109,7 @@ async def _up(
 ) -> None:
     node = detached_launcher(launcher, address, image, unit, timeout, management_port)
     broker = RabbitMQBroker(host=address.host, port=address.port, launcher=node, timeout=timeout)
-    with live_line(f"starting RabbitMQ at {address} by {launcher}"):
+    with live_line(f"starting RabbitMQ at {address} with {launcher}"):
         try:
             await broker.run()
         except ValueError as error:
@@ -136,7 +136,8 @@ def _management_port(address: Address, wanted: int | None) -> int:
     """Return the port of the management API. Raises :class:`Failed` if it is taken."""
     if wanted and is_taken(Address(LOOPBACK, wanted)):
         raise Failed(
-            f"port {wanted} is taken; end what listens there, or choose another --management-port"
+            f"port {wanted} is already in use; stop the program that uses it, or choose another "
+            "--management-port"
         )
     usual = DEFAULT_MANAGEMENT_PORT
     if wanted is None and address.port == DEFAULT_PORT and not is_taken(Address(LOOPBACK, usual)):
@@ -149,17 +150,17 @@ def _refuse_a_second_one(address: Address) -> None:
     for record in records():
         if (record.host, record.port) == (address.host, address.port) and is_taken(address):
             raise Failed(
-                f"the RabbitMQ that `mooq up` started by {record.launcher} has port {address.port} "
-                f"already: use it at amqp://guest:guest@{address}, end it by `mooq down "
-                f"{address.port}`, or choose another --port"
+                f"`mooq up` has already started a RabbitMQ on port {address.port} with "
+                f"{record.launcher}: use it at amqp://guest:guest@{address}, stop it with `mooq "
+                f"down {address.port}`, or choose another --port"
             )
 
 
 def _refuse(value: str | None, option: str, its_launcher: str, launcher: str) -> None:
     if value is not None and launcher != its_launcher:
-        raise click.UsageError(f"{option} goes with --launcher {its_launcher}, not {launcher}")
+        raise click.UsageError(f"{option} requires --launcher {its_launcher}, not {launcher}")
     if value == "":
-        raise click.BadParameter("is empty", param_hint=option)
+        raise click.BadParameter("must not be empty", param_hint=option)
 
 
 def _address(host: str, port: int) -> Address:

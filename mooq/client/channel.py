@@ -355,7 +355,7 @@ class Channel(Publishing):
             await self._requests.ask(lambda _: subscription.go_on(self._internal, self._dispatcher))
         except MooqError as error:
             if not self._is_closing:
-                log.error("a consumer that the broker ended could not begin again: %s", error)
+                log.error("a consumer cancelled by the broker could not be restarted: %s", error)
 
     async def _end_subscription(self, subscription: Subscription) -> None:
         await subscription.end(self._internal)

@@ -51,7 +51,9 @@ def encode(msg: object) -> bytes:
         body = utf8("msg", json_text.write(msg))
     except TypeError as error:
         if isinstance(msg, bytes | bytearray | memoryview):
-            raise TypeError(f"{error}; or give a content_type, to send bytes as they are") from None
+            raise TypeError(
+                f"{error}; or pass a content_type to send the bytes unchanged"
+            ) from None
         raise
     if len(body) > LARGEST_BODY:
         raise _too_large(len(body), " as JSON")
@@ -81,7 +83,7 @@ def encode_as(msg: object, content_type: str | None, content_encoding: str | Non
         )
     else:
         text = msg if kind is Kind.TEXT and isinstance(msg, str) else json_text.write(msg)
-        charset = _charset(parameters, content_encoding, "msg cannot be written") or "utf-8"
+        charset = _charset(parameters, content_encoding, "msg cannot be encoded") or "utf-8"
         body = _compressed(_in_charset(text, charset), content_encoding)
     if len(body) > LARGEST_BODY:
         raise _too_large(len(body), "")
@@ -173,7 +175,7 @@ def _in_charset(text: str, charset: str) -> bytes:
         return text.encode(charset)
     except UnicodeEncodeError as error:
         raise ValueError(
-            f"msg cannot be written: {charset} has no {error.object[error.start]!r}"
+            f"msg cannot be encoded: {charset} has no {error.object[error.start]!r}"
         ) from None
 
 
@@ -196,19 +198,19 @@ def _unpacked(body: bytes, content_encoding: str | None) -> bytes:
         unpacked = unpacking.decompress(body, LARGEST_UNPACKED)
     except zlib.error as error:
         raise ValueError(
-            f"the body cannot be read: its content_encoding is {content_encoding!r}, and it is not"
+            f"the body cannot be read: it is not {content_encoding!r}, its content_encoding"
         ) from error
     if unpacking.unconsumed_tail:
         raise ValueError(
-            f"the body cannot be read: unpacked it has more than {LARGEST_UNPACKED} bytes"
+            f"the body cannot be read: it has more than {LARGEST_UNPACKED} bytes uncompressed"
         )
     if not unpacking.eof:
-        raise ValueError("the body cannot be read: its end is missing")
+        raise ValueError("the body cannot be read: it is truncated")
     return unpacked
 
 
 def _too_large(size: int, as_what: str) -> ValueError:
     return ValueError(
         f"msg has {size} bytes{as_what}; at most {LARGEST_BODY} (16 MiB) are allowed: "
-        "store it elsewhere and publish where"
+        "store it elsewhere and publish its location"
     )

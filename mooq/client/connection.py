@@ -299,7 +299,7 @@ class Connection(Lifetime):
     def _report_loss(self) -> None:
         if self._connected().is_lost:
             log.warning(
-                "the connection to %s was lost%s; connecting again",
+                "the connection to %s was lost%s; reconnecting",
                 self._address,
                 self._dispatcher.cause_of_loss(self._options.heartbeat),
             )
@@ -329,7 +329,7 @@ def check_num_cycles(num_cycles: int | Literal["inf"] | None) -> None:
     if not isinstance(num_cycles, int) or isinstance(num_cycles, bool):
         raise TypeError(f"num_cycles must be an int or None, not {type(num_cycles).__name__}")
     if num_cycles < 1:
-        raise ValueError(f"num_cycles must be more than 0, not {num_cycles}")
+        raise ValueError(f"num_cycles must be at least 1, not {num_cycles}")
 
 
 async def raise_failures(started: list[CallbackTask], observer: Observer) -> None:

@@ -91,7 +91,7 @@ class Consumer:
         except Exception as error:
             if manual is not None and manual.is_settled:
                 log.error(
-                    "callback %s failed on a message that it had settled", self.name, exc_info=error
+                    "callback %s failed after settling its message", self.name, exc_info=error
                 )
             else:
                 await self._fail(delivery, error)

@@ -177,7 +177,7 @@ class Declaring(Lifetime):
                 refused = error.__cause__
                 if isinstance(refused, Refused) and refused.code == Refused.RESOURCE_LOCKED:
                     # RabbitMQ may notice the loss later than its client does.
-                    raise Lost(f"{error}; or it is of the connection that was lost") from error
+                    raise Lost(f"{error}; or it still belongs to the lost connection") from error
                 raise
 
     def _forget_queue(self, queue_name: str) -> None:

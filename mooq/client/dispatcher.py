@@ -117,7 +117,7 @@ class Dispatcher:
         return (
             f", since callback {block.callback}, queue {block.queue_name!r}, blocked the event "
             f"loop for {block.took:.1f} s, longer than the heartbeat of {heartbeat} s allows: "
-            "await what takes long, or have asyncio.to_thread() do it"
+            "await slow work, or run it with asyncio.to_thread()"
         )
 
     def begin_anew(self) -> None:
@@ -213,7 +213,7 @@ async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
         raise
     for task in late:
         log.warning(
-            "%s was cut off: it did not end within %s", task.get_name(), in_seconds(timeout)
+            "%s was cancelled: it did not finish within %s", task.get_name(), in_seconds(timeout)
         )
         task.cancel()
     if late:

@@ -30,7 +30,9 @@ async def outcome_of_failure(
     if outcome is Outcome.REQUEUE:
         consequence = "requeued, to be tried once more"
     elif queue is None:
-        consequence = "rejected: dead-lettered if its queue says where, else discarded"
+        consequence = (
+            "rejected: dead-lettered if its queue has a dead-letter exchange, else discarded"
+        )
     elif queue.dead_letter_exchange is None:
         consequence = "discarded"
     else:
@@ -62,7 +64,7 @@ async def _fate(channel: TransportChannel, exchange_name: str, routing_key: str)
         if not exchange_name and await channel.count_ready(routing_key) is None:
             return (
                 "dropped, since its dead-letter exchange is the default one, and no queue is "
-                f"called {routing_key!r}"
+                f"named {routing_key!r}"
             )
     except Lost:
         pass  # the broker requeues and redelivers the message

@@ -105,7 +105,8 @@ class Getter:
 
     def _complain_of_deletion(self, queue_name: str) -> NoReturn:
         raise ConsumerQueueNotFound(
-            f"queue {queue_name!r} at {self._channel.address} was deleted while it was waited on"
+            f"queue {queue_name!r} at {self._channel.address} was deleted while waiting for a "
+            "message"
         )
 
     async def _accept(

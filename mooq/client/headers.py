@@ -106,7 +106,7 @@ def _check_value(place: str, value: object) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if isinstance(value, datetime):
-        return whole_seconds(f"{place} holds", value)
+        return whole_seconds(f"{place} contains", value)
     if isinstance(value, Mapping):
         return {
             _check_name(place.split()[0], key): _check_value(place, value[key]) for key in value
@@ -114,7 +114,7 @@ def _check_value(place: str, value: object) -> Any:
     if isinstance(value, Sequence):
         return [_check_value(place, item) for item in value]
     raise TypeError(
-        f"{place} holds a {type(value).__name__}; allowed are None, bool, int, float, str, "
+        f"{place} contains a {type(value).__name__}; allowed are None, bool, int, float, str, "
         "bytes, datetime, Decimal, and lists and dicts of these"
     )
 
@@ -124,10 +124,10 @@ def _check_number(place: str, value: float | Decimal) -> float | Decimal:
         return _check_decimal(place, value)
     if isinstance(value, int):
         if not -LARGEST_INTEGER - 1 <= value <= LARGEST_INTEGER:
-            raise ValueError(f"{place} holds {value}; AMQP integers have 64 bits")
+            raise ValueError(f"{place} contains {value}; AMQP integers have 64 bits")
         return int(value)
     if not isfinite(value):
-        raise ValueError(f"{place} holds {value}; use a finite number or None")
+        raise ValueError(f"{place} contains {value}; use a finite number or None")
     return float(value)
 
 
@@ -139,7 +139,7 @@ def _check_decimal(place: str, value: Decimal) -> Decimal:
         or not 0 <= value.scaleb(max(-exponent, 0)) <= LARGEST_DECIMAL
     ):
         raise ValueError(
-            f"{place} holds {value}; an AMQP decimal is not negative, has at most "
+            f"{place} contains {value}; an AMQP decimal is not negative, has at most "
             f"{MOST_DECIMAL_PLACES} places, and is at most {LARGEST_DECIMAL} without its point: "
             "use a str"
         )

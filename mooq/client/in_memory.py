@@ -125,8 +125,8 @@ class InMemoryBroker(Lifetime):
             return
         if self.name in REGISTRY.in_memory:
             raise BrokerConnectionError(
-                f"another in-memory broker runs at {self._address}; close it, or choose another "
-                "port",
+                f"another in-memory broker is running at {self._address}; close it, or choose "
+                "another port",
                 transient=False,
             )
         broker = DirectBroker(
@@ -153,7 +153,7 @@ class InMemoryBroker(Lifetime):
         """
         if self._listener is None:
             raise RuntimeError(
-                f"the in-memory broker at {self._address} does not run; run it first"
+                f"the in-memory broker at {self._address} is not running; call run() first"
             )
         if self._door is None:
             from mooq.server.doors import Door  # not needed with mooq's API alone
@@ -175,7 +175,7 @@ class InMemoryBroker(Lifetime):
         """
         if self._door is None:
             raise RuntimeError(
-                f"the in-memory broker at {self._address} listens at no port; call listen() first"
+                f"the in-memory broker at {self._address} is not listening; call listen() first"
             )
         username, password = next(iter(self._users.items()))
         where = Address(

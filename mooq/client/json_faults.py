@@ -43,7 +43,7 @@ def decoding_error(error: ValueError | RecursionError) -> str:
     if isinstance(error, JSONDecodeError):
         return f"it is malformed at line {error.lineno}, column {error.colno}"
     # The json module raises no other error; int() raises this one.
-    return f"it holds {_too_many_digits()}"
+    return f"it contains {_too_many_digits()}"
 
 
 def _first_fault(value: object, name: str) -> TypeError | ValueError | None:

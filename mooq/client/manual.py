@@ -50,7 +50,8 @@ class ManualDelivery:
         )
         if self._settled:
             raise MooqError(
-                f"{what} cannot be {settled}: it was {self._settled}; settle a delivery once"
+                f"{what} cannot be {settled}: it was already {self._settled}; settle a "
+                "delivery only once"
             )
         if not self._channel.holds(self._delivery):
             raise BrokerConnectionError(

@@ -13,7 +13,7 @@ from mooq.transports.options import MOST_CHANNELS, NAME, ConnectionOptions
 LONGEST_HEARTBEAT = 65534  # seconds
 LONGEST_NAME = 200  # bytes; the connection's name adds to it
 FIXED = {
-    "capabilities": "mooq says itself what it can do",
+    "capabilities": "mooq sets it",
     "connection_name": "pass client_name",
 }
 """Client properties that a caller may not set, and what to use instead."""
@@ -48,7 +48,7 @@ def check_options(
         properties = {}
     elif isinstance(client_properties, Mapping):
         for name in FIXED.keys() & client_properties.keys():
-            raise ValueError(f"client property {name!r} cannot be given: {FIXED[name]}")
+            raise ValueError(f"client property {name!r} cannot be set: {FIXED[name]}")
         properties = check_table("client property", client_properties)
     else:
         raise TypeError(

@@ -43,8 +43,8 @@ def check_properties(
     """
     if reply_to == DIRECT_REPLY_TO:
         raise ValueError(
-            f"reply_to is {DIRECT_REPLY_TO!r}, for which the replies must be consumed on the same "
-            "AMQP channel, which mooq keeps for publishing: use a queue of yours"
+            f"reply_to must not be {DIRECT_REPLY_TO!r}, which needs a consumer on the AMQP channel "
+            "that mooq uses only for publishing; use a queue of your own"
         )
     return MessageProperties(
         optional_text("correlation_id", correlation_id),
@@ -142,11 +142,10 @@ def whole_seconds(what_is: str, time: datetime) -> datetime:
     """Return a time in UTC with AMQP's resolution; ``what_is`` begins the ``ValueError``."""
     if time.utcoffset() is None:
         raise ValueError(
-            f"{what_is} {time}, which has no time zone, so nobody knows when that is: use "
-            "datetime.now(UTC) or give it a tzinfo"
+            f"{what_is} {time}, which has no time zone: use datetime.now(UTC), or give it a tzinfo"
         )
     if time.timestamp() < 0:
-        raise ValueError(f"{what_is} {time}, which is before 1970: AMQP cannot hold that")
+        raise ValueError(f"{what_is} {time}, which is before 1970: AMQP cannot represent it")
     return time.astimezone(UTC).replace(microsecond=0)
 
 

@@ -128,7 +128,7 @@ class Publishing(Declaring):
         return PublishUnconfirmed(
             f"message {message.message_id} to exchange {message.exchange!r} at {address} was sent "
             f"but not confirmed ({error}); it may have arrived: publish it again with the same "
-            "message_id, so that a receiver can tell"
+            "message_id, so that receivers can detect a duplicate"
         )
 
     async def _publish_copy(self, message: Message) -> None:

@@ -70,12 +70,12 @@ class Reconnection:
                 with attempt:
                     await self._restore()
         except (BrokerConnectionError, Lost) as error:
-            log.error("the connection to %s is given up: %s", lost, error)
+            log.error("gave up reconnecting to %s: %s", lost, error)
             if not worth_waiting(error):
                 raise
             raise BrokerConnectionError(
-                f"the connection to {lost} was lost and is given up after attempt "
-                f"{self._recovery.attempts}; last seen: {error}",
+                f"the connection to {lost} was lost; gave up after attempt "
+                f"{self._recovery.attempts}; last error: {error}",
                 transient=False,
             ) from error
-        log.info("the connection to %s is back", self._address())
+        log.info("reconnected to %s", self._address())

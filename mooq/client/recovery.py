@@ -34,11 +34,11 @@ def check_timeout(timeout: float, name: str = "timeout") -> float:
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
         raise TypeError(f"{name} must be a number of seconds, not {type(timeout).__name__}")
     if not timeout > 0:
-        raise ValueError(f"{name} must be more than 0 seconds, not {timeout}")
+        raise ValueError(f"{name} must be a positive number of seconds, not {timeout}")
     try:
         return float(timeout)
     except OverflowError:
-        raise ValueError(f"{name} is more seconds than a float can count; use math.inf") from None
+        raise ValueError(f"{name} is too large for a float; use math.inf") from None
 
 
 def check_order(first_wait: float, longest_wait: float) -> None:
@@ -76,7 +76,7 @@ class Recovery:
                     f"attempts must be an int or None, not {type(self.attempts).__name__}"
                 )
             if self.attempts < 1:
-                raise ValueError(f"attempts must be more than 0, not {self.attempts}")
+                raise ValueError(f"attempts must be at least 1, not {self.attempts}")
         check_timeout(self.first_wait, "first_wait")
         check_timeout(self.longest_wait, "longest_wait")
         check_order(self.first_wait, self.longest_wait)
@@ -139,7 +139,7 @@ def backing_off(recovery: Recovery, left: Callable[[], float] | None = None) -> 
         reason = str(state.outcome.exception())
         log.log(
             logging.DEBUG if reason == said else logging.WARNING,
-            "attempt %d to reach the broker failed, next in %.1f s: %s",
+            "attempt %d to reconnect failed, next in %.1f s: %s",
             state.attempt_number,
             state.upcoming_sleep,
             reason,

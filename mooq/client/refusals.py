@@ -41,7 +41,7 @@ def of_exchange(refused: Refused, exchange_name: str, address: Address) -> MooqE
             f"user_id must be the user of the connection to {address}, or left out [{refused.text}]"
         )
     if refused.code == Refused.PRECONDITION_FAILED and "inequivalent arg" not in refused.text:
-        return BadExchange(f"{place} cannot be like this: mend its arguments [{refused.text}]")
+        return BadExchange(f"{place} has invalid arguments: correct them [{refused.text}]")
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadExchange(
             f"{place} exists already, but not like this: {_mend_exchange(refused)} [{refused.text}]"
@@ -77,7 +77,7 @@ def of_queue(refused: Refused, queue_name: str, address: Address) -> MooqError:
             f"{place} is exclusive to another connection: use another name [{refused.text}]"
         )
     if refused.code == Refused.PRECONDITION_FAILED and "inequivalent arg" not in refused.text:
-        return BadQueue(f"{place} cannot be like this: mend its arguments [{refused.text}]")
+        return BadQueue(f"{place} has invalid arguments: correct them [{refused.text}]")
     if refused.code == Refused.PRECONDITION_FAILED:
         return BadQueue(
             f"{place} exists already, but not like this: {_mend_queue(refused)} [{refused.text}]"
@@ -112,7 +112,7 @@ def report_of_loss(
     """
     text = "" if reason is None else f" [{reason.text}]"
     if not is_consumer_timeout(reason):
-        return f"the broker closed a channel to {address}; its consumers begin again{text}"
+        return f"the broker closed a channel to {address}; its consumers are being restarted{text}"
     if running is None:
         return (
             f"messages of a channel to {address} waited for process_events() longer than the "
@@ -127,15 +127,18 @@ def report_of_cancel(address: Address, queue_name: str, callback: str | None) ->
     ``callback`` is the name of one that is running for it.
     """
     if callback is None:
-        return f"the broker ended a consumer of queue {queue_name!r} at {address}; it begins again"
-    return _report_of_slowness(callback, queue_name, address, "ended the consumer")
+        return (
+            f"the broker cancelled a consumer of queue {queue_name!r} at {address}; it is being "
+            "restarted"
+        )
+    return _report_of_slowness(callback, queue_name, address, "cancelled the consumer")
 
 
 def _report_of_slowness(callback: str, queue_name: str, address: Address, did: str) -> str:
     return (
         f"callback {callback} has held a message of queue {queue_name!r} at "
         f"{address} for longer than the broker's consumer_timeout, so the broker {did} and "
-        "requeued the message; it is not begun again while the callback runs. "
+        "requeued the message; it is not started again while the callback runs. "
         "Make the callback shorter, or raise consumer_timeout"
     )
 
@@ -185,8 +188,8 @@ def _value(text: str) -> str:
 def of_another_channel(channel_max: int, address: Address) -> BrokerConnectionError:
     """Return the error for a channel beyond the connection's limit."""
     return BrokerConnectionError(
-        f"the connection to {address} has {_channels(channel_max)}: close channels that are done "
-        "with, open another connection with mooq.connect(), or raise channel_max, here and "
+        f"the connection to {address} has {_channels(channel_max)}: close unused "
+        "channels, open another connection with mooq.connect(), or raise channel_max, here and "
         "in the broker's configuration",
         transient=False,
     )
@@ -212,11 +215,11 @@ def _channels(channel_max: int) -> str:
 def _of_any(refused: Refused, place: str, bad: type[MooqError]) -> MooqError:
     """Return the error for a refusal that does not concern an exchange or a queue."""
     if refused.code == Refused.ACCESS_REFUSED:
-        return bad(f"{place} may not be used like this [{refused.text}]")
+        return bad(f"{place} cannot be used in this way [{refused.text}]")
     if refused.code == Refused.NOT_ALLOWED:  # it has closed the connection, too
         return BrokerConnectionError(
-            f"{place} could not be used: the broker allows no more channels; close channels that "
-            f"are done with, or raise the limit [{refused.text}]",
+            f"{place} could not be used: the broker allows no more channels; close unused "
+            f"channels, or raise the limit [{refused.text}]",
             transient=False,
         )
     return BrokerInternalError(

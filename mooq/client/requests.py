@@ -90,8 +90,8 @@ class Requests:
                 )
         except Blocked as blocked:
             raise BrokerConnectionError(
-                f"{self._channel.address} took no message within {in_seconds(timeout)}: {blocked}; "
-                "it was not sent"
+                f"{self._channel.address} accepted no message within {in_seconds(timeout)}: "
+                f"{blocked}; it was not sent"
             ) from blocked
 
     async def ask_of_queue(self, queue_name: str, ask: Callable[[], Awaitable[T]]) -> T:

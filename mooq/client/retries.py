@@ -117,7 +117,9 @@ class Retries:
         try:
             await self._publish_surely(copy)
         except (MooqError, Refused, Unconfirmed) as failure:
-            consequence = f"requeued at once, since it could not be set aside ({failure})"
+            consequence = (
+                f"requeued at once, since the delayed copy could not be published ({failure})"
+            )
             outcome = Outcome.RELEASE
         log.error(
             "%s failed in attempt %d of %d; message %s (exchange %r, routing key %r, queue %r, "

@@ -62,8 +62,8 @@ def report_block(callback: str, queue_name: str, took: float) -> None:
     """Log that a callback blocked the loop, if for longer than its ``slow_callback_duration``."""
     if took > asyncio.get_running_loop().slow_callback_duration:
         log.warning(
-            "callback %s, queue %r, blocked the event loop for %.3f s, in which nothing else could "
-            "run; await what takes long, or have asyncio.to_thread() do it",
+            "callback %s, queue %r, blocked the event loop for %.3f s, during which nothing else "
+            "could run; await slow work, or run it with asyncio.to_thread()",
             callback,
             queue_name,
             took,

@@ -143,7 +143,7 @@ class RabbitMQBroker(Lifetime):
             await probe(left)
         except BrokerConnectionError as error:
             raise BrokerConnectionError(
-                f"RabbitMQ was started, but not at {self._address} or not for this user: {error}",
+                f"RabbitMQ was started, but mooq cannot use it at {self._address}: {error}",
                 transient=False,
             ) from error
 
@@ -158,7 +158,7 @@ class RabbitMQBroker(Lifetime):
         try:
             await finish(self._launcher.stop())
         except MooqError as another:
-            error.add_note(f"and it could not be ended: {another}")
+            error.add_note(f"and it could not be stopped: {another}")
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

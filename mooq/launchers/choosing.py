@@ -46,9 +46,9 @@ def choose_launcher(
 def _name_from_environment() -> str:
     distribution = os.environ.get(VARIABLE, "")
     if distribution not in DISTRIBUTIONS:
-        said = f"is {distribution!r}, which is unknown" if distribution else "is not set"
+        said = f"has the unknown value {distribution!r}" if distribution else "is not set"
         raise ValueError(
-            f"no way to start RabbitMQ was chosen: the environment variable {VARIABLE} {said}; set "
+            f"no launcher was chosen: the environment variable {VARIABLE} {said}; set "
             f"it to one of {', '.join(DISTRIBUTIONS)}, or pass launcher= one of "
             f"{', '.join(map(repr, DISTRIBUTIONS.values()))}"
         )

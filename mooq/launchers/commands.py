@@ -26,8 +26,8 @@ def check_installed(command: str) -> None:
     for needed in (command, *_become_root()[:1]):
         if _find(needed) is None:
             raise BrokerConnectionError(
-                f"cannot start RabbitMQ: this machine has no command {needed!r}; install it, or "
-                "choose another launcher",
+                f"cannot start RabbitMQ: command {needed!r} was not found; install it, or choose "
+                "another launcher",
                 transient=False,
             )
 
@@ -55,7 +55,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
                 status = await process.wait()
         except TimeoutError as error:
             raise BrokerConnectionError(
-                f"{said!r} did not end within {in_seconds(timeout)}"
+                f"{said!r} did not finish within {in_seconds(timeout)}"
             ) from error
         finally:
             await _end(process)

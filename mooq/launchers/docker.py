@@ -65,12 +65,12 @@ class DockerLauncher(Launcher):
         elif self._address.host != self._place.host:
             raise ValueError(
                 f"host must be {self._place.host!r}, not {self._address.host!r}: Docker's engine "
-                "is there and not on this machine"
+                "runs there, not on this machine"
             )
         else:
             log.warning(
-                "Docker's engine is at %s and not on this machine: port %d of RabbitMQ is "
-                "published on %s there, where others may reach it too",
+                "Docker's engine runs at %s, not on this machine: RabbitMQ's port %d is published "
+                "on %s there, where other machines may reach it",
                 self._place.host,
                 self._address.port,
                 "every interface" if self._place.interface == EVERYWHERE else "that address",
@@ -83,7 +83,7 @@ class DockerLauncher(Launcher):
         container = self._describe()
         client = container.get_docker_client().client
         try:
-            fetch_image(client, container.image, f"name another by {self.image_option}")
+            fetch_image(client, container.image, f"choose another with {self.image_option}")
             if self.has_ryuk:
                 fetch_reaper_image(client)
         except BaseException:
@@ -138,14 +138,12 @@ class DockerLauncher(Launcher):
         try:
             node.reload()
         except NotFound:
-            return f"somebody removed the container of {self._image!r}"
+            return f"the container of {self._image!r} was removed"
         state = node.attrs["State"]
         if state["Running"]:
             return None
-        status = f"exit status {state['ExitCode']}" + (
-            ", out of memory" if state["OOMKilled"] else ""
-        )
-        return f"the container of {self._image!r} ended with {status}"
+        status = f"status {state['ExitCode']}" + (", out of memory" if state["OOMKilled"] else "")
+        return f"the container of {self._image!r} exited with {status}"
 
     async def log(self) -> str:
         node = self._prepared().get_wrapped_container()

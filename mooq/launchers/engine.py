@@ -70,5 +70,5 @@ def fetch_reaper_image(client: DockerClient) -> None:
     from testcontainers.core.config import testcontainers_config
 
     if not testcontainers_config.ryuk_disabled:
-        remedy = "set TESTCONTAINERS_RYUK_DISABLED=true to do without"
+        remedy = "set TESTCONTAINERS_RYUK_DISABLED=true to run without it"
         fetch_image(client, testcontainers_config.ryuk_image, remedy)

@@ -44,7 +44,7 @@ def place_of_ports(what: str) -> Place:
     except ImportError as error:
         raise BrokerConnectionError(
             f"cannot {what}: the docker launcher needs testcontainers ({error}); "
-            "pip install 'mooq[docker]'",
+            "install it with: pip install 'mooq[docker]'",
             transient=False,
         ) from error
     with explained(f"{what} in Docker"):

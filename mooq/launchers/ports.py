@@ -34,8 +34,8 @@ async def check_free(address: Address) -> None:
         )
     if is_taken(address):
         raise BrokerConnectionError(
-            f"cannot start RabbitMQ at {address}: port {address.port} is taken; end what "
-            "listens there, or choose another port",
+            f"cannot start RabbitMQ at {address}: port {address.port} is already in use; "
+            "stop the program that uses it, or choose another port",
             transient=False,
         )
 

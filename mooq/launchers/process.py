@@ -46,9 +46,9 @@ class ProcessLauncher(Launcher):
         server = shutil.which("rabbitmq-server", path=path)
         if server is None:
             raise BrokerConnectionError(
-                "cannot start RabbitMQ: this machine has no command 'rabbitmq-server'; install "
-                "RabbitMQ, on Debian and Ubuntu by 'apt-get install rabbitmq-server', or choose "
-                "another launcher",
+                "cannot start RabbitMQ: command 'rabbitmq-server' was not found; install RabbitMQ "
+                "(on Debian and Ubuntu: apt-get install rabbitmq-server), or choose another "
+                "launcher",
                 transient=False,
             )
         self._server = server
@@ -139,7 +139,7 @@ class ProcessLauncher(Launcher):
 
     async def death(self) -> str | None:
         status = None if self._process is None else self._process.poll()
-        return None if status is None else f"RabbitMQ ended with exit status {status}"
+        return None if status is None else f"RabbitMQ exited with status {status}"
 
     async def log(self) -> str:
         assert self._folder is not None

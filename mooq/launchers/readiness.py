@@ -46,8 +46,8 @@ async def handshake(address: Address, timeout: float) -> None:
         pass  # the user may not declare a queue, so the boot cannot be checked
     except TimeoutError:
         raise BrokerConnectionError(
-            f"cannot connect to {address}: it answers, but after {in_seconds(timeout)} it "
-            "still boots"
+            f"cannot connect to {address}: it answers, but is still booting after "
+            f"{in_seconds(timeout)}"
         ) from None
     except Lost as error:
         raise BrokerConnectionError(f"cannot connect to {address}: {error}") from error
@@ -79,7 +79,7 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
             death = await launcher.death() if error.transient and launcher else None
             if death is not None:
                 raise BrokerConnectionError(
-                    f"{death}, before it answered{await log_of(launcher)}", transient=False
+                    f"{death} before it answered{await log_of(launcher)}", transient=False
                 ) from error
             raise
 
@@ -94,8 +94,8 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
         if not error.transient:
             raise
         raise BrokerConnectionError(
-            f"waited {in_seconds(timeout)} for RabbitMQ to complete an AMQP handshake; last seen: "
-            f"{error}{await log_of(launcher)}"
+            f"RabbitMQ did not complete an AMQP handshake within {in_seconds(timeout)}; last "
+            f"error: {error}{await log_of(launcher)}"
         ) from error
 
 
@@ -120,8 +120,8 @@ async def prove_restart(canary: Transport, timeout: float) -> AsyncIterator[None
                 await ended.wait()
         except TimeoutError as error:
             raise BrokerConnectionError(
-                f"waited {in_seconds(timeout)} for a restart to end the connections of RabbitMQ at "
-                f"{canary.address}; one from before is still open"
+                f"RabbitMQ at {canary.address} did not restart within {in_seconds(timeout)}: a "
+                "connection from before is still open"
             ) from error
     finally:
         await canary.close()

@@ -38,8 +38,8 @@ class NodeRecord:
             new.replace(self._path)
         except OSError as error:
             raise MooqError(
-                f"cannot write down what `mooq down` will need ({error}); make XDG_STATE_HOME "
-                "name a folder of yours"
+                f"cannot write the file that `mooq down` needs ({error}); set XDG_STATE_HOME to a "
+                "folder that you may write to"
             ) from error
 
     def forget(self) -> None:
@@ -58,8 +58,8 @@ def records() -> Iterator[NodeRecord]:
             yield NodeRecord(**json.loads(path.read_text()))
         except (TypeError, ValueError) as error:
             raise MooqError(
-                f"{path} does not say what `mooq up` started; end that by hand, then delete "
-                "the file"
+                f"{path} is not a valid record of `mooq up`; stop that RabbitMQ yourself, then "
+                "delete the file"
             ) from error
 
 

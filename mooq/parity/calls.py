@@ -112,7 +112,7 @@ class Calls:
             return self._drop(operation)
         if isinstance(operation, Restart):
             return self._restart()
-        raise TypeError(f"{operation!r} is no call")
+        raise TypeError(f"{operation!r} is not a call")
 
     async def _declare(self, asked: Declare) -> None:
         channel = await self._participants.channel(asked.channel)

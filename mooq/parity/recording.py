@@ -201,8 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
     """ProgramRecord every program anew, from a command line."""
     parser = argparse.ArgumentParser(prog="python -m mooq.parity.recording")
     parser.add_argument("--against", required=True, help="amqp://user:password@host:port/")
-    parser.add_argument("--restart", required=True, help="a command that restarts it")
-    parser.add_argument("--into", type=Path, default=RECORDED, help="the folder of the records")
+    parser.add_argument("--restart", required=True, help="command that restarts it")
+    parser.add_argument("--into", type=Path, default=RECORDED, help="folder for the records")
     options = parser.parse_args(arguments)
     address = Address.from_url(options.against)
 

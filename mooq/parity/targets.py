@@ -133,7 +133,7 @@ class RabbitMQ(Target):
     async def restart(self) -> None:
         if self._restart is None:
             raise ValueError(
-                "the program restarts the broker: say how, by a command such as "
+                "the program restarts the broker; pass the command for this, such as "
                 "'docker restart NAME'"
             )
         await self._restart()

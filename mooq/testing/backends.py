@@ -53,16 +53,16 @@ def check_backend(backend: object, request: pytest.FixtureRequest) -> None:
     """
     if backend not in BACKENDS["all"]:
         pytest.fail(
-            f"mooq_backend must be 'in_memory' or 'rabbit', not {backend!r}: see the fixture of "
-            "that name",
+            f"mooq_backend must be 'in_memory' or 'rabbit', not {backend!r}; change your "
+            "mooq_backend fixture",
             pytrace=False,
         )
     wanted = Harness.of(request.config).settings.backends
     if backend not in wanted:
-        pytest.skip(f"mooq_backend is {backend!r}, and --mooq-backend wants {wanted[0]!r}")
+        pytest.skip(f"mooq_backend is {backend!r}, but --mooq-backend selects {wanted[0]!r}")
     expression = request.config.option.markexpr
     if backend == "rabbit" and expression and not _selects_rabbit(request.node, expression):
-        pytest.skip(f"mooq_backend is 'rabbit', which -m {expression!r} leaves out")
+        pytest.skip(f"mooq_backend is 'rabbit', which -m {expression!r} deselects")
 
 
 def _selects_rabbit(node: pytest.Item | pytest.Collector, expression: str) -> bool:

@@ -75,8 +75,8 @@ class Broker:
         """
         if not self._has_faults:
             raise RuntimeError(
-                "this broker has no network that can fail: let the test, or a fixture of its, take "
-                "mooq_faults as an argument"
+                "network faults need the mooq_faults fixture: request it in the test or in one of "
+                "its fixtures"
             )
         return self._clients.proxy
 
@@ -120,7 +120,7 @@ class Broker:
     @property
     def _clients(self) -> Endpoint:
         if self._endpoint is None:
-            raise RuntimeError("the broker does not run; enter running() first")
+            raise RuntimeError("the broker is not running; enter running() first")
         return self._endpoint
 
     async def connect(self, **arguments: Any) -> Connection:

@@ -95,7 +95,7 @@ def _sections_of_queue(
     The order of messages from one channel to one consumer is determined. Which of several consumers
     gets a message, and the order of different channels, are left open.
     """
-    name = "a queue that the broker named" if queue.startswith("amq.gen-") else f"queue {queue!r}"
+    name = "a queue named by the broker" if queue.startswith("amq.gen-") else f"queue {queue!r}"
     consumers = {consumer for consumer, _, _ in lines}
     if len(consumers) > 1:
         title = f"{name}, {len(consumers)} consumers in any order"

@@ -41,7 +41,7 @@ def noticing_forgotten_awaits() -> Iterator[None]:
 
 def _forgotten(warned: list[warnings.WarningMessage]) -> list[str]:
     return [
-        f"{call}(…) was called and never awaited, so nothing was done: write `await` before it, "
+        f"{call}(…) was called and never awaited, so it did nothing: add `await`, "
         f"perhaps at {one.filename}:{one.lineno}"
         for one in warned
         if (call := _call_of_mooq(one)) is not None

@@ -89,7 +89,7 @@ class Harness:
             self.hide_line()
         if isinstance(answer, Failed):
             first, _, more = answer.reason.partition("\n")
-            more = "; the summary has more" if more else ""
+            more = "; see the summary for more" if more else ""
             pytest.fail(f"no RabbitMQ for this test: {first}{more}", pytrace=False)
         if isinstance(answer, Unavailable):
             self.leave_out(answer.reason)

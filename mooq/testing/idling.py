@@ -41,7 +41,9 @@ async def wait_until_idle(observer: ConnectionObserver, clients: Endpoint, timeo
     whose event loop is not running.
     """
     if asyncio.current_task() in observer.callbacks:
-        raise RuntimeError("idle() was called by a callback: it would wait for itself")
+        raise RuntimeError(
+            "idle() was called by a callback and would wait for itself; call it in the test"
+        )
     held: dict[str, int] = {}
     observer.asked = ""  # left by an earlier wait that gave up
     try:
@@ -157,11 +159,11 @@ def _seen(observer: ConnectionObserver, clients: ClientActivity, held: dict[str,
         f"{counted(len(observer.publishing), 'message')} not confirmed"
         if observer.publishing
         else "",
-        f"{counted(len(observer.callbacks), 'callback')} not done: "
+        f"{counted(len(observer.callbacks), 'callback')} still running: "
         + ", ".join(task.get_name() for task in observer.callbacks)
         if observer.callbacks
         else "",
-        f"no answer about {observer.asked}" if observer.asked else "",
+        f"no answer yet about {observer.asked}" if observer.asked else "",
         *(
             f"{counted(count, 'message')} of queue {name!r} not settled"
             for name, count in Counter(name for _, name in observer.unsettled).items()
@@ -170,4 +172,7 @@ def _seen(observer: ConnectionObserver, clients: ClientActivity, held: dict[str,
         *clients.seen(),
         *(f"{counted(count, 'message')} ready in queue {name!r}" for name, count in held.items()),
     ]
-    return "; ".join(filter(None, seen)) or f"{counted(observer.happened, 'event')} and still more"
+    return (
+        "; ".join(filter(None, seen))
+        or f"{counted(observer.happened, 'event')}, and more keep coming"
+    )

@@ -141,7 +141,7 @@ class OwnerConnection:
             line = self._replies.readline()
         except OSError:
             line = b""
-        return read(line) if line else Failed("the run was ended before RabbitMQ was ready")
+        return read(line) if line else Failed("the run ended before RabbitMQ was ready")
 
     def close(self) -> None:
         """End it, whichever forked children have copies of it."""

@@ -76,16 +76,16 @@ class LeftoverCheck:
         if self._observer.unroutable and not self._observer.recorded.has_told_unroutable:
             remedies.append("look at recorded.unroutable")
             left += [
-                f"{counted(count, 'message')} that no queue got, published to exchange "
+                f"{counted(count, 'unroutable message')} published to exchange "
                 f"{exchange_name!r} with key {routing_key!r}"
                 for (exchange_name, routing_key), count in Counter(
                     self._observer.unroutable
                 ).items()
             ]
-        left += [f"{type(error).__name__} that nobody saw: {error}" for error in self._unseen]
+        left += [f"an unhandled {type(error).__name__}: {error}" for error in self._unseen]
         if left:
             remedy = f"{', '.join(remedies)}, or mark the test with mooq_allow_leftovers"
-            error = Leftovers(f"the test has left behind {'; '.join(left)}. {remedy}")
+            error = Leftovers(f"the test left behind {'; '.join(left)}. {remedy}")
             raise error from (self._unseen[0] if self._unseen else None)
 
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from mooq.testing.broker import Broker
 
 MARKERS = (
-    "rabbit: takes a real RabbitMQ; -m 'not rabbit' leaves these out and starts none",
+    "rabbit: uses a real RabbitMQ; -m 'not rabbit' deselects these tests and starts none",
     "mooq_allow_failures: callbacks may raise without failing the test",
     "mooq_redeliver: each message is delivered twice; mooq_redeliver(False): once",
-    "mooq_allow_leftovers: under --mooq-strict, the test may leave messages and exceptions behind",
+    "mooq_allow_leftovers: with --mooq-strict, the test may leave messages and exceptions behind",
 )
 SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")
 """Options with which it is unknown what will run until everything is collected."""
@@ -136,7 +136,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     backends = " and ".join(settings.backends)
     if "rabbit" not in settings.backends:
         return f"mooq: {backends}"
-    when = "" if settings.rabbitmq.address is not None else ", started when a test asks for it"
+    when = "" if settings.rabbitmq.address is not None else ", started when a test needs it"
     return f"mooq: {backends}; {settings.rabbitmq}{when}"
 
 

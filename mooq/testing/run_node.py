@@ -15,9 +15,9 @@ from mooq.testing.server import Missing, Node, running_node, started_node
 from mooq.testing.virtual_hosts import AHEAD, Management, VirtualHosts
 
 REMEDY = (
-    "You can also name what this machine has: --mooq-launcher=process for an installed "
-    "rabbitmq-server, --mooq-address=amqp://guest:guest@127.0.0.1:5672 for one that runs; "
-    "--mooq-backend=in_memory does without"
+    "You can also use --mooq-launcher=process with an installed rabbitmq-server, "
+    "--mooq-address=amqp://guest:guest@127.0.0.1:5672 with a running RabbitMQ, or "
+    "--mooq-backend=in_memory without RabbitMQ"
 )
 
 log: logging.Logger = logging.getLogger("mooq")
@@ -90,4 +90,4 @@ class RunNode:
         try:
             await asyncio.to_thread(orphans.remove, self._settings.launcher, management)
         except Exception as error:  # noqa: BLE001 - a run does not depend on it
-            log.debug("what dead runs have left behind could not be removed: %s", error)
+            log.debug("could not remove what earlier runs left behind: %s", error)

@@ -47,8 +47,8 @@ class RunOwner:
             line = stdout.readline()
         if not line:
             raise RuntimeError(
-                f"the owner of RabbitMQ did not start: {sys.executable} -m {MODULE} ended with "
-                f"exit status {self._process.wait()}"
+                f"the process that owns RabbitMQ did not start: {sys.executable} -m {MODULE} "
+                f"exited with status {self._process.wait()}"
             )
         self.offer: Offer = Offer(json.loads(line), token)
         self._connection = OwnerConnection(self.offer)

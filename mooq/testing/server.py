@@ -122,7 +122,7 @@ async def running_node(settings: RabbitMQSettings, address: Address) -> Node:
     """
     await wait_until_ready(partial(handshake, address), None, settings.timeout)
     return await _managed(
-        address, _management_of(settings, address), settings.timeout, "that ran already"
+        address, _management_of(settings, address), settings.timeout, "already running"
     )
 
 
@@ -205,8 +205,8 @@ async def _managed(address: Address, management: Management, timeout: float, how
         )(asyncio.to_thread, management.version)
     except BrokerConnectionError as error:
         raise BrokerConnectionError(
-            f"RabbitMQ answers at {address}, but {error}. Enable it by `rabbitmq-plugins enable "
-            "rabbitmq_management`, or name where it is by --mooq-management=HOST:PORT",
+            f"RabbitMQ answers at {address}, but {error}. Enable it with `rabbitmq-plugins "
+            "enable rabbitmq_management`, or pass its address with --mooq-management=HOST:PORT",
             transient=False,
         ) from error
     return Node(address, management, version, how)

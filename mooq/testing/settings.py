@@ -38,22 +38,22 @@ RUNNING_TIMEOUT = 10.0  # seconds for a RabbitMQ that should already be running
 OPTIONS = {
     "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
     "mooq_launcher": "how to start RabbitMQ: docker, process, systemctl or service (docker)",
-    "mooq_address": "amqp://user:password@host:port of a RabbitMQ that runs already",
+    "mooq_address": "amqp://user:password@host:port of a running RabbitMQ",
     "mooq_management": "host:port of its management API (the same host, port 15672)",
-    "mooq_image": "image of RabbitMQ, for docker; of several, the first that the engine has",
+    "mooq_image": "RabbitMQ image, for docker; of several, the first that the engine has",
     "mooq_unit": "name of RabbitMQ's unit, for systemctl (rabbitmq.service)",
-    "mooq_timeout": "seconds that RabbitMQ may take to answer (60; 10 if it runs already)",
+    "mooq_timeout": "seconds that RabbitMQ may take to answer (60; 10 if it is already running)",
 }
 
 SWITCHES = {
-    "mooq_strict": "fail a test that leaves unconsumed messages, or exceptions that nobody saw",
+    "mooq_strict": "fail a test that leaves unconsumed messages or unhandled exceptions",
     "mooq_redeliver": "deliver each message twice, to prove that services are idempotent",
-    "mooq_timeline": "show what happened at the broker in a test that fails",
-    "mooq_parity": "compare what each test comes to on both brokers; fail where it differs",
+    "mooq_timeline": "show what happened at the broker when a test fails",
+    "mooq_parity": "compare each test's results on both brokers; fail if they differ",
 }
 
 
-TIMELINES_HELP = "folder for drawings of the same, an HTML file for each test that fails"
+TIMELINES_HELP = "folder for these timelines, one HTML file for each failing test"
 MASK_HELP = "regular expression of text that mooq_parity does not compare; may be repeated"
 
 
@@ -102,7 +102,7 @@ def settings_of(config: pytest.Config) -> Settings:
     way = next((one for one in sources if one.get("mooq_address") or one.get("mooq_launcher")), {})
     url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
     if url and launcher:
-        raise pytest.UsageError("mooq_address and mooq_launcher exclude each other: name one")
+        raise pytest.UsageError("mooq_address and mooq_launcher cannot be combined: set only one")
     backends = _one_of("mooq_backend", asked["mooq_backend"] or "all", BACKENDS)
     compares = _is_on(config, "mooq_parity")
     if compares and backends != BACKENDS["all"]:
@@ -191,7 +191,7 @@ def _address(value: str) -> Address:
 
     address = Address.from_url(value)
     if address.ssl:
-        raise ValueError("must begin with amqp://, since the harness speaks no TLS")
+        raise ValueError("must begin with amqp://: the harness does not support TLS")
     return address
 
 
@@ -201,7 +201,7 @@ def _seconds(value: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"{_shown(value)} is not a number of seconds above 0")
+        raise ValueError(f"must be a positive number of seconds, not {_shown(value)}")
     return seconds
 
 
@@ -218,7 +218,7 @@ def _folder(value: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(f"{value!r} cannot be made a folder: {error.strerror}") from None
+        raise ValueError(f"cannot create folder {value!r}: {error.strerror}") from None
     return path
 
 
@@ -227,5 +227,5 @@ def _host_and_port(value: str) -> tuple[str, int]:
 
     host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
     if not host or not port.isdecimal():
-        raise ValueError(f"{_shown(value)} is not host:port")
+        raise ValueError(f"must be host:port, not {_shown(value)}")
     return host, check_port(int(port))

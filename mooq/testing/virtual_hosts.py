@@ -96,7 +96,7 @@ class Management(NamedTuple):
         try:
             return json.loads(said) if method == "GET" else None
         except ValueError as error:
-            raise self._failed("what answers there is no RabbitMQ") from error
+            raise self._failed("the server there is not RabbitMQ") from error
 
     def _failed(
         self,
@@ -124,7 +124,7 @@ def _reason(error: OSError | HTTPException) -> str:
         return "the host is unknown; check its name"
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno)
-    return "what answered there speaks no HTTP, or hung up"
+    return "the server there does not speak HTTP, or closed the connection"
 
 
 class VirtualHosts:

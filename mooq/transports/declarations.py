@@ -105,8 +105,8 @@ class Queue:
         if dead_letter_exchange is not None:
             if DEAD_LETTER_EXCHANGE in arguments:
                 raise ValueError(
-                    f"dead_letter_exchange and queue_arguments[{DEAD_LETTER_EXCHANGE!r}] say the "
-                    "same thing; give one of them"
+                    f"dead_letter_exchange and queue_arguments[{DEAD_LETTER_EXCHANGE!r}] are the "
+                    "same setting; pass only one"
                 )
             arguments[DEAD_LETTER_EXCHANGE] = dead_letter_exchange
         if DEAD_LETTER_EXCHANGE in arguments:

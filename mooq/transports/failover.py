@@ -44,7 +44,7 @@ class NodesTransport(Transport):
                 self._was_open = True
                 return
         raise BrokerConnectionError(
-            f"none of {len(errors)} nodes could be connected to: {'; '.join(map(str, errors))}"
+            f"cannot connect to any of {len(errors)} nodes: {'; '.join(map(str, errors))}"
         ) from errors[-1]
 
     @abstractmethod

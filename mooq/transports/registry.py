@@ -50,7 +50,7 @@ class Registry:
             return self._brokers[broker_name(host, port)]
         except KeyError:
             raise BrokerConnectionError(
-                f"no broker of this process runs at {host}:{port}; run one there first"
+                f"no in-memory broker is running at {host}:{port} in this process; start one first"
             ) from None
 
 

@@ -37,33 +37,33 @@ def test_an_address_never_shows_its_password() -> None:
         (
             {"host": "localhost:5673"},
             ValueError,
-            "host 'localhost:5673' holds a port; pass host='localhost' and port=5673",
+            "host 'localhost:5673' contains a port; pass host='localhost' and port=5673",
         ),
         (
             {"host": "mq.example/orders"},
             ValueError,
-            "host holds '/'; give the name or IP address of a machine alone",
+            "host contains '/'; pass only a host name or IP address",
         ),
         ({"username": 7}, TypeError, "username must be a str, not int"),
         ({"password": b"secret"}, TypeError, "password must be a str, not bytes"),
-        ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
-        ({"password": ""}, ValueError, "password is empty; RabbitMQ lets nobody in without one"),
+        ({"username": ""}, ValueError, "username is empty; RabbitMQ requires one"),
+        ({"password": ""}, ValueError, "password is empty; RabbitMQ requires one"),
         (
             {"username": "a\0b"},
             ValueError,
-            "username holds a NUL, which no login can carry; leave it out",
+            "username contains a NUL, which a login cannot; remove it",
         ),
         (
             {"username": "\ud800"},
             ValueError,
-            "username holds '\\ud800', half a character that UTF-8 cannot hold; repair it where it "
-            "is decoded, or leave it out",
+            "username contains '\\ud800', a lone surrogate, which UTF-8 cannot encode; decode "
+            "the text correctly, or remove it",
         ),
         ({"virtual_host": None}, TypeError, "virtual_host must be a str, not NoneType"),
         (
             {"virtual_host": ""},
             ValueError,
-            "virtual_host is empty; RabbitMQ's own default is '/'",
+            "virtual_host is empty; RabbitMQ's default is '/'",
         ),
         (
             {"virtual_host": "v" * 128},
@@ -138,11 +138,15 @@ def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
         (
             "amqp://h/v?heartbeat=1&timeout=3",
             ValueError,
-            "url holds options, which mooq does not read from it ('heartbeat': pass heartbeat= "
+            "url contains options, which mooq does not read ('heartbeat': pass heartbeat= "
             "instead; 'timeout': pass timeout= instead)",
         ),
-        ("amqp://u:%FF@h", ValueError, "the password in url is not UTF-8; escape it as UTF-8"),
-        ("amqp://h/v#part", ValueError, "url holds '#'; in user, password and virtual host write"),
+        ("amqp://u:%FF@h", ValueError, "the password in url is not UTF-8; percent-encode it"),
+        (
+            "amqp://h/v#part",
+            ValueError,
+            "url contains '#'; in user, password and virtual host write",
+        ),
         ("amqp://[::1", ValueError, "url has a bad host or port: the port must be a number betw"),
         ("amqp://u@h/v@w", ValueError, "url has a bad host or port: the port must be a number be"),
     ],
@@ -195,7 +199,7 @@ def test_url_given_as_host_is_masked_and_sent_to_url(host: str, shown: str) -> N
 
 
 def test_login_given_within_host_is_not_shown() -> None:
-    with pytest.raises(ValueError, match=r"^host holds '@'; pass username= and") as raised:
+    with pytest.raises(ValueError, match=r"^host contains '@'; pass username= and") as raised:
         Address(f"svc:{SECRET}@mq.example")
     assert SECRET not in str(raised.value)
 

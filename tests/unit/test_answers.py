@@ -24,8 +24,8 @@ def test_one_that_hung_up_while_connecting_is_said_to() -> None:
     error = StopAsyncIteration()
     assert isinstance(error, GONE)
     assert str(explain(error, Address("here", 1), 5)) == (
-        "cannot connect to here:1: what answered there is no RabbitMQ, or one not ready yet "
-        "(it hung up); check the port"
+        "cannot connect to here:1: the server there is not RabbitMQ, or is not ready yet "
+        "(it closed the connection); check the port"
     )
 
 

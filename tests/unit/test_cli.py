@@ -48,31 +48,31 @@ def silent_port() -> Iterator[int]:
         (["wait", "5672", "--tiemout", "3"], "No such option '--tiemout'"),
         (["wait", "5672", "5673"], "unexpected extra argument (5673)"),
         (["wait", "http://localhost"], "url must begin with amqp:// or amqps://, not 'http'"),
-        (["wait", "amqp://localhost/?heartbeat=3"], "url holds options, which mooq does"),
+        (["wait", "amqp://localhost/?heartbeat=3"], "url contains options, which mooq does"),
         (["wait", "localhost:amqp"], "port"),
         (["wait", "70000"], "port"),
         (["wait", "0"], "port"),
-        (["wait", "5672", "--timeout", "soon"], "'soon' is not a number of seconds above 0"),
-        (["wait", "5672", "--timeout", "0"], "'0' is not a number of seconds above 0"),
-        (["wait", "5672", "--timeout", "-1"], "'-1' is not a number of seconds above 0"),
-        (["wait", "5672", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
-        (["wait", "5672", "--timeout", "inf"], "'inf' is not a number of seconds above 0"),
+        (["wait", "5672", "--timeout", "soon"], "must be a positive number of seconds, not 'soon'"),
+        (["wait", "5672", "--timeout", "0"], "must be a positive number of seconds, not '0'"),
+        (["wait", "5672", "--timeout", "-1"], "must be a positive number of seconds, not '-1'"),
+        (["wait", "5672", "--timeout", "nan"], "must be a positive number of seconds, not 'nan'"),
+        (["wait", "5672", "--timeout", "inf"], "must be a positive number of seconds, not 'inf'"),
         (["up", "--launcher", "podman"], "'podman' is not one of 'docker', 'process'"),
         (["up", "--port", "amqp"], "'amqp' is not a valid integer"),
         (["up", "--port", "65536"], "65536 is not in the range 0<=x<=65535"),
         (["up", "--host", ""], "host is empty; name a host"),
         (["up", "--host", "192.0.2.1", "--launcher", "process"], "host must be 'localhost'"),
-        (["up", "--image", ""], "'--image': is empty".replace("'--image'", "--image")),
+        (["up", "--image", ""], "'--image': must not be empty".replace("'--image'", "--image")),
         (
             ["up", "--image", "rabbitmq:4", "--launcher", "process"],
-            "--image goes with --launcher d",
+            "--image requires --launcher d",
         ),
-        (["up", "--unit", "a.service"], "--unit goes with --launcher systemctl, not docker"),
-        (["up", "--port", "0", "--launcher", "service"], "a port that its configuration sets"),
+        (["up", "--unit", "a.service"], "--unit requires --launcher systemctl, not docker"),
+        (["up", "--port", "0", "--launcher", "service"], "on the port in its configuration"),
         (["up", "5672"], "unexpected extra argument (5672)"),
         (
             ["up", "--management-port", "15672", "--launcher", "service", "--port", "5672"],
-            "service has the management API where its configuration says",
+            "service uses the port in RabbitMQ's configuration",
         ),
         (["down", "amqp://host:port"], "port"),
         (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
@@ -159,16 +159,16 @@ def test_waiting_for_nobody_fails_when_time_is_up_and_says_what_was_last_seen(
     assert result.exit_code == 1
     assert result.stdout == ""
     assert result.stderr == (
-        "Error: waited 0.7 s for RabbitMQ to complete an AMQP handshake; last seen: cannot connect "
-        f"to {LOOPBACK}:{closed_port}: nothing listens there; start the broker, or check host and "
-        "port\n"
+        "Error: RabbitMQ did not complete an AMQP handshake within 0.7 s; last error: cannot "
+        f"connect to {LOOPBACK}:{closed_port}: nothing listens there; start the broker, or check "
+        "host and port\n"
     )
 
 
 def test_an_open_port_that_never_answers_is_not_taken_for_a_broker(silent_port: int) -> None:
     result = ask("wait", f"{LOOPBACK}:{silent_port}", "--timeout", "0.3")
     assert result.exit_code == 1
-    assert "waited 0.3 s" in result.stderr
+    assert "handshake within 0.3 s" in result.stderr
     assert "no answer within" in result.stderr
 
 
@@ -210,7 +210,7 @@ def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long(
     text = shown.decode()
     assert f"waiting up to 2 s for RabbitMQ at {LOOPBACK}:{closed_port} to answer" in text
     assert re.search(r"m(0\.[1-9]|1\.\d) s", text), text  # the time goes on
-    before_the_error = text[: text.index("Error: waited 2 s")]
+    before_the_error = text[: text.index("Error: RabbitMQ did not complete")]
     assert before_the_error.count("\n") == 1  # one line …
     assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which was wiped out
 
@@ -252,7 +252,7 @@ def test_a_signal_ends_a_command_at_once_with_its_number(
     signal.signal(signal.SIGHUP, before)
     assert process.returncode == status
     assert stdout == ""
-    assert stderr == f"Ended by {number}.\n"
+    assert stderr == f"Stopped by {number}.\n"
 
 
 @unix
@@ -269,7 +269,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
             _, stderr = process.communicate(timeout=LONGEST_COMMAND)
             connected.close()
     assert process.returncode == 1
-    assert "waited 2 s" in stderr
+    assert "handshake within 2 s" in stderr
 
 
 @unix
@@ -285,7 +285,7 @@ def test_a_signal_does_not_wait_for_a_docker_engine_that_hangs(tmp_path: Path) -
             _, stderr = process.communicate(timeout=LONGEST_COMMAND)
             connected.close()
     assert process.returncode == 130
-    assert stderr == "Ended by SIGINT.\n"
+    assert stderr == "Stopped by SIGINT.\n"
 
 
 def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
@@ -309,7 +309,7 @@ def test_without_the_extra_for_docker_up_names_the_command_that_installs_it() ->
 def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
     result = ask("up", "--port", str(silent_port))
     assert result.exit_code == 1
-    assert f"port {silent_port} is taken" in result.stderr
+    assert f"port {silent_port} is already in use" in result.stderr
 
 
 def test_down_does_not_claim_that_nothing_runs_when_docker_cannot_be_asked() -> None:
@@ -317,8 +317,8 @@ def test_down_does_not_claim_that_nothing_runs_when_docker_cannot_be_asked() -> 
     assert ended.returncode == 1
     assert ended.stdout == ""
     assert (
-        "Error: cannot tell whether a container runs: cannot look for containers of `mooq up`: "
-        "Docker's engine does not answer"
+        "Error: cannot tell whether a container is running: cannot look for containers of `mooq "
+        "up`: Docker's engine does not answer"
     ) in ended.stderr
 
 
@@ -326,7 +326,7 @@ def test_with_nothing_to_end_down_still_prints_json_and_names_each_address() -> 
     ended = mooq("down", "5001", "localhost:5002", "--json", **NO_DOCKER)
     assert ended.returncode == 1
     assert json.loads(ended.stdout) == {"ended": []}
-    assert "a container runs at 127.0.0.1:5001, localhost:5002" in ended.stderr
+    assert "a container is running at 127.0.0.1:5001, localhost:5002" in ended.stderr
 
 
 def test_status_lists_what_is_on_record() -> None:
@@ -338,7 +338,7 @@ def test_status_lists_what_is_on_record() -> None:
         "amqp://guest:guest@127.0.0.1:5001 (process, management at 127.0.0.1:15001)\n"
         "amqp://guest:guest@127.0.0.1:5002 (service)\n"
     )
-    assert "cannot tell which containers run" in listed.stderr
+    assert "cannot list running containers" in listed.stderr
     found = json.loads(mooq("status", "--json", **NO_DOCKER).stdout)["running"]
     assert found[0] == {
         "address": "amqp://guest:guest@127.0.0.1:5001",
@@ -353,14 +353,14 @@ def test_port_of_a_broker_of_mooq_is_named_as_such(silent_port: int) -> None:
     NodeRecord("process", LOOPBACK, silent_port, pid=1, began="2").save()
     result = ask("up", "--port", str(silent_port))
     assert result.exit_code == 1
-    assert f"the RabbitMQ that `mooq up` started by process has port {silent_port}" in result.stderr
+    assert f"`mooq up` has already started a RabbitMQ on port {silent_port}" in result.stderr
     assert f"amqp://guest:guest@{LOOPBACK}:{silent_port}" in result.stderr
 
 
 def test_management_port_that_is_taken_is_named(silent_port: int, closed_port: int) -> None:
     result = ask("up", "--port", str(closed_port), "--management-port", str(silent_port))
     assert result.exit_code == 1
-    assert f"port {silent_port} is taken" in result.stderr
+    assert f"port {silent_port} is already in use" in result.stderr
     assert "--management-port" in result.stderr
 
 
@@ -419,7 +419,7 @@ def test_a_process_begins_once_and_then_is_gone() -> None:
 def test_the_demo_lets_two_services_talk_in_memory() -> None:
     result = ask("demo")
     assert result.exit_code == 0
-    assert "capitals heard 'hello, Grace' by hello.grace" in result.stdout
+    assert "capitals heard 'hello, Grace' with routing key hello.grace" in result.stdout
     assert result.stdout.count("greeter heard") == 3
 
 

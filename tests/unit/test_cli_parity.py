@@ -19,8 +19,8 @@ from tests.command_line import ask
         (["--seed", "-1"], "-1 is not in the range x>=0"),
         (["--against", "http://localhost"], "url must begin with amqp:// or amqps://"),
         (["--served", "5"], "'5' is not one of '3.10', '4.0', '4.3'"),
-        (["--served", "4.0", "--ledger", "mine.json"], "a ledger holds runs on RabbitMQ alone"),
-        (["--ledger", "none/such/ledger.json"], "there is no folder none/such"),
+        (["--served", "4.0", "--ledger", "mine.json"], "a ledger records only runs on RabbitMQ"),
+        (["--ledger", "none/such/ledger.json"], "folder none/such does not exist"),
     ],
 )
 def test_a_wrong_argument_is_exit_status_2_and_named(arguments: list[str], said: str) -> None:

@@ -25,7 +25,7 @@ async def channel_with_a_queue() -> tuple[mooq.Channel, AsyncMock]:
 async def test_a_queue_that_is_still_of_the_lost_connection_is_tried_again() -> None:
     chan, transport = await channel_with_a_queue()
     transport.declare_queue.side_effect = Refused(Refused.RESOURCE_LOCKED, "RESOURCE_LOCKED")
-    with pytest.raises(Lost, match=r"'q' at h:7.* or it is of the connection that was lost"):
+    with pytest.raises(Lost, match=r"'q' at h:7.* or it still belongs to the lost connection"):
         await chan.restore()
     transport.declare_queue.side_effect = None
     await chan.restore()

@@ -57,10 +57,14 @@ async def test_a_broker_says_that_it_runs_and_is_found_by_its_address() -> None:
     assert (broker.name, broker.host, broker.port) == ("unit_1", "unit", 1)
     async with await connect() as connection:
         assert connection.get_broker(host="unit", port=1) is broker
-        with pytest.raises(mooq.BrokerConnectionError, match=r"no broker .* runs at unit:2"):
+        with pytest.raises(
+            mooq.BrokerConnectionError, match=r"no in-memory broker is running at unit:2"
+        ):
             connection.get_broker(host="unit", port=2)
     await broker.close()
-    with pytest.raises(mooq.BrokerConnectionError, match=r"no broker .* runs at unit:1"):
+    with pytest.raises(
+        mooq.BrokerConnectionError, match=r"no in-memory broker is running at unit:1"
+    ):
         connection.get_broker(host="unit", port=1)
 
 
@@ -72,7 +76,7 @@ async def test_an_address_is_one_broker_s_and_the_one_that_runs_there_keeps_it(
     with pytest.raises(mooq.BrokerConnectionError) as raised:
         await other.run(is_running)
     assert str(raised.value) == (
-        "another in-memory broker runs at unit:1; close it, or choose another port"
+        "another in-memory broker is running at unit:1; close it, or choose another port"
     )
     assert is_running.exception() is raised.value
     await other.close()

@@ -34,7 +34,9 @@ def test_a_server_of_another_protocol_is_named_so(answer: bytes) -> None:
         with pytest.raises(mooq.BrokerConnectionError) as raised:
             Management(LOOPBACK, server.getsockname()[1], "guest", "guest").version()
         serving.join()
-    assert str(raised.value).endswith("failed: what answered there speaks no HTTP, or hung up")
+    assert str(raised.value).endswith(
+        "failed: the server there does not speak HTTP, or closed the connection"
+    )
 
 
 def test_virtual_hosts_are_asked_for_again_when_one_was_just_being_deleted() -> None:

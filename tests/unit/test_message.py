@@ -68,7 +68,11 @@ def test_an_id_that_is_given_is_kept(message_id: str) -> None:
         ("", ValueError, "message_id must have 1 to 255 bytes"),
         ("x" * 256, ValueError, "message_id must have 1 to 255 bytes"),
         ("é" * 128, ValueError, "message_id must have 1 to 255 bytes"),
-        ("\ud800", ValueError, "message_id holds '\\ud800', half a character that UTF-8 cannot"),
+        (
+            "\ud800",
+            ValueError,
+            "message_id contains '\\ud800', a lone surrogate, which UTF-8 cannot",
+        ),
         (7, TypeError, "message_id must be a str, not int"),
         (b"id", TypeError, "message_id must be a str, not bytes"),
     ],

@@ -42,7 +42,7 @@ def test_a_timestamp_is_kept_to_the_second_in_utc() -> None:
     [
         ({"correlation_id": 1}, TypeError, "correlation_id must be a str, not int"),
         ({"reply_to": "é" * 128}, ValueError, "has 256 bytes; at most 255 are allowed"),
-        ({"reply_to": "amq.rabbitmq.reply-to"}, ValueError, "use a queue of yours"),
+        ({"reply_to": "amq.rabbitmq.reply-to"}, ValueError, "use a queue of your own"),
         ({"type": b"t"}, TypeError, "type must be a str, not bytes"),
         ({"app_id": "\ud800"}, ValueError, "app_id"),
         ({"expiration": "60"}, TypeError, "expiration must be a number of seconds, not str"),

@@ -18,11 +18,11 @@ SAID = {
         "has no queue bound for this message: register a consumer with a matching routing key "
         "first, or publish without mandatory"
     ),
-    "other exchange": "cannot be like this: mend its arguments [words]",
+    "other exchange": "has invalid arguments: correct them [words]",
     "missing queue": "does not exist: register a consumer with this queue_name first [words]",
     "locked": "is exclusive to another connection: use another name [words]",
-    "other queue": "cannot be like this: mend its arguments [words]",
-    "forbidden": "may not be used like this [words]",
+    "other queue": "has invalid arguments: correct them [words]",
+    "forbidden": "cannot be used in this way [words]",
     "failed": "could not be used: the broker failed; see its log [words]",
 }
 

@@ -37,9 +37,9 @@ def test_a_timeout_is_any_number_of_seconds_above_0(timeout: float) -> None:
 @pytest.mark.parametrize(
     ("timeout", "error", "text"),
     [
-        (0, ValueError, "timeout must be more than 0 seconds, not 0"),
-        (-0.5, ValueError, "timeout must be more than 0 seconds, not -0.5"),
-        (math.nan, ValueError, "timeout must be more than 0 seconds, not nan"),
+        (0, ValueError, "timeout must be a positive number of seconds, not 0"),
+        (-0.5, ValueError, "timeout must be a positive number of seconds, not -0.5"),
+        (math.nan, ValueError, "timeout must be a positive number of seconds, not nan"),
         ("1", TypeError, "timeout must be a number of seconds, not str"),
         (None, TypeError, "timeout must be a number of seconds, not NoneType"),
         (True, TypeError, "timeout must be a number of seconds, not bool"),
@@ -98,10 +98,10 @@ def test_attempts_are_spaced_and_counted_as_the_recovery_says() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"attempts": 0}, ValueError, "attempts must be more than 0, not 0"),
+        ({"attempts": 0}, ValueError, "attempts must be at least 1, not 0"),
         ({"attempts": 2.0}, TypeError, "attempts must be an int or None, not float"),
         ({"attempts": True}, TypeError, "attempts must be an int or None, not bool"),
-        ({"first_wait": 0}, ValueError, "first_wait must be more than 0 seconds, not 0"),
+        ({"first_wait": 0}, ValueError, "first_wait must be a positive number of seconds, not 0"),
         ({"longest_wait": "1"}, TypeError, "longest_wait must be a number of seconds, not str"),
         (
             {"first_wait": 20},
@@ -176,8 +176,8 @@ async def test_a_connection_that_is_lost_again_is_waited_for_again(
     with caplog.at_level(logging.WARNING, "mooq"):
         assert await ask(broker.ask, connection.recover) == "answer"
     assert [record.getMessage().partition(", next in ")[0] for record in caplog.records] == [
-        "attempt 1 to reach the broker failed",
-        "attempt 2 to reach the broker failed",
+        "attempt 1 to reconnect failed",
+        "attempt 2 to reconnect failed",
     ]
     assert caplog.messages[0].endswith(" s: nothing listens")
     assert caplog.messages[1].endswith(" s: the connection is closed")

@@ -69,10 +69,10 @@ def test_port_that_is_taken_is_named() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--user", "guest"], "a user is NAME:PASSWORD"),
+        (["--user", "guest"], "must be NAME:PASSWORD"),
         (["--version", "5.0"], "'5.0' is not one of '3.10', '4.0', '4.3'"),
-        (["--key", __file__], "--key goes with --certificate"),
-        (["--certificate", __file__], "cannot be used"),
+        (["--key", __file__], "--key requires --certificate"),
+        (["--certificate", __file__], "cannot be loaded"),
     ],
 )
 def test_wrong_options_are_refused(options: list[str], said: str) -> None:

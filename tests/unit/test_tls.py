@@ -27,9 +27,12 @@ def reason(name: str) -> ssl.SSLError:
     [
         (failed(23, "certificate revoked"), "its certificate is not accepted here (certificate re"),
         (reason("NO_CIPHERS_AVAILABLE"), "TLS failed (NO_CIPHERS_AVAILABLE); check the SSLContex"),
-        (reason("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "it refused the certificate of this client"),
+        (reason("TLSV13_ALERT_CERTIFICATE_REQUIRED"), "it refused this client's certificate"),
         (reason("TLSV1_ALERT_INTERNAL_ERROR"), "TLS failed (TLSV1_ALERT_INTERNAL_ERROR); check"),
-        (asyncio.IncompleteReadError(b"", 0x020228 + 1), "TLS is spoken there; connect with ssl="),
+        (
+            asyncio.IncompleteReadError(b"", 0x020228 + 1),
+            "the server there requires TLS; connect with ssl=",
+        ),
     ],
     ids=lambda one: None if isinstance(one, str) else repr(one),
 )

@@ -193,8 +193,16 @@ def test_a_routing_key_is_any_text_of_up_to_255_bytes(key: str) -> None:
         ("é" * 128, ValueError, f"routing key {'é' * 30!r}… has 256 bytes; at most 255 are all"),
         ("😀" * 64, ValueError, f"routing key {'😀' * 30!r}… has 256 bytes; at most 255 are all"),
         ("é" * 200, ValueError, f"routing key {'é' * 30!r}… has 400 bytes; at most 255 are all"),
-        (HALF, ValueError, "routing key holds '\\ud800', half a character that UTF-8 cannot hold"),
-        ("k" * 99 + HALF, ValueError, "routing key holds '\\ud800', half a character that UTF-8"),
+        (
+            HALF,
+            ValueError,
+            "routing key contains '\\ud800', a lone surrogate, which UTF-8 cannot encode",
+        ),
+        (
+            "k" * 99 + HALF,
+            ValueError,
+            "routing key contains '\\ud800', a lone surrogate, which UTF-8",
+        ),
     ],
     ids=lambda value: repr(value)[:20],
 )

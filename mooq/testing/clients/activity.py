@@ -79,7 +79,7 @@ class ClientActivity:
         requests = [name for channel in self.channels for name in channel.own_requests]
         return [
             *([f"{counted(unconfirmed, 'message')} not confirmed"] if unconfirmed else []),
-            *([f"{counted(incomplete, 'message')} not published whole"] if incomplete else []),
+            *([f"{counted(incomplete, 'message')} not published completely"] if incomplete else []),
             *(f"no answer to {name}" for name in requests),
             *(
                 f"{counted(count, 'message')} of queue {name!r} not settled"

@@ -59,7 +59,7 @@ class Endpoint:
         """The proxy in front of the broker, started if needed."""
         if self._network is None:
             if self._is_closed:
-                raise RuntimeError("the broker of this test has ended")
+                raise RuntimeError("the broker of this test has stopped")
             address = self._address
             if self._in_memory is not None:
                 address = self._listening(self._in_memory)

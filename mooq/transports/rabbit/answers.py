@@ -139,8 +139,8 @@ def _reason(error: Exception, address: Address) -> str:
     if isinstance(cause, OSError) and not isinstance(cause, ConnectionError | SSLError):
         why = "; ".join(os.strerror(number) for number in sorted(_numbers(cause)))
         return f"{why or 'it cannot be reached'}; check host and port"
-    what = "it hung up" if isinstance(error, StopAsyncIteration) else error
-    return f"what answered there is no RabbitMQ, or one not ready yet ({what}); check the port"
+    what = "it closed the connection" if isinstance(error, StopAsyncIteration) else error
+    return f"the server there is not RabbitMQ, or is not ready yet ({what}); check the port"
 
 
 def _is_refused(error: OSError) -> bool:

@@ -88,13 +88,13 @@ class ConnectionPair:
             if isinstance(error, Refused):
                 raise BrokerConnectionError(
                     f"cannot connect to {self._address}: it allows no more channels; close some "
-                    f"of other connections, or raise the limit [{error.text}]",
+                    f"on other connections, or raise the limit [{error.text}]",
                     transient=False,
                 ) from error
             if isinstance(error, (Lost, TimeoutError)):
                 why = str(error) or f"no answer within {in_seconds(timeout)}"
                 raise BrokerConnectionError(
-                    f"cannot connect to {self._address}: it opened no channel ({why})"
+                    f"cannot connect to {self._address}: it did not open a channel ({why})"
                 ) from error
             raise
 
@@ -177,18 +177,18 @@ class ConnectionPair:
             assert self._publishing is not None
             if not self._is_held_up:
                 self._is_held_up = True
-                log.warning("publishing to %s waits: %s", self._address, self.hindrance)
+                log.warning("publishing to %s is blocked: %s", self._address, self.hindrance)
             await self._publishing.drain()
         if self._is_held_up:
             self._is_held_up = False
-            log.info("publishing to %s goes on", self._address)
+            log.info("publishing to %s continues", self._address)
 
     @property
     def hindrance(self) -> str:
         """The reason why publishers wait."""
         if self._publishing is not None and self._publishing.is_blocked:
             return "the broker is low on memory or disk, and its alarm blocks the connection"
-        return "the network or the broker does not take what was sent"
+        return "the network or the broker is not accepting data"
 
     async def control(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         """Return RabbitMQ's answer to a request on the control channel.

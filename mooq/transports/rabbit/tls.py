@@ -26,7 +26,7 @@ def tls_trouble(cause: BaseException | None) -> str | None:
     if isinstance(cause, ssl.SSLError):
         return _tls(cause)
     if isinstance(cause, asyncio.IncompleteReadError) and _is_alert(cause):
-        return "TLS is spoken there; connect with ssl=True, or an amqps:// URL"
+        return "the server there requires TLS; connect with ssl=True, or an amqps:// URL"
     return None
 
 
@@ -37,7 +37,7 @@ def _certificate(error: ssl.SSLCertVerificationError) -> str:
     if error.verify_code == NOT_YET_VALID:
         return "its certificate is not yet valid; check the clocks of both machines"
     if error.verify_code in OTHER_NAME:
-        return f"its certificate is for another host ({said}); connect by a name that it is for"
+        return f"its certificate is for another host ({said}); connect to a host name that it lists"
     if error.verify_code in UNTRUSTED:
         return (
             f"its certificate is not trusted here ({said}); pass "
@@ -50,15 +50,15 @@ def _tls(error: ssl.SSLError) -> str:
     reason = error.reason or str(error)
     if reason == "WRONG_VERSION_NUMBER":
         return (
-            "no TLS is spoken there; check the port, which for TLS is usually "
+            "the server there does not use TLS; check the port, which for TLS is usually "
             f"{TLS_PORT}, or connect without ssl"
         )
     if "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason):
         return (
-            f"it refused the certificate of this client, or wants one ({reason}); load one that it "
-            "trusts by load_cert_chain() of the SSLContext that is passed as ssl"
+            f"it refused this client's certificate, or requires one ({reason}); load one that it "
+            "trusts with load_cert_chain() on the SSLContext passed as ssl"
         )
-    return f"TLS failed ({reason}); check the SSLContext, and which versions the broker speaks"
+    return f"TLS failed ({reason}); check the SSLContext, and which versions the broker supports"
 
 
 def _is_alert(cut_short: asyncio.IncompleteReadError) -> bool:

@@ -74,7 +74,7 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
         said, _ = waiting.communicate(timeout=LONGEST_COMMAND)
     assert (up.returncode, up.stdout) == (0, f"amqp://guest:guest@{LOOPBACK}:{port}\n"), up.stderr
     assert up.stderr.startswith("Ready after ")
-    assert up.stderr.endswith(f" s; to end it: mooq down {port}\n")
+    assert up.stderr.endswith(f" s. Stop it with: mooq down {port}\n")
     assert waiting.returncode == 0
     assert said.startswith(f"RabbitMQ at {LOOPBACK}:{port} answered after ")
 
@@ -87,11 +87,11 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
 
     again = command_line.mooq("up", "--port", port, "--image", image)
     assert again.returncode == 1
-    assert f"the RabbitMQ that `mooq up` started by docker has port {port} already" in again.stderr
+    assert f"`mooq up` has already started a RabbitMQ on port {port} with docker" in again.stderr
 
     down = command_line.mooq("down", f"amqp://{LOOPBACK}:{port}")
     assert (down.returncode, down.stderr) == (0, "")
-    assert down.stdout == f"ended RabbitMQ at {LOOPBACK}:{port} (docker)\n"
+    assert down.stdout == f"Stopped RabbitMQ at {LOOPBACK}:{port} (docker)\n"
     assert containers_at(engine, port) == []
     assert command_line.mooq("down", port).returncode == 3
 
@@ -105,7 +105,7 @@ def test_ctrl_c_while_it_boots_leaves_no_container(
         up.send_signal(signal.SIGINT)  # an impatient one changes nothing
         stdout, stderr = up.communicate(timeout=LONGEST_COMMAND)
     assert up.returncode == 130
-    assert (stdout, stderr) == ("", "Ended by SIGINT.\n")
+    assert (stdout, stderr) == ("", "Stopped by SIGINT.\n")
     assert containers_at(engine, port) == []
 
 
@@ -127,7 +127,7 @@ def test_a_broker_that_is_not_ready_in_time_is_removed_and_its_log_shown(
     up = command_line.mooq("up", "--port", port, "--image", image, "--timeout", 0.5)
     assert up.returncode == 1
     assert up.stdout == ""
-    assert "Error: waited " in up.stderr
+    assert "Error: RabbitMQ did not complete an AMQP handshake within " in up.stderr
     assert containers_at(engine, port) == []
 
 

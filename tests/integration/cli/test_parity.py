@@ -73,4 +73,4 @@ def test_a_signal_ends_it_and_its_processes(
         _, said = process.communicate(timeout=LONGEST_COMMAND)
 
     assert process.returncode == 128 + number
-    assert said == f"Ended by {number.name}.\n"
+    assert said == f"Stopped by {number.name}.\n"

@@ -98,7 +98,7 @@ def test_ctrl_c_while_it_boots_leaves_no_process(alone: dict[str, str]) -> None:
         up.send_signal(signal.SIGINT)
         stdout, stderr = up.communicate(timeout=LONGEST_COMMAND)
     assert up.returncode == 130
-    assert (stdout, stderr) == ("", "Ended by SIGINT.\n")
+    assert (stdout, stderr) == ("", "Stopped by SIGINT.\n")
     assert beginning_of(record.pid) is None
 
 
@@ -115,7 +115,7 @@ def test_what_a_killed_up_leaves_is_found_by_down_which_without_an_address_ends_
     assert beginning_of(record.pid) == record.began
     down = command_line.mooq("down", **alone)
     assert down.returncode == 0, down.stderr
-    assert down.stdout == f"ended RabbitMQ at {LOOPBACK}:{record.port} (process)\n"
+    assert down.stdout == f"Stopped RabbitMQ at {LOOPBACK}:{record.port} (process)\n"
     assert beginning_of(record.pid) is None
 
 
@@ -125,12 +125,12 @@ def test_a_node_that_cannot_be_remembered_is_not_left_running(alone: dict[str, s
     up = command_line.mooq(*UP, free_port(), **{**alone, "XDG_STATE_HOME": str(file)})
     assert up.returncode == 1
     assert up.stdout == ""
-    assert "cannot write down what `mooq down` will need" in up.stderr
-    assert "make XDG_STATE_HOME name a folder of yours" in up.stderr
+    assert "cannot write the file that `mooq down` needs" in up.stderr
+    assert "set XDG_STATE_HOME to a folder that you may write to" in up.stderr
 
 
 def test_a_node_that_is_not_ready_in_time_is_ended(alone: dict[str, str]) -> None:
     up = command_line.mooq(*UP, free_port(), "--timeout", 0.3, **alone)
     assert up.returncode == 1
     assert up.stdout == ""
-    assert "s for RabbitMQ to complete an AMQP handshake" in up.stderr
+    assert "RabbitMQ did not complete an AMQP handshake within " in up.stderr

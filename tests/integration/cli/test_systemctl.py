@@ -34,7 +34,7 @@ def test_up_starts_the_unit_and_down_stops_that_unit(machine: Container) -> None
 
     assert said_by(machine, *mooq, "down", "5672")[:2] == (
         0,
-        "ended RabbitMQ at 127.0.0.1:5672 (systemctl)\n",
+        "Stopped RabbitMQ at 127.0.0.1:5672 (systemctl)\n",
     )
     assert said_by(machine, "systemctl", "is-active", UNIT)[1] == "inactive\n"
     assert said_by(machine, *mooq, "down")[0] == 1

@@ -42,5 +42,5 @@ def test_what_waiting_cannot_mend_fails_at_once(
 def test_the_demo_talks_over_rabbitmq(rabbit_address: BrokerAddress) -> None:
     result = ask("demo", "--address", url_of(rabbit_address))
     assert result.exit_code == 0, result.stderr
-    assert f"over {rabbit_address['host']}:{rabbit_address['port']}:" in result.stdout
+    assert f" on {rabbit_address['host']}:{rabbit_address['port']}:" in result.stdout
     assert result.stdout.count("greeter heard") == 3

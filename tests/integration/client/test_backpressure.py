@@ -35,12 +35,12 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
 
         # What RabbitMQ is sent before it says that it reads no more is neither lost nor confirmed.
         told, unconfirmed = await publish_until_told(chan)
-        assert str(told) == f"{where} took no message within 0.5 s: {LOW}; it was not sent"
+        assert str(told) == f"{where} accepted no message within 0.5 s: {LOW}; it was not sent"
         waiting = [
             asyncio.create_task(chan.publish(exchange_name="log", msg=number, timeout=60))
             for number in range(20)
         ]
-        assert logged(caplog) == [f"publishing to {where} waits: {LOW}"]
+        assert logged(caplog) == [f"publishing to {where} is blocked: {LOW}"]
 
         # Consuming goes on beside it, and closing is not held up.
         assert (await chan.get("q"))["msg"] == "before"
@@ -52,7 +52,7 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
 
         await node.control(WATERMARK, "0.6")
         await asyncio.gather(*waiting)
-        assert logged(caplog)[-1] == f"publishing to {where} goes on"
+        assert logged(caplog)[-1] == f"publishing to {where} continues"
         arrived = [body for body in await bodies_of(look, "q") if isinstance(body, int)]
         assert arrived == list(range(20))
         assert unconfirmed
@@ -85,7 +85,7 @@ async def test_publishers_wait_while_the_network_takes_no_more(
     await chan.publish(exchange_name="log", msg=["first", -1])
     mooq_faults.stall()
     told, unconfirmed = await publish_until_told(chan, "x" * 2**22)
-    assert "does not take what was sent; it was not sent" in str(told)
+    assert "is not accepting data; it was not sent" in str(told)
     assert len(logged(caplog)) == 1
     mooq_faults.heal()
     await chan.publish(exchange_name="log", msg=["last", 0])

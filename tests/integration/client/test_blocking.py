@@ -20,8 +20,8 @@ LONG = 0.02  # seconds for which these callbacks block …
 SHORT = 0.005  # … and more than is allowed
 
 REPORT = re.compile(
-    r"callback (\S+), queue '(.*)', blocked the event loop for (\d+\.\d{3}) s, in which nothing "
-    r"else could run; await what takes long, or have asyncio.to_thread\(\) do it"
+    r"callback (\S+), queue '(.*)', blocked the event loop for (\d+\.\d{3}) s, during which "
+    r"nothing else could run; await slow work, or run it with asyncio.to_thread\(\)"
 )
 
 

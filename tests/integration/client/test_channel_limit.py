@@ -31,8 +31,8 @@ DEFAULT_CHANNEL_MAX = 2047
 def refusal(place: str, channel_max: int) -> str:
     return (
         f"the connection to {place} has {channel_max - 1} channels, as many as the broker allows "
-        f"(channel_max is {channel_max}, and mooq uses 1 itself): close channels that are done "
-        "with, open another connection with mooq.connect(), or raise channel_max, here and "
+        f"(channel_max is {channel_max}, and mooq uses 1 itself): close unused channels, "
+        "open another connection with mooq.connect(), or raise channel_max, here and "
         "in the broker's configuration"
     )
 
@@ -227,7 +227,7 @@ async def test_a_channel_is_created_while_the_broker_is_away(
     processing = asyncio.create_task(conn.process_events())
     mooq_faults.vanish()
     await until(
-        lambda: any("attempt 1 to reach the broker failed" in line for line in logged(caplog)),
+        lambda: any("attempt 1 to reconnect failed" in line for line in logged(caplog)),
         "a failed attempt to connect",
     )
     creating = asyncio.create_task(conn.create_channel())

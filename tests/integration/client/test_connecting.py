@@ -146,7 +146,7 @@ async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
         error = await failure(host="127.0.0.1", port=port)
         text = str(error)
         assert text.startswith(
-            f"cannot connect to 127.0.0.1:{port}: what answered there is no RabbitMQ, or one not "
+            f"cannot connect to 127.0.0.1:{port}: the server there is not RabbitMQ, or is not "
             "ready yet ("
         )
         assert text.endswith("); check the port")
@@ -257,21 +257,25 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"port": "5672"}, TypeError, "port must be an int, not str"),
     ({"port": True}, TypeError, "port must be an int, not bool"),
     ({"username": 5}, TypeError, "username must be a str, not int"),
-    ({"username": ""}, ValueError, "username is empty; RabbitMQ lets nobody in without one"),
-    ({"password": ""}, ValueError, "password is empty; RabbitMQ lets nobody in without one"),
+    ({"username": ""}, ValueError, "username is empty; RabbitMQ requires one"),
+    ({"password": ""}, ValueError, "password is empty; RabbitMQ requires one"),
     ({"password": b"x"}, TypeError, "password must be a str, not bytes"),
     ({"virtual_host": ""}, ValueError, "virtual_host is empty"),
-    ({"timeout": 0}, ValueError, "timeout must be more than 0 seconds, not 0"),
-    ({"timeout": -1}, ValueError, "timeout must be more than 0 seconds, not -1"),
+    ({"timeout": 0}, ValueError, "timeout must be a positive number of seconds, not 0"),
+    ({"timeout": -1}, ValueError, "timeout must be a positive number of seconds, not -1"),
     ({"timeout": "1"}, TypeError, "timeout must be a number of seconds, not str"),
     ({"url": "amqp://guest:@localhost"}, ValueError, "password is empty"),
     ({"url": "amqp://:guest@localhost"}, ValueError, "username is empty"),
     ({"url": "http://localhost"}, ValueError, "url must begin with amqp:// or amqps://"),
     ({"url": "amqp://localhost:port"}, ValueError, "url has a bad host or port"),
     ({"ssl": "yes"}, TypeError, "ssl must be True, False or an ssl.SSLContext, not str"),
-    ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps. and ssl="),
-    ({"url": "amqp://localhost/?no_verify_ssl=1"}, ValueError, "url holds options, which mooq doe"),
-    ({"url": "amqp://localhost/?heartbeat=5"}, ValueError, "url holds options, which mooq does"),
+    ({"url": "amqps://localhost", "ssl": False}, ValueError, "url asks for TLS .amqps., but ssl "),
+    (
+        {"url": "amqp://localhost/?no_verify_ssl=1"},
+        ValueError,
+        "url contains options, which mooq doe",
+    ),
+    ({"url": "amqp://localhost/?heartbeat=5"}, ValueError, "url contains options, which mooq does"),
 ]
 
 
@@ -310,5 +314,5 @@ async def test_get_broker_finds_the_broker_that_this_process_runs(connect: Conne
     conn = await connect()
     async with mooq.InMemoryBroker(host="found", port=1) as broker:
         assert conn.get_broker(host="found", port=1) is broker
-    with pytest.raises(mooq.BrokerConnectionError, match="no broker of this process runs at"):
+    with pytest.raises(mooq.BrokerConnectionError, match="no in-memory broker is running at"):
         conn.get_broker(host="found", port=1)

@@ -131,9 +131,7 @@ async def test_a_queue_that_differs_is_refused_with_the_property_and_the_remedy(
 
 
 async def test_arguments_that_rabbitmq_refuses_are_refused_in_its_words(chan: mooq.Channel) -> None:
-    with pytest.raises(
-        mooq.BadQueue, match=r"cannot be like this: mend its arguments \[.*x-max-le"
-    ):
+    with pytest.raises(mooq.BadQueue, match=r"has invalid arguments: correct them \[.*x-max-le"):
         await chan.declare_queue("q", arguments={"x-max-length": -1})
 
 
@@ -194,7 +192,10 @@ async def test_the_log_does_not_claim_what_becomes_of_a_message_of_a_queue_taken
     await chan.consume("q", fail)
     await failed_in_the_end(conn, chan, "bad")
     assert (await chan.get("dead", timeout=30))["msg"] == "bad"
-    assert "rejected: dead-lettered if its queue says where, else discarded" in caplog.text
+    assert (
+        "rejected: dead-lettered if its queue has a dead-letter exchange, else discarded"
+        in caplog.text
+    )
 
 
 @pytest.mark.mooq_allow_failures

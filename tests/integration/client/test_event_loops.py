@@ -336,7 +336,7 @@ async def test_idle_says_what_a_thread_still_does(
 
     application = await other_loop.run(begin())
     await publish_each(chan, ["job"])
-    with pytest.raises(NotIdle, match="last seen: 1 callback not done: mooq callback"):
+    with pytest.raises(NotIdle, match="last seen: 1 callback still running: mooq callback"):
         await mooq_broker.idle(timeout=0.5)
     other_loop.loop.call_soon_threadsafe(held.open)
     await mooq_broker.idle(timeout=LONGEST_WAIT)

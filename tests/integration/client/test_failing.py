@@ -203,7 +203,7 @@ async def test_log_says_when_no_queue_takes_a_dead_letter(
         fates += await fates_in(callback_log, 2)
     assert fates == [
         "requeued, to be tried once more",
-        "dropped, since its dead-letter exchange is the default one, and no queue is called "
+        "dropped, since its dead-letter exchange is the default one, and no queue is named "
         f"{key!r}",
         "requeued, to be tried once more",
         "dead-lettered to exchange ''",

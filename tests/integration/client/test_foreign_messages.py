@@ -124,7 +124,7 @@ async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
         await chan.get("q")
     assert [text.rpartition(" is ")[2] for text in logged(caplog)] == [
         "requeued, to be tried once more",
-        "rejected: dead-lettered if its queue says where, else discarded",
+        "rejected: dead-lettered if its queue has a dead-letter exchange, else discarded",
     ]
 
 

@@ -240,9 +240,9 @@ async def test_a_name_that_no_queue_can_have_is_refused(
 @pytest.mark.parametrize(
     ("timeout", "error", "text"),
     [
-        (0, ValueError, "timeout must be more than 0 seconds, not 0"),
-        (-1.5, ValueError, r"timeout must be more than 0 seconds, not -1\.5"),
-        (float("nan"), ValueError, "timeout must be more than 0 seconds, not nan"),
+        (0, ValueError, "timeout must be a positive number of seconds, not 0"),
+        (-1.5, ValueError, r"timeout must be a positive number of seconds, not -1\.5"),
+        (float("nan"), ValueError, "timeout must be a positive number of seconds, not nan"),
         ("1", TypeError, "timeout must be a number of seconds, not str"),
         (True, TypeError, "timeout must be a number of seconds, not bool"),
     ],

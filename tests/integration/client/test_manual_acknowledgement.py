@@ -105,8 +105,8 @@ async def test_settling_twice_is_refused(conn: mooq.Connection, chan: mooq.Chann
         await held.deliveries[0].acknowledge()
         with pytest.raises(
             mooq.MooqError,
-            match=r"^message id-1 of queue 'q' at .* cannot be rejected: it was acknowledged; "
-            "settle a delivery once$",
+            match=r"^message id-1 of queue 'q' at .* cannot be rejected: it was already "
+            "acknowledged; settle a delivery only once$",
         ):
             await held.deliveries[0].reject()
 
@@ -153,7 +153,7 @@ async def test_failure_before_settling_requeues_and_after_settling_is_logged(
     assert sorted(began) == [("not settled", False), ("not settled", True), ("settled", False)]
     lines = logged(caplog)
     assert any("is requeued, to be tried once more" in line for line in lines)
-    assert any("failed on a message that it had settled" in line for line in lines)
+    assert any("failed after settling its message" in line for line in lines)
 
 
 async def test_idle_waits_for_what_is_settled_later(mooq_broker: Broker) -> None:

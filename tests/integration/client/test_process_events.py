@@ -201,8 +201,8 @@ async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
 @pytest.mark.parametrize(
     ("num_cycles", "error", "text"),
     [
-        (0, ValueError, "num_cycles must be more than 0, not 0"),
-        (-3, ValueError, "num_cycles must be more than 0, not -3"),
+        (0, ValueError, "num_cycles must be at least 1, not 0"),
+        (-3, ValueError, "num_cycles must be at least 1, not -3"),
         (1.0, TypeError, "num_cycles must be an int or None, not float"),
         (True, TypeError, "num_cycles must be an int or None, not bool"),
         ("1", TypeError, "num_cycles must be an int or None, not str"),

@@ -265,7 +265,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
     "key": (lambda: {(1, 2): 3}, TypeError, r"msg is not JSON: a key of msg is of type tuple"),
     "cycle": (cycle, ValueError, r"msg is not JSON: msg\[0\] is msg itself"),
     "depth": (deep, ValueError, r"msg is not JSON: it is nested too deeply"),
-    "surrogate": (lambda: "\ud800", ValueError, r"msg holds '\\ud800', half a character"),
+    "surrogate": (lambda: "\ud800", ValueError, r"msg contains '\\ud800', a lone surrogate"),
     "17 MiB": (lambda: "x" * 17 * MEBIBYTE, ValueError, r"msg has 17825794 bytes as JSON"),
 }
 

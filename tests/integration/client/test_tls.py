@@ -38,7 +38,7 @@ VERIFIED = [
         "elsewhere.example",
         {},
         "its certificate is for another host (Hostname mismatch, certificate is not valid for "
-        f"'{HOST}'); connect by a name that it is for",
+        f"'{HOST}'); connect to a host name that it lists",
         id="other host name",
     ),
 ]
@@ -140,8 +140,8 @@ async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
         certificate.configure_cert(context)
         error = await failure(host=HOST, port=tls.tls_port, ssl=context)
         assert str(error).startswith(
-            f"cannot connect to {HOST}:{tls.tls_port}: it refused the certificate of this client, "
-            "or wants one ("
+            f"cannot connect to {HOST}:{tls.tls_port}: it refused this client's certificate, "
+            "or requires one ("
         )
         assert "load_cert_chain()" in str(error)
         assert not error.transient
@@ -151,14 +151,15 @@ async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
 async def test_no_tls_where_it_is_spoken(tls: TLSLauncher) -> None:
     error = await failure(host=HOST, port=tls.tls_port)
     assert str(error) == (
-        f"cannot connect to {HOST}:{tls.tls_port}: TLS is spoken there; connect with ssl=True, or "
-        "an amqps:// URL"
+        f"cannot connect to {HOST}:{tls.tls_port}: the server there requires TLS; connect with "
+        "ssl=True, or an amqps:// URL"
     )
     assert not error.transient
 
 
 NO_TLS = (
-    "no TLS is spoken there; check the port, which for TLS is usually 5671, or connect without ssl"
+    "the server there does not use TLS; check the port, which for TLS is usually 5671, or connect "
+    "without ssl"
 )
 
 
@@ -195,7 +196,7 @@ async def test_tls_where_connections_are_closed_at_once_may_pass() -> None:
     async with port_that(closes) as port:
         error = await failure(host="127.0.0.1", port=port, ssl=True)
         assert error.transient
-        assert "no RabbitMQ, or one not ready yet" in str(error)
+        assert "not RabbitMQ, or is not ready yet" in str(error)
 
 
 async def test_in_memory_tls_changes_nothing() -> None:

@@ -55,7 +55,7 @@ async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
     assert str(caught.value) == (
         f"message m-2 to exchange 'log' at {place} was sent but "
         "not confirmed (no answer from the broker within 0.05 s); it may have arrived: "
-        "publish it again with the same message_id, so that a receiver can tell"
+        "publish it again with the same message_id, so that receivers can detect a duplicate"
     )
     assert isinstance(caught.value, mooq.BrokerConnectionError)
     faults.heal()

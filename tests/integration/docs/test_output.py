@@ -109,7 +109,7 @@ async def test_a_loss_is_reported_with_its_cause_as_the_page_says() -> None:
     dispatcher.report_block("resize", "pictures", 31.2)
     cause = dispatcher.cause_of_loss(10)
 
-    printed = f"the connection to rabbit:5672 was lost{cause}; connecting again"
+    printed = f"the connection to rabbit:5672 was lost{cause}; reconnecting"
     assert words(TEXTS["docs/blocking-callbacks.md-2"]) == words(printed)
 
 

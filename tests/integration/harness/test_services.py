@@ -40,7 +40,7 @@ def test_idle_names_what_is_under_way(mooq_broker: SyncBroker, service: Service)
     service.may_go_on.clear()
     service.send("slow")
     mooq_broker.wait_for("delivered", queue_name=JOBS)
-    with pytest.raises(NotIdle, match=rf"(queue '{JOBS}' not settled|callback not done)"):
+    with pytest.raises(NotIdle, match=rf"(queue '{JOBS}' not settled|callback still running)"):
         mooq_broker.idle(timeout=0.05)
     service.may_go_on.set()
     mooq_broker.idle()

@@ -63,6 +63,6 @@ def test_strict_test_fails_for_messages_that_no_queue_got(
     strict: running_broker, client: str
 ) -> None:
     assert left_behind(strict, client).startswith(
-        "the test has left behind 1 message that no queue got, published to exchange '' with key "
+        "the test left behind 1 unroutable message published to exchange '' with key "
         "'nowhere'. Consume and await them, look at recorded.unroutable, or mark the test"
     )

@@ -90,7 +90,8 @@ async def test_host_that_is_not_the_engines_is_refused(monkeypatch: pytest.Monke
     assert place_of_ports("start RabbitMQ") == Place("engine.example", EVERYWHERE)
     broker = mooq.RabbitMQBroker(host="localhost", port=5679, launcher="docker")
     with pytest.raises(
-        ValueError, match=r"^host must be 'engine\.example', not 'localhost': Docker's engine is"
+        ValueError,
+        match=r"^host must be 'engine\.example', not 'localhost': Docker's engine runs there",
     ):
         await broker.run()
     await broker.close()

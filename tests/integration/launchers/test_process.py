@@ -140,7 +140,7 @@ async def test_a_node_that_died_is_started_again_by_run() -> None:
         assert isinstance(killed, ProcessLauncher)
         assert killed._process is not None
         killed._process.kill()
-        assert "ended with exit status -9" in (await wait_for_death(killed) or "")
+        assert "exited with status -9" in (await wait_for_death(killed) or "")
         await broker.run()
         transport = RabbitTransport(Address(port=broker.port))
         await transport.open(LONGEST_WAIT)
@@ -188,7 +188,7 @@ async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
     with pytest.raises(BrokerConnectionError) as raised:
         async with asyncio.timeout(LONGEST_WAIT):
             await broker.run()
-    assert "RabbitMQ ended with exit status 127, before it answered" in str(raised.value)
+    assert "RabbitMQ exited with status 127 before it answered" in str(raised.value)
     assert "The end of its log:\n" in str(raised.value)
     assert "not found" in str(raised.value)
     assert not raised.value.transient
@@ -197,7 +197,7 @@ async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
 
 async def test_a_node_that_is_too_slow_is_given_up_when_time_is_up() -> None:
     broker = new_broker(timeout=0.3)
-    with pytest.raises(BrokerConnectionError, match=r"waited 0\.\d+ s.*last seen: ") as raised:
+    with pytest.raises(BrokerConnectionError, match=r"within 0\.\d+ s; last error: ") as raised:
         await broker.run()
     assert f"cannot connect to localhost:{broker.port}: " in str(raised.value)
     await check_free(Address(port=broker.port))
@@ -222,6 +222,6 @@ async def test_a_taken_port_is_named_before_anything_starts(temporary_folder: Pa
     broker = new_broker()
     server = await asyncio.start_server(lambda reader, writer: None, LOOPBACK, broker.port)
     async with server:
-        with pytest.raises(BrokerConnectionError, match=f"port {broker.port} is taken"):
+        with pytest.raises(BrokerConnectionError, match=f"port {broker.port} is already in use"):
             await broker.run()
     await broker.close()

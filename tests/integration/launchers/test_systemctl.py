@@ -127,5 +127,5 @@ def test_without_permission_for_sudo_the_error_says_so(machine: Container) -> No
 
 def test_a_unit_that_never_gets_ready_is_given_up_and_stopped(machine: Container) -> None:
     said = within(machine, "slow_unit", user="tester")
-    assert "'sudo -n systemctl restart slow.service' did not end within 1 s" in said["error"]
+    assert "'sudo -n systemctl restart slow.service' did not finish within 1 s" in said["error"]
     assert said["state"] in ("inactive", "failed")

@@ -168,7 +168,7 @@ def test_without_docker_the_rabbit_half_is_skipped_and_says_what_brings_it_in(ru
     assert "1 passed, 1 skipped" in printed
     skipped = next(line for line in printed.splitlines() if line.startswith("SKIPPED"))
     assert "Docker's engine does not answer" in skipped
-    assert "You can also name what this machine has: --mooq-launcher=process" in skipped
+    assert "You can also use --mooq-launcher=process" in skipped
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
@@ -211,12 +211,15 @@ def test_the_header_says_which_brokers_tests_get(
     [
         ("--mooq-backend=kafka", "mooq_backend must be one of in_memory, rabbit, all, not 'kafka'"),
         ("--mooq-launcher=podman", "mooq_launcher must be one of docker, process, systemctl, serv"),
-        ("--mooq-timeout=soon", "mooq_timeout: 'soon' is not a number of seconds above 0"),
-        ("--mooq-timeout=-1", "mooq_timeout: '-1' is not a number of seconds above 0"),
+        ("--mooq-timeout=soon", "mooq_timeout: must be a positive number of seconds, not 'soon'"),
+        ("--mooq-timeout=-1", "mooq_timeout: must be a positive number of seconds, not '-1'"),
         ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
-        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://, since the harness"),
-        ("--mooq-timeline-html=pytest.ini", "mooq_timeline_html: 'pytest.ini' cannot be made a"),
-        ("--mooq-management=host:port", "mooq_management: 'host:port' is not host:port"),
+        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://: the harness"),
+        (
+            "--mooq-timeline-html=pytest.ini",
+            "mooq_timeline_html: cannot create folder 'pytest.ini'",
+        ),
+        ("--mooq-management=host:port", "mooq_management: must be host:port, not 'host:port'"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_refused_before_anything_runs(
@@ -374,8 +377,8 @@ OWN_BACKEND = """
 @pytest.mark.parametrize(
     ("option", "reason"),
     [
-        (IN_MEMORY, "mooq_backend is 'rabbit', and --mooq-backend wants 'in_memory'"),
-        ("-mnot rabbit", "mooq_backend is 'rabbit', which -m 'not rabbit' leaves out"),
+        (IN_MEMORY, "mooq_backend is 'rabbit', but --mooq-backend selects 'in_memory'"),
+        ("-mnot rabbit", "mooq_backend is 'rabbit', which -m 'not rabbit' deselects"),
     ],
 )
 def test_own_backend_fixture_cannot_overrule_the_run(run: Run, option: str, reason: str) -> None:

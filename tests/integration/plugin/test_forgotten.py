@@ -28,7 +28,7 @@ FORGETFUL = """
             pass
         of_the_test()
 """
-WHAT_TO_DO = "was called and never awaited, so nothing was done: write `await` before it"
+WHAT_TO_DO = "was called and never awaited, so it did nothing: add `await`"
 
 
 @pytest.mark.rabbit

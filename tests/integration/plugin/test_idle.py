@@ -166,7 +166,7 @@ async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
     )
     monkeypatch.setattr("mooq.transports.rabbit.connection_pair.CONTROL_TIMEOUT", 0.3)
 
-    with pytest.raises(NotIdle, match=r"last seen: no answer about queue 'q'"):
+    with pytest.raises(NotIdle, match=r"last seen: no answer yet about queue 'q'"):
         await mooq_broker.idle(timeout=0.2)
     await mooq_broker.idle(timeout=LONGEST_WAIT)
 
@@ -306,7 +306,7 @@ async def test_what_is_still_under_way_at_the_deadline_is_named(
         await mooq_channel.publish(exchange_name="log", msg="held")
         await inbox.has(1)
 
-    with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callback not done: .*HeldInbox"):
+    with pytest.raises(NotIdle, match=r"waited 0\.2 s .* 1 callback still running: .*HeldInbox"):
         await mooq_broker.idle(timeout=0.2)
     inbox.open()
     await mooq_broker.idle()

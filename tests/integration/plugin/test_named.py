@@ -50,7 +50,7 @@ def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
     where = f"{mooq_rabbitmq['host']}:{mooq_rabbitmq['port']}"
     assert f"mooq: in_memory and rabbit; RabbitMQ at {where}\n" in printed
     assert (
-        f"mooq: RabbitMQ {mooq_rabbitmq['version']} that ran already at {where}, ready in "
+        f"mooq: RabbitMQ {mooq_rabbitmq['version']} already running at {where}, ready in "
         in printed
     )
     assert virtual_hosts_of(mooq_rabbitmq, owner) == []
@@ -119,4 +119,4 @@ def test_a_broker_without_its_management_api_is_told_to_enable_it(
     )
 
     assert status == pytest.ExitCode.TESTS_FAILED
-    assert "Enable it by `rabbitmq-plugins enable rabbitmq_management`" in printed
+    assert "Enable it with `rabbitmq-plugins enable rabbitmq_management`" in printed

@@ -78,7 +78,7 @@ def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
     assert "in memory" in printed
     assert "≠ queue 'orders', consumer 1" in printed
     assert "'bad' by '' of 'orders', redelivered: rejected" in " ".join(printed.split())
-    assert "a queue that the broker named, consumer 1" in " ".join(printed.split())
+    assert "a queue named by the broker, consumer 1" in " ".join(printed.split())
     assert "mooq: 3 tests compared on both brokers, 3 differ" in printed
 
 

@@ -108,6 +108,6 @@ def test_a_rabbitmq_that_dies_while_it_boots_shows_the_end_of_its_log(
     assert process.returncode == pytest.ExitCode.TESTS_FAILED
     assert "no RabbitMQ for this test: " in printed
     section = printed.partition(" no RabbitMQ ==")[2].partition("short test summary")[0]
-    assert "RabbitMQ ended with exit status -9" in section
+    assert "RabbitMQ exited with status -9" in section
     assert "The end of its log:\n" in section
     assert list(folder.glob("mooq-*")) == []

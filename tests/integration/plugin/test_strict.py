@@ -113,7 +113,7 @@ LEAVING = {
         DROPPED_DEAD_LETTERS,
         "3 messages of queue 'orders' dropped, since the dead-letter exchange 'graveyard' does",
     ),
-    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "KeyError that nobody saw: 'swallowed'"),
+    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "an unhandled KeyError: 'swallowed'"),
 }
 
 
@@ -136,7 +136,7 @@ def test_what_a_test_leaves_behind_fails_it(
     assert status == pytest.ExitCode.TESTS_FAILED, printed
     summary = printed.partition("short test summary")[2]
     for name, (_, left) in LEAVING.items():
-        error = f"test_{name}[{backend}-True] - Failed: the test has left"
+        error = f"test_{name}[{backend}-True] - Failed: the test left"
         assert f"{error} behind {left}" in summary, printed
     # The errors are of the tests' ends, each of which had passed.
     assert "14 passed, 14 deselected, 7 errors" in summary

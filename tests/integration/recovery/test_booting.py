@@ -26,7 +26,7 @@ async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(
         with pytest.raises(mooq.BrokerConnectionError) as caught:
             await handshake(place, 0.5)
         assert str(caught.value) == (
-            f"cannot connect to {place}: it answers, but after 0.5 s it still boots"
+            f"cannot connect to {place}: it answers, but is still booting after 0.5 s"
         )
         assert caught.value.transient
 

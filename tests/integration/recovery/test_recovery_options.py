@@ -64,20 +64,20 @@ async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each
             with pytest.raises(mooq.BrokerConnectionError) as caught:
                 await processing
         assert str(caught.value) == (
-            f"the connection to {where} was lost and is given up after attempt 3; last seen: "
+            f"the connection to {where} was lost; gave up after attempt 3; last error: "
             + unreachable(**leaving.address)
         )
         lines = [record for record in caplog.records if record.name == "mooq.recovery"]
         assert [(line.levelname, line.getMessage().partition(",")[0]) for line in lines] == [
-            ("WARNING", f"the connection to {where} was lost; connecting again"),
-            ("WARNING", "attempt 1 to reach the broker failed"),
-            ("DEBUG", "attempt 2 to reach the broker failed"),
+            ("WARNING", f"the connection to {where} was lost; reconnecting"),
+            ("WARNING", "attempt 1 to reconnect failed"),
+            ("DEBUG", "attempt 2 to reconnect failed"),
             ("ERROR", lines[-1].getMessage().partition(",")[0]),
         ]
-        assert lines[-1].getMessage().startswith(f"the connection to {where} is given up: cannot")
+        assert lines[-1].getMessage().startswith(f"gave up reconnecting to {where}: cannot")
         # Whoever needs it next has three attempts again, however long it would have waited.
         async with asyncio.timeout(LONGEST_WAIT):
-            with pytest.raises(mooq.BrokerConnectionError, match="given up after attempt 3"):
+            with pytest.raises(mooq.BrokerConnectionError, match="gave up after attempt 3"):
                 await chan.publish(exchange_name="log", msg=1, timeout=3600)
 
 

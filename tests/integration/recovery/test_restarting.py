@@ -366,7 +366,7 @@ async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
         assert await asyncio.gather(*processes) == [None, None]
         outcome: Any = (await asyncio.gather(publishing, return_exceptions=True))[0]
     assert outcome is None or isinstance(outcome, mooq.BrokerConnectionError)
-    assert "the connection to absent:1 was lost; connecting again" in caplog.messages
+    assert "the connection to absent:1 was lost; reconnecting" in caplog.messages
 
 
 async def test_a_channel_that_is_created_while_no_broker_runs_waits_for_one_for_a_while(
