@@ -253,6 +253,27 @@ FOUND: dict[str, list[Any]] = {
         PAUSE,
         Basic.Get(queue="w"),
     ],
+    "acknowledged by a commit": [
+        declare(),
+        publish("", "w"),
+        Tx.Select(),
+        Basic.Get(queue="w"),
+        Basic.Ack(1),
+        Tx.Commit(),
+        Basic.Recover(requeue=True),
+        Basic.Get(queue="w"),
+    ],
+    "a chain of exchanges deletes itself": [
+        *(
+            Exchange.Declare(exchange=name, exchange_type="fanout", auto_delete=True)
+            for name in ("xa", "xb")
+        ),
+        declare(),
+        Exchange.Bind(destination="xb", source="xa"),
+        Queue.Bind(queue="w", exchange="xb"),
+        Queue.Delete(queue="w"),
+        Exchange.Declare(exchange="xa", passive=True),
+    ],
     "transaction of acknowledgements": [
         declare(),
         publish("", "w"),
