@@ -20,7 +20,7 @@ from mooq.server.listening import Listener, ListenerThread
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-ATTEMPTS = 5  # at a program that looking has disturbed
+ATTEMPTS = 20  # at a program that looking, or a busy machine, has disturbed
 
 
 @dataclass(frozen=True)
