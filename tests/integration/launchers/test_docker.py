@@ -133,7 +133,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
         async with await connect(address) as conn:
             chan = await conn.create_channel()
             await chan.register_producer(exchange_name="durable", exchange_type="fanout")
-        with pytest.raises(BrokerConnectionError, match="one from before is still open"):
+        with pytest.raises(BrokerConnectionError, match="a connection from before is still open"):
             async with prove_restart(RabbitTransport(address), timeout=0.2):
                 pass  # nobody restarts it
 
