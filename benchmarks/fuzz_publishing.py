@@ -161,7 +161,10 @@ async def _interrupt(
         interrupt()
     await asyncio.gather(*tasks, return_exceptions=True)
     while _closings:
-        await asyncio.gather(*_closings)
+        done, _ = await asyncio.wait(_closings)
+        _closings.difference_update(done)  # its callback may not have run yet
+        for closing in done:
+            closing.result()
     return publishes
 
 
