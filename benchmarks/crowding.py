@@ -19,6 +19,7 @@ from contextlib import suppress
 
 import psutil
 
+from benchmarks.serve_command import SERVE, resident
 from mooq.amqp import methods
 from mooq.basics.address import Address
 from mooq.errors import MooqError
@@ -99,15 +100,14 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1000)
     parser.add_argument("--messages", type=int, default=1_000_000)
     options = parser.parse_args()
-    command = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(SERVE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
             address = Address.from_url(json.loads(server.stdout.readline())["url"])
             process = psutil.Process(server.pid)
 
             def used() -> float:
-                return process.memory_info().rss / 1e6
+                return resident(server.pid) / 1e6
 
             held = []
             for _ in range(ROUNDS):

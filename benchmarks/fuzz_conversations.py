@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import resource
 import sys
 from collections import Counter
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import aio_pika
 
+from benchmarks.serve_command import SERVE, resident
 from tests.conversations.damage import damaged
 from tests.raw_amqp import answers
 
@@ -64,17 +63,9 @@ async def bystander(url: str, ended: asyncio.Event) -> int:
     return served
 
 
-def resident(pid: int) -> int:
-    """Return the bytes of memory that a process has."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
-
-
 async def main(wanted: int, seed: int) -> int:
     """Hold the conversations; return the exit status."""
-    server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    server = await asyncio.create_subprocess_exec(*SERVE, stdout=asyncio.subprocess.PIPE)
     assert server.stdout is not None
     url = json.loads(await server.stdout.readline())["url"]
     where = urlsplit(url)

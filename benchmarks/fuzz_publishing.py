@@ -32,7 +32,7 @@ Connect = Callable[[], Awaitable[mooq.Connection]]
 
 @dataclass
 class Findings:
-    """What came of all publishes."""
+    """Outcomes of all publishes."""
 
     interruptions: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)

@@ -17,6 +17,7 @@ import pika
 
 import mooq
 from benchmarks.measuring import Measure, Ratio, compare, run
+from benchmarks.serve_command import SERVE
 
 MESSAGES = 2000
 TESTS = 20
@@ -176,10 +177,7 @@ async def whole_tests_by_pika(url: str) -> float:
 @asynccontextmanager
 async def own_process() -> AsyncIterator[str]:
     """Serve in a process: `mooq serve`."""
-    server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"),
-        stdout=asyncio.subprocess.PIPE,
-    )
+    server = await asyncio.create_subprocess_exec(*SERVE, stdout=asyncio.subprocess.PIPE)
     assert server.stdout is not None
     try:
         yield json.loads(await server.stdout.readline())["url"]

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import threading
 from contextlib import closing
-from pathlib import Path
 from time import perf_counter
 
 import pika
@@ -20,10 +18,10 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 import mooq
 from benchmarks.measuring import Ratio, compare, run
+from benchmarks.serve_command import SERVE, resident
 
 LOOPBACK = "127.0.0.1"
 MESSAGES = 10_000
-SERVE = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
 BARE = "import socket; socket.create_server(('127.0.0.1', 0)); print('listening', flush=True)"
 
 
@@ -122,13 +120,7 @@ def memory() -> tuple[float, float]:
                 channel.basic_get("q", auto_ack=True)
         last = resident(child.pid)
         child.terminate()
-    return first, last
-
-
-def resident(pid: int) -> float:
-    """Return the memory of a process in MB."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+    return first / 1e6, last / 1e6
 
 
 async def main() -> list[Ratio]:

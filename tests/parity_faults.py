@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -40,8 +40,7 @@ def requeued_to_the_end(patch: pytest.MonkeyPatch) -> None:
 def never_redelivered(patch: pytest.MonkeyPatch) -> None:
     requeue = queue.Queue.requeue
 
-    def without_flag(self: queue.Queue, messages: Iterable[Any], **more: Any) -> None:
-        messages = list(messages)
+    def without_flag(self: queue.Queue, message: ready.QueuedMessage, **more: Any) -> None:
         put_back = self.ready.put_back
 
         def flagless(queued: ready.QueuedMessage) -> None:
@@ -49,7 +48,7 @@ def never_redelivered(patch: pytest.MonkeyPatch) -> None:
             put_back(queued)
 
         self.ready.put_back = flagless  # type: ignore[method-assign]
-        requeue(self, messages, **more)
+        requeue(self, message, **more)
         del self.ready.put_back
 
     patch.setattr(queue.Queue, "requeue", without_flag)

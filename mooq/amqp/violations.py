@@ -17,7 +17,7 @@ _LONGEST_TEXT = 255
 
 
 class Violation(Exception):
-    """What closes the connection: a refusal, and the method that caused it, if one did."""
+    """Cause of a closed connection: a refusal, and the method that caused it, if one did."""
 
     def __init__(self, name: str, text: str, method: Method | None = None) -> None:
         self.refusal: Refusal = Refusal(name, text, Scope.CONNECTION)

@@ -36,7 +36,7 @@ def put_back(
         if counts and queue.exceeds_limit(queued) and queue.end(queued)
     ]
     for queued, queue, _, _ in deliveries:
-        queue.requeue([queued], counts=counts)
+        queue.requeue(queued, counts=counts)
     return over
 
 

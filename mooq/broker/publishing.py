@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mooq.broker import refusals, reply_to
+from mooq.broker.arguments import LONGEST_TIME
 from mooq.broker.effects import Confirmed, Returned
 from mooq.broker.message import (
     HAS_DELIVERY_MODE,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from mooq.broker.queue import Queue
 
 NO_ROUTE = 312
-LONGEST_EXPIRATION = 315_360_000_000  # milliseconds
 MODES = (None, 1, 2)
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
 """Property flags that a publish must look at."""
@@ -145,5 +145,5 @@ def _check_expiration(text: str) -> None:
     number = int(text)
     if number < 0:
         raise refusals.failed(f"invalid expiration '{text}': {{value_negative,{number}}}")
-    if number > LONGEST_EXPIRATION:
+    if number > LONGEST_TIME:
         raise refusals.failed(f"invalid expiration '{text}': {{value_too_large,{number}}}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mooq.broker import dead_letters
@@ -248,18 +247,16 @@ class Queue:
         limit = self.delivery_limit
         return self.type == "quorum" and limit is not None and queued.delivery_count >= limit
 
-    def requeue(self, messages: Iterable[QueuedMessage], *, counts: bool = False) -> None:
-        """Put messages back, to be delivered again; ``counts`` towards the delivery limit."""
-        for queued in messages:
-            if queued not in self.unsettled:
-                continue
-            del self.unsettled[queued]
-            queued.redelivered = True
-            if self.type == "quorum":
-                queued.delivery_count += counts
-            self.ready.put_back(queued)
-            if not self._is_simple:
-                self._ready_bytes += len(queued.message.body)
+    def requeue(self, queued: QueuedMessage, *, counts: bool = False) -> None:
+        """Put a message back, to be delivered again; ``counts`` towards the delivery limit."""
+        if not self.end(queued):
+            return
+        queued.redelivered = True
+        if self.type == "quorum":
+            queued.delivery_count += counts
+        self.ready.put_back(queued)
+        if not self._is_simple:
+            self._ready_bytes += len(queued.message.body)
 
     def settle_down(self) -> None:
         """Go on after messages were settled or consumers have room."""
@@ -349,7 +346,7 @@ class Queue:
     def restart(self) -> None:
         """Keep what survives a restart."""
         for queued in list(self.unsettled):
-            self.requeue([queued])
+            self.requeue(queued)
         kept = [
             queued for queued in self.ready if self.type == "quorum" or queued.message.is_persistent
         ]

@@ -241,11 +241,10 @@ class VirtualHost:
                 )
         version = self.broker.version_rules
         default = {"x-queue-type": "classic"}
-        if not version.names_default_queue_type:
-            default = {}
-            if arguments.get("x-queue-type", "classic") == current.type:  # named by one alone
-                arguments = arguments | {"x-queue-type": current.type}
-                default = {"x-queue-type": current.type}
+        if not version.names_default_queue_type and (default | arguments)["x-queue-type"] != (
+            current.type
+        ):
+            default = {}  # the refusal says "none" of the one that named no type
         argument_rules.check_equivalent(
             default | current.arguments,
             default | arguments,

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 LONGEST_BIRTH = 60.0  # seconds until the run connects; it may be killed before
 
 
-class Owner:
-    """The owner of one RabbitMQ, which is started when somebody first asks for it."""
+class SharedRabbitMQ:
+    """The run's RabbitMQ, which is started when somebody first asks for it."""
 
     def __init__(self, settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> None:
         self.has_run: asyncio.Event = asyncio.Event()
@@ -105,8 +105,8 @@ class Owner:
 class Client:
     """One connection to the owner: the run's own, or that of a process that runs tests."""
 
-    def __init__(self, owner: Owner, reply: Callable[[Reply], None]) -> None:
-        self._owner = owner
+    def __init__(self, shared: SharedRabbitMQ, reply: Callable[[Reply], None]) -> None:
+        self._shared = shared
         self._reply = reply
         self._given: set[str] = set()
         self._is_lease = False
@@ -114,18 +114,18 @@ class Client:
 
     async def fulfil(self, request: str) -> None:
         """Do what is asked, and reply to it."""
-        owner = self._owner
+        shared = self._shared
         if request == THE_RUN:
             self._is_run = True
-            owner.has_run.set()
+            shared.has_run.set()
         elif request == SUMMARY:
-            self._reply(owner.summary)
+            self._reply(shared.summary)
         elif request == RABBITMQ:
             self._is_lease = True
-            owner.leases += 1
-            self._reply(await owner.rabbitmq())
+            shared.leases += 1
+            self._reply(await shared.rabbitmq())
         elif request == ANOTHER:
-            answer = await owner.virtual_host()
+            answer = await shared.virtual_host()
             if isinstance(answer, VirtualHost):
                 self._given.add(answer.name)
             self._reply(answer)
@@ -134,23 +134,23 @@ class Client:
 
     def _give_back(self, name: str) -> None:
         self._given.discard(name)
-        assert self._owner.hosts is not None
-        self._owner.hosts.give_back(name)
+        assert self._shared.hosts is not None
+        self._shared.hosts.give_back(name)
 
     def end(self) -> None:
         """Take back what was not given back."""
         for name in list(self._given):
             self._give_back(name)
-        self._owner.leases -= self._is_lease
+        self._shared.leases -= self._is_lease
         if self._is_run:
-            self._owner.is_over.set()
+            self._shared.is_over.set()
 
 
 async def serve(listener: socket.socket, token: str, settings: RabbitMQSettings) -> None:
     """Answer those who show the token until the run ends; then remove what was started."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = Client(owner, lambda reply: writer.write(written(reply)))
+        client = Client(shared, lambda reply: writer.write(written(reply)))
         with closing(writer), suppress(ConnectionError):  # of a worker that crashed
             shown = await reader.readline()
             if not secrets.compare_digest(shown.strip(), token.encode()):
@@ -162,15 +162,15 @@ async def serve(listener: socket.socket, token: str, settings: RabbitMQSettings)
                 client.end()
 
     async with AsyncExitStack() as at_the_end:
-        owner = Owner(settings, at_the_end)
+        shared = SharedRabbitMQ(settings, at_the_end)
         server = await asyncio.start_server(answer, sock=listener)
         at_the_end.callback(server.close)
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_BIRTH):
-                await owner.has_run.wait()
-        if owner.has_run.is_set():
-            await owner.is_over.wait()
-        await owner.end()
+                await shared.has_run.wait()
+        if shared.has_run.is_set():
+            await shared.is_over.wait()
+        await shared.end()
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from tests.conversations.steps import PAUSE, declare, publish
 
 RECORD = Path(__file__).with_name("rules.json")
 REFUSED = {"stream"}
-"""What the in-memory broker has not, and refuses by name."""
+"""Conversations about features that the in-memory broker has not, and refuses by name."""
 CONVERSATIONS: dict[str, list[Any]] = FOUND | {
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
@@ -273,7 +273,7 @@ def recorded(version: str) -> dict[str, list[str]]:
 
 
 class Connection(Protocol):
-    """What a client needs of a socket."""
+    """The part of a socket that a client needs."""
 
     def sendall(self, data: bytes, /) -> None: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooq.broker.broker import ALARMS
+from mooq.broker.channel import Channel
 from tests.unit.verbs import (
     QUORUM,
     channel_of,
@@ -196,16 +197,24 @@ def test_queue_of_replies_is_declared_only_by_a_name_that_was_given() -> None:
 # Consumers
 
 
-@pytest.mark.parametrize("version", ["3.10", "4.0"])
-def test_wider_limit_of_a_channel_lets_its_consumers_go_on(version: str) -> None:
+def two_consumers_under_a_global_limit(
+    version: str, *, messages: int, no_ack: bool = False
+) -> Channel:
+    """Return a channel with a limit of one, and messages for its consumers."""
     channel = channel_of(version)
-    broker = channel.connection.broker
     declare(channel)
     channel.basic_qos(0, 1, True)
     consume(channel)
-    consume(channel, tag="d")
-    for number in range(5):
+    consume(channel, tag="d", no_ack=no_ack)
+    for number in range(messages):
         publish(channel, str(number))
+    return channel
+
+
+@pytest.mark.parametrize("version", ["3.10", "4.0"])
+def test_wider_limit_of_a_channel_lets_its_consumers_go_on(version: str) -> None:
+    channel = two_consumers_under_a_global_limit(version, messages=5)
+    broker = channel.connection.broker
 
     def given() -> list[str]:
         return [line[-1] for line in told(broker)]
@@ -220,24 +229,12 @@ def test_wider_limit_of_a_channel_lets_its_consumers_go_on(version: str) -> None
 
 
 def test_limit_of_a_channel_is_none_for_consumers_without_acknowledgements() -> None:
-    channel = channel_of()
-    declare(channel)
-    channel.basic_qos(0, 1, True)
-    consume(channel)
-    consume(channel, tag="d", no_ack=True)
-    for number in range(4):
-        publish(channel, str(number))
+    channel = two_consumers_under_a_global_limit("4.0", messages=4, no_ack=True)
     assert told(channel.connection.broker) == ["c: 0", "d: 1", "d: 2", "d: 3"]
 
 
 def test_limit_of_a_channel_is_that_of_each_consumer_from_4_3_on() -> None:
-    channel = channel_of("4.3")
-    declare(channel)
-    channel.basic_qos(0, 1, True)
-    consume(channel)
-    consume(channel, tag="d")
-    for number in range(3):
-        publish(channel, str(number))
+    channel = two_consumers_under_a_global_limit("4.3", messages=3)
     assert told(channel.connection.broker) == ["c: 0", "d: 1"]
 
 

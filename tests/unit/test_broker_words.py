@@ -1,4 +1,4 @@
-"""What the broker names in its refusals: values with their types, exchanges, queues."""
+"""Names in the broker's refusals: values with their types, exchanges, queues."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ VERBS = [
 
 @pytest.fixture
 def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What one thread has asked of the broker while another one was in the middle of something."""
+    """Requests of one thread to the broker while another one was in the middle of something."""
     seen: list[str] = []
     inside: list[int] = []
 

@@ -92,13 +92,15 @@ class Route:
         end(self._client[1])
 
     @property
-    def unread(self) -> list[int]:
-        """The descriptor of the client's socket, while it is being read."""
+    def is_reading(self) -> bool:
+        """Whether it reads on from the client."""
         reader, writer = self._client
-        if reader.at_eof() or self.to_broker.is_full or writer.is_closing():
-            return []
-        found: int = writer.get_extra_info("socket").fileno()
-        return [found]
+        return not (reader.at_eof() or self.to_broker.is_full or writer.is_closing())
+
+    def fileno(self) -> int:
+        """Return the file descriptor of the client's socket."""
+        descriptor: int = self._client[1].get_extra_info("socket").fileno()
+        return descriptor
 
     def hurry(self) -> None:
         """Pass on data that was held back."""
@@ -245,7 +247,8 @@ class Proxy(Faults):
         if self._opening:
             return True
         reading = [] if self.has_vanished else [self._listener.fileno()]
-        return has_input([*reading, *(one for route in self.routes for one in route.unread)])
+        reading += [route.fileno() for route in self.routes if route.is_reading]
+        return has_input(reading)
 
     async def close(self) -> None:
         """Close everything."""

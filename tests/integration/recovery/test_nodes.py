@@ -44,7 +44,7 @@ class Node:
 
     @property
     def refusal(self) -> str:
-        """What connecting says when the node is not there."""
+        """Text of the error when the node is not there."""
         return unreachable(self._address["broker"], self._address["host"], self.port)
 
     async def leave(self) -> None:
