@@ -1,4 +1,4 @@
-"""A broker in memory and its parts, for tests that drive it by hand."""
+"""Fixtures for tests that call the in-memory broker directly."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def connection(broker: DirectBroker) -> DirectConnection:
 
 @pytest.fixture
 def channel(connection: DirectConnection) -> DirectChannel:
-    """A channel of a connection on which the durable queue ``q`` is declared."""
+    """A channel on which the durable queue ``q`` is declared."""
     channel = connection.channel()
     channel.declare_queue(Declaration("q"))
     return channel

@@ -1,4 +1,4 @@
-"""Driving the broker in memory by hand, by its channels."""
+"""Helpers that call the in-memory broker through its channels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def new_broker() -> DirectBroker:
 
 
 class Log:
-    """What consumers were told: ``m A`` for a delivery to A, ``m R A`` for a repeated one."""
+    """Record consumer events: ``m A`` for a delivery to A, ``m R A`` for a redelivery."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -60,7 +60,7 @@ def get(channel: DirectChannel, queue: str = "q") -> Delivery:
 
 
 def rest(channel: DirectChannel, queue: str = "q") -> list[str]:
-    """Take, and acknowledge, all that is ready."""
+    """Get and acknowledge all ready messages."""
     taken = []
     while (delivery := channel.get(queue)) is not None:
         channel.settle(delivery.receipt, Outcome.ACKNOWLEDGE)

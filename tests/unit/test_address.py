@@ -1,4 +1,4 @@
-"""Addresses of brokers, and the URLs that name them."""
+"""Broker addresses and their URLs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ SECRET = "sesame"
 SCHEMES = ["amqp://", "amqps://", "AMQP://", "amqp:", "http://", ""]
 
 
-def test_an_address_is_rabbitmq_s_own_default_unless_told_otherwise() -> None:
+def test_address_defaults_match_rabbitmq() -> None:
     assert Address() == Address("localhost", 5672, "guest", "guest", "/", None)
 
 
-def test_an_address_is_shown_as_host_and_port_and_named_with_an_underscore() -> None:
+def test_address_text_and_name_have_host_and_port() -> None:
     address = Address("broker.example", 5673)
     assert (str(address), address.name) == ("broker.example:5673", "broker.example_5673")
     assert broker_name("broker.example", 5673) == address.name
 
 
-def test_an_address_never_shows_its_password() -> None:
+def test_address_repr_hides_its_password() -> None:
     assert "secret" not in repr(Address(password="secret"))
 
 
@@ -78,7 +78,7 @@ def test_an_address_never_shows_its_password() -> None:
     ],
     ids=str,
 )
-def test_a_part_of_an_address_that_cannot_be_is_named(
+def test_invalid_address_part_is_named(
     arguments: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -86,12 +86,12 @@ def test_a_part_of_an_address_that_cannot_be_is_named(
     assert str(raised.value) == text
 
 
-def test_a_virtual_host_has_up_to_127_characters_of_any_kind() -> None:
+def test_virtual_host_may_have_127_characters() -> None:
     assert Address(virtual_host="é" * 127).virtual_host == "é" * 127
 
 
 @pytest.mark.parametrize("port", [1, 5672, 65535])
-def test_a_port_that_can_be_is_taken(port: int) -> None:
+def test_valid_port_is_accepted(port: int) -> None:
     assert check_port(port) == port
 
 
@@ -112,13 +112,11 @@ def test_a_port_that_can_be_is_taken(port: int) -> None:
         ("amqps://h:5672", Address("h", 5672, ssl=True)),
     ],
 )
-def test_a_url_says_host_port_user_password_virtual_host_and_whether_tls(
-    url: str, address: Address
-) -> None:
+def test_url_contains_all_parts_of_an_address(url: str, address: Address) -> None:
     assert Address.from_url(url) == address
 
 
-def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
+def test_ssl_argument_overrides_the_url_scheme() -> None:
     context = ssl.create_default_context()
     assert Address.from_url("amqp://h", context).ssl is context
     assert Address.from_url("amqp://h", True).ssl is True
@@ -152,7 +150,7 @@ def test_what_is_given_for_tls_goes_before_the_scheme() -> None:
     ],
     ids=repr,
 )
-def test_a_url_that_cannot_be_is_refused_with_what_is_wrong(
+def test_invalid_url_is_refused_with_the_reason(
     url: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -167,9 +165,7 @@ def test_a_url_that_cannot_be_is_refused_with_what_is_wrong(
 @example(before="[", after="]", scheme="amqp://")
 @example(before="", after="\ud800", scheme="amqp://")
 @example(before="", after="", scheme="amqp:")
-def test_a_url_whose_password_is_not_quoted_does_not_give_it_away(
-    before: str, after: str, scheme: str
-) -> None:
+def test_unquoted_password_in_url_is_not_shown(before: str, after: str, scheme: str) -> None:
     address = refused = None
     try:
         address = Address.from_url(f"{scheme}user:{before}{SECRET}{after}@host:5672")
@@ -192,13 +188,13 @@ def test_a_url_whose_password_is_not_quoted_does_not_give_it_away(
         (f"amqp://svc:{SECRET}", "amqp://***"),
     ],
 )
-def test_url_given_as_host_is_masked_and_sent_to_url(host: str, shown: str) -> None:
+def test_url_passed_as_host_is_masked_in_the_error(host: str, shown: str) -> None:
     with pytest.raises(ValueError, match=r"^host is a URL") as raised:
         Address(host)
     assert str(raised.value) == f"host is a URL, {shown}; pass it as url="
 
 
-def test_login_given_within_host_is_not_shown() -> None:
+def test_login_in_host_is_not_shown() -> None:
     with pytest.raises(ValueError, match=r"^host contains '@'; pass username= and") as raised:
         Address(f"svc:{SECRET}@mq.example")
     assert SECRET not in str(raised.value)
@@ -213,7 +209,7 @@ def test_arguments_and_url_hide_the_password_in_repr() -> None:
 
 @given(st.tuples(*[st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)] * 3))
 @example(("a%2Fb", "a%2Fb", "a%2Fb"))
-def test_names_survive_writing_and_reading_a_url(names: tuple[str, str, str]) -> None:
+def test_names_round_trip_through_a_url(names: tuple[str, str, str]) -> None:
     user, password, virtual_host = (name.replace("\0", "%00") for name in names)
     address = Address("::1", 5672, user, password, virtual_host, ssl=False)
     assert Address.from_url(address.url) == address

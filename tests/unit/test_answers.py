@@ -1,4 +1,4 @@
-"""Errors of aiormq without a text, in mooq's terms."""
+"""Conversion of aiormq errors that have no text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooq.errors import Lost
 from mooq.transports.rabbit.answers import GONE, answered, explain
 
 
-async def test_a_peer_that_hung_up_before_the_next_frame_is_lost() -> None:
+async def test_hangup_before_a_reply_raises_lost() -> None:
     async def request() -> None:
         raise StopAsyncIteration
 
@@ -20,7 +20,7 @@ async def test_a_peer_that_hung_up_before_the_next_frame_is_lost() -> None:
         await answered(request())
 
 
-def test_one_that_hung_up_while_connecting_is_said_to() -> None:
+def test_hangup_while_connecting_is_explained() -> None:
     error = StopAsyncIteration()
     assert isinstance(error, GONE)
     assert str(explain(error, Address("here", 1), 5)) == (
@@ -35,14 +35,16 @@ def connecting_failed(cause: OSError) -> str:
     return str(explain(error, Address("here", 1), 5))
 
 
-def test_refusals_by_all_addresses_of_a_host_are_one() -> None:
+def test_refusals_by_all_addresses_give_one_error() -> None:
     refused = [ConnectionRefusedError(errno.ECONNREFUSED, f"… {at}") for at in ("::1", "127.0.0.1")]
-    together = OSError(f"Multiple exceptions: {refused[0]}, {refused[1]}")  # as asyncio has it
+    together = OSError(
+        f"Multiple exceptions: {refused[0]}, {refused[1]}"
+    )  # the form asyncio raises
     assert "nothing listens there" in connecting_failed(together)
     assert connecting_failed(together) == connecting_failed(refused[0])
 
 
-def test_errors_of_the_network_are_in_the_systems_words() -> None:
+def test_network_error_has_the_system_message() -> None:
     unreachable = OSError(errno.EHOSTUNREACH, "Connect call failed ('10.0.0.1', 1)")
     assert connecting_failed(unreachable) == (
         f"cannot connect to here:1: {os.strerror(errno.EHOSTUNREACH)}; check host and port"

@@ -1,4 +1,4 @@
-"""Queues and exchanges of the broker: limits, expiry, copies and routing."""
+"""Queues and exchanges of the in-memory broker: limits, expiry, order and routing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DEAD = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
 # Expiry
 
 
-def test_message_expires_by_its_own_time_or_its_queue_s_whichever_is_shorter() -> None:
+def test_shorter_of_message_and_queue_ttl_applies() -> None:
     channel = channel_of()
     broker = channel.connection.broker
     declare(channel, arguments={"x-message-ttl": 3000, **DEAD})
@@ -43,7 +43,7 @@ def test_message_expires_by_its_own_time_or_its_queue_s_whichever_is_shorter() -
     assert rest(channel, "dead") == ["1"]
 
 
-def test_expired_message_goes_first_to_dead_letters_then_the_next_is_got() -> None:
+def test_expired_message_is_dead_lettered_before_get() -> None:
     channel = channel_of()
     declare(channel, arguments=DEAD)
     declare(channel, "dead")
@@ -56,7 +56,7 @@ def test_expired_message_goes_first_to_dead_letters_then_the_next_is_got() -> No
     assert rest(channel, "dead") == ["1"]
 
 
-def test_unused_queue_is_deleted_in_time() -> None:
+def test_unused_queue_expires_after_x_expires() -> None:
     channel = channel_of()
     broker = channel.connection.broker
     declare(channel, arguments={"x-expires": 2000})
@@ -80,7 +80,7 @@ def test_unused_queue_is_deleted_in_time() -> None:
 
 
 @pytest.mark.parametrize(("ttl", "expires"), [(500, 2000), (2000, 500)])
-def test_whichever_is_due_first_is_done_first(ttl: int, expires: int) -> None:
+def test_queue_and_message_expiry_run_in_order(ttl: int, expires: int) -> None:
     channel = channel_of()
     broker = channel.connection.broker
     declare(channel, "dead")
@@ -103,7 +103,7 @@ def test_whichever_is_due_first_is_done_first(ttl: int, expires: int) -> None:
         ("315360000001", "{value_too_large,315360000001}"),
     ],
 )
-def test_expiration_is_milliseconds_in_digits(expiration: str, why: str) -> None:
+def test_expiration_must_be_milliseconds_in_digits(expiration: str, why: str) -> None:
     channel = channel_of()
     declare(channel)
     publish(channel, expiration="315360000000")
@@ -122,7 +122,9 @@ def lengths(overflow: str = "drop-head", **limits: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("arguments", [lengths(length=2), lengths(length_bytes=2)])
 @pytest.mark.parametrize("kind", [{}, QUORUM])
-def test_oldest_message_makes_room(arguments: dict[str, Any], kind: dict[str, Any]) -> None:
+def test_full_queue_drops_its_oldest_message(
+    arguments: dict[str, Any], kind: dict[str, Any]
+) -> None:
     channel = channel_of()
     declare(channel, arguments=arguments | kind)
     declare(channel, "dead")
@@ -139,7 +141,7 @@ def test_oldest_message_makes_room(arguments: dict[str, Any], kind: dict[str, An
 
 
 @pytest.mark.parametrize("arguments", [lengths(length=2), lengths(length_bytes=2)])
-def test_what_comes_back_to_a_full_queue_makes_room_at_its_head(arguments: dict[str, Any]) -> None:
+def test_message_requeued_to_a_full_queue_is_dropped(arguments: dict[str, Any]) -> None:
     channel = channel_of()
     declare(channel, arguments=arguments)
     declare(channel, "dead")
@@ -153,7 +155,7 @@ def test_what_comes_back_to_a_full_queue_makes_room_at_its_head(arguments: dict[
 
 @pytest.mark.parametrize("limit", ["length", "length_bytes"])
 @pytest.mark.parametrize("overflow", ["reject-publish", "reject-publish-dlx"])
-def test_message_too_many_is_refused(limit: str, overflow: str) -> None:
+def test_full_queue_rejects_publishes(limit: str, overflow: str) -> None:
     channel = channel_of()
     declare(channel, arguments=lengths(overflow, **{limit: 2}))
     declare(channel, "dead")
@@ -165,7 +167,7 @@ def test_message_too_many_is_refused(limit: str, overflow: str) -> None:
     assert rest(channel) == ["0", "1"]
 
 
-def test_quorum_queue_learns_of_too_many_bytes_by_the_next_message() -> None:
+def test_quorum_queue_rejects_after_max_length_bytes() -> None:
     channel = channel_of()
     declare(channel, arguments=lengths("reject-publish", length_bytes=2) | QUORUM)
     channel.confirm_select()
@@ -185,7 +187,7 @@ def test_quorum_queue_learns_of_too_many_bytes_by_the_next_message() -> None:
         ("4.0", -1, None),
     ],
 )
-def test_delivery_limit_of_a_quorum_queue(
+def test_quorum_queue_enforces_its_delivery_limit(
     version: str, declared: int | None, limit: int | None
 ) -> None:
     channel = channel_of(version)
@@ -214,7 +216,7 @@ def test_classic_queue_has_no_delivery_limit() -> None:
 # Order
 
 
-def test_message_that_came_back_is_before_a_new_one_for_a_new_consumer() -> None:
+def test_requeued_message_is_delivered_before_new_ones() -> None:
     channel = channel_of()
     declare(channel)
     publish(channel, "0")
@@ -230,7 +232,7 @@ def test_message_that_came_back_is_before_a_new_one_for_a_new_consumer() -> None
 
 
 @pytest.mark.parametrize("arguments", [{}, {"x-max-length": 9}, {"x-message-ttl": 9000}])
-def test_messages_return_to_their_places(arguments: dict[str, Any]) -> None:
+def test_requeued_messages_keep_their_positions(arguments: dict[str, Any]) -> None:
     channel = channel_of()
     declare(channel, arguments=arguments)
     for number in range(4):
@@ -241,7 +243,7 @@ def test_messages_return_to_their_places(arguments: dict[str, Any]) -> None:
     assert rest(channel) == ["0 R", "1 R", "2 R", "3 R"]
 
 
-def test_higher_priority_is_first_and_more_than_the_highest_is_the_highest() -> None:
+def test_higher_priority_messages_are_delivered_first() -> None:
     channel = channel_of()
     declare(channel, arguments={"x-max-priority": 2})
     for body, priority in (("a", None), ("b", 2), ("c", 1), ("d", 9), ("e", 0)):
@@ -250,9 +252,7 @@ def test_higher_priority_is_first_and_more_than_the_highest_is_the_highest() -> 
 
 
 @pytest.mark.parametrize(("kind", "active"), [({}, "c"), (QUORUM, "d")])
-def test_single_active_consumer_gives_way_to_a_higher_priority_in_quorum_queues(
-    kind: dict[str, Any], active: str
-) -> None:
+def test_priority_replaces_active_quorum_consumer(kind: dict[str, Any], active: str) -> None:
     channel = channel_of()
     declare(channel, arguments={"x-single-active-consumer": True} | kind)
     consume(channel)
@@ -261,7 +261,7 @@ def test_single_active_consumer_gives_way_to_a_higher_priority_in_quorum_queues(
     assert told(channel.connection.broker) == [f"{active}: m"]
 
 
-def test_single_active_consumer_has_its_limit() -> None:
+def test_single_active_consumer_respects_prefetch() -> None:
     channel = channel_of()
     declare(channel, arguments={"x-single-active-consumer": True})
     channel.basic_qos(0, 1, False)
@@ -304,7 +304,7 @@ def test_headers_are_matched_by_mode(
 
 
 @pytest.mark.parametrize("match", ["all", "all-with-x"])
-def test_match_of_nothing_takes_every_message(match: str) -> None:
+def test_empty_headers_binding_matches_every_message(match: str) -> None:
     channel = channel_of()
     declare(channel)
     channel.queue_bind("q", "amq.headers", "", {"x-match": match})
@@ -313,7 +313,7 @@ def test_match_of_nothing_takes_every_message(match: str) -> None:
     assert rest(channel) == ["m", "m"]
 
 
-def test_random_exchange_sends_to_one_of_its_queues() -> None:
+def test_random_exchange_routes_to_one_queue() -> None:
     channel = channel_of()
     exchange(channel, "e", "x-local-random")
     publish(channel, exchange="e", mandatory=True)
@@ -331,7 +331,7 @@ def test_random_exchange_sends_to_one_of_its_queues() -> None:
 
 
 @pytest.mark.parametrize(("version", "names"), [("3.10", "ba"), ("4.0", "ab"), ("4.3", "ab")])
-def test_headers_come_in_order_of_names_since_4_0(version: str, names: str) -> None:
+def test_headers_are_sorted_by_name_since_4_0(version: str, names: str) -> None:
     channel = channel_of(version)
     declare(channel)
     publish(channel, headers={"b": 1, "a": Float(2.0)})
@@ -348,7 +348,7 @@ def test_headers_come_in_order_of_names_since_4_0(version: str, names: str) -> N
         ("4.3", 'invalid message: {unacceptable_type_in_header,"CC",longstr}'),
     ],
 )
-def test_first_of_two_faults_of_a_message_is_told(version: str, words: str) -> None:
+def test_first_of_two_message_errors_is_reported(version: str, words: str) -> None:
     channel = channel_of(version)
     text = refused(lambda: publish(channel, user_id="ann", headers={"CC": "q"}))
     assert text == f"PRECONDITION_FAILED - {words}"
@@ -356,7 +356,7 @@ def test_first_of_two_faults_of_a_message_is_told(version: str, words: str) -> N
     publish(channel, user_id="guest")
 
 
-def test_reply_to_is_left_alone_unless_it_is_the_name_of_replies() -> None:
+def test_only_the_direct_reply_to_name_is_replaced() -> None:
     channel = channel_of()
     declare(channel)
     publish(channel, reply_to="somewhere", headers={"h": 1})
@@ -380,7 +380,7 @@ def test_reply_to_is_left_alone_unless_it_is_the_name_of_replies() -> None:
         ("4.3", {"x-max-length-bytes": 9}, ["0 R", "2"]),
     ],
 )
-def test_persistent_messages_of_durable_queues_survive_a_restart(
+def test_durable_queue_keeps_persistent_messages(
     version: str, arguments: dict[str, Any], kept: list[str]
 ) -> None:
     broker = new_broker(version)

@@ -1,4 +1,4 @@
-"""The broker's time: skipping, deadlines, and consumers that do not acknowledge in time."""
+"""Time in the in-memory broker: skipping, deadlines and acknowledgement timeouts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.verbs import (
 )
 
 
-def test_time_that_was_skipped_stays_skipped() -> None:
+def test_skipped_time_is_kept() -> None:
     broker = new_broker()
     broker.advance(1.0)
     broker.skip(10.0)
@@ -35,7 +35,7 @@ def test_time_that_was_skipped_stays_skipped() -> None:
     assert broker.now == 12.0
 
 
-def test_clock_is_read_with_what_was_skipped() -> None:
+def test_clock_includes_skipped_time() -> None:
     times = [5.0]
     broker = new_broker(clock=lambda: times[0])
     broker.skip(10.0)
@@ -44,7 +44,7 @@ def test_clock_is_read_with_what_was_skipped() -> None:
     assert broker.now == 17.0
 
 
-def test_deadline_is_in_the_time_of_the_clock() -> None:
+def test_deadline_uses_the_time_of_the_clock() -> None:
     broker = new_broker()
     channel = connect(broker).channel(1)
     woken: list[float | None] = []
@@ -62,7 +62,7 @@ def test_deadline_is_in_the_time_of_the_clock() -> None:
     assert set(channel.connection.host.queues) == {"r"}
 
 
-# Consumers that are late
+# Acknowledgement timeouts
 
 
 LATE = (
@@ -74,7 +74,7 @@ IN_TIME = {"x-consumer-timeout": 5000}
 
 
 @pytest.mark.parametrize("arguments", [IN_TIME, QUORUM | IN_TIME])
-def test_channel_of_a_late_consumer_is_closed(arguments: dict[str, Any]) -> None:
+def test_acknowledgement_timeout_closes_the_channel(arguments: dict[str, Any]) -> None:
     channel = channel_of("4.0")
     broker = channel.connection.broker
     declare(channel, arguments=arguments)
@@ -93,7 +93,7 @@ def test_channel_of_a_late_consumer_is_closed(arguments: dict[str, Any]) -> None
     assert told(broker) == []
 
 
-def test_get_may_take_its_time() -> None:
+def test_get_has_no_acknowledgement_timeout() -> None:
     channel = channel_of("4.0")
     broker = channel.connection.broker
     declare(channel, arguments=IN_TIME)
@@ -106,7 +106,7 @@ def test_get_may_take_its_time() -> None:
     assert channel.is_open
 
 
-def test_late_consumer_of_a_quorum_queue_is_ended_alone_from_4_3_on() -> None:
+def test_late_quorum_consumer_is_cancelled_since_4_3() -> None:
     channel = channel_of("4.3")
     broker = channel.connection.broker
     declare(channel, arguments=QUORUM)
@@ -134,7 +134,7 @@ def test_late_consumer_of_a_quorum_queue_is_ended_alone_from_4_3_on() -> None:
     assert [line[-3:] for line in told(broker)] == ["1 R"]
 
 
-def test_consumer_of_a_classic_queue_may_take_its_time_from_4_3_on() -> None:
+def test_classic_consumer_has_no_timeout_since_4_3() -> None:
     channel = channel_of("4.3")
     declare(channel)
     consume(channel)
@@ -143,7 +143,7 @@ def test_consumer_of_a_classic_queue_may_take_its_time_from_4_3_on() -> None:
     assert (channel.is_open, channel.holds(1)) == (True, True)
 
 
-# What reaches the client
+# Notifications to clients
 
 
 def received(connection: DirectConnection) -> list[str]:
@@ -158,7 +158,7 @@ def ready() -> DirectConnection:
     return connection
 
 
-def test_alarm_reaches_the_client_that_publishes() -> None:
+def test_alarm_blocks_the_publishing_client() -> None:
     connection = ready()
     connection.broker.set_alarm("memory", True)
     connection.sendall(publish_method() + header(1) + body(b"x"))
@@ -168,7 +168,7 @@ def test_alarm_reaches_the_client_that_publishes() -> None:
     assert received(connection) == ["0: 10.61"]
 
 
-def test_restart_reaches_every_client() -> None:
+def test_restart_closes_client_connections() -> None:
     connection = ready()
     connection.broker.restart()
     connection.pass_time(0.0)
@@ -178,7 +178,7 @@ def test_restart_reaches_every_client() -> None:
     ]
 
 
-def test_cut_connection_ends_without_a_word() -> None:
+def test_dropped_connection_ends_without_close() -> None:
     connection = ready()
     connection.broker.drop_connections()
     connection.pass_time(0.0)

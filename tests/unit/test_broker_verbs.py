@@ -1,4 +1,4 @@
-"""The broker's verbs: what each one does, in cases that no record of RabbitMQ has."""
+"""Methods of the in-memory broker, in cases that no RabbitMQ record covers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.verbs import (
 # Permissions
 
 
-def test_user_with_permissions_elsewhere_alone_is_not_let_in() -> None:
+def test_user_needs_permissions_on_the_virtual_host() -> None:
     broker = new_broker(permissions={("ann", "tests"): None})
     assert connect(broker, "ann", "tests").is_open
     assert connect(broker, "guest", "/").is_open
@@ -33,7 +33,7 @@ def test_user_with_permissions_elsewhere_alone_is_not_let_in() -> None:
     )
 
 
-def test_each_verb_asks_for_its_permission() -> None:
+def test_each_method_checks_its_permission() -> None:
     broker = new_broker(permissions={("ann", "/"): ("^c", "^w", "^r")})
     owner, ann = connect(broker).channel(1), connect(broker, "ann").channel(1)
     for name in "cwrx":
@@ -69,7 +69,7 @@ def test_each_verb_asks_for_its_permission() -> None:
         )
 
 
-def test_passive_declarations_need_no_permission() -> None:
+def test_passive_declaration_needs_no_permission() -> None:
     broker = new_broker(permissions={("ann", "/"): ("", "", "")})
     declare(connect(broker).channel(1))
     ann = connect(broker, "ann").channel(1)
@@ -80,7 +80,7 @@ def test_passive_declarations_need_no_permission() -> None:
 # Alarms
 
 
-def test_publisher_is_blocked_once_by_each_alarm() -> None:
+def test_each_alarm_blocks_the_publisher_once() -> None:
     broker = new_broker()
     connection = connect(broker)
     assert not connection.content_header_arrived()
@@ -95,7 +95,7 @@ def test_publisher_is_blocked_once_by_each_alarm() -> None:
         assert not connection.content_header_arrived()
 
 
-def test_two_alarms_are_told_together_and_hold_until_both_end() -> None:
+def test_publisher_stays_blocked_until_both_alarms_end() -> None:
     broker = new_broker()
     connection, silent = connect(broker), connect(broker)
     broker.set_alarm("memory", True)
@@ -108,7 +108,7 @@ def test_two_alarms_are_told_together_and_hold_until_both_end() -> None:
     assert (told(broker), broker.has_alarm, silent.is_open) == (["unblocked"], False, True)
 
 
-def test_unknown_alarm_or_version_is_refused_with_the_known_ones() -> None:
+def test_unknown_alarm_or_version_is_refused() -> None:
     with pytest.raises(ValueError, match="alarm must be one of memory, disk, not 'cpu'"):
         new_broker().set_alarm("cpu", True)
     with pytest.raises(ValueError, match=r"version must be one of 3\.10, 4\.0, 4\.3, not '5'"):
@@ -118,7 +118,7 @@ def test_unknown_alarm_or_version_is_refused_with_the_known_ones() -> None:
 # Queues and exchanges
 
 
-def test_default_exchange_is_neither_end_of_a_binding() -> None:
+def test_default_exchange_cannot_be_bound_or_deleted() -> None:
     channel = channel_of()
     words = "ACCESS_REFUSED - operation not permitted on the default exchange"
     declare(channel)
@@ -133,7 +133,7 @@ def test_default_exchange_is_neither_end_of_a_binding() -> None:
         assert refused(act) == words
 
 
-def test_last_declared_queue_is_meant_by_no_name() -> None:
+def test_empty_name_means_the_last_declared_queue() -> None:
     channel = channel_of()
     assert refused(lambda: channel.queue_purge("")) == "NOT_FOUND - no previously declared queue"
     declare(channel, "other")
@@ -154,7 +154,7 @@ def test_last_declared_queue_is_meant_by_no_name() -> None:
     assert rest(channel) == ["2"]
 
 
-def test_queue_in_use_or_with_messages_is_kept_if_asked() -> None:
+def test_conditional_delete_keeps_a_used_queue() -> None:
     channel = channel_of()
     declare(channel)
     publish(channel)
@@ -174,7 +174,7 @@ def test_queue_in_use_or_with_messages_is_kept_if_asked() -> None:
     assert channel.queue_delete("q", if_unused=False, if_empty=False) == 0
 
 
-def test_declaration_counts_messages_and_consumers() -> None:
+def test_declare_ok_counts_messages_and_consumers() -> None:
     channel = channel_of()
     assert declare(channel) == ("q", 0, 0)
     publish(channel)
@@ -185,7 +185,7 @@ def test_declaration_counts_messages_and_consumers() -> None:
     assert declare(channel, passive=True) == ("q", 0, 2)
 
 
-def test_queue_of_replies_is_declared_only_by_a_name_that_was_given() -> None:
+def test_only_a_known_reply_queue_can_be_declared() -> None:
     channel = channel_of()
     assert declare(channel, "amq.rabbitmq.reply-to") == ("amq.rabbitmq.reply-to", 0, 1)
     name = "amq.rabbitmq.reply-to.foo"
@@ -212,7 +212,7 @@ def two_consumers_under_a_global_limit(
 
 
 @pytest.mark.parametrize("version", ["3.10", "4.0"])
-def test_wider_limit_of_a_channel_lets_its_consumers_go_on(version: str) -> None:
+def test_raised_global_prefetch_resumes_consumers(version: str) -> None:
     channel = two_consumers_under_a_global_limit(version, messages=5)
     broker = channel.connection.broker
 
@@ -228,17 +228,17 @@ def test_wider_limit_of_a_channel_lets_its_consumers_go_on(version: str) -> None
     assert given() == ["3", "4"]
 
 
-def test_limit_of_a_channel_is_none_for_consumers_without_acknowledgements() -> None:
+def test_no_ack_consumer_ignores_global_prefetch() -> None:
     channel = two_consumers_under_a_global_limit("4.0", messages=4, no_ack=True)
     assert told(channel.connection.broker) == ["c: 0", "d: 1", "d: 2", "d: 3"]
 
 
-def test_limit_of_a_channel_is_that_of_each_consumer_from_4_3_on() -> None:
+def test_global_prefetch_is_per_consumer_since_4_3() -> None:
     channel = two_consumers_under_a_global_limit("4.3", messages=3)
     assert told(channel.connection.broker) == ["c: 0", "d: 1"]
 
 
-def test_tag_is_free_when_its_queue_is_gone() -> None:
+def test_consumer_tag_is_free_after_queue_deletion() -> None:
     channel = channel_of()
     declare(channel)
     consume(channel)
@@ -250,7 +250,7 @@ def test_tag_is_free_when_its_queue_is_gone() -> None:
     assert told(channel.connection.broker) == ["cancelled c", "c: m"]
 
 
-def test_consumer_that_was_paused_goes_on_where_it_has_room() -> None:
+def test_paused_consumer_resumes_within_its_prefetch() -> None:
     channel = channel_of()
     broker = channel.connection.broker
     declare(channel)
@@ -274,7 +274,7 @@ def test_consumer_that_was_paused_goes_on_where_it_has_room() -> None:
 # Deliveries
 
 
-def test_tags_count_on_over_gets_and_consumers() -> None:
+def test_gets_and_consumers_share_delivery_tags() -> None:
     channel = channel_of()
     declare(channel)
     for number in range(3):
@@ -286,7 +286,7 @@ def test_tags_count_on_over_gets_and_consumers() -> None:
     assert tags == [3, 4]
 
 
-def test_get_without_acknowledgement_leaves_nothing_to_settle() -> None:
+def test_no_ack_get_leaves_nothing_to_settle() -> None:
     channel = channel_of()
     declare(channel)
     publish(channel)
@@ -298,7 +298,7 @@ def test_get_without_acknowledgement_leaves_nothing_to_settle() -> None:
     assert channel.connection.broker.held("/") == {"q": 0}
 
 
-def test_what_is_held_counts_ready_and_unsettled_messages_of_open_channels() -> None:
+def test_held_counts_ready_and_unsettled_messages() -> None:
     broker = new_broker()
     channel, other = connect(broker).channel(1), connect(broker).channel(1)
     elsewhere = connect(broker, virtual_host="tests").channel(1)
@@ -318,7 +318,7 @@ def test_what_is_held_counts_ready_and_unsettled_messages_of_open_channels() -> 
     assert broker.held("/")["q"] == 2
 
 
-def test_requeueing_wakes_the_consumer_that_was_full() -> None:
+def test_requeue_resumes_a_consumer_at_its_prefetch() -> None:
     channel = channel_of()
     broker = channel.connection.broker
     declare(channel)
@@ -336,7 +336,7 @@ def test_requeueing_wakes_the_consumer_that_was_full() -> None:
 # Transactions
 
 
-def test_settlements_that_were_not_committed_are_taken_back_at_the_end_of_a_channel() -> None:
+def test_closing_a_channel_rolls_back_settlements() -> None:
     broker = new_broker()
     channel, other = connect(broker).channel(1), connect(broker).channel(1)
     declare(channel)
@@ -352,7 +352,7 @@ def test_settlements_that_were_not_committed_are_taken_back_at_the_end_of_a_chan
     assert rest(other) == ["0 R", "1 R", "2"]
 
 
-def test_committed_messages_and_settlements_are_done() -> None:
+def test_commit_applies_messages_and_settlements() -> None:
     channel = channel_of()
     declare(channel)
     publish(channel, "0")
@@ -383,7 +383,7 @@ def test_confirms_and_transactions_exclude_each_other() -> None:
 # Dead letters
 
 
-def test_death_tells_of_the_expiration_that_a_message_had() -> None:
+def test_x_death_has_the_original_expiration() -> None:
     channel = channel_of()
     declare(channel, "w", {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "q"})
     declare(channel)
@@ -397,7 +397,7 @@ def test_death_tells_of_the_expiration_that_a_message_had() -> None:
     assert properties.expiration is None
 
 
-def test_dead_letter_goes_round_only_if_somebody_rejected_it() -> None:
+def test_dead_letter_cycle_needs_a_rejection() -> None:
     channel = channel_of()
     declare(channel, "w", {"x-dead-letter-exchange": "", "x-message-ttl": 100})
     broker = channel.connection.broker
@@ -421,7 +421,7 @@ def test_dead_letter_goes_round_only_if_somebody_rejected_it() -> None:
     assert rest(channel, "a") == ["m"]
 
 
-def test_quorum_queue_ends_what_came_back_too_often() -> None:
+def test_quorum_queue_dead_letters_at_delivery_limit() -> None:
     channel = channel_of()
     declare(channel, "w", QUORUM | {"x-delivery-limit": 1, "x-dead-letter-exchange": "amq.fanout"})
     declare(channel)

@@ -1,4 +1,4 @@
-"""Names in the broker's refusals: values with their types, exchanges, queues."""
+"""Refusal texts of the in-memory broker: value types, exchanges and queues."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ TYPES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "name"), TYPES)
-def test_type_of_a_value_has_rabbitmq_s_name(value: Any, name: str) -> None:
+def test_value_type_has_its_rabbitmq_name(value: Any, name: str) -> None:
     assert type_name(value) == name
 
 
-def test_values_are_the_same_if_type_and_content_are() -> None:
+def test_same_values_have_same_type_and_content() -> None:
     assert same_value(1, 1)
     assert not same_value(1, 2)
     assert not same_value(1, values.Long(1))
@@ -81,12 +81,12 @@ def test_values_are_the_same_if_type_and_content_are() -> None:
         ([1, "é"], '[{signedint,1},{longstr,<<"é"/utf8>>}]'),
     ],
 )
-def test_value_is_shown_as_a_term_of_erlang(value: Any, shown: str) -> None:
+def test_value_is_shown_as_an_erlang_term(value: Any, shown: str) -> None:
     assert term(value, marks_utf8=True) == shown
     assert term(value, marks_utf8=False) == shown.replace("/utf8", "")
 
 
-def test_words_about_exchanges() -> None:
+def test_exchange_refusals_match_rabbitmq() -> None:
     channel = channel_of("4.3")
     exchange(channel, "e", arguments={"alternate-exchange": "a"})
     exchange(channel, "i", internal=True)
@@ -141,7 +141,7 @@ def test_words_about_exchanges() -> None:
     exchange(channel, "e", arguments=same)
 
 
-def test_words_about_queues_and_consumers() -> None:
+def test_queue_refusals_match_rabbitmq() -> None:
     broker = new_broker("4.0")
     channel, other = connect(broker).channel(1), connect(broker).channel(1)
     declare(channel)
@@ -174,7 +174,7 @@ def test_words_about_queues_and_consumers() -> None:
     assert declare(channel, "mine", exclusive=True, durable=False).name == "mine"
 
 
-def test_words_about_consumers_of_replies() -> None:
+def test_reply_consumer_refusals_match_rabbitmq() -> None:
     channel = channel_of()
     replies = "amq.rabbitmq.reply-to"
     assert refused(lambda: consume(channel, replies)) == (
@@ -188,7 +188,7 @@ def test_words_about_consumers_of_replies() -> None:
     consume(channel, replies, "s", no_ack=True)
 
 
-def test_alternate_exchange_takes_what_was_not_routed_and_no_more() -> None:
+def test_alternate_exchange_gets_unrouted_messages() -> None:
     channel = channel_of()
     exchange(channel, "e", arguments={"alternate-exchange": "amq.fanout"})
     exchange(channel, "d", arguments={"alternate-exchange": ""})
@@ -204,7 +204,7 @@ def test_alternate_exchange_takes_what_was_not_routed_and_no_more() -> None:
 
 @pytest.mark.parametrize("header", ["CC", "BCC"])
 @pytest.mark.parametrize(("value", "kind"), [("q", "longstr"), (None, "void"), (1, "signedint")])
-def test_copies_are_a_list(header: str, value: Any, kind: str) -> None:
+def test_cc_and_bcc_headers_must_be_lists(header: str, value: Any, kind: str) -> None:
     channel = channel_of()
     declare(channel)
     assert refused(lambda: publish(channel, headers={header: value})) == (
@@ -214,7 +214,7 @@ def test_copies_are_a_list(header: str, value: Any, kind: str) -> None:
     assert rest(channel) == ["m"]
 
 
-def test_exclusive_queue_that_was_deleted_leaves_its_name_to_others() -> None:
+def test_deleted_exclusive_queue_frees_its_name() -> None:
     broker = new_broker()
     channel, other = connect(broker).channel(1), connect(broker).channel(1)
     declare(channel, exclusive=True)
@@ -226,7 +226,7 @@ def test_exclusive_queue_that_was_deleted_leaves_its_name_to_others() -> None:
     assert rest(other) == ["m"]
 
 
-def test_deleted_exchange_is_bound_nowhere() -> None:
+def test_deleting_an_exchange_removes_its_bindings() -> None:
     channel = channel_of()
     exchange(channel, "e", "fanout")
     exchange(channel, "auto", auto_delete=True)
@@ -254,7 +254,7 @@ def test_restart_closes_connections_with_a_reason() -> None:
 
 
 @pytest.mark.parametrize(("version", "limit"), [("3.10", 2**27), ("4.0", 2**24), ("4.3", 2**24)])
-def test_message_has_a_largest_size(version: str, limit: int) -> None:
+def test_default_message_size_limit_per_version(version: str, limit: int) -> None:
     assert new_broker(version).max_message_size == limit
 
 

@@ -1,4 +1,4 @@
-"""The command line where no RabbitMQ is needed: arguments, refusals, signals, the live line."""
+"""The command line without RabbitMQ: arguments, errors, signals and the live line."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such s
 
 @pytest.fixture(autouse=True)
 def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Keep a test's records apart from the developer's."""
+    """Keep the test's node records apart from the developer's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path
 
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port where somebody listens and never says a word."""
+    """A port with a listener that never sends anything."""
     with socket.create_server((LOOPBACK, 0)) as server:
         yield server.getsockname()[1]
 
@@ -78,9 +78,7 @@ def silent_port() -> Iterator[int]:
         (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
     ],
 )
-def test_a_wrong_argument_is_exit_status_2_and_named_on_stderr(
-    arguments: list[str], said: str
-) -> None:
+def test_invalid_argument_exits_with_status_2(arguments: list[str], said: str) -> None:
     result = ask(*arguments)
     assert result.exit_code == 2
     assert said in result.stderr
@@ -88,20 +86,20 @@ def test_a_wrong_argument_is_exit_status_2_and_named_on_stderr(
     assert result.stdout == ""
 
 
-def test_wait_takes_an_address() -> None:
+def test_wait_requires_an_address() -> None:
     ended = mooq("wait")
     assert ended.returncode == 2
     assert "Missing argument 'ADDRESS'" in ended.stderr
 
 
-def test_an_error_does_not_repeat_a_password() -> None:
+def test_error_does_not_show_the_password() -> None:
     result = ask("wait", "amqp://me:secret@localhost:port")
     assert result.exit_code == 2
     assert "secret" not in result.output
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     result = ask(command, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: mooq {command}")
@@ -109,12 +107,12 @@ def test_every_command_explains_itself(command: str) -> None:
 
 
 @pytest.mark.parametrize("start", [(Path(sys.executable).parent / "mooq",), MOOQ])
-def test_the_command_and_the_module_are_the_same(start: tuple[str, ...]) -> None:
+def test_command_and_module_behave_the_same(start: tuple[str, ...]) -> None:
     shown = subprocess.run([*start, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("mooq 1.")
 
 
-def test_importing_mooq_loads_nothing_of_the_command_line() -> None:
+def test_importing_mooq_does_not_load_the_cli() -> None:
     subprocess.run(
         [
             sys.executable,
@@ -127,7 +125,7 @@ def test_importing_mooq_loads_nothing_of_the_command_line() -> None:
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
-def test_a_missing_library_is_named_with_the_command_that_installs_it(missing: str) -> None:
+def test_missing_cli_library_is_named_with_the_extra(missing: str) -> None:
     program = (
         f"import sys; sys.modules[{missing!r}] = None; sys.stderr.isatty = lambda: True; "
         "sys.argv[1:] = ['wait', '127.0.0.1:1', '--timeout', '0.1']; "
@@ -140,7 +138,7 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(missing: s
     )
 
 
-def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
+def test_other_missing_module_does_not_name_the_extra() -> None:
     program = (
         "import sys; sys.modules['tenacity'] = None; "
         "sys.argv[1:] = ['wait', '127.0.0.1:1', '--timeout', '0.1']; "
@@ -152,7 +150,7 @@ def test_another_missing_module_is_not_blamed_on_the_extra() -> None:
     assert "tenacity" in ended.stderr
 
 
-def test_waiting_for_nobody_fails_when_time_is_up_and_says_what_was_last_seen(
+def test_wait_timeout_reports_the_last_error(
     closed_port: int,
 ) -> None:
     result = ask("wait", str(closed_port), "--timeout", "0.7")
@@ -165,20 +163,20 @@ def test_waiting_for_nobody_fails_when_time_is_up_and_says_what_was_last_seen(
     )
 
 
-def test_an_open_port_that_never_answers_is_not_taken_for_a_broker(silent_port: int) -> None:
+def test_wait_times_out_on_a_silent_port(silent_port: int) -> None:
     result = ask("wait", f"{LOOPBACK}:{silent_port}", "--timeout", "0.3")
     assert result.exit_code == 1
     assert "handshake within 0.3 s" in result.stderr
     assert "no answer within" in result.stderr
 
 
-def test_the_environment_stands_for_the_address_of_wait(closed_port: int) -> None:
+def test_wait_reads_its_address_from_the_environment(closed_port: int) -> None:
     ended = mooq("wait", "--timeout", 1, MOOQ_RABBITMQ_URL=f"amqp://{LOOPBACK}:{closed_port}")
-    # Not why: on a busy machine the last attempt has no time left to be refused in.
+    # The cause is not checked: on a busy machine the last attempt may time out instead.
     assert f"cannot connect to {LOOPBACK}:{closed_port}: " in ended.stderr
 
 
-def test_away_from_a_terminal_waiting_prints_nothing_but_its_outcome(closed_port: int) -> None:
+def test_wait_prints_no_progress_without_a_terminal(closed_port: int) -> None:
     ended = mooq("wait", closed_port, "--timeout", "0.3")
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -186,7 +184,7 @@ def test_away_from_a_terminal_waiting_prints_nothing_but_its_outcome(closed_port
 
 
 @unix
-def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long(
+def test_wait_shows_a_live_line_on_a_terminal(
     closed_port: int,
 ) -> None:
     import pty
@@ -203,19 +201,19 @@ def test_on_a_terminal_one_live_line_says_what_is_awaited_and_for_how_long(
         try:
             while piece := os.read(terminal, 4096):
                 shown += piece
-        except OSError:  # Linux's way to say that the other end was closed
+        except OSError:  # Linux raises this when the other end is closed
             pass
         os.close(terminal)
         assert process.communicate()[0] == b""
     text = shown.decode()
     assert f"waiting up to 2 s for RabbitMQ at {LOOPBACK}:{closed_port} to answer" in text
-    assert re.search(r"m(0\.[1-9]|1\.\d) s", text), text  # the time goes on
+    assert re.search(r"m(0\.[1-9]|1\.\d) s", text), text  # the elapsed time advances
     before_the_error = text[: text.index("Error: RabbitMQ did not complete")]
-    assert before_the_error.count("\n") == 1  # one line …
-    assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which was wiped out
+    assert before_the_error.count("\n") == 1  # a single line …
+    assert before_the_error.endswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # … which is erased at the end
 
 
-def test_the_live_line_follows_what_mooq_says_that_it_waits_for(
+def test_live_line_shows_log_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Terminal(io.StringIO):
@@ -237,15 +235,15 @@ def test_the_live_line_follows_what_mooq_says_that_it_waits_for(
 
 @unix
 @pytest.mark.parametrize(("number", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
-def test_a_signal_ends_a_command_at_once_with_its_number(
+def test_signal_stops_a_command_with_its_exit_status(
     silent_port: int, number: str, status: int
 ) -> None:
-    # A command that begins with SIGHUP ignored, as nohup has it, goes on ignoring it.
+    # A command started with SIGHUP ignored, as by nohup, keeps ignoring it.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with socket.create_server((LOOPBACK, 0)) as server:
         server.settimeout(LONGEST_COMMAND)
         with running("wait", server.getsockname()[1]) as process:
-            connected, _ = server.accept()  # it is waiting now
+            connected, _ = server.accept()  # the command is waiting now
             process.send_signal(signal.Signals[number])
             stdout, stderr = process.communicate(timeout=LONGEST_COMMAND)
             connected.close()
@@ -256,7 +254,7 @@ def test_a_signal_ends_a_command_at_once_with_its_number(
 
 
 @unix
-def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
+def test_ignored_signal_stays_ignored() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         server.settimeout(LONGEST_COMMAND)
         port = server.getsockname()[1]
@@ -273,7 +271,7 @@ def test_a_signal_that_the_caller_ignores_stays_ignored() -> None:
 
 
 @unix
-def test_a_signal_does_not_wait_for_a_docker_engine_that_hangs(tmp_path: Path) -> None:
+def test_signal_interrupts_a_hanging_docker_engine(tmp_path: Path) -> None:
     engine = tmp_path / "engine"
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(engine))
@@ -288,7 +286,7 @@ def test_a_signal_does_not_wait_for_a_docker_engine_that_hangs(tmp_path: Path) -
     assert stderr == "Stopped by SIGINT.\n"
 
 
-def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
+def test_up_without_a_docker_engine_explains() -> None:
     ended = mooq("up", "--port", 0, **NO_DOCKER)
     assert ended.returncode == 1
     assert "Docker's engine does not answer" in ended.stderr
@@ -296,7 +294,7 @@ def test_without_a_docker_engine_up_says_so_and_what_to_do() -> None:
     assert ended.stdout == ""
 
 
-def test_without_the_extra_for_docker_up_names_the_command_that_installs_it() -> None:
+def test_up_names_the_missing_docker_extra() -> None:
     program = (
         "import sys; sys.modules['testcontainers'] = None; sys.argv[1:] = ['up', '--port', '0']; "
         "from mooq.__main__ import main; main()"
@@ -306,13 +304,13 @@ def test_without_the_extra_for_docker_up_names_the_command_that_installs_it() ->
     assert "pip install 'mooq[docker]'" in ended.stderr
 
 
-def test_a_port_that_is_taken_is_named(silent_port: int) -> None:
+def test_up_names_a_taken_port(silent_port: int) -> None:
     result = ask("up", "--port", str(silent_port))
     assert result.exit_code == 1
     assert f"port {silent_port} is already in use" in result.stderr
 
 
-def test_down_does_not_claim_that_nothing_runs_when_docker_cannot_be_asked() -> None:
+def test_down_fails_if_docker_does_not_answer() -> None:
     ended = mooq("down", **NO_DOCKER)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -322,14 +320,14 @@ def test_down_does_not_claim_that_nothing_runs_when_docker_cannot_be_asked() -> 
     ) in ended.stderr
 
 
-def test_with_nothing_to_end_down_still_prints_json_and_names_each_address() -> None:
+def test_down_with_nothing_running_prints_json() -> None:
     ended = mooq("down", "5001", "localhost:5002", "--json", **NO_DOCKER)
     assert ended.returncode == 1
     assert json.loads(ended.stdout) == {"ended": []}
     assert "a container is running at 127.0.0.1:5001, localhost:5002" in ended.stderr
 
 
-def test_status_lists_what_is_on_record() -> None:
+def test_status_lists_recorded_nodes() -> None:
     NodeRecord("process", LOOPBACK, 5001, pid=1, began="2", management_port=15001).save()
     NodeRecord("service", LOOPBACK, 5002).save()
     listed = mooq("status", **NO_DOCKER)
@@ -349,7 +347,7 @@ def test_status_lists_what_is_on_record() -> None:
     }
 
 
-def test_port_of_a_broker_of_mooq_is_named_as_such(silent_port: int) -> None:
+def test_up_recognises_a_port_used_by_mooq(silent_port: int) -> None:
     NodeRecord("process", LOOPBACK, silent_port, pid=1, began="2").save()
     result = ask("up", "--port", str(silent_port))
     assert result.exit_code == 1
@@ -357,7 +355,7 @@ def test_port_of_a_broker_of_mooq_is_named_as_such(silent_port: int) -> None:
     assert f"amqp://guest:guest@{LOOPBACK}:{silent_port}" in result.stderr
 
 
-def test_management_port_that_is_taken_is_named(silent_port: int, closed_port: int) -> None:
+def test_up_names_a_taken_management_port(silent_port: int, closed_port: int) -> None:
     result = ask("up", "--port", str(closed_port), "--management-port", str(silent_port))
     assert result.exit_code == 1
     assert f"port {silent_port} is already in use" in result.stderr
@@ -365,14 +363,14 @@ def test_management_port_that_is_taken_is_named(silent_port: int, closed_port: i
 
 
 @pytest.mark.parametrize("option", ["--launcher", "--port", "--timeout"])
-def test_wrong_argument_does_not_repeat_a_password(option: str) -> None:
+def test_invalid_argument_does_not_show_a_password(option: str) -> None:
     result = ask("up", option, "amqp://svc:S3cret@mq.example")
     assert result.exit_code == 2
     assert "S3cret" not in result.stderr
     assert "***@mq.example" in result.stderr
 
 
-def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None:
+def test_damaged_record_is_named_and_kept(own_state: Path) -> None:
     damaged = own_state / "mooq" / "process-5672-1.json"
     damaged.parent.mkdir()
     damaged.write_text('{"launcher": "process"')
@@ -382,7 +380,7 @@ def test_a_damaged_record_is_named_and_nothing_is_ended(own_state: Path) -> None
     assert damaged.exists()
 
 
-def test_a_record_comes_back_as_it_was_saved() -> None:
+def test_node_record_round_trips() -> None:
     record = NodeRecord("process", LOOPBACK, 5672, pid=7, began="8", folder="/nowhere")
     record.save()
     assert list(records()) == [record]
@@ -391,7 +389,7 @@ def test_a_record_comes_back_as_it_was_saved() -> None:
 
 
 @unix
-def test_a_process_that_took_the_number_of_an_ended_node_is_left_alone() -> None:
+def test_process_with_a_reused_pid_is_not_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
         NodeRecord(
             "process", LOOPBACK, 5672, pid=stranger.pid, began="then", folder="/nowhere"
@@ -407,7 +405,7 @@ def test_a_process_that_took_the_number_of_an_ended_node_is_left_alone() -> None
 
 
 @unix
-def test_a_process_begins_once_and_then_is_gone() -> None:
+def test_process_start_time_identifies_a_process() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         began = beginning_of(process.pid)
         assert began
@@ -416,14 +414,14 @@ def test_a_process_begins_once_and_then_is_gone() -> None:
     assert beginning_of(process.pid) is None
 
 
-def test_the_demo_lets_two_services_talk_in_memory() -> None:
+def test_demo_runs_two_services_in_memory() -> None:
     result = ask("demo")
     assert result.exit_code == 0
     assert "capitals heard 'hello, Grace' with routing key hello.grace" in result.stdout
     assert result.stdout.count("greeter heard") == 3
 
 
-def test_demo_prints_what_was_heard_as_json() -> None:
+def test_demo_prints_received_messages_as_json() -> None:
     result = ask("demo", "--json")
     said = json.loads(result.stdout)
     assert said["over"] == "memory"
@@ -431,7 +429,7 @@ def test_demo_prints_what_was_heard_as_json() -> None:
     assert len(said["heard"]) == 6
 
 
-def test_the_demo_says_when_there_is_no_broker(closed_port: int) -> None:
+def test_demo_fails_without_a_broker(closed_port: int) -> None:
     result = ask("demo", "--address", str(closed_port))
     assert result.exit_code == 1
     assert "nothing listens there" in result.stderr

@@ -1,4 +1,4 @@
-"""`mooq parity` where it cannot begin."""
+"""`mooq parity`: invalid arguments and runs without RabbitMQ."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.command_line import ask
         (["--ledger", "none/such/ledger.json"], "folder none/such does not exist"),
     ],
 )
-def test_a_wrong_argument_is_exit_status_2_and_named(arguments: list[str], said: str) -> None:
+def test_invalid_parity_argument_exits_with_status_2(arguments: list[str], said: str) -> None:
     result = ask("parity", *arguments)
 
     assert result.exit_code == 2
@@ -31,9 +31,7 @@ def test_a_wrong_argument_is_exit_status_2_and_named(arguments: list[str], said:
 
 
 @pytest.mark.parametrize("text", ["not JSON", '[{"seed": 1}]', "{}x"])
-def test_a_file_that_is_no_ledger_is_refused_before_anything_runs(
-    tmp_path: Path, text: str
-) -> None:
+def test_invalid_ledger_is_refused_before_the_run(tmp_path: Path, text: str) -> None:
     ledger = tmp_path / "mine.json"
     ledger.write_text(text, encoding="utf-8")
 
@@ -44,7 +42,7 @@ def test_a_file_that_is_no_ledger_is_refused_before_anything_runs(
     assert ledger.read_text(encoding="utf-8") == text
 
 
-def test_without_a_broker_it_says_so_and_fails() -> None:
+def test_parity_fails_without_a_broker() -> None:
     result = ask("parity", "--against", "127.0.0.1:1", "--seed", "7")
 
     assert result.exit_code == 1
@@ -54,7 +52,7 @@ def test_without_a_broker_it_says_so_and_fails() -> None:
 
 
 @pytest.mark.parametrize("version", ["3.10", "4.0", "4.3"])
-def test_the_api_and_amqp_come_to_the_same_in_memory(version: str) -> None:
+def test_api_and_amqp_agree_in_memory(version: str) -> None:
     result = ask("parity", "--served", version, "--operations", "60", "--seed", "1", "-n", "1")
 
     assert result.exit_code == 0, result.output
@@ -70,7 +68,7 @@ def test_methods_are_compared_frame_by_frame() -> None:
     assert "| AMQP | 4.3." in result.stdout
 
 
-def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parity_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     for name in ("ledger", "searching", "strategies"):
         monkeypatch.delitem(sys.modules, f"mooq.parity.{name}", raising=False)

@@ -1,4 +1,4 @@
-"""Messages and headers that can be published, and how what arrives is read."""
+"""Encoding of messages and headers, and decoding of message bodies."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def round_trip(msg: object) -> Any:
 
 @pytest.fixture(params=["made once", "made for each message"])
 def encoder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The encoder in C that is made once, and what takes its place in a Python without it."""
+    """Run the test with the cached C encoder and with its pure Python fallback."""
     assert json_text._pieces is not None
     if request.param == "made for each message":
         monkeypatch.setattr(json_text, "_pieces", None)
 
 
-# What is published
+# Encoding
 
 
 JSON = st.recursive(
@@ -91,12 +91,12 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_anything_that_json_can_hold_arrives_as_it_was(msg: object) -> None:
+def test_json_value_round_trips(msg: object) -> None:
     assert round_trip(msg) == msg
 
 
 @given(JSON)
-def test_what_is_sent_is_json_in_utf_8(msg: object) -> None:
+def test_message_is_encoded_as_utf8_json(msg: object) -> None:
     assert json.loads(encode(msg).decode()) == msg
 
 
@@ -113,12 +113,12 @@ def test_what_is_sent_is_json_in_utf_8(msg: object) -> None:
     ],
     ids=["tuple", "keys that are no str", "ordered dict", "enums", "huge int", "minus zero"],
 )
-def test_what_json_has_another_form_for_arrives_in_that_form(msg: object, arrives: object) -> None:
+def test_python_values_become_json_values(msg: object, arrives: object) -> None:
     assert round_trip(msg) == arrives
 
 
 @pytest.mark.usefixtures("encoder")
-def test_a_message_is_sent_without_a_byte_too_many() -> None:
+def test_json_is_encoded_compactly() -> None:
     assert encode({"a": [1, "é✓"]}) == '{"a":[1,"é✓"]}'.encode()
 
 
@@ -185,7 +185,7 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
 
 @pytest.mark.usefixtures("encoder")
 @pytest.mark.parametrize(("make", "error", "text"), REFUSED.values(), ids=REFUSED)
-def test_a_message_that_json_cannot_hold_is_refused(
+def test_message_that_is_not_json_is_refused(
     make: Callable[[], object], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -195,22 +195,22 @@ def test_a_message_that_json_cannot_hold_is_refused(
     assert any(word in str(raised.value) for word in ("use", "flatten", "leave", "remove", "store"))
 
 
-def test_a_message_may_have_16_mib_as_json_and_not_a_byte_more() -> None:
+def test_message_size_is_limited_to_16_mib() -> None:
     largest = "x" * (LARGEST_BODY - len('""'))
     assert len(encode(largest)) == LARGEST_BODY
     with pytest.raises(ValueError, match=r"^msg has 16777217 bytes"):
         encode(largest + "x")
 
 
-def test_the_size_of_a_message_is_that_of_its_utf_8() -> None:
+def test_message_size_is_counted_in_utf8_bytes() -> None:
     with pytest.raises(ValueError, match=r"^msg has 16777218 bytes"):
         encode("é" * (LARGEST_BODY // 2))
 
 
-# What arrives
+# Decoding
 
 
-def test_a_callback_is_given_a_plain_dict() -> None:
+def test_decoded_message_is_a_plain_dict() -> None:
     message = Message(b'{"a":1}', "e", "k", "id", headers={"h": 1})
     assert decode(Delivery(message, True, None)) == {
         "msg": {"a": 1},
@@ -234,12 +234,12 @@ def test_a_callback_is_given_a_plain_dict() -> None:
     }
 
 
-def test_a_foreign_message_may_lack_headers_and_id() -> None:
+def test_foreign_message_may_lack_headers_and_id() -> None:
     message = received(b"1", headers=None)
     assert (message["headers"], message["message_id"]) == ({}, None)
 
 
-def test_every_delivery_has_headers_of_its_own() -> None:
+def test_each_delivery_has_its_own_headers() -> None:
     headers: dict[str, Any] = {"list": [1], "dict": {"in": {}}}
     first = received(b"1", headers=headers)
     first["headers"]["list"].append(2)
@@ -280,7 +280,7 @@ def test_every_delivery_has_headers_of_its_own() -> None:
         ("application/json", b"[-Infinity]", [-math.inf]),
     ],
 )
-def test_the_content_type_decides_how_a_body_is_read(
+def test_content_type_decides_how_a_body_is_read(
     content_type: str | None, body: bytes, msg: object
 ) -> None:
     assert received(body, content_type)["msg"] == msg
@@ -300,7 +300,7 @@ UNREAD: dict[str, tuple[bytes, str | None, str]] = {
 
 
 @pytest.mark.parametrize(("body", "content_type", "reason"), UNREAD.values(), ids=UNREAD)
-def test_a_body_that_is_not_json_is_a_value_error(
+def test_malformed_json_body_raises_value_error(
     body: bytes, content_type: str | None, reason: str
 ) -> None:
     with pytest.raises(ValueError, match="the body is not JSON") as raised:
@@ -322,7 +322,7 @@ def test_a_body_that_is_not_json_is_a_value_error(
         ),
     ],
 )
-def test_body_that_is_not_in_its_charset_is_a_value_error(
+def test_body_not_in_its_charset_raises_value_error(
     body: bytes, content_type: str, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=r"^the body cannot be read: ") as raised:
@@ -346,7 +346,7 @@ def test_content_encoding_may_name_the_charset(
     assert received(body, content_encoding=content_encoding)["msg"] == msg
 
 
-def test_charset_of_content_type_wins_over_content_encoding() -> None:
+def test_content_type_charset_overrides_encoding() -> None:
     message = received(b"\xe9", "text/plain; charset=latin-1", content_encoding="utf-8")
     assert message["msg"] == "é"
 
@@ -371,15 +371,13 @@ def test_unknown_charset_is_named(
 @pytest.mark.parametrize(
     ("msg", "content_type"), [({"a": "é"}, None), ("é", "text/plain"), ([1], "a/b+json")]
 )
-def test_what_is_compressed_is_smaller_and_comes_back(
-    msg: Any, content_type: str | None, encoding: str
-) -> None:
+def test_compressed_body_round_trips(msg: Any, content_type: str | None, encoding: str) -> None:
     body = encode_as(msg, content_type, encoding)
     assert body != encode_as(msg, content_type, None)
     assert received(body, content_type, content_encoding=encoding)["msg"] == msg
 
 
-def test_deflate_without_its_header_is_read() -> None:
+def test_raw_deflate_body_is_decoded() -> None:
     packing = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     body = packing.compress(b"[1]") + packing.flush()
     assert received(body, content_encoding="deflate")["msg"] == [1]
@@ -397,26 +395,26 @@ def test_deflate_without_its_header_is_read() -> None:
         ),
     ],
 )
-def test_what_cannot_be_unpacked_is_a_failure_that_says_why(body: bytes, text: str) -> None:
+def test_damaged_compressed_body_is_explained(body: bytes, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         received(body, content_encoding="gzip")
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "latin-1", "utf-16", "cp1252"])
-def test_text_is_written_in_the_charset_that_is_named(charset: str) -> None:
+def test_text_is_encoded_in_the_named_charset(charset: str) -> None:
     content_type = f"text/plain; charset={charset}"
     body = encode_as("é", content_type, None)
     assert body == "é".encode(charset)
     assert received(body, content_type)["msg"] == "é"
 
 
-def test_json_is_written_in_the_charset_of_the_content_encoding() -> None:
+def test_json_is_encoded_in_the_content_encoding() -> None:
     assert encode_as("é", None, "latin-1") == b'"\xe9"'
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "image/png"])
-def test_bytes_with_a_content_type_are_sent_as_they_are(kind: Any, content_type: str) -> None:
+def test_bytes_with_a_content_type_are_sent_unchanged(kind: Any, content_type: str) -> None:
     assert encode_as(kind(b"\xff"), content_type, "gzip") == b"\xff"
 
 
@@ -435,25 +433,25 @@ def test_bytes_with_a_content_type_are_sent_as_they_are(kind: Any, content_type:
         (b"a" * (LARGEST_BODY + 1), "a/b", None, ValueError, "msg has 16777217 bytes; at most"),
     ],
 )
-def test_what_a_content_type_does_not_allow_is_refused(
+def test_value_unfit_for_its_content_type_is_refused(
     msg: Any, content_type: Any, encoding: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text):
         encode_as(msg, content_type, encoding)
 
 
-def test_bytes_without_a_content_type_are_refused_with_the_remedy() -> None:
+def test_bytes_without_a_content_type_are_refused() -> None:
     with pytest.raises(TypeError, match=r"or pass a content_type to send the bytes unchanged$"):
         encode(b"a")
 
 
 @pytest.mark.parametrize("body", [b"{", b"\xff"])
-def test_what_cannot_be_decoded_is_bytes_if_that_is_asked_for(body: bytes) -> None:
+def test_undecodable_as_bytes_returns_the_body(body: bytes) -> None:
     delivery = Delivery(Message(body, "e", "k"), False, None)
     assert decode(delivery, undecodable_as_bytes=True)["msg"] == body
 
 
-def test_place_of_broken_json_is_named_without_its_content() -> None:
+def test_json_error_names_the_place_not_the_content() -> None:
     with pytest.raises(ValueError, match=r"it is malformed at line 2, column 1$"):
         received(b"[1,\nsecret]")
 
@@ -470,7 +468,7 @@ JSON_BODIES = st.builds(
 
 
 @given(JSON_BODIES | st.binary(max_size=30))
-def test_json_is_read_whenever_python_reads_it(body: bytes) -> None:
+def test_json_bodies_are_read_as_by_python(body: bytes) -> None:
     try:
         value = json.loads(body)
     except ValueError:
@@ -500,15 +498,15 @@ HEADERS = st.dictionaries(
 
 
 @given(HEADERS)
-def test_headers_arrive_as_they_were(headers: dict[str, Any]) -> None:
+def test_headers_are_kept_unchanged(headers: dict[str, Any]) -> None:
     assert check_headers(headers) == headers
 
 
-def test_there_may_be_no_headers() -> None:
+def test_empty_headers_are_allowed() -> None:
     assert check_headers({}) == {}
 
 
-def test_headers_are_copied_when_they_are_published() -> None:
+def test_published_headers_are_copied() -> None:
     inner: list[int] = [1]
     checked = check_headers({"list": inner})
     inner.append(2)
@@ -528,7 +526,7 @@ def test_headers_are_copied_when_they_are_published() -> None:
     ],
     ids=["tuple", "range", "other mappings", "enums", "bytes", "datetime", "decimal"],
 )
-def test_header_values_arrive_as_plain_ones(headers: Any, arrive: dict[str, Any]) -> None:
+def test_header_values_become_plain_values(headers: Any, arrive: dict[str, Any]) -> None:
     checked = check_headers(headers)
     assert checked == arrive
     assert repr(checked) == repr(arrive)
@@ -628,7 +626,7 @@ BAD_HEADERS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize(("make", "error", "text"), BAD_HEADERS.values(), ids=BAD_HEADERS)
-def test_headers_that_amqp_cannot_hold_are_refused(
+def test_headers_invalid_in_amqp_are_refused(
     make: Callable[[], Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -645,17 +643,17 @@ def test_headers_that_amqp_cannot_hold_are_refused(
         *("x-last-death-exchange", "x-last-death-queue", "x-last-death-reason"),
     ],
 )
-def test_a_header_that_rabbitmq_would_act_on_or_overwrite_is_refused(name: str) -> None:
+def test_headers_reserved_by_rabbitmq_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"^header '{name}' has a meaning to RabbitMQ, .*choose"):
         check_headers({"mine": 1, name: "q"})
 
 
-def test_headers_of_a_broker_are_left_out_of_what_is_sent_on() -> None:
+def test_forwardable_headers_omit_broker_headers() -> None:
     received_headers = {"mine": 1, "x-death": [{}], "x-delivery-count": 2, "CC": ["q"]}
     assert forwardable_headers(received_headers) == {"mine": 1}
 
 
-def test_headers_may_have_32_kib_as_json_and_names_128_bytes() -> None:
+def test_headers_of_32_kib_are_accepted() -> None:
     largest = {"é" * 64: "x" * (32 * 1024 - 128 - len('{"":""}'))}
     assert check_headers(largest) == largest
     assert check_headers({"h": 2**63 - 1, "i": -(2**63)}) == {"h": 2**63 - 1, "i": -(2**63)}

@@ -14,9 +14,9 @@ from tests.conversations.direct import TOGETHER, converse_by_rules
 from tests.conversations.direct import converse as converse_directly
 
 QUIET = 0.1
-"""Seconds without an answer after which none is to come. They pass at once, in the broker alone."""
+"""Seconds without a reply that end the wait. They pass at once, in the broker's time."""
 TURNS = 3
-"""Turns of the server's loop in which it has read and answered what was sent before."""
+"""Iterations of the server's loop in which it reads and answers all earlier input."""
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -42,7 +42,7 @@ def server(version: str) -> Iterator[ListenerThread]:
 
 
 def converse(server: ListenerThread, name: str) -> list[str]:
-    """Hold a conversation; return the answers."""
+    """Run a conversation and return the replies."""
 
     def pass_time(seconds: float) -> None:
         for _ in range(TURNS):
@@ -54,7 +54,7 @@ def converse(server: ListenerThread, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", sorted(rules.CONVERSATIONS.keys() - rules.REFUSED))
-def test_rules_are_those_of_rabbitmq(version: str, server: ListenerThread, name: str) -> None:
+def test_rules_match_recorded_rabbitmq(version: str, server: ListenerThread, name: str) -> None:
     answers = converse(server, name)
     assert rules.without_times(answers) == rules.without_times(rules.recorded(version)[name])
 
@@ -66,14 +66,14 @@ def test_stream_is_refused_by_name(server: ListenerThread) -> None:
 
 
 @pytest.mark.parametrize("piece", [0, 1], ids=["whole steps", "byte by byte"])
-def test_answers_are_those_of_rabbitmq_however_bytes_arrive(version: str, piece: int) -> None:
+def test_replies_match_rabbitmq_for_any_chunking(version: str, piece: int) -> None:
     expected = recorded(version)
     for name, steps in CONVERSATIONS.items():
         if (version, name) not in DIFFERENT and not (piece and name in TOGETHER):
             assert (name, converse_directly(version, steps, piece)) == (name, expected[name])
 
 
-def test_rules_hold_however_bytes_arrive(version: str) -> None:
+def test_rules_match_rabbitmq_byte_by_byte(version: str) -> None:
     expected = rules.recorded(version)
     for name in rules.CONVERSATIONS.keys() - rules.REFUSED:
         said = rules.without_times(converse_by_rules(version, name, piece=1))

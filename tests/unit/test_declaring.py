@@ -1,4 +1,4 @@
-"""Declarations repeated after a loss, over a transport that answers as it is told."""
+"""Redeclaration after a lost connection, with a mocked transport."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def channel_with_a_queue() -> tuple[mooq.Channel, AsyncMock]:
     return chan, transport
 
 
-async def test_a_queue_that_is_still_of_the_lost_connection_is_tried_again() -> None:
+async def test_queue_locked_by_a_lost_connection_is_retried() -> None:
     chan, transport = await channel_with_a_queue()
     transport.declare_queue.side_effect = Refused(Refused.RESOURCE_LOCKED, "RESOURCE_LOCKED")
     with pytest.raises(Lost, match=r"'q' at h:7.* or it still belongs to the lost connection"):
@@ -32,7 +32,7 @@ async def test_a_queue_that_is_still_of_the_lost_connection_is_tried_again() -> 
     assert not chan.is_lost
 
 
-async def test_a_queue_that_was_deleted_is_not_declared_anew() -> None:
+async def test_deleted_queue_is_not_declared_again() -> None:
     chan, transport = await channel_with_a_queue()
     await chan.delete_queue("q")
     transport.declare_queue.reset_mock()

@@ -1,4 +1,4 @@
-"""Mandatory replies over direct reply-to, version by version, as they were measured."""
+"""Mandatory replies over direct reply-to, as measured for each RabbitMQ version."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_mandatory_reply_is_returned_before_4_3(
 
 
 @pytest.mark.parametrize("version", ["3.10", "4.0", "4.3"])
-def test_reply_to_a_name_that_was_never_given_is_returned(version: str) -> None:
+def test_mandatory_reply_to_unknown_name_is_returned(version: str) -> None:
     broker = Broker({"guest": "guest"}, ["/"], version=version)
     channel = broker.connect("/", "guest", "guest").channel(1)
     channel.basic_publish("", "amq.rabbitmq.reply-to.foo", True, False, Properties(), b"")

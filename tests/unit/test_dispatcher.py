@@ -1,6 +1,6 @@
-"""Deliveries that have arrived on a connection, and the callbacks that run for them.
+"""The dispatcher: deliveries of a connection and the callbacks that process them.
 
-On channels of a broker in memory, so that what is given back can be seen in its queue.
+The tests use channels of an in-memory broker, so requeued messages are visible in its queues.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIMEOUT = 60.0
 
 
 class Line:
-    """A queue, and a channel that consumes it on a connection of its own."""
+    """A queue and a channel that consumes it on a separate connection."""
 
     def __init__(self, dispatcher: Dispatcher, listener: SharedBroker, name: str) -> None:
         self.name = name
@@ -75,7 +75,7 @@ class Line:
             await self.channel.publish(message, True, TIMEOUT)
 
     def ready(self) -> list[str]:
-        """Take what is ready in the queue, with ``R`` for redelivered."""
+        """Get all ready messages of the queue; ``R`` marks redelivered ones."""
         channel = self._broker.connect("/", "guest", "guest", lambda: None).channel()
         ready = []
         while (delivery := channel.get(self.name)) is not None:
@@ -90,7 +90,7 @@ def dispatcher() -> Dispatcher:
 
 @pytest.fixture
 async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
-    """Two queues, each consumed by a channel of its own, whose deliveries go to one dispatcher."""
+    """Two queues, each consumed by its own channel; one dispatcher gets their deliveries."""
     listener = SharedBroker(new_broker(), 2047)
     lines = Line(dispatcher, listener, "one"), Line(dispatcher, listener, "two")
     for line in lines:
@@ -98,7 +98,7 @@ async def lines(dispatcher: Dispatcher) -> tuple[Line, Line]:
     return lines
 
 
-async def test_callbacks_begin_in_the_order_of_arrival_and_run_side_by_side(
+async def test_callbacks_start_in_order_and_run_concurrently(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -117,7 +117,7 @@ async def test_callbacks_begin_in_the_order_of_arrival_and_run_side_by_side(
     assert one.ready() == []
 
 
-async def test_what_has_begun_is_not_begun_again_and_what_has_ended_is_forgotten(
+async def test_started_callbacks_are_not_started_again(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, _ = lines
@@ -128,7 +128,7 @@ async def test_what_has_begun_is_not_begun_again_and_what_has_ended_is_forgotten
     assert not dispatcher._running
 
 
-async def test_waiting_ends_at_once_as_long_as_something_has_arrived(
+async def test_wait_returns_at_once_with_pending_deliveries(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     await lines[0].publish("a")
@@ -138,7 +138,7 @@ async def test_waiting_ends_at_once_as_long_as_something_has_arrived(
 
 
 @pytest.mark.parametrize("by", ["a delivery", "wake"])
-async def test_waiting_ends_by_a_delivery_or_when_it_is_woken(
+async def test_wait_ends_on_a_delivery_or_wake(
     dispatcher: Dispatcher, lines: tuple[Line, Line], by: str
 ) -> None:
     waiting = asyncio.ensure_future(dispatcher.wait())
@@ -152,7 +152,7 @@ async def test_waiting_ends_by_a_delivery_or_when_it_is_woken(
         await waiting
 
 
-async def test_being_woken_counts_once(dispatcher: Dispatcher, lines: tuple[Line, Line]) -> None:
+async def test_wake_ends_only_one_wait(dispatcher: Dispatcher, lines: tuple[Line, Line]) -> None:
     dispatcher.wake()
     await dispatcher.wait()
     waiting = asyncio.ensure_future(dispatcher.wait())
@@ -161,7 +161,7 @@ async def test_being_woken_counts_once(dispatcher: Dispatcher, lines: tuple[Line
     waiting.cancel()
 
 
-async def test_what_arrived_on_a_lost_channel_is_left_to_the_broker_to_deliver_again(
+async def test_deliveries_of_a_lost_channel_are_forgotten(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -174,7 +174,7 @@ async def test_what_arrived_on_a_lost_channel_is_left_to_the_broker_to_deliver_a
     assert one.ready() == ["aR"]
 
 
-async def test_what_has_not_begun_is_given_back_and_what_runs_goes_on(
+async def test_only_pending_deliveries_are_requeued(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -192,7 +192,7 @@ async def test_what_has_not_begun_is_given_back_and_what_runs_goes_on(
     assert (one.done, two.done) == (["a"], ["c"])
 
 
-async def test_one_consumer_of_a_channel_gives_back_only_its_own(
+async def test_consumer_requeues_only_its_own_deliveries(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, _ = lines
@@ -205,7 +205,7 @@ async def test_one_consumer_of_a_channel_gives_back_only_its_own(
     assert one.done == ["b", "d"]
 
 
-async def test_callbacks_may_end_before_their_channel_does(
+async def test_finish_waits_for_running_callbacks(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -223,7 +223,7 @@ async def test_callbacks_may_end_before_their_channel_does(
     assert (two.done, running.done()) == (["b"], True)
 
 
-async def test_callbacks_that_take_too_long_are_cut_off_and_their_messages_given_back(
+async def test_finish_cancels_slow_callbacks_and_requeues(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -241,7 +241,7 @@ async def test_callbacks_that_take_too_long_are_cut_off_and_their_messages_given
     assert two.done == ["a", "b"]
 
 
-async def test_waiting_for_callbacks_that_is_itself_cancelled_cuts_them_off(
+async def test_cancelled_finish_cancels_callbacks(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, _ = lines
@@ -258,7 +258,7 @@ async def test_waiting_for_callbacks_that_is_itself_cancelled_cuts_them_off(
     assert one.ready() == ["aR"]
 
 
-async def test_a_callback_does_not_wait_for_itself(
+async def test_callback_does_not_wait_for_itself(
     dispatcher: Dispatcher, lines: tuple[Line, Line]
 ) -> None:
     one, two = lines
@@ -276,12 +276,12 @@ async def test_a_callback_does_not_wait_for_itself(
     assert one.began == ["finished after b"]
 
 
-async def test_with_nothing_that_runs_there_is_nothing_to_wait_for(dispatcher: Dispatcher) -> None:
+async def test_finish_without_callbacks_returns_at_once(dispatcher: Dispatcher) -> None:
     async with asyncio.timeout(TIMEOUT):
         await dispatcher.finish(math.inf)
 
 
-async def test_a_callback_that_swallows_its_cancellation_is_not_waited_for_without_end(
+async def test_callback_swallowing_cancellation_is_abandoned(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     released = asyncio.Event()

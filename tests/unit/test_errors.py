@@ -1,6 +1,6 @@
-"""Texts of errors that are made in several places, and of a broker's refusals.
+"""Texts of errors that are raised in several places, and of broker refusals.
 
-The tree of errors is held in test_public_api.py.
+test_public_api.py tests the error hierarchy.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ADDRESS = Address("h", 7, "ann", "secret", "tests")
     ],
     ids=["nothing listens", "login refused", "no virtual host"],
 )
-def test_a_connection_error_says_where_why_what_to_do_and_whether_waiting_helps(
+def test_connection_error_has_address_cause_and_remedy(
     error: BrokerConnectionError, text: str, is_transient: bool
 ) -> None:
     assert str(error) == text
@@ -45,7 +45,7 @@ def test_a_connection_error_says_where_why_what_to_do_and_whether_waiting_helps(
     assert "secret" not in str(error)
 
 
-def test_a_refusal_is_a_code_and_the_broker_s_own_words() -> None:
+def test_refusal_has_the_broker_code_and_text() -> None:
     refused = Refused(404, "NOT_FOUND - no queue 'q' in vhost '/'")
     assert (refused.code, refused.text) == (404, "NOT_FOUND - no queue 'q' in vhost '/'")
     assert str(refused) == refused.text
@@ -61,11 +61,11 @@ def test_a_refusal_is_a_code_and_the_broker_s_own_words() -> None:
     ],
     ids=["255 bytes", "256 bytes", "two bytes a letter", "within a letter"],
 )
-def test_a_refusal_has_no_more_words_than_amqp_can_carry(text: str, cut: str) -> None:
+def test_refusal_text_is_cut_at_255_bytes(text: str, cut: str) -> None:
     assert str(Refused(406, text)) == cut
     assert len(cut.encode()) <= 255
 
 
 @pytest.mark.parametrize("answer", [Refused, Lost, Unconfirmed])
-def test_what_a_transport_answers_is_no_error_of_the_api(answer: type[Exception]) -> None:
+def test_transport_errors_are_not_api_errors(answer: type[Exception]) -> None:
     assert not issubclass(answer, (MooqError, ConnectionError))

@@ -1,4 +1,4 @@
-"""The broker in memory as a thing to run and close, where no RabbitMQ could be like it."""
+"""InMemoryBroker: running, closing, registration and dropped connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def connect(**arguments: Any) -> mooq.Connection:
     return await mooq.connect("unit", 1, "in_memory", **whole)
 
 
-async def test_nothing_is_there_to_connect_to_before_a_broker_runs_and_after_it_is_closed() -> None:
+async def test_connecting_needs_a_running_broker() -> None:
     nothing = str(mooq.BrokerConnectionError.no_broker_in_memory(Address("unit", 1)))
     broker = mooq.InMemoryBroker(host="unit", port=1)
     with pytest.raises(mooq.BrokerConnectionError) as before:
@@ -40,7 +40,7 @@ async def test_nothing_is_there_to_connect_to_before_a_broker_runs_and_after_it_
 
 
 @pytest.mark.usefixtures("broker")
-async def test_a_broker_takes_its_users_and_has_its_virtual_hosts() -> None:
+async def test_broker_has_its_users_and_virtual_hosts() -> None:
     for virtual_host in ("/", "tests"):
         await (await connect(virtual_host=virtual_host)).close()
     with pytest.raises(mooq.BrokerConnectionError, match="refused the login of user 'guest'"):
@@ -49,7 +49,7 @@ async def test_a_broker_takes_its_users_and_has_its_virtual_hosts() -> None:
         await connect(virtual_host="other")
 
 
-async def test_a_broker_says_that_it_runs_and_is_found_by_its_address() -> None:
+async def test_running_broker_is_found_by_its_address() -> None:
     is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     broker = mooq.InMemoryBroker(host="unit", port=1, users={"ann": "secret"})
     await broker.run(is_running)
@@ -68,7 +68,7 @@ async def test_a_broker_says_that_it_runs_and_is_found_by_its_address() -> None:
         connection.get_broker(host="unit", port=1)
 
 
-async def test_an_address_is_one_broker_s_and_the_one_that_runs_there_keeps_it(
+async def test_second_broker_at_an_address_is_refused(
     broker: mooq.InMemoryBroker,
 ) -> None:
     is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -84,7 +84,7 @@ async def test_an_address_is_one_broker_s_and_the_one_that_runs_there_keeps_it(
         assert connection.get_broker(host="unit", port=1) is broker
 
 
-async def test_a_future_that_nobody_waits_for_any_more_is_left_alone() -> None:
+async def test_cancelled_is_running_future_is_left_alone() -> None:
     is_running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     is_running.cancel()
     async with mooq.InMemoryBroker(host="unit", port=1) as broker:
@@ -94,7 +94,7 @@ async def test_a_future_that_nobody_waits_for_any_more_is_left_alone() -> None:
     assert is_running.cancelled()
 
 
-async def test_what_a_closed_broker_held_is_gone(broker: mooq.InMemoryBroker) -> None:
+async def test_closed_broker_forgets_its_queues(broker: mooq.InMemoryBroker) -> None:
     async with await connect() as connection, await connection.create_channel() as channel:
         await channel.register_consumer(
             "q", exchange_name="e", exchange_type="direct", callback=AsyncMock()
@@ -116,7 +116,7 @@ async def drop_connections(broker: mooq.InMemoryBroker) -> None:
 
 
 @pytest.mark.parametrize("lose", [run_again, drop_connections])
-async def test_connections_are_lost_and_what_is_no_connection_s_own_is_kept(
+async def test_lost_connections_leave_durable_queues(
     broker: mooq.InMemoryBroker, lose: Callable[[mooq.InMemoryBroker], Awaitable[None]]
 ) -> None:
     async with await connect() as connection, await connection.create_channel() as channel:
@@ -136,11 +136,11 @@ async def test_connections_are_lost_and_what_is_no_connection_s_own_is_kept(
                 await fresh.get(exclusive)
 
 
-def test_a_broker_that_does_not_run_has_no_connections_to_drop() -> None:
+def test_drop_connections_before_run_is_allowed() -> None:
     mooq.InMemoryBroker(host="unit", port=1).drop_connections()
 
 
-async def test_closing_a_broker_ends_its_connections(broker: mooq.InMemoryBroker) -> None:
+async def test_closing_the_broker_ends_connections(broker: mooq.InMemoryBroker) -> None:
     async with await connect() as connection:
         channel = await connection.create_channel()
         await channel.register_producer(exchange_name="e", exchange_type="fanout")
@@ -150,7 +150,7 @@ async def test_closing_a_broker_ends_its_connections(broker: mooq.InMemoryBroker
             await channel.publish(exchange_name="e", msg=1, timeout=0.1)
 
 
-async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
+async def test_process_events_continues_after_restart(
     broker: mooq.InMemoryBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "mooq")
@@ -194,7 +194,7 @@ async def test_an_endless_process_events_goes_on_with_a_broker_that_comes_back(
     ],
     ids=str,
 )
-def test_a_broker_refuses_arguments_of_no_broker(
+def test_invalid_broker_arguments_are_refused(
     arguments: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -203,7 +203,7 @@ def test_a_broker_refuses_arguments_of_no_broker(
 
 
 @pytest.mark.parametrize(("channel_max", "most"), [(1, 0), (2, 1)])
-async def test_channels_are_as_many_as_the_broker_allows(channel_max: int, most: int) -> None:
+async def test_channel_max_limits_the_channels(channel_max: int, most: int) -> None:
     async with (
         mooq.InMemoryBroker(host="limit", port=1, channel_max=channel_max),
         await mooq.connect("limit", 1, "in_memory") as connection,
@@ -214,7 +214,7 @@ async def test_channels_are_as_many_as_the_broker_allows(channel_max: int, most:
             await connection.create_channel()
 
 
-async def test_a_broker_without_a_limit_allows_more_channels() -> None:
+async def test_channel_max_of_zero_means_no_limit() -> None:
     async with (
         mooq.InMemoryBroker(host="limit", port=1, channel_max=0),
         await mooq.connect("limit", 1, "in_memory") as connection,

@@ -1,4 +1,4 @@
-"""Launchers of a RabbitMQBroker: the choice, refusals, and what all of them share."""
+"""Launchers of RabbitMQBroker: choice, errors and shared behaviour."""
 
 from __future__ import annotations
 
@@ -53,25 +53,25 @@ def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("name", "_", "kind"), KINDS)
-def test_a_launcher_is_chosen_by_its_name(name: str, _: str, kind: type) -> None:
+def test_launcher_is_chosen_by_name(name: str, _: str, kind: type) -> None:
     assert type(choose(name)) is kind
 
 
 @pytest.mark.parametrize(("_", "distribution", "kind"), KINDS)
-def test_without_a_name_the_environment_chooses(
+def test_launcher_is_chosen_by_the_environment(
     monkeypatch: pytest.MonkeyPatch, _: str, distribution: str, kind: type
 ) -> None:
     monkeypatch.setenv("TEST_DISTRIBUTION", distribution)
     assert type(choose(None)) is kind
 
 
-def test_a_name_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_launcher_name_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_DISTRIBUTION", "arch")
     assert type(choose("docker")) is DockerLauncher
 
 
 @pytest.mark.parametrize("distribution", [None, "", "debian", "systemctl"])
-def test_no_or_an_unknown_distribution_is_an_error_that_names_the_choices(
+def test_unknown_distribution_error_lists_the_choices(
     monkeypatch: pytest.MonkeyPatch, distribution: str | None
 ) -> None:
     monkeypatch.delenv("TEST_DISTRIBUTION", raising=False)
@@ -85,24 +85,24 @@ def test_no_or_an_unknown_distribution_is_an_error_that_names_the_choices(
 
 
 @pytest.mark.parametrize("name", ["", "podman", "arch"])
-def test_an_unknown_launcher_is_an_error_that_names_the_choices(name: str) -> None:
+def test_unknown_launcher_error_lists_the_choices(name: str) -> None:
     with pytest.raises(ValueError, match=f"'{name}' is unknown.*'systemctl', 'service', 'docker'"):
         RabbitMQBroker(host="localhost", port=5672, launcher=name)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, -0.5, float("nan")])
-def test_a_timeout_that_is_not_positive_is_refused(timeout: float) -> None:
+def test_nonpositive_launcher_timeout_is_refused(timeout: float) -> None:
     with pytest.raises(ValueError, match="timeout must be"):
         RabbitMQBroker(host="localhost", port=5672, launcher="docker", timeout=timeout)
 
 
 @pytest.mark.parametrize("port", [0, 65536])
-def test_a_port_that_is_none_is_refused(port: int) -> None:
+def test_invalid_launcher_port_is_refused(port: int) -> None:
     with pytest.raises(ValueError, match="port must be"):
         RabbitMQBroker(host="localhost", port=port, launcher="docker")
 
 
-async def test_a_broker_is_registered_under_host_and_port_until_it_is_closed() -> None:
+async def test_broker_is_registered_until_it_is_closed() -> None:
     broker = RabbitMQBroker(host="localhost", port=1, launcher="process")
     assert (broker.host, broker.port, broker.name) == ("localhost", 1, "localhost_1")
     assert REGISTRY.find("localhost", 1) is broker
@@ -111,14 +111,14 @@ async def test_a_broker_is_registered_under_host_and_port_until_it_is_closed() -
         REGISTRY.find("localhost", 1)
 
 
-async def test_closing_a_broker_that_never_ran_is_nothing() -> None:
+async def test_closing_a_broker_that_never_ran_is_safe() -> None:
     broker = RabbitMQBroker(host="localhost", port=2, launcher="systemctl", unit="no-such-unit")
     await broker.close()
     await broker.close()
 
 
 @pytest.mark.parametrize("launcher", ["docker", "process"])
-async def test_a_host_that_is_not_this_machine_is_refused(launcher: str) -> None:
+async def test_remote_launcher_host_is_refused(launcher: str) -> None:
     broker = RabbitMQBroker(host="192.0.2.1", port=5672, launcher=launcher)
     with pytest.raises(ValueError, match=r"host must be 'localhost'.*192\.0\.2\.1"):
         await broker.run()
@@ -126,7 +126,7 @@ async def test_a_host_that_is_not_this_machine_is_refused(launcher: str) -> None
 
 
 @pytest.mark.parametrize("missing", ["systemctl", "service", "rabbitmq-server"])
-async def test_a_missing_command_is_an_error_that_names_it(
+async def test_missing_command_is_named_in_the_error(
     monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
@@ -145,7 +145,7 @@ async def test_a_missing_command_is_an_error_that_names_it(
     await broker.close()
 
 
-async def test_docker_without_testcontainers_is_an_error_that_says_what_to_install(
+async def test_docker_launcher_names_the_missing_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "testcontainers.core.container", None)
@@ -159,19 +159,19 @@ async def test_docker_without_testcontainers_is_an_error_that_says_what_to_insta
     shutil.which("systemctl" if os.geteuid() == 0 else "sudo") is None,
     reason="this machine has no systemctl, or no sudo to run it by",
 )
-async def test_a_unit_that_cannot_be_started_is_an_error_with_the_words_of_systemctl() -> None:
+async def test_failed_unit_error_has_systemctl_output() -> None:
     unit = "mooq-no-such-unit.service"
     broker = RabbitMQBroker(host="localhost", port=4, launcher="systemctl", unit=unit)
     with pytest.raises(BrokerConnectionError) as raised:
         await broker.run()
     assert f"systemctl restart {unit}' failed with exit status " in str(raised.value)
     assert not raised.value.transient
-    # Nor could it be stopped, which is worth a word: something might be left running.
+    # Stopping the unit failed as well: something might still be running.
     assert f"systemctl stop {unit}' failed" in raised.value.__notes__[0]
     await broker.close()
 
 
-async def test_sudo_is_missed_only_by_who_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sudo_is_required_only_without_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mooq.launchers.commands.SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setattr("shutil.which", lambda name, path: None if name == "sudo" else "/bin/x")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -181,7 +181,7 @@ async def test_sudo_is_missed_only_by_who_is_not_root(monkeypatch: pytest.Monkey
         commands.check_installed("service")
 
 
-async def test_an_already_done_future_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_finished_is_running_future_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mooq.launchers.commands.SYSTEM_FOLDERS", "/nowhere")
     monkeypatch.setenv("PATH", "/nowhere")
     broker = RabbitMQBroker(host="localhost", port=3, launcher="service")
@@ -193,7 +193,7 @@ async def test_an_already_done_future_does_no_harm(monkeypatch: pytest.MonkeyPat
     await broker.close()
 
 
-async def test_a_free_port_is_free_and_a_taken_one_is_named(taken_port: int) -> None:
+async def test_taken_port_is_named_and_free_port_accepted(taken_port: int) -> None:
     await check_free(Address("localhost", free_port()))
     with pytest.raises(
         BrokerConnectionError, match=f"port {taken_port} is already in use"
@@ -202,18 +202,18 @@ async def test_a_free_port_is_free_and_a_taken_one_is_named(taken_port: int) -> 
     assert not raised.value.transient
 
 
-async def test_an_unknown_host_is_not_this_machine() -> None:
+async def test_unknown_host_is_refused_by_the_port_check() -> None:
     with pytest.raises(ValueError, match=r"'no-such-host\.invalid'"):
         await check_free(Address("no-such-host.invalid", 5672))
 
 
 @pytest.mark.usefixtures("as_root")
-async def test_a_command_returns_what_it_printed() -> None:
+async def test_command_returns_its_output() -> None:
     assert await commands.run_as_root("echo", "a b", "$HOME", timeout=60) == "a b $HOME"
 
 
 @pytest.mark.usefixtures("as_root")
-async def test_a_command_that_fails_says_so_with_what_it_printed() -> None:
+async def test_failed_command_error_has_its_output() -> None:
     with pytest.raises(BrokerConnectionError, match=r"exit status 2:\n.*nowhere") as raised:
         await commands.run_as_root("ls", "/nowhere at all", timeout=60)
     assert "ls '/nowhere at all'" in str(raised.value)
@@ -221,7 +221,7 @@ async def test_a_command_that_fails_says_so_with_what_it_printed() -> None:
 
 
 @pytest.mark.usefixtures("as_root")
-async def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+async def test_slow_command_is_killed_with_its_children(tmp_path: Path) -> None:
     os.mkfifo(fifo := tmp_path / "held open by the command and its children")
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -229,7 +229,7 @@ async def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path
         with pytest.raises(BrokerConnectionError, match=r"did not finish within 2 s") as raised:
             await commands.run_as_root("sh", "-c", script, str(fifo), timeout=2)
         assert os.read(reader, 100) == b"started\n"
-        # An end, where a survivor would leave it open; the kernel closes files after a death.
+        # A surviving process would keep the FIFO open.
         until(lambda: is_at_its_end(reader), "the end of the command and its children")
     finally:
         os.close(reader)
@@ -244,7 +244,7 @@ def is_at_its_end(reader: int) -> bool:
 
 
 @pytest.mark.usefixtures("as_root")
-async def test_a_command_whose_daemon_keeps_the_output_open_does_not_hang(tmp_path: Path) -> None:
+async def test_command_with_a_daemon_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(fifo := tmp_path / "the daemon ends when somebody writes here")
     ending = os.open(fifo, os.O_RDWR)
     try:
@@ -258,7 +258,7 @@ async def test_a_command_whose_daemon_keeps_the_output_open_does_not_hang(tmp_pa
         os.close(ending)
 
 
-async def test_work_is_finished_before_a_cancellation_goes_on() -> None:
+async def test_cancellation_waits_for_work_to_finish() -> None:
     release = asyncio.Event()
     finished = []
 
@@ -267,7 +267,7 @@ async def test_work_is_finished_before_a_cancellation_goes_on() -> None:
         finished.append("work")
 
     task = asyncio.create_task(finish(work()))
-    for _ in range(2):  # impatience changes nothing
+    for _ in range(2):  # a second cancellation changes nothing
         await asyncio.sleep(0)
         task.cancel()
     await asyncio.sleep(0)
@@ -278,7 +278,7 @@ async def test_work_is_finished_before_a_cancellation_goes_on() -> None:
     assert finished == ["work"]
 
 
-async def test_work_that_fails_while_cancelled_is_not_reported_as_lost() -> None:
+async def test_cancelled_work_does_not_report_its_failure() -> None:
     release = asyncio.Event()
 
     async def work() -> None:
@@ -303,12 +303,12 @@ async def test_work_returns_its_result_and_raises_its_error() -> None:
         await finish(work(0))
 
 
-def test_the_end_of_a_log_is_its_last_twenty_lines() -> None:
+def test_log_excerpt_is_its_last_twenty_lines() -> None:
     assert last_lines("\n".join(map(str, range(30)))).split() == [str(n) for n in range(10, 30)]
     assert last_lines("") == ""
 
 
-def test_choosing_a_launcher_imports_nothing_that_only_its_use_needs() -> None:
+def test_choosing_a_launcher_imports_nothing_heavy() -> None:
     script = (
         "import sys; from mooq.launchers import RabbitMQBroker;"
         "[RabbitMQBroker(host='localhost', port=1, launcher=name)"

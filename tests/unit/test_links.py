@@ -1,4 +1,4 @@
-"""Links within the pages; those to other sites are Sphinx's to check, every night."""
+"""Links between the documentation pages. Sphinx checks links to other sites every night."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.documentation import PAGES, ROOT
 
 
 def links_of(page: Path) -> list[str]:
-    """Return where the links and pictures of a page lead, but for other sites."""
+    """Return the targets of a page's links and images, except other sites."""
     attributes = [
         str(token.attrs.get("href", token.attrs.get("src", "https:")))
         for block in tokens_of(page)
@@ -24,7 +24,7 @@ def links_of(page: Path) -> list[str]:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Return what GitHub calls the headings of a page."""
+    """Return the anchors that GitHub gives the headings of a page."""
     tokens = tokens_of(page)
     titles = [
         title.content for heading, title in pairwise(tokens) if heading.type == "heading_open"
@@ -45,7 +45,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize(("page", "link"), LINKS)
-def test_a_link_leads_somewhere(page: Path, link: str) -> None:
+def test_page_link_has_a_target(page: Path, link: str) -> None:
     path, _, anchor = link.partition("#")
     target = page.parent / path if path else page
 

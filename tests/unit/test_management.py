@@ -1,4 +1,4 @@
-"""Errors of the management API's client when nobody answers as RabbitMQ would."""
+"""Errors of the management API client without a working RabbitMQ."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mooq.launchers.ports import LOOPBACK
 from mooq.testing.virtual_hosts import Management
 
 
-def test_refused_connections_are_in_the_systems_words(closed_port: int) -> None:
+def test_refused_connection_has_the_system_message(closed_port: int) -> None:
     with pytest.raises(mooq.BrokerConnectionError) as raised:
         Management(LOOPBACK, closed_port, "guest", "guest").version()
     assert str(raised.value).endswith(f"failed: {os.strerror(errno.ECONNREFUSED)}")
 
 
 @pytest.mark.parametrize("answer", [b"AMQP\x00\x00\x09\x01", b""], ids=["AMQP", "nothing"])
-def test_a_server_of_another_protocol_is_named_so(answer: bytes) -> None:
+def test_server_of_another_protocol_is_reported(answer: bytes) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
 
         def serve() -> None:
@@ -39,7 +39,7 @@ def test_a_server_of_another_protocol_is_named_so(answer: bytes) -> None:
     )
 
 
-def test_virtual_hosts_are_asked_for_again_when_one_was_just_being_deleted() -> None:
+def test_listing_virtual_hosts_is_retried_on_error() -> None:
     answers = [
         b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n",
         b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n[{"name": "/"}]',

@@ -1,4 +1,4 @@
-"""The broker: users and virtual hosts, consumers of channels, and what they settle."""
+"""The in-memory broker: users, virtual hosts, consumers and settlement."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.driving import Log, connect, exists, get, rest, send
 
 
 @pytest.mark.parametrize(("username", "password"), [("guest", "guest"), ("ann", "secret")])
-def test_a_known_user_with_the_right_password_gets_a_connection(
+def test_correct_login_opens_a_connection(
     broker: DirectBroker, username: str, password: str
 ) -> None:
     assert broker.connect("tests", username, password, lambda: None).is_open
@@ -31,7 +31,7 @@ def test_a_known_user_with_the_right_password_gets_a_connection(
     ],
     ids=["wrong password", "no password", "other case", "unknown user", "and no virtual host"],
 )
-def test_a_login_is_refused_in_rabbitmq_s_words(
+def test_login_refusal_has_rabbitmq_text(
     broker: DirectBroker, virtual_host: str, username: str, password: str
 ) -> None:
     with pytest.raises(Refused) as refused:
@@ -43,13 +43,13 @@ def test_a_login_is_refused_in_rabbitmq_s_words(
     )
 
 
-def test_a_missing_virtual_host_is_refused_in_rabbitmq_s_words(broker: DirectBroker) -> None:
+def test_missing_virtual_host_has_rabbitmq_text(broker: DirectBroker) -> None:
     with pytest.raises(Refused) as refused:
         connect(broker, "nope")
     assert (refused.value.code, refused.value.text) == (530, "NOT_ALLOWED - vhost nope not found")
 
 
-def test_virtual_hosts_share_nothing(broker: DirectBroker, channel: DirectChannel) -> None:
+def test_virtual_hosts_are_isolated(broker: DirectBroker, channel: DirectChannel) -> None:
     elsewhere = connect(broker, "tests").channel()
     channel.declare_exchange(Exchange("e", "direct"))
     assert not exists(elsewhere, "q")
@@ -63,12 +63,12 @@ def test_virtual_hosts_share_nothing(broker: DirectBroker, channel: DirectChanne
 # Consumers
 
 
-def test_every_consumer_of_a_channel_has_a_tag_of_its_own(channel: DirectChannel, log: Log) -> None:
+def test_consumers_of_a_channel_have_distinct_tags(channel: DirectChannel, log: Log) -> None:
     assert len({log.consume(channel, "q", name) for name in "ABC"}) == 3
 
 
 @pytest.mark.parametrize("verb", ["consume", "get"])
-def test_a_missing_queue_can_neither_be_consumed_from_nor_read(
+def test_missing_queue_cannot_be_consumed_or_read(
     channel: DirectChannel, log: Log, verb: str
 ) -> None:
     with pytest.raises(Refused) as refused:
@@ -89,7 +89,7 @@ def test_consumers_of_several_connections_take_turns(
     assert log.told == ["0 A", "1 B", "2 C", "3 A", "4 B"]
 
 
-def test_a_cancelled_consumer_gets_nothing_more_and_its_channel_keeps_what_it_has(
+def test_cancelled_consumer_keeps_its_deliveries(
     channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     tag = log.consume(channel, "q", "A")
@@ -102,7 +102,7 @@ def test_a_cancelled_consumer_gets_nothing_more_and_its_channel_keeps_what_it_ha
     assert rest(other) == ["1 R", "2"]
 
 
-def test_cancelling_an_unknown_tag_is_nothing(channel: DirectChannel, log: Log) -> None:
+def test_cancelling_an_unknown_tag_is_ignored(channel: DirectChannel, log: Log) -> None:
     tag = log.consume(channel, "q", "A")
     channel.cancel("unknown")
     channel.cancel(tag)
@@ -110,7 +110,7 @@ def test_cancelling_an_unknown_tag_is_nothing(channel: DirectChannel, log: Log) 
     assert log.told == []
 
 
-def test_consumers_are_told_that_their_queue_was_deleted_and_their_channel_goes_on(
+def test_queue_deletion_cancels_its_consumers(
     channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     for user, name in ((channel, "A"), (other, "B")):
@@ -125,7 +125,7 @@ def test_consumers_are_told_that_their_queue_was_deleted_and_their_channel_goes_
     assert not channel.is_open
 
 
-def test_deleting_a_missing_queue_is_nothing(channel: DirectChannel) -> None:
+def test_deleting_a_missing_queue_is_ignored(channel: DirectChannel) -> None:
     channel.delete_queue("nope")
     assert exists(channel, "q")
 
@@ -142,7 +142,7 @@ def test_deleting_a_missing_queue_is_nothing(channel: DirectChannel) -> None:
         (Outcome.REJECT, ["1"]),
     ],
 )
-def test_an_outcome_decides_what_becomes_of_a_delivery(
+def test_outcome_settles_the_delivery(
     channel: DirectChannel, outcome: Outcome, left: list[str]
 ) -> None:
     send(channel, "0", "1")
@@ -152,7 +152,9 @@ def test_an_outcome_decides_what_becomes_of_a_delivery(
 
 @pytest.mark.parametrize("later", Outcome)
 @pytest.mark.parametrize("first", Outcome)
-def test_a_delivery_is_settled_once(channel: DirectChannel, first: Outcome, later: Outcome) -> None:
+def test_delivery_is_settled_only_once(
+    channel: DirectChannel, first: Outcome, later: Outcome
+) -> None:
     send(channel, "0", "1")
     receipt = get(channel).receipt
     channel.settle(receipt, first)
@@ -161,7 +163,7 @@ def test_a_delivery_is_settled_once(channel: DirectChannel, first: Outcome, late
     assert rest(channel) == (["0 R", "1"] if again else ["1"])
 
 
-def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(
+def test_rejected_message_goes_to_dead_letter_exchange(
     channel: DirectChannel,
 ) -> None:
     channel.declare_exchange(Exchange("dlx", "fanout"))
@@ -173,5 +175,5 @@ def test_a_rejected_message_goes_to_the_dead_letter_exchange_of_its_queue(
     assert (dead.message.body, dead.message.exchange, dead.redelivered) == (b"m", "dlx", False)
 
 
-def test_an_empty_queue_has_nothing_to_get(channel: DirectChannel) -> None:
+def test_get_from_an_empty_queue_returns_none(channel: DirectChannel) -> None:
     assert channel.get("q") is None

@@ -1,4 +1,4 @@
-"""Lifetimes in the broker: what ends with a consumer, channel, connection or restart."""
+"""Lifetimes of queues, deliveries and connections in the in-memory broker."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mooq.transports.direct import DirectBroker, DirectChannel, DirectConnection
 from mooq.transports.message import Message, Outcome
 from tests.unit.driving import Log, connect, exists, get, rest, send
 
-# Queues that end by themselves
+# Exclusive and auto-delete queues
 
 
-def test_an_exclusive_queue_outlives_its_channel_and_ends_with_its_connection(
+def test_exclusive_queue_ends_with_its_connection(
     connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     name = channel.declare_queue(Queue("", exclusive=True))
@@ -28,7 +28,7 @@ def test_an_exclusive_queue_outlives_its_channel_and_ends_with_its_connection(
     assert not exists(other, name)
 
 
-def test_an_exclusive_queue_is_open_to_all_channels_of_its_connection_alone(
+def test_exclusive_queue_is_locked_to_its_connection(
     connection: DirectConnection, channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.declare_exchange(Exchange("e", "direct"))
@@ -51,7 +51,7 @@ def test_an_exclusive_queue_is_open_to_all_channels_of_its_connection_alone(
     assert not exists(channel, name)
 
 
-def test_the_name_of_an_exclusive_queue_is_free_when_its_owner_has_gone(
+def test_exclusive_queue_name_is_free_after_its_owner(
     connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     channel.declare_queue(Queue("mine", exclusive=True))
@@ -59,9 +59,7 @@ def test_the_name_of_an_exclusive_queue_is_free_when_its_owner_has_gone(
     assert other.declare_queue(Queue("mine")) == "mine"
 
 
-def test_an_auto_delete_queue_goes_with_its_last_consumer_and_its_messages(
-    channel: DirectChannel, log: Log
-) -> None:
+def test_auto_delete_queue_ends_with_its_last_consumer(channel: DirectChannel, log: Log) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
     tags = [log.consume(channel, "ad", name, prefetch=1) for name in "AB"]
     send(channel, "0", "1", "2", queue="ad")
@@ -73,7 +71,7 @@ def test_an_auto_delete_queue_goes_with_its_last_consumer_and_its_messages(
     assert log.told == ["0 A", "1 B"]
 
 
-def test_an_auto_delete_queue_goes_when_the_channel_of_its_last_consumer_closes(
+def test_auto_delete_queue_ends_with_its_last_channel(
     channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
@@ -83,10 +81,10 @@ def test_an_auto_delete_queue_goes_when_the_channel_of_its_last_consumer_closes(
     other.close()
     assert exists(channel, "ad")
     channel.close()
-    assert log.told == ["m A"]  # nobody is told of a cancellation it asked for
+    assert log.told == ["m A"]  # a consumer's own cancellation is not notified
 
 
-def test_an_auto_delete_queue_without_a_consumer_stays(
+def test_auto_delete_queue_without_a_consumer_is_kept(
     connection: DirectConnection, channel: DirectChannel, other: DirectChannel
 ) -> None:
     channel.declare_queue(Queue("ad", auto_delete=True))
@@ -96,7 +94,7 @@ def test_an_auto_delete_queue_without_a_consumer_stays(
     assert exists(other, "ad")
 
 
-def test_a_queue_that_does_not_delete_itself_stays_without_consumers(
+def test_shared_queue_is_kept_without_consumers(
     channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     channel.cancel(log.consume(channel, "q", "A"))
@@ -105,7 +103,7 @@ def test_a_queue_that_does_not_delete_itself_stays_without_consumers(
     assert exists(other, "q")
 
 
-def test_an_exclusive_auto_delete_queue_goes_with_the_channel_of_its_consumer(
+def test_unnamed_queue_ends_with_its_consumer_channel(
     connection: DirectConnection, channel: DirectChannel, log: Log
 ) -> None:
     name = channel.declare_queue(Queue.for_consumer(None))
@@ -114,7 +112,7 @@ def test_an_exclusive_auto_delete_queue_goes_with_the_channel_of_its_consumer(
     assert not exists(connection.channel(), name)
 
 
-# What ends
+# Ends of channels and connections
 
 
 @pytest.fixture(params=["channel", "connection", "all connections"])
@@ -124,7 +122,7 @@ def end(
     connection: DirectConnection,
     channel: DirectChannel,
 ) -> Iterator[Callable[[], None]]:
-    """How a channel may end."""
+    """Each way in which a channel can end."""
     yield {
         "channel": channel.close,
         "connection": connection.close,
@@ -133,7 +131,7 @@ def end(
     assert not channel.is_open
 
 
-def test_what_a_channel_held_goes_back_to_its_place(
+def test_ended_channel_requeues_its_deliveries(
     broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     send(channel, *"012345")
@@ -147,7 +145,7 @@ def test_what_a_channel_held_goes_back_to_its_place(
     assert rest(connect(broker).channel()) == ["0 R", "1 R", "3 R", "4", "5"]
 
 
-def test_a_channel_does_not_keep_queues_that_were_deleted(channel: DirectChannel) -> None:
+def test_channel_releases_deleted_queues(channel: DirectChannel) -> None:
     def deleted_queue() -> weakref.ref[object]:
         channel.declare_queue(Queue("brief"))
         send(channel, "m", queue="brief")
@@ -162,7 +160,7 @@ def test_a_channel_does_not_keep_queues_that_were_deleted(channel: DirectChannel
     assert gone() is None
 
 
-def test_a_connection_does_not_keep_channels_that_were_closed(
+def test_connection_releases_closed_channels(
     connection: DirectConnection,
 ) -> None:
     channel = connection.channel()
@@ -173,7 +171,7 @@ def test_a_connection_does_not_keep_channels_that_were_closed(
     assert rules() is None
 
 
-def test_a_channel_that_ended_gets_nothing_more(
+def test_ended_channel_gets_no_deliveries(
     broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     log.consume(channel, "q", "A")
@@ -182,7 +180,7 @@ def test_a_channel_that_ended_gets_nothing_more(
     assert log.told == []
 
 
-def test_a_late_settlement_does_not_reach_the_next_delivery(
+def test_late_settlement_does_not_settle_a_redelivery(
     broker: DirectBroker, channel: DirectChannel, log: Log, end: Callable[[], None]
 ) -> None:
     send(channel, "m")
@@ -195,7 +193,7 @@ def test_a_late_settlement_does_not_reach_the_next_delivery(
     assert rest(connect(broker).channel()) == ["m R"]
 
 
-def test_what_a_closed_channel_held_goes_to_others_at_once(
+def test_closed_channel_requeues_for_other_consumers(
     channel: DirectChannel, other: DirectChannel, log: Log
 ) -> None:
     log.consume(channel, "q", "A", prefetch=2)
@@ -206,7 +204,7 @@ def test_what_a_closed_channel_held_goes_to_others_at_once(
     assert log.told == ["0 A", "1 A", "2 B", "0 R B", "1 R B"]
 
 
-def test_a_channel_may_be_closed_twice(
+def test_closing_a_channel_twice_is_safe(
     connection: DirectConnection, channel: DirectChannel
 ) -> None:
     channel.close()
@@ -215,7 +213,7 @@ def test_a_channel_may_be_closed_twice(
     assert not channel.is_open
 
 
-def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: DirectBroker) -> None:
+def test_dropped_connections_are_notified(broker: DirectBroker) -> None:
     told: list[str] = []
     connections = [
         broker.connect(virtual_host, "guest", "guest", partial(told.append, name))
@@ -231,7 +229,7 @@ def test_a_broker_tells_every_connection_that_it_dropped_and_no_other(broker: Di
 # Restart
 
 
-def test_a_restart_drops_connections_and_keeps_what_is_durable(
+def test_restart_keeps_durable_queues_and_messages(
     broker: DirectBroker, connection: DirectConnection, channel: DirectChannel
 ) -> None:
     channel.declare_exchange(Exchange("e", "direct"))
@@ -251,7 +249,7 @@ def test_a_restart_drops_connections_and_keeps_what_is_durable(
     assert rest(after) == ["0 R", "2", "3"]
 
 
-def test_a_restart_reaches_every_virtual_host(broker: DirectBroker) -> None:
+def test_restart_covers_every_virtual_host(broker: DirectBroker) -> None:
     connect(broker, "tests").channel().declare_queue(Queue("transient", durable=False))
     broker.restart()
     assert not exists(connect(broker, "tests").channel(), "transient")

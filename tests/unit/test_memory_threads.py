@@ -1,4 +1,4 @@
-"""The broker in memory and the threads that share it: one at a time, and each in its own loop."""
+"""Threads that share an in-memory broker, each with its own event loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERBS = [
 
 @pytest.fixture
 def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Requests of one thread to the broker while another one was in the middle of something."""
+    """The broker calls that overlapped with a call of another thread."""
     seen: list[str] = []
     inside: list[int] = []
 
@@ -44,7 +44,7 @@ def overlaps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             if any(thread != get_ident() for thread in inside):
                 seen.append(verb)
             inside.append(get_ident())
-            time.sleep(0)  # lets the other threads run
+            time.sleep(0)  # let the other threads run
             try:
                 return original(*arguments)
             finally:
@@ -72,7 +72,7 @@ def other_loop() -> Iterator[Elsewhere]:
         yield other
 
 
-async def test_threads_have_the_broker_one_at_a_time(
+async def test_threads_use_the_broker_one_at_a_time(
     where: dict[str, Any], overlaps: list[str]
 ) -> None:
     async def use(name: str) -> list[Any]:
@@ -98,7 +98,7 @@ async def test_threads_have_the_broker_one_at_a_time(
     assert overlaps == []
 
 
-async def test_a_second_thread_waits_for_the_first(
+async def test_second_thread_waits_for_the_first(
     where: dict[str, Any], other_loop: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish = DirectChannel.publish
@@ -121,7 +121,7 @@ async def test_a_second_thread_waits_for_the_first(
     await other_loop.run((await asyncio.wrap_future(connecting[0])).close())
 
 
-async def test_a_broker_closed_in_one_thread_wakes_another(other_loop: Elsewhere) -> None:
+async def test_closing_in_one_thread_wakes_another(other_loop: Elsewhere) -> None:
     ended: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
 
     def tell(processing: asyncio.Future[None]) -> None:

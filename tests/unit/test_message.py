@@ -1,4 +1,4 @@
-"""Messages are frozen, and have ids by which a repeat is recognised."""
+"""Messages and deliveries are frozen; message ids identify repeats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mooq.transports.message import (
 )
 
 
-def test_a_message_is_persistent_json_unless_told_otherwise() -> None:
+def test_message_is_persistent_json_by_default() -> None:
     message = Message(b"1", "e", "k")
     assert (message.content_type, message.persistent) == ("application/json", True)
     assert (message.message_id, message.headers) == (None, None)
@@ -26,21 +26,21 @@ def test_a_message_is_persistent_json_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     "travelling", [Message(b"", "", ""), Delivery(Message(b"", "", ""), False, 0)]
 )
-def test_what_travels_cannot_be_changed(travelling: object) -> None:
+def test_messages_and_deliveries_are_frozen(travelling: object) -> None:
     for name in travelling._fields:  # type: ignore[attr-defined]
         with pytest.raises(AttributeError):
             setattr(travelling, name, None)
 
 
-def test_every_key_of_what_a_callback_is_given_is_always_there() -> None:
+def test_every_key_of_incoming_message_is_required() -> None:
     assert set(IncomingMessage.__annotations__) == IncomingMessage.__required_keys__
 
 
-def test_no_two_messages_have_the_same_id() -> None:
+def test_message_ids_are_unique() -> None:
     assert len({new_message_id() for _ in range(1000)}) == 1000
 
 
-def test_no_two_processes_make_the_same_ids() -> None:
+def test_message_ids_are_unique_across_processes() -> None:
     make = "from mooq.transports.message import new_message_id; print(new_message_id())"
     others = {
         subprocess.run(
@@ -51,14 +51,14 @@ def test_no_two_processes_make_the_same_ids() -> None:
     assert len(others) == 2
 
 
-def test_a_message_without_an_id_gets_one_that_amqp_can_carry() -> None:
+def test_generated_message_id_is_valid() -> None:
     first, second = new_message_id(), new_message_id()
     assert first != second
     assert check_message_id(first) == first
 
 
 @pytest.mark.parametrize("message_id", ["1", "é" * 127, "x" * 255, " "])
-def test_an_id_that_is_given_is_kept(message_id: str) -> None:
+def test_given_message_id_is_kept(message_id: str) -> None:
     assert check_message_id(message_id) == message_id
 
 
@@ -78,9 +78,7 @@ def test_an_id_that_is_given_is_kept(message_id: str) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_an_id_that_amqp_cannot_carry_is_refused(
-    message_id: Any, error: type[Exception], text: str
-) -> None:
+def test_invalid_message_id_is_refused(message_id: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as raised:
         check_message_id(message_id)
     assert type(raised.value) is error

@@ -1,4 +1,4 @@
-"""The proxy of the faults, where a connection is just being made."""
+"""The fault proxy while it connects to the broker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooq.testing.faults.tcp import LOOPBACK, Proxy
 from tests.integration.inbox import LONGEST_WAIT
 
 
-async def test_a_client_whose_way_to_the_broker_is_not_open_yet_is_closed_with_the_network(
+async def test_closing_proxy_closes_connecting_clients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect = asyncio.open_connection

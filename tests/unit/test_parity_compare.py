@@ -1,4 +1,4 @@
-"""Comparison of two traces: it allows what RabbitMQ leaves open, and nothing else."""
+"""Comparison of two traces: it allows only differences that RabbitMQ leaves open."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TWO_QUEUES: Program = (
 
 
 def given(*names: str, since: tuple[int, ...] = ()) -> Trace:
-    """Return a trace of TWO_QUEUES: to whom which message was given, in which order."""
+    """Return a trace of TWO_QUEUES with deliveries to these consumers, in this order."""
     counts: dict[str, int] = {}
     deliveries = []
     for place, name in enumerate(names):
@@ -52,13 +52,13 @@ async def compared(program: Program, ours: Trace, theirs: Trace) -> list[Differe
     return await differences(program, ours, theirs, never)
 
 
-async def test_queues_may_hand_on_one_message_in_either_order() -> None:
+async def test_one_message_may_leave_queues_in_any_order() -> None:
     ours = given("c1", "c2", "c1", "c2", since=(3, 3, 4, 4))
 
     assert await compared(TWO_QUEUES, ours, given("c2", "c1", "c1", "c2")) == []
 
 
-async def test_queues_may_not_hand_on_a_later_message_before_an_earlier_one() -> None:
+async def test_later_message_may_not_overtake_an_earlier_one() -> None:
     ours = given("c1", "c2", "c1", "c2", since=(3, 3, 4, 4))
 
     (found,) = await compared(TWO_QUEUES, ours, given("c1", "c1", "c2", "c2"))
@@ -66,7 +66,7 @@ async def test_queues_may_not_hand_on_a_later_message_before_an_earlier_one() ->
     assert (found.step, found.about) == (5, "order between the queues of channel a1")
 
 
-async def test_consumers_on_different_channels_may_start_in_any_order() -> None:
+async def test_consumers_of_two_channels_start_in_any_order() -> None:
     program = tuple(
         Consume("a2", "c2", "f", "fanout", queue="r") if number == 1 else step
         for number, step in enumerate(TWO_QUEUES)
@@ -91,9 +91,7 @@ async def test_consumers_on_different_channels_may_start_in_any_order() -> None:
         ),
     ],
 )
-async def test_what_rabbitmq_determines_must_be_the_same(
-    ours: Step, theirs: Step, about: str
-) -> None:
+async def test_deterministic_outcomes_must_match(ours: Step, theirs: Step, about: str) -> None:
     consumers = (Consume("a1", "c", "f", queue="q"), Consume("a1", "d", "f", queue="q"))
     program = (*consumers, Process("a"))
     registered = (Step(("q",)), Step(("q",)))
@@ -105,7 +103,7 @@ async def test_what_rabbitmq_determines_must_be_the_same(
     assert about in [difference.about for difference in found]
 
 
-async def test_what_is_left_in_a_queue_must_be_the_same() -> None:
+async def test_messages_left_in_queues_must_match() -> None:
     (found,) = await compared((), Trace((), {"q": ("m",)}), Trace((), {}))
 
     assert found == Difference(0, "left in q", ["m"], None)
@@ -123,13 +121,13 @@ async def in_memory(choices: Choices) -> Trace:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_clients_may_publish_at_once_in_any_order(order: tuple[int, ...]) -> None:
+async def test_concurrent_publishes_may_have_any_order(order: tuple[int, ...]) -> None:
     theirs = await in_memory({2: order})
 
     assert await differences(AT_ONCE, await run(AT_ONCE, InMemory()), theirs, in_memory) == []
 
 
-async def test_no_order_of_concurrent_calls_excuses_a_lost_message() -> None:
+async def test_call_order_does_not_excuse_a_lost_message() -> None:
     whole = await in_memory({2: (1, 0)})
     last = Step(("",), whole.steps[-1].deliveries[:1], whole.steps[-1].ready)
     theirs = Trace((*whole.steps[:-1], last), whole.left)
@@ -139,30 +137,30 @@ async def test_no_order_of_concurrent_calls_excuses_a_lost_message() -> None:
     assert [difference.about for difference in found] == ["given to c1"]
 
 
-def test_the_calls_of_one_channel_keep_their_order() -> None:
+def test_calls_of_one_channel_keep_their_order() -> None:
     program = (Together((Publish("a1", "e"), Publish("b1", "e"), Publish("a1", "e"))),)
 
     assert list(orders(program)) == [{1: (0, 1, 2)}, {1: (0, 2, 1)}, {1: (1, 0, 2)}]
 
 
 @pytest.mark.parametrize("call", [Get("a1", "q"), Declare("a1", "e")])
-def test_a_publish_and_another_call_of_one_channel_need_not_keep_their_order(call: Call) -> None:
+def test_publish_and_other_call_may_be_reordered(call: Call) -> None:
     program = (Together((call, Publish("a1", "e"))),)
 
     assert list(orders(program)) == [{1: (0, 1)}, {1: (1, 0)}]
 
 
-def test_a_get_and_a_declaration_of_one_channel_keep_their_order() -> None:
+def test_get_and_declaration_keep_their_order() -> None:
     program = (Together((Get("a1", "q"), Declare("a1", "e"))),)
 
     assert list(orders(program)) == [{1: (0, 1)}]
 
 
-def test_a_cancelled_publish_was_sent_or_not() -> None:
+def test_cancelled_publish_may_be_sent_or_not() -> None:
     assert list(orders((Publish("a1", "e"), Cancel(Publish("a1", "e"))))) == [{2: (0,)}, {2: ()}]
 
 
-def test_channels_that_share_a_queue_are_closed_before_their_connection() -> None:
+def test_channels_sharing_a_queue_are_closed_first() -> None:
     consumers = tuple(Consume(channel, "", "e", queue="q") for channel in ("a1", "a2"))
 
     program = comparable((*consumers, CloseConnection("a")))
@@ -170,13 +168,13 @@ def test_channels_that_share_a_queue_are_closed_before_their_connection() -> Non
     assert program[2:] == (CloseChannel("a1"), CloseChannel("a2"), CloseConnection("a"))
 
 
-def test_a_connection_whose_channels_share_a_queue_is_not_dropped() -> None:
+def test_connection_sharing_a_queue_is_not_dropped() -> None:
     consumers = tuple(Consume(channel, "", "e", queue="q") for channel in ("a1", "a2"))
 
     assert len(comparable((*consumers, Drop("a"), Drop("b")))) == 3
 
 
-def test_no_more_than_three_steps_are_open() -> None:
+def test_program_has_at_most_three_concurrent_steps() -> None:
     together = Together((Get("a1", "q"), Get("b1", "q")))
 
     assert comparable((together,) * 5) == (together,) * 3

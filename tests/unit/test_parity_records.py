@@ -1,4 +1,4 @@
-"""Records of real RabbitMQs, replayed against the in-memory broker without them."""
+"""Replay of recorded RabbitMQ answers against the in-memory broker."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ references = pytest.mark.parametrize(
 
 
 @references
-async def test_the_in_memory_broker_does_as_every_rabbitmq_was_recorded_to_do(
+async def test_in_memory_broker_matches_the_records(
     reference: ReferenceProgram,
 ) -> None:
     found = await replay(load(reference))
@@ -40,7 +40,7 @@ async def test_the_in_memory_broker_does_as_every_rabbitmq_was_recorded_to_do(
 
 
 @references
-def test_a_record_says_which_real_brokers_gave_it_and_when(reference: ReferenceProgram) -> None:
+def test_record_names_versions_and_dates(reference: ReferenceProgram) -> None:
     seen = {
         version: date for answer in load(reference).answers for version, date in answer.seen.items()
     }
@@ -50,14 +50,14 @@ def test_a_record_says_which_real_brokers_gave_it_and_when(reference: ReferenceP
     assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", date) for date in seen.values())
 
 
-def test_there_is_a_record_for_each_program_and_no_other() -> None:
+def test_each_reference_program_has_a_record() -> None:
     assert {path.stem for path in RECORDED.iterdir()} == {
         reference.name for reference in REFERENCE_PROGRAMS
     }
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-async def test_the_records_notice_a_broker_with_a_fault(
+async def test_records_detect_a_faulty_broker(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault(monkeypatch)
@@ -80,7 +80,7 @@ def trace(answer: str) -> Trace:
 FACT = ReferenceProgram("a_fact", "Something is so.", REFERENCE_PROGRAMS[0].program[:1])
 
 
-def test_the_same_answer_of_two_versions_is_kept_once(tmp_path: Path) -> None:
+def test_identical_answers_are_stored_once(tmp_path: Path) -> None:
     record = ProgramRecord(FACT, ())
     for version, answer in (("4.0.5", "yes"), ("3.10.8", "yes"), ("4.3.6", "no")):
         record = merged(record, version, "2026-01-01", trace(answer))
@@ -92,7 +92,7 @@ def test_the_same_answer_of_two_versions_is_kept_once(tmp_path: Path) -> None:
     )
 
 
-def test_a_new_answer_takes_the_place_of_that_of_an_earlier_release_of_its_series() -> None:
+def test_new_answer_replaces_an_earlier_release() -> None:
     record = merged(ProgramRecord(FACT, ()), "4.0.5", "2026-01-01", trace("no"))
 
     record = merged(record, "4.0.6", "2026-02-02", trace("yes"))
@@ -100,7 +100,7 @@ def test_a_new_answer_takes_the_place_of_that_of_an_earlier_release_of_its_serie
     assert record.answers == (Answer({"4.0.6": "2026-02-02"}, trace("yes")),)
 
 
-def test_a_record_of_another_program_is_refused(tmp_path: Path) -> None:
+def test_record_of_another_program_is_refused(tmp_path: Path) -> None:
     save(merged(ProgramRecord(FACT, ()), "4.0.5", "2026-01-01", trace("yes")), tmp_path)
 
     with pytest.raises(ValueError, match=r"a_fact\.json records another program"):

@@ -1,4 +1,4 @@
-"""Parity's reports: programs, differences side by side, ready tests, the ledger."""
+"""Reports of the parity checker: programs, differences, generated tests and the ledger."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.parity_faults import never_redelivered
 
 
 @pytest.mark.parametrize("reference", REFERENCE_PROGRAMS, ids=lambda reference: reference.name)
-def test_a_program_prints_as_the_python_that_makes_it(reference: ReferenceProgram) -> None:
+def test_program_repr_evaluates_to_the_program(reference: ReferenceProgram) -> None:
     assert eval(repr(reference.program), dict(KINDS)) == reference.program
 
 
-def test_defaults_are_left_out_when_an_operation_prints() -> None:
+def test_operation_repr_omits_defaults() -> None:
     assert repr(Publish("a1", "e", mandatory=True)) == (
         "Publish('a1', exchange='e', mandatory=True)"
     )
 
 
-def test_calls_made_together_count_as_one_operation_each() -> None:
+def test_concurrent_calls_count_as_operations() -> None:
     assert size((Together((Get("a1", "q"), Get("b1", "q"))), Process("a"))) == 3
 
 
-def test_two_records_are_shown_side_by_side_with_a_mark_where_they_differ() -> None:
+def test_differing_lines_are_marked_side_by_side() -> None:
     assert side_by_side(["same", "one"], ["same", "two", "more"], width=23) == (
         "in memory    RabbitMQ\n"
         "----------   ----------\n"
@@ -43,7 +43,7 @@ def test_two_records_are_shown_side_by_side_with_a_mark_where_they_differ() -> N
     )
 
 
-def test_long_lines_stay_in_their_column() -> None:
+def test_long_lines_are_wrapped_in_their_column() -> None:
     shown = side_by_side(["word " * 9], ["other"], width=43)
 
     assert max(map(len, shown.splitlines())) <= 43
@@ -59,7 +59,7 @@ PROGRAM = (
 
 
 async def divergence(monkeypatch: pytest.MonkeyPatch) -> Divergence:
-    """Return how a broker that never flags a message differs from one that does."""
+    """Return the divergence of a broker that never sets the redelivered flag."""
     ours = await run(PROGRAM, InMemory())
     never_redelivered(monkeypatch)
     theirs = await run(PROGRAM, InMemory())
@@ -67,7 +67,7 @@ async def divergence(monkeypatch: pytest.MonkeyPatch) -> Divergence:
     return Divergence(PROGRAM, ours, theirs, found, "4.0.5")
 
 
-async def test_a_divergence_names_the_step_and_both_outcomes(
+async def test_divergence_names_step_and_both_outcomes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = explained(await divergence(monkeypatch))
@@ -77,7 +77,7 @@ async def test_a_divergence_names_the_step_and_both_outcomes(
     assert "'m2' by '' of 'd', redelivered ≠ 'm2' by '' of 'd' at the end" in " ".join(text.split())
 
 
-def test_a_program_is_printed_as_a_test_that_compiles() -> None:
+def test_program_printed_as_a_test_compiles() -> None:
     source = as_test(PROGRAM)
 
     namespace: dict[str, object] = {}
@@ -89,14 +89,14 @@ def entry(version: str, divergences: int = 0, seed: int = 7) -> Entry:
     return Entry("2026-01-02", version, seed, 1234, 50, divergences, 1, 6.5, 2)
 
 
-def test_the_ledger_keeps_every_run(tmp_path: Path) -> None:
+def test_ledger_keeps_every_run(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.json"
     write([entry("3.10.8"), entry("4.0.5")], ledger)
 
     assert read(ledger) == [entry("3.10.8"), entry("4.0.5")]
 
 
-def test_the_ledger_is_shown_with_a_row_for_each_day_and_version() -> None:
+def test_ledger_table_has_a_row_per_day_and_version() -> None:
     runs = [entry("3.10.8"), *(entry("4.0.5", 2, seed) for seed in (9, 8, 7)), entry("3.10.8")]
 
     assert table(runs).splitlines()[2:] == [
@@ -105,7 +105,7 @@ def test_the_ledger_is_shown_with_a_row_for_each_day_and_version() -> None:
     ]
 
 
-def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
+def test_ledger_line_sums_all_runs() -> None:
     runs = [entry("4.0.5"), entry("3.10.8"), replace(entry("4.0.5", divergences=1), level="AMQP")]
 
     assert line(runs) == (
@@ -113,7 +113,7 @@ def test_the_ledger_has_a_line_that_adds_up_everything() -> None:
     )
 
 
-def test_the_documentation_shows_the_ledger() -> None:
+def test_documentation_shows_the_ledger() -> None:
     root = Path(__file__).parents[2]
 
     runs = read(root / "docs" / "parity-ledger.json")

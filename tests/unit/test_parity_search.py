@@ -1,4 +1,4 @@
-"""Hypothesis writes programs, finds what a faulty broker does otherwise, and shrinks it."""
+"""Search for divergences: generated programs, faulty brokers and shrinking."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.topic_pairs import TOPIC_PAIRS
 
 
 class Faulty(InMemory):
-    """A broker whose queues forget that a message was delivered before."""
+    """A broker whose queues lose the redelivered flag."""
 
     async def begin(self) -> None:
         await super().begin()
@@ -33,7 +33,7 @@ class Faulty(InMemory):
 
 
 def flagless(declare: Callable[..., Queue], *args: Any, **kwargs: Any) -> Queue:
-    """Declare a queue that forgets it."""
+    """Declare a queue that loses the redelivered flag."""
     queue = declare(*args, **kwargs)
     put_back = type(queue.ready).put_back
 
@@ -51,7 +51,7 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-def test_two_right_brokers_agree_on_whatever_hypothesis_writes(runner: asyncio.Runner) -> None:
+def test_correct_brokers_agree_on_generated_programs(runner: asyncio.Runner) -> None:
     findings = Search(ApiComparison(runner, InMemory())).search(seed=1, operations=500)
 
     assert findings.operations >= 500
@@ -59,7 +59,7 @@ def test_two_right_brokers_agree_on_whatever_hypothesis_writes(runner: asyncio.R
     assert findings.unrepeated == []
 
 
-def test_a_fault_is_found_and_shrunk_to_a_program_that_a_person_can_read(
+def test_fault_is_shrunk_to_a_short_program(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
@@ -71,7 +71,7 @@ def test_a_fault_is_found_and_shrunk_to_a_program_that_a_person_can_read(
     assert "redelivered" in str(divergence)
 
 
-def test_shrinking_ends_in_time_with_what_it_has(
+def test_shrinking_stops_at_its_time_limit(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
@@ -82,14 +82,14 @@ def test_shrinking_ends_in_time_with_what_it_has(
     assert findings.divergences
 
 
-def test_a_broker_that_is_gone_ends_a_search(runner: asyncio.Runner) -> None:
+def test_unreachable_broker_ends_the_search(runner: asyncio.Runner) -> None:
     nobody = RabbitMQ(Address("127.0.0.1", 1))
 
     with pytest.raises(BrokerConnectionError, match="nothing listens there"):
         Search(ApiComparison(runner, nobody)).search(seed=1, operations=300)
 
 
-def test_a_search_that_is_to_end_runs_nothing_more(runner: asyncio.Runner) -> None:
+def test_stopped_search_runs_no_programs(runner: asyncio.Runner) -> None:
     findings = Search(ApiComparison(runner, InMemory()), lambda: True).search(
         seed=1, operations=300
     )
@@ -97,31 +97,31 @@ def test_a_search_that_is_to_end_runs_nothing_more(runner: asyncio.Runner) -> No
     assert findings.programs == 0
 
 
-def test_the_same_seed_writes_the_same_programs(runner: asyncio.Runner) -> None:
+def test_same_seed_generates_the_same_programs(runner: asyncio.Runner) -> None:
     first, second = (Search(ApiComparison(runner, InMemory())).search(7, 200) for _ in range(2))
 
     assert (first.operations, first.programs) == (second.operations, second.programs)
 
 
-def test_the_definition_of_topics_says_what_every_measured_pair_says() -> None:
+def test_topic_definition_agrees_with_measured_pairs() -> None:
     wrong = [pair for pair in TOPIC_PAIRS if matches(*pair[:2]) is not pair[2]]
 
     assert wrong == []
 
 
-def test_the_topic_proof_tries_every_key_and_every_pattern_that_can_be_bound() -> None:
+def test_topic_proof_covers_all_keys_and_patterns() -> None:
     assert len(keys()) == 5 + 25 + 125 + 625
     assert len(patterns()) == len(keys()) - 1 - (4 * 4 + 1)
 
 
-async def test_the_in_memory_broker_routes_every_pair_right() -> None:
+async def test_in_memory_broker_routes_every_topic_pair() -> None:
     proof = await prove(InMemory(), longest=3)
 
     assert proof.pairs == 154 * 155
     assert proof.misrouted == []
 
 
-async def test_the_topic_proof_notices_one_misrouted_key(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_topic_proof_detects_a_misrouted_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.parity_faults import the_empty_key_misses_a_lone_hash
 
     the_empty_key_misses_a_lone_hash(monkeypatch)

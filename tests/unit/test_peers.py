@@ -1,4 +1,4 @@
-"""The suites of other clients: what the page says of them, and what is left out of them."""
+"""Test suites of other clients: documented counts and excluded tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUITES = tomllib.loads((PEERS / "suites.toml").read_text(encoding="utf-8"))
 PASSED = json.loads((PEERS / "passed.json").read_text(encoding="utf-8"))
 
 
-def test_page_has_the_recorded_counts() -> None:
+def test_page_shows_the_recorded_test_counts() -> None:
     page = (ROOT / "docs" / "any-client.md").read_text(encoding="utf-8")
     table = page.partition("<!-- suites -->")[2].partition("<!-- /suites -->")[0].split("\n")
     counts = {
@@ -23,11 +23,11 @@ def test_page_has_the_recorded_counts() -> None:
     assert table[3:-1] == rows
 
 
-def test_as_many_pass_in_memory_as_on_rabbitmq() -> None:
+def test_same_counts_pass_in_memory_and_on_rabbitmq() -> None:
     for of_version in PASSED.values():
         assert of_version["mooq serve"] == of_version["RabbitMQ"]
 
 
-def test_whatever_is_left_out_has_a_reason() -> None:
+def test_every_excluded_test_has_a_reason() -> None:
     reasons = [reason for suite in SUITES.values() for _, reason in suite["left_out"]]
     assert all(reasons)

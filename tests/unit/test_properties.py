@@ -1,4 +1,4 @@
-"""The properties that a user may give a message, and what is wrong with them."""
+"""Validation of message properties."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def checked(**given: Any) -> MessageProperties:
     return check_properties(**(dict(zip(FIELDS, NOTHING, strict=True)) | given))
 
 
-def test_nothing_given_is_nothing_set() -> None:
+def test_no_arguments_set_no_properties() -> None:
     assert checked() == NO_PROPERTIES
 
 
@@ -31,7 +31,7 @@ def test_expiration_is_sent_in_milliseconds(seconds: float, milliseconds: str) -
     assert received(properties)["expiration"] == int(milliseconds) / 1000
 
 
-def test_a_timestamp_is_kept_to_the_second_in_utc() -> None:
+def test_timestamp_is_kept_in_utc_seconds() -> None:
     east = timezone(timedelta(hours=2))
     properties = checked(timestamp=datetime(2026, 11, 25, 12, 30, 1, 999, tzinfo=east))
     assert properties.timestamp == datetime(2026, 11, 25, 10, 30, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def test_a_timestamp_is_kept_to_the_second_in_utc() -> None:
         ({"timestamp": datetime(1969, 1, 1, tzinfo=UTC)}, ValueError, "is before 1970"),
     ],
 )
-def test_a_property_that_cannot_be_sent_is_refused_by_name(
+def test_invalid_property_is_refused_by_name(
     given: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text):

@@ -1,4 +1,4 @@
-"""The public API: names, signatures, errors, and the cost of importing it."""
+"""The public API: names, signatures, errors and lazy imports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGE = Path(mooq.__file__).parent
 # Names
 
 
-def test_the_public_names_are_these() -> None:
+def test_public_names_are_unchanged() -> None:
     assert " ".join(mooq.__all__) == (
         "BadExchange BadQueue BrokerConnectionError BrokerInternalError Channel Connection "
         "ConsumeTimeout ConsumerQueueNotFound ExchangeNotFound InMemoryBroker InMemoryChannel "
@@ -34,24 +34,24 @@ def test_the_public_names_are_these() -> None:
     )
 
 
-def test_the_version_is_that_of_the_package() -> None:
+def test_version_matches_the_package() -> None:
     assert mooq.__version__ == version("mooq")
 
 
 @pytest.mark.parametrize("name", mooq.__all__)
-def test_a_public_name_is_there_under_its_own_name_and_documented(name: str) -> None:
+def test_public_name_exists_and_is_documented(name: str) -> None:
     value = getattr(mooq, name)
     assert value.__name__ == name
     assert value.__doc__
     assert name in dir(mooq)
 
 
-def test_a_name_that_mooq_has_not_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"^module 'mooq' has no attribute 'Conection'$"):
         getattr(mooq, "Conection")  # noqa: B009 - type checkers know it too
 
 
-# Signatures: those of 2017 come first, what was added is keyword-only and has a default
+# Signatures: parameters of 2017 come first; later ones are keyword-only with a default
 
 RECOVERY = "recovery=Recovery(attempts=None, first_wait=0.1, longest_wait=10.0)"
 OPTIONS = "heartbeat=10, channel_max=0, client_name=None, client_properties=None"
@@ -146,9 +146,7 @@ def find(path: str) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize(("path", "signature"), SIGNATURES.items())
-def test_a_signature_has_these_names_in_this_order_with_these_defaults(
-    path: str, signature: str
-) -> None:
+def test_public_signature_is_unchanged(path: str, signature: str) -> None:
     whole = inspect.signature(find(path))
     bare = [each.replace(annotation=each.empty) for each in whole.parameters.values()]
     assert str(inspect.Signature(bare)) == signature
@@ -166,12 +164,12 @@ def test_a_signature_has_these_names_in_this_order_with_these_defaults(
         ("Channel.register_producer", "'exchange_name' and 'exchange_type'"),
     ],
 )
-def test_positional_arguments_are_answered_with_keywords(path: str, missing: str) -> None:
+def test_positional_arguments_error_names_the_keywords(path: str, missing: str) -> None:
     with pytest.raises(TypeError, match=f"missing 2 required keyword-only arguments: {missing}$"):
         find(path)("one", "two")
 
 
-async def test_stray_positional_argument_shows_the_call() -> None:
+async def test_extra_positional_argument_shows_the_call() -> None:
     with pytest.raises(TypeError, match=r"passed by name: write InMemoryBroker\(host=…, port=…\)"):
         mooq.InMemoryBroker("h", host="h", port=1)  # type: ignore[arg-type]
     publish = find("Channel.publish")
@@ -180,7 +178,7 @@ async def test_stray_positional_argument_shows_the_call() -> None:
 
 
 @pytest.mark.parametrize("path", SIGNATURES)
-def test_a_signature_is_typed_throughout(path: str) -> None:
+def test_public_signature_is_fully_typed(path: str) -> None:
     signature = inspect.signature(find(path))
     untyped = [
         name
@@ -199,13 +197,13 @@ def test_a_signature_is_typed_throughout(path: str) -> None:
         if path == "connect" or ("." in path and not path.endswith("get_broker"))
     ],
 )
-def test_what_talks_to_a_broker_is_awaited(path: str) -> None:
+def test_broker_operations_are_coroutines(path: str) -> None:
     assert inspect.iscoroutinefunction(find(path))
 
 
 @pytest.mark.parametrize("noun", ["Connection", "Channel"])
 @pytest.mark.parametrize("kind", ["RabbitMQ", "InMemory"])
-def test_the_faces_of_both_brokers_are_one_shared_class(kind: str, noun: str) -> None:
+def test_both_brokers_share_their_client_classes(kind: str, noun: str) -> None:
     face, shared = getattr(mooq, kind + noun), getattr(mooq, noun)
     assert issubclass(face, shared)
     assert {name for name in vars(face) if not name.startswith("_")} <= {"channel_class"}
@@ -215,7 +213,7 @@ def test_the_faces_of_both_brokers_are_one_shared_class(kind: str, noun: str) ->
 
 
 def drawn_errors() -> dict[str, tuple[str, ...]]:
-    """Return the bases of each error in the tree that the docstring of errors.py draws."""
+    """Return the bases of each error in the tree in the docstring of errors.py."""
     assert errors.__doc__ is not None
     tree = errors.__doc__.partition("::\n")[2].partition("\n\nWrong arguments")[0]
     path: list[str] = []
@@ -237,7 +235,7 @@ def raised_errors() -> dict[str, type[errors.MooqError]]:
     }
 
 
-def test_the_drawn_tree_of_errors_is_the_tree_of_classes() -> None:
+def test_documented_error_tree_matches_the_classes() -> None:
     assert len(drawn_errors()) == 12
     assert {name: bases or ("Exception",) for name, bases in drawn_errors().items()} == {
         name: tuple(base.__name__ for base in error.__bases__)
@@ -245,13 +243,13 @@ def test_the_drawn_tree_of_errors_is_the_tree_of_classes() -> None:
     }
 
 
-def test_every_error_is_public_and_says_what_it_means() -> None:
+def test_every_error_is_public_and_documented() -> None:
     for name, error in raised_errors().items():
         assert name in mooq.__all__
         assert error.__dict__["__doc__"]
 
 
-def test_every_error_is_documented_where_a_user_meets_it() -> None:
+def test_every_error_is_in_a_method_docstring() -> None:
     documented = "".join(find(path).__doc__ or "" for path in SIGNATURES)
     unheard_of = {
         name for name in raised_errors() if f":class:`~mooq.{name}`" not in documented
@@ -267,13 +265,11 @@ def test_every_error_is_documented_where_a_user_meets_it() -> None:
         (mooq.ConsumeTimeout, TimeoutError),
     ],
 )
-def test_an_error_that_python_has_a_name_for_is_that_too(
-    error: type[Exception], builtin: type[Exception]
-) -> None:
+def test_error_is_also_its_builtin_error(error: type[Exception], builtin: type[Exception]) -> None:
     assert issubclass(error, builtin)
 
 
-def test_waiting_may_help_unless_an_error_says_that_it_cannot() -> None:
+def test_connection_errors_are_transient_by_default() -> None:
     assert mooq.BrokerConnectionError("lost").transient
     assert not mooq.BrokerConnectionError("closed", transient=False).transient
     assert mooq.PublishUnconfirmed("no answer").transient
@@ -312,7 +308,7 @@ asyncio.run(main())
     ["import mooq", "from mooq import *; RabbitMQConnection, RabbitMQBroker", IN_MEMORY_PROGRAM],
     ids=["importing mooq", "importing every name", "using the broker in memory"],
 )
-def test_what_talks_to_rabbitmq_or_starts_it_is_not_loaded_before_it_is_used(program: str) -> None:
+def test_heavy_dependencies_are_loaded_lazily(program: str) -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", f"{program}\nimport sys; print(*sys.modules)"],
         capture_output=True,
@@ -323,17 +319,17 @@ def test_what_talks_to_rabbitmq_or_starts_it_is_not_loaded_before_it_is_used(pro
     assert not HEAVY & {name.partition(".")[0] for name in loaded}
 
 
-def test_type_checkers_are_told_that_mooq_is_typed() -> None:
+def test_package_has_a_py_typed_file() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
-def test_no_file_is_longer_than_400_lines() -> None:
+def test_no_module_is_longer_than_400_lines() -> None:
     lengths = {path: len(path.read_text().splitlines()) for path in PACKAGE.rglob("*.py")}
     assert len(lengths) > 20
     assert {path: length for path, length in lengths.items() if length > 400} == {}
 
 
-def test_module_docstrings_begin_with_what_the_module_is() -> None:
+def test_module_docstrings_begin_with_noun_or_verb() -> None:
     firsts = {path: _first_word(path) for path in PACKAGE.rglob("*.py")}
     questions = {"What", "Who", "Which", "When", "How"}
     assert {path: word for path, word in firsts.items() if word in questions} == {}

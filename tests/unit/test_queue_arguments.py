@@ -1,4 +1,4 @@
-"""Arguments of queues and consumers: which values are refused, in RabbitMQ's words."""
+"""Arguments of queues and consumers: accepted values and refusals."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DLX = {"x-dead-letter-exchange": ""}
         (-1, "{value_negative,-1}"),
     ],
 )
-def test_numbers_are_integers_and_not_negative(argument: str, value: Any, why: str) -> None:
+def test_numeric_argument_must_be_nonnegative_integer(argument: str, value: Any, why: str) -> None:
     channel = channel_of()
     assert refused(lambda: declare(channel, {argument: value})) == invalid(argument, why)
 
@@ -81,7 +81,7 @@ def test_value_out_of_range_is_refused(argument: str, value: Any, why: str) -> N
 
 
 @pytest.mark.parametrize("argument", [*COUNTS_OF_QUORUM, "x-quorum-initial-group-size"])
-def test_arguments_of_quorum_queues_are_integers(argument: str) -> None:
+def test_quorum_queue_arguments_must_be_integers(argument: str) -> None:
     channel = channel_of()
     why = '"expected integer, got longstr"'
     assert refused(lambda: declare(channel, {**QUORUM, argument: "1"})) == invalid(argument, why)
@@ -110,13 +110,13 @@ def test_arguments_of_quorum_queues_are_integers(argument: str) -> None:
     ],
     ids=repr,
 )
-def test_value_in_range_is_taken(arguments: dict[str, Any]) -> None:
+def test_value_in_range_is_accepted(arguments: dict[str, Any]) -> None:
     channel = channel_of()
     declare(channel, arguments)
     declare(channel, arguments)
 
 
-def test_dead_letter_exchange_has_to_be_a_string() -> None:
+def test_dead_letter_exchange_must_be_a_string() -> None:
     channel = channel_of()
     text = refused(lambda: declare(channel, {"x-max-length": "a", "x-dead-letter-exchange": 1}))
     assert text == (
@@ -139,7 +139,7 @@ def test_dead_letter_exchange_has_to_be_a_string() -> None:
         ("x-single-active-consumer", True),
     ],
 )
-def test_queue_is_not_declared_again_without_what_it_has(argument: str, value: Any) -> None:
+def test_redeclaring_without_an_argument_is_refused(argument: str, value: Any) -> None:
     channel = channel_of()
     declare(channel, {argument: value})
     shown = {int: "signedint", str: "longstr", bool: "bool"}[type(value)]
@@ -156,7 +156,7 @@ def test_queue_is_not_declared_again_without_what_it_has(argument: str, value: A
     )
 
 
-def test_queue_is_not_declared_again_with_another_value() -> None:
+def test_redeclaring_with_another_value_is_refused() -> None:
     channel = channel_of()
     declare(channel, {**DLX, "x-dead-letter-routing-key": "k", "x-max-length": 5})
     text = refused(
@@ -168,7 +168,7 @@ def test_queue_is_not_declared_again_with_another_value() -> None:
     )
 
 
-def test_integers_of_other_widths_are_the_same_value() -> None:
+def test_integer_width_does_not_change_the_value() -> None:
     channel = channel_of()
     declare(channel, {"x-max-length": 5})
     declare(channel, {"x-max-length": Long(5)})
@@ -189,7 +189,7 @@ def test_integers_of_other_widths_are_the_same_value() -> None:
         ({"x-dead-letter-strategy": "at-least-once"}, "x-dead-letter-strategy", "classic"),
     ],
 )
-def test_argument_of_another_type_of_queue_is_refused(
+def test_argument_of_another_queue_type_is_refused(
     arguments: dict[str, Any], argument: str, queue_type: str
 ) -> None:
     assert refused(lambda: declare(channel_of(), arguments)) == (
@@ -206,13 +206,13 @@ def test_argument_of_another_type_of_queue_is_refused(
         ({"auto_delete": True}, "auto-delete"),
     ],
 )
-def test_quorum_queue_is_durable_and_lasts(flags: dict[str, bool], what: str) -> None:
+def test_quorum_queue_must_be_durable_and_shared(flags: dict[str, bool], what: str) -> None:
     assert refused(lambda: declare(channel_of(), QUORUM, "q", **flags)) == (
         f"PRECONDITION_FAILED - invalid property '{what}' for queue 'q' in vhost '/'"
     )
 
 
-def test_queue_mode_is_an_argument_like_any_other_from_4_3_on() -> None:
+def test_queue_mode_is_not_checked_since_4_3() -> None:
     declare(channel_of("4.3"), {"x-queue-mode": "fast"})
 
 
@@ -222,7 +222,7 @@ def consume(channel: Channel, tag: str, arguments: dict[str, Any]) -> None:
     )
 
 
-def test_priority_of_a_consumer_is_an_integer() -> None:
+def test_consumer_priority_must_be_an_integer() -> None:
     channel = channel_of()
     declare(channel, {})
     text = refused(lambda: consume(channel, "c", {"x-priority": "1"}))
@@ -244,7 +244,7 @@ def test_priority_of_a_consumer_is_an_integer() -> None:
         ("4.3", QUORUM | {"x-consumer-timeout": 5000}, {"x-consumer-timeout": 6000}, 6.0),
     ],
 )
-def test_time_to_acknowledge_is_that_of_consumer_or_queue_or_broker(
+def test_consumer_timeout_is_chosen_by_precedence(
     version: str, of_queue: dict[str, Any], of_consumer: dict[str, Any], timeout: float | None
 ) -> None:
     channel = channel_of(version)
@@ -254,7 +254,7 @@ def test_time_to_acknowledge_is_that_of_consumer_or_queue_or_broker(
     assert consumer.timeout == timeout
 
 
-def test_time_to_acknowledge_is_of_quorum_queues_alone_from_4_3_on() -> None:
+def test_consumer_timeout_is_quorum_only_since_4_3() -> None:
     channel = channel_of("4.3")
     argument = {"x-consumer-timeout": 5000}
     assert refused(lambda: declare(channel, argument)) == (
@@ -270,7 +270,7 @@ def test_time_to_acknowledge_is_of_quorum_queues_alone_from_4_3_on() -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_queue_that_the_broker_names_is_classic(version: str) -> None:
+def test_server_named_queue_must_be_classic(version: str) -> None:
     channel = channel_of(version)
     assert refused(lambda: declare(channel, QUORUM, name="")) == (
         "PRECONDITION_FAILED - Cannot declare a server-named queue for type rabbit_quorum_queue"
@@ -291,7 +291,7 @@ def test_queue_that_the_broker_names_is_classic(version: str) -> None:
         ("4.3", "", ""),
     ],
 )
-def test_odd_type_of_a_queue_that_the_broker_names(version: str, value: Any, text: str) -> None:
+def test_invalid_type_of_server_named_queue_is_refused(version: str, value: Any, text: str) -> None:
     channel = channel_of(version)
 
     def act() -> None:

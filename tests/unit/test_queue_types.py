@@ -1,4 +1,4 @@
-"""Types of queues that RabbitMQ does not have; measured on 3.10.8, 4.0.5 and 4.3.6."""
+"""Unknown queue types, as measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNSUPPORTED = (
         ("4.3", "", "PRECONDITION_FAILED - unknown queue type 'nothing'"),
     ],
 )
-def test_an_unknown_type_is_refused_as_by_each_version(version: str, name: str, text: str) -> None:
+def test_unknown_queue_type_is_refused_per_version(version: str, name: str, text: str) -> None:
     broker = Broker({"guest": "guest"}, ["/"], version=version)
     channel = broker.connect("/", "guest", "guest").channel(1)
     with pytest.raises(Refusal) as raised:
@@ -42,13 +42,13 @@ def test_an_unknown_type_is_refused_as_by_each_version(version: str, name: str, 
 
 
 @pytest.mark.parametrize("name", ["q", None])
-def test_an_unknown_type_is_refused_before_it_is_sent(name: str | None) -> None:
+def test_unknown_queue_type_is_refused_by_the_client(name: str | None) -> None:
     arguments: dict[str, Any] = {"x-queue-type": "nothing"}
     with pytest.raises(mooq.BadQueue, match="unknown type 'nothing'; choose one of classic, quo"):
         Queue.for_consumer(name, arguments=arguments)
 
 
-def test_integers_in_arguments_are_as_wide_as_aiormq_sends_them() -> None:
+def test_argument_integers_have_aiormq_widths() -> None:
     rules = Broker({"guest": "guest"}, ["/"], version="4.0")
     channel = DirectChannel(rules.connect("/", "guest", "guest").channel(1))
     numbers = [1, -(2**7), 2**7, 2**15, 2**16, -(2**31), 2**31, 2**32]

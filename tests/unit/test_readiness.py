@@ -1,4 +1,4 @@
-"""Readiness of a RabbitMQ, and the error when it is never ready."""
+"""Waiting until RabbitMQ is ready, and the errors when it never is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mooq.launchers.readiness import FIRST_WAIT, LONGEST_PROBE, Probe, wait_unti
 
 
 class Node(Launcher):
-    """A node of which only death and log can be seen."""
+    """A launcher that only reports its death and its log."""
 
     def __init__(self, death: str | None = None, log: str = "") -> None:
         self._death = death
@@ -37,7 +37,7 @@ class Node(Launcher):
 
 
 def failing(times: int, error: Callable[[int], Exception]) -> tuple[Probe, list[float]]:
-    """Return a probe that fails so many times and then succeeds, and when it was called."""
+    """Return a probe that fails this many times and then succeeds, and its call times."""
     calls: list[float] = []
 
     async def probe(timeout: float) -> None:
@@ -53,20 +53,20 @@ def not_yet(attempt: int) -> BrokerConnectionError:
     return BrokerConnectionError(f"not yet ({attempt})")
 
 
-async def test_a_broker_that_answers_at_once_is_ready_at_once() -> None:
+async def test_answering_broker_is_ready_at_once() -> None:
     probe, calls = failing(0, not_yet)
     await wait_until_ready(probe, Node(), timeout=60)
     assert len(calls) == 1
 
 
-async def test_a_broker_is_asked_again_until_it_answers() -> None:
+async def test_readiness_probe_is_repeated_until_success() -> None:
     probe, calls = failing(5, not_yet)
     await wait_until_ready(probe, Node(), timeout=60)
     assert len(calls) == 6
     assert min(after - before for before, after in pairwise(calls)) > 0.9 * FIRST_WAIT
 
 
-async def test_a_refusal_that_waiting_cannot_mend_is_raised_at_once() -> None:
+async def test_permanent_refusal_is_raised_at_once() -> None:
     refusal = BrokerConnectionError("wrong password", transient=False)
     probe, calls = failing(9, lambda _: refusal)
     with pytest.raises(BrokerConnectionError) as raised:
@@ -75,14 +75,14 @@ async def test_a_refusal_that_waiting_cannot_mend_is_raised_at_once() -> None:
     assert len(calls) == 1
 
 
-async def test_a_mistake_in_the_probe_is_not_waited_out() -> None:
+async def test_unexpected_probe_error_is_raised_at_once() -> None:
     probe, calls = failing(9, lambda _: ValueError("a mistake"))
     with pytest.raises(ValueError, match="a mistake"):
         await wait_until_ready(probe, Node(), timeout=60)
     assert len(calls) == 1
 
 
-async def test_a_dead_node_ends_the_wait_at_once_with_the_end_of_its_log() -> None:
+async def test_dead_node_is_reported_with_its_log() -> None:
     probe, calls = failing(9, not_yet)
     with pytest.raises(BrokerConnectionError) as raised:
         await wait_until_ready(probe, Node("it exited with status 3", "disk full"), timeout=60)
@@ -93,7 +93,7 @@ async def test_a_dead_node_ends_the_wait_at_once_with_the_end_of_its_log() -> No
     assert len(calls) == 1
 
 
-async def test_when_time_is_up_the_error_says_what_was_awaited_and_last_seen() -> None:
+async def test_readiness_timeout_reports_the_last_error() -> None:
     probe, calls = failing(999, not_yet)
     with pytest.raises(BrokerConnectionError) as raised:
         await wait_until_ready(probe, Node(log="still booting"), timeout=0.3)
@@ -103,7 +103,7 @@ async def test_when_time_is_up_the_error_says_what_was_awaited_and_last_seen() -
     assert text.endswith("The end of its log:\nstill booting")
 
 
-async def test_a_probe_that_hangs_is_given_no_more_than_the_time_that_is_left() -> None:
+async def test_hanging_probe_gets_only_the_remaining_time() -> None:
     given: list[float] = []
 
     async def silent(timeout: float) -> None:

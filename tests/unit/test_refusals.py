@@ -1,4 +1,4 @@
-"""A broker's refusal, as the error that a user meets."""
+"""Conversion of broker refusals to mooq errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SAID = {
         (541, errors.BrokerInternalError, "failed"),
     ],
 )
-def test_a_refusal_about_an_exchange_names_it_and_where_and_what_to_do(
+def test_exchange_refusal_has_address_and_remedy(
     code: int, error: type[MooqError], text: str
 ) -> None:
     raised = refusals.of_exchange(Refused(code, "words"), "e", ADDRESS)
@@ -56,9 +56,7 @@ def test_a_refusal_about_an_exchange_names_it_and_where_and_what_to_do(
         (541, errors.BrokerInternalError, "failed"),
     ],
 )
-def test_a_refusal_about_a_queue_names_it_and_where_and_what_to_do(
-    code: int, error: type[MooqError], text: str
-) -> None:
+def test_queue_refusal_has_address_and_remedy(code: int, error: type[MooqError], text: str) -> None:
     raised = refusals.of_queue(Refused(code, "words"), "q", ADDRESS)
     assert type(raised) is error
     assert str(raised) == f"queue 'q' at h:7, virtual host 'tests', {SAID[text]}"

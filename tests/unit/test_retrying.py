@@ -1,4 +1,4 @@
-"""Asking again after a lost connection: for how long, how often, and how it ends."""
+"""Repeating requests after a lost connection: timeouts, waits and errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NEVER_BACK = (
 
 
 @pytest.mark.parametrize("timeout", [1, 0.001, 30.0, math.inf])
-def test_a_timeout_is_any_number_of_seconds_above_0(timeout: float) -> None:
+def test_positive_timeout_is_accepted(timeout: float) -> None:
     assert check_timeout(timeout) == timeout
 
 
@@ -45,9 +45,7 @@ def test_a_timeout_is_any_number_of_seconds_above_0(timeout: float) -> None:
         (True, TypeError, "timeout must be a number of seconds, not bool"),
     ],
 )
-def test_a_timeout_that_cannot_be_is_refused(
-    timeout: Any, error: type[Exception], text: str
-) -> None:
+def test_invalid_timeout_is_refused(timeout: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as raised:
         check_timeout(timeout)
     assert str(raised.value) == text
@@ -67,24 +65,22 @@ def test_a_timeout_that_cannot_be_is_refused(
     ],
     ids=repr,
 )
-def test_waiting_is_worth_it_where_the_request_was_not_sent_and_the_broker_may_come_back(
-    error: BaseException, is_worth_it: bool
-) -> None:
+def test_only_unsent_requests_are_worth_retrying(error: BaseException, is_worth_it: bool) -> None:
     assert worth_waiting(error) is is_worth_it
 
 
-def test_attempts_are_spaced_by_up_to_a_tenth_of_a_second_rising_by_a_twentieth_up_to_10() -> None:
+def test_default_recovery_backs_off_up_to_ten_seconds() -> None:
     retrying = backing_off(Recovery())
     longest_waits = {1: 0.1, 2: 0.105, 11: 0.16289, 95: 9.8125, 96: 10.0, 5000: 10.0}
     for attempt, longest in longest_waits.items():
         state = RetryCallState(retrying, None, (), {})
         state.attempt_number = attempt
         waits = [retrying.wait(state) for _ in range(300)]
-        assert 0 <= min(waits) < longest / 10  # full jitter
+        assert 0 <= min(waits) < longest / 10  # full jitter starts near zero
         assert longest * 0.9 < max(waits) <= longest
 
 
-def test_attempts_are_spaced_and_counted_as_the_recovery_says() -> None:
+def test_recovery_sets_waits_and_attempts() -> None:
     retrying = backing_off(Recovery(attempts=3, first_wait=2, longest_wait=5))
     for attempt, longest in [(1, 2), (2, 2.1), (3, 2.205), (40, 5)]:
         state = RetryCallState(retrying, None, (), {})
@@ -111,7 +107,7 @@ def test_attempts_are_spaced_and_counted_as_the_recovery_says() -> None:
     ],
     ids=str,
 )
-def test_a_recovery_that_cannot_be_is_refused(
+def test_invalid_recovery_is_refused(
     options: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error) as raised:
@@ -119,7 +115,7 @@ def test_a_recovery_that_cannot_be_is_refused(
     assert str(raised.value) == text
 
 
-def test_no_wait_is_longer_than_the_time_that_is_left() -> None:
+def test_wait_is_capped_at_the_remaining_time() -> None:
     retrying = backing_off(Recovery(), lambda: 0.05)
     state = RetryCallState(retrying, None, (), {})
     state.attempt_number = 96
@@ -130,7 +126,7 @@ def test_no_wait_is_longer_than_the_time_that_is_left() -> None:
 
 
 class Broker:
-    """Answers in the order given: an exception is raised, anything else returned."""
+    """Answer in the given order: raise exceptions, return anything else."""
 
     def __init__(self, *answers: object) -> None:
         self.answers = list(answers)
@@ -162,13 +158,13 @@ async def ask(
         )
 
 
-async def test_a_question_is_asked_again_when_the_connection_is_back() -> None:
+async def test_request_is_repeated_after_reconnecting() -> None:
     broker, connection = Broker("answer"), Broker(None)
     assert await ask(broker.ask, connection.recover) == "answer"
     assert 20 < broker.seconds_left[0] <= 30
 
 
-async def test_a_connection_that_is_lost_again_is_waited_for_again(
+async def test_connection_lost_again_is_awaited_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broker = Broker(Lost("the connection is closed"), "answer")
@@ -192,7 +188,7 @@ async def test_a_connection_that_is_lost_again_is_waited_for_again(
     ],
     ids=repr,
 )
-async def test_an_answer_that_waiting_cannot_change_is_raised_at_once(error: Exception) -> None:
+async def test_permanent_error_is_raised_at_once(error: Exception) -> None:
     broker = Broker(error)
     with pytest.raises(type(error)) as raised:
         await ask(broker.ask, Broker(None).recover)
@@ -200,7 +196,7 @@ async def test_an_answer_that_waiting_cannot_change_is_raised_at_once(error: Exc
     assert len(broker.seconds_left) == 1
 
 
-async def test_a_connection_that_cannot_come_back_ends_the_waiting_at_once() -> None:
+async def test_permanent_connection_error_ends_the_wait() -> None:
     error = BrokerConnectionError("it refused the login of user 'guest'", transient=False)
     with pytest.raises(BrokerConnectionError, match="refused the login"):
         await ask(Broker("answer").ask, Broker(error).recover)
@@ -218,7 +214,7 @@ async def never() -> None:
     ],
     ids=["it does not come back", "it is lost again and again"],
 )
-async def test_waiting_for_a_connection_ends_at_the_deadline(
+async def test_reconnecting_ends_at_the_deadline(
     answer: object, recover: Callable[[], Awaitable[None]], cause: type[Exception]
 ) -> None:
     started = asyncio.get_running_loop().time()
@@ -228,13 +224,13 @@ async def test_waiting_for_a_connection_ends_at_the_deadline(
     assert asyncio.get_running_loop().time() - started >= 0.2
 
 
-async def test_a_broker_that_stays_away_is_reported_as_it_was_last_seen() -> None:
+async def test_deadline_error_reports_the_last_error() -> None:
     error = BrokerConnectionError("cannot connect: nothing listens there")
     with pytest.raises(BrokerConnectionError, match="nothing listens there"):
         await ask(Broker("answer").ask, Broker(error).recover, timeout=0.2)
 
 
-async def test_waiting_for_a_connection_can_be_cancelled() -> None:
+async def test_reconnecting_can_be_cancelled() -> None:
     waiting = asyncio.ensure_future(ask(Broker("answer").ask, never))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -242,7 +238,7 @@ async def test_waiting_for_a_connection_can_be_cancelled() -> None:
         await waiting
 
 
-def test_waits_are_random_within_a_growing_bound_by_a_chance_of_their_own() -> None:
+def test_jittered_waits_use_their_own_random_state() -> None:
     before = random.getstate()
     wait = jittered(0.1, 0.5, least=0.05)
     state = RetryCallState(None, None, (), {})  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def serve(*options: str) -> subprocess.Popen[str]:
 
 @unix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serves_until_a_signal_ends_it_well(number: signal.Signals) -> None:
+def test_serve_runs_until_a_signal(number: signal.Signals) -> None:
     with serve("--user", "ann:se:cret", "--virtual-host", "shop", "--version", "3.10") as server:
         assert server.stdout is not None
         said = json.loads(server.stdout.readline())
@@ -48,7 +48,7 @@ def test_serves_until_a_signal_ends_it_well(number: signal.Signals) -> None:
 
 
 @unix
-def test_wrong_login_is_refused_as_by_rabbitmq() -> None:
+def test_serve_refuses_a_wrong_login() -> None:
     with serve() as server:
         assert server.stdout is not None
         port = json.loads(server.stdout.readline())["port"]
@@ -58,7 +58,7 @@ def test_wrong_login_is_refused_as_by_rabbitmq() -> None:
         server.send_signal(signal.SIGTERM)
 
 
-def test_port_that_is_taken_is_named() -> None:
+def test_serve_names_a_taken_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = ask("serve", "--port", str(port))
@@ -75,7 +75,7 @@ def test_port_that_is_taken_is_named() -> None:
         (["--certificate", __file__], "cannot be loaded"),
     ],
 )
-def test_wrong_options_are_refused(options: list[str], said: str) -> None:
+def test_serve_refuses_invalid_options(options: list[str], said: str) -> None:
     result = ask("serve", *options)
     assert result.exit_code == 2
     assert said in result.stderr

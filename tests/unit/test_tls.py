@@ -1,4 +1,4 @@
-"""TLS errors by what Python's ssl raises; a real listener is in integration/."""
+"""Explanations of errors that Python's ssl raises; tests/integration uses a real listener."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reason(name: str) -> ssl.SSLError:
     ],
     ids=lambda one: None if isinstance(one, str) else repr(one),
 )
-def test_what_keeps_two_from_speaking_tls_is_named(cause: Exception, trouble: str) -> None:
+def test_tls_failure_is_explained(cause: Exception, trouble: str) -> None:
     assert (tls_trouble(cause) or "").startswith(trouble)
 
 
@@ -52,5 +52,5 @@ def test_what_keeps_two_from_speaking_tls_is_named(cause: Exception, trouble: st
     ],
     ids=repr,
 )
-def test_a_connection_that_broke_is_no_trouble_with_tls(cause: Exception | None) -> None:
+def test_broken_connection_is_not_a_tls_failure(cause: Exception | None) -> None:
     assert tls_trouble(cause) is None

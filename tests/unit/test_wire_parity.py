@@ -1,4 +1,4 @@
-"""Programs of AMQP methods: what a comparison finds, and how it is shown."""
+"""Comparison of programs of AMQP methods, and its reports."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ EXPIRING = (
 
 @pytest.fixture
 def served() -> Iterator[Address]:
-    """A broker in memory that behaves as RabbitMQ 3.10, on a port."""
+    """A served in-memory broker that behaves as RabbitMQ 3.10."""
     with mooq.InMemoryBroker(host="wire", port=1, version="3.10") as broker:
         yield Address.from_url(broker.url)
 
 
-def test_brokers_that_follow_the_same_version_agree(served: Address) -> None:
+def test_brokers_of_the_same_version_agree(served: Address) -> None:
     assert compared(EXPIRING, served) is None
     comparison = WireComparison(served)
     findings = Search(comparison).search(seed=3, operations=300)
@@ -59,7 +59,7 @@ def test_difference_is_found_and_shown_as_a_test(
     assert "As a test:\n\nfrom mooq.basics.address import Address\n" in text
 
 
-def test_difference_names_the_step_and_shows_both_answers(
+def test_difference_shows_step_and_both_answers(
     served: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparing, "followed", lambda _: "4.0")

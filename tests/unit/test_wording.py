@@ -1,4 +1,4 @@
-"""Seconds and counts as texts show them."""
+"""Formatting of seconds and counts in texts."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def test_seconds_are_rounded_to_two_places(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("count", "text"), [(0, "0 processes"), (1, "1 process"), (2000, "2,000 processes")]
 )
-def test_a_single_one_is_not_in_the_plural(count: int, text: str) -> None:
+def test_count_selects_singular_or_plural(count: int, text: str) -> None:
     assert counted(count, "process", "processes") == text

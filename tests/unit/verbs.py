@@ -1,4 +1,4 @@
-"""The broker by the verbs of its channels, and what it tells its clients as text."""
+"""Helpers that call the in-memory broker's channels and show its effects as text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mooq.broker.message import Properties
 from mooq.broker.refusals import Refusal
 
 QUORUM = {"x-queue-type": "quorum"}
-TRACELESS = {"passive": False, "durable": True, "exclusive": False, "auto_delete": False}
+DEFAULT_FLAGS = {"passive": False, "durable": True, "exclusive": False, "auto_delete": False}
 
 
 def new_broker(version: str = "4.0", **options: Any) -> Broker:
@@ -32,11 +32,11 @@ def channel_of(version: str = "4.0") -> Channel:
 def declare(
     channel: Channel, name: str = "q", arguments: dict[str, Any] | None = None, **flags: bool
 ) -> DeclareOk:
-    return channel.queue_declare(name, **{**TRACELESS, **flags}, arguments=arguments or {})
+    return channel.queue_declare(name, **{**DEFAULT_FLAGS, **flags}, arguments=arguments or {})
 
 
 def exchange(channel: Channel, name: str, kind: str = "direct", **flags: Any) -> None:
-    options: dict[str, Any] = {**TRACELESS, "internal": False, "arguments": {}}
+    options: dict[str, Any] = {**DEFAULT_FLAGS, "internal": False, "arguments": {}}
     del options["exclusive"]
     channel.exchange_declare(name, kind, **{**options, **flags})
 
@@ -70,7 +70,7 @@ def get(channel: Channel, queue: str = "q", no_ack: bool = False) -> GetOk:
 
 
 def rest(channel: Channel, queue: str = "q") -> list[str]:
-    """Take all that is ready; R marks what was delivered before."""
+    """Get all ready messages; R marks redelivered ones."""
     taken = []
     while (got := channel.basic_get(queue, True)) is not None:
         taken.append(got.message.body.decode() + " R" * got.redelivered)
@@ -78,7 +78,7 @@ def rest(channel: Channel, queue: str = "q") -> list[str]:
 
 
 def told(broker: Broker) -> list[str]:
-    """Return what clients were told since this was last asked."""
+    """Return the effects for clients since the last call."""
     lines = []
     while broker.outbox:
         effect: Any = broker.outbox.popleft()
@@ -101,7 +101,7 @@ def told(broker: Broker) -> list[str]:
 
 
 def refused(act: Callable[[], object]) -> str:
-    """Return the words in which a request is refused."""
+    """Return the text of the refusal."""
     with pytest.raises(Refusal) as raised:
         act()
     return raised.value.text

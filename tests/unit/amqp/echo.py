@@ -1,4 +1,4 @@
-"""A handler with a few rules of its own, to try connections without the broker model."""
+"""A minimal handler for testing connections without the broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mooq.broker.refusals import Refusal, Scope
 
 
 class EchoHandler:
-    """Delivers every message to its publisher; refuses a few things as RabbitMQ does."""
+    """Deliver every message to its publisher; refuse a few requests as RabbitMQ does."""
 
     def __init__(self, version: str = "4.0", **options: Any) -> None:
         self.version = version

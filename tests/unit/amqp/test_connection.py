@@ -1,4 +1,4 @@
-"""Connections as a state machine: what RabbitMQ answered to conversations, and time."""
+"""The AMQP connection state machine: recorded conversations, limits and timeouts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.unit.amqp.echo import EchoHandler
 
 
 def converse(handler: EchoHandler, *steps: bytes) -> list[str]:
-    """The answers to these steps, and "end" if the server hung up in the seconds after."""
+    """Return the replies to these steps, then "end" if the server closed the connection."""
     connection = handler.connection
     sent = b""
     for step in steps:
@@ -48,7 +48,7 @@ SAME = [
 
 
 @pytest.mark.parametrize(("version", "name"), SAME)
-def test_conversation_goes_as_on_rabbitmq(version: str, name: str) -> None:
+def test_conversation_matches_rabbitmq(version: str, name: str) -> None:
     assert converse(EchoHandler(version), *CONVERSATIONS[name]) == recorded(version)[name]
 
 
@@ -60,7 +60,7 @@ def ready(handler: EchoHandler) -> EchoHandler:
     return handler
 
 
-def test_bytes_one_by_one_are_understood() -> None:
+def test_single_bytes_are_reassembled() -> None:
     handler = EchoHandler()
     message = publish("k") + header(6, b"\x08\0\5") + body(b"abc") + body(b"def")
     for octet in b"".join(READY) + message:
@@ -70,14 +70,14 @@ def test_bytes_one_by_one_are_understood() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3])
-def test_message_is_whole_however_it_is_split(pieces: int) -> None:
+def test_split_message_is_reassembled(pieces: int) -> None:
     handler = ready(EchoHandler())
     data = (publish("k") + header(3) + body(b"abc")) * 5
     step = len(data) // pieces + 1
     for at in range(0, len(data), step):
         handler.connection.receive(data[at : at + step], 0.0)
     assert [call[4] for call in handler.calls] == [b"abc"] * 5
-    assert handler.calls[0][3] is handler.calls[4][3]  # read once
+    assert handler.calls[0][3] is handler.calls[4][3]  # the equal header was decoded only once
 
 
 def test_delivery_resends_properties_untouched() -> None:
@@ -87,7 +87,7 @@ def test_delivery_resends_properties_untouched() -> None:
     assert header(1, raw) + body(b"x") in handler.connection.data_to_send()
 
 
-def test_large_body_is_sent_in_frames_of_frame_max() -> None:
+def test_large_body_is_split_at_frame_max() -> None:
     handler = ready(EchoHandler())
     whole = b"x" * 131_064 * 2 + b"y"
     handler.connection.receive(publish("k") + header(len(whole)), 0.0)
@@ -97,7 +97,7 @@ def test_large_body_is_sent_in_frames_of_frame_max() -> None:
     assert sent.endswith(body(b"x" * 131_064) * 2 + body(b"y"))
 
 
-def test_body_over_the_limit_is_not_kept() -> None:
+def test_oversized_body_is_not_buffered() -> None:
     handler = ready(EchoHandler(largest_message=1000))
     handler.connection.receive(publish("k") + header(4000), 0.0)
     for _ in range(4):
@@ -122,7 +122,7 @@ def test_alarm_holds_requests_until_it_ends() -> None:
     assert [call[0] for call in handler.calls] == ["publish", "publish", "open"]
 
 
-def test_message_on_a_channel_that_was_closed_blocks_nobody() -> None:
+def test_message_on_closed_channel_does_not_block() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
@@ -132,7 +132,7 @@ def test_message_on_a_channel_that_was_closed_blocks_nobody() -> None:
     assert handler.calls == [("close", 1), ("open", 2)]
 
 
-def test_message_on_a_channel_that_was_closed_is_not_published() -> None:
+def test_message_on_closed_channel_is_not_published() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
@@ -140,14 +140,14 @@ def test_message_on_a_channel_that_was_closed_is_not_published() -> None:
     assert handler.calls == [("close", 1)]
 
 
-def test_channel_that_the_client_closes_is_closed_in_the_broker() -> None:
+def test_client_close_closes_channel_in_broker() -> None:
     handler = ready(EchoHandler())
     handler.connection.receive(close(20) + open_channel(), 0.0)
     assert handler.calls == [("close", 1), ("open", 1)]
     assert list(answers(handler.connection.data_to_send())) == ["1: 20.41", "1: 20.11 00000000"]
 
 
-def test_server_has_no_reason_for_a_connection_that_the_client_closes() -> None:
+def test_server_sends_no_close_after_client_close() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     connection.receive(close(10, 0), 0.0)
@@ -155,14 +155,14 @@ def test_server_has_no_reason_for_a_connection_that_the_client_closes() -> None:
     assert list(answers(connection.data_to_send())) == ["0: 10.51"]
 
 
-def test_connection_may_be_closed_before_the_client_says_anything() -> None:
+def test_server_can_close_before_the_handshake() -> None:
     connection = EchoHandler().connection
     connection.close(Refusal("CONNECTION_FORCED", "bye", Scope.CONNECTION))
     assert connection.next_deadline() == 30.0
 
 
 @pytest.mark.parametrize("kind", [2, 3])
-def test_bytes_of_basic_publish_in_another_frame_are_no_method(kind: int) -> None:
+def test_publish_in_a_non_method_frame_is_refused(kind: int) -> None:
     handler = ready(EchoHandler())
     payload = publish("a-key-as-long-as-a-header")[7:-1]
     handler.connection.receive(frame(kind, 1, payload), 0.0)
@@ -172,19 +172,19 @@ def test_bytes_of_basic_publish_in_another_frame_are_no_method(kind: int) -> Non
     ]
 
 
-def test_agreed_frame_size_holds_from_tune_ok_on() -> None:
+def test_agreed_frame_size_applies_after_tune_ok() -> None:
     handler = EchoHandler()
     content = publish("k") + header(5000) + body(b"x" * 5000)
     handler.connection.receive(b"".join(READY) + content, 0.0)
     assert [call[4] for call in handler.calls[1:]] == [b"x" * 5000]
 
 
-def test_what_is_remembered_of_messages_has_a_limit() -> None:
+def test_publish_caches_are_bounded() -> None:
     handler = ready(EchoHandler())
     channels = handler.connection.channels
     for number in range(1500):
         text = b"%06d" % number
-        properties = b"\x80\0" + bytes((len(text),)) + text  # a content type
+        properties = b"\x80\0" + bytes((len(text),)) + text  # the content_type property
         handler.connection.receive(publish(text) + header(1, properties) + body(b"x"), 0.0)
     assert 0 < len(channels.publishes) <= 512
     assert 0 < len(channels.properties) <= 512
@@ -192,7 +192,7 @@ def test_what_is_remembered_of_messages_has_a_limit() -> None:
 
 
 @pytest.mark.parametrize("excess", [0, 1])
-def test_only_short_publishes_and_properties_are_remembered(excess: int) -> None:
+def test_only_short_publishes_are_cached(excess: int) -> None:
     handler = ready(EchoHandler())
     channels = handler.connection.channels
     key, content_type = b"k" * (256 - 9 + excess), b"t" * (256 - 3 + excess)
@@ -202,7 +202,7 @@ def test_only_short_publishes_and_properties_are_remembered(excess: int) -> None
     assert handler.calls[0][1] == key.decode()
 
 
-def test_much_output_holds_requests_until_it_is_sent() -> None:
+def test_large_output_holds_requests_until_sent() -> None:
     handler = ready(EchoHandler())
     message = publish("k") + header(100_000) + body(b"x" * 100_000)
     handler.connection.receive((message + method(1, 20, 20, b"\1")) * 30, 0.0)
@@ -215,7 +215,7 @@ def test_much_output_holds_requests_until_it_is_sent() -> None:
     assert len([call for call in handler.calls if call[0] == "publish"]) == 30
 
 
-def test_refusal_of_its_own_closes_the_channel() -> None:
+def test_server_refusal_closes_the_channel() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     connection.close_channel(connection.channels.by_number[1], Refusal("NOT_FOUND", "gone"))
@@ -239,7 +239,7 @@ def test_connection_closed_by_server_awaits_close_ok() -> None:
 
 
 @pytest.mark.parametrize(("heartbeat", "seconds"), [(0, 30), (5, 5), (60, 30)])
-def test_missing_close_ok_is_not_awaited_for_ever(heartbeat: int, seconds: int) -> None:
+def test_missing_close_ok_times_out(heartbeat: int, seconds: int) -> None:
     handler = EchoHandler()
     connection = handler.connection
     connection.receive(PROTOCOL_HEADER + start_ok(), 0.0)
@@ -250,7 +250,7 @@ def test_missing_close_ok_is_not_awaited_for_ever(heartbeat: int, seconds: int) 
     assert connection.is_over
 
 
-def test_handshake_has_ten_seconds() -> None:
+def test_handshake_times_out_after_ten_seconds() -> None:
     connection = EchoHandler().connection
     connection.receive(PROTOCOL_HEADER + start_ok(), 9.0)
     assert connection.next_deadline() == 10.0
@@ -266,7 +266,7 @@ def with_heartbeats(enforces_heartbeats: bool = True) -> EchoHandler:
     return handler
 
 
-def test_silent_client_gets_five_heartbeats_in_six_seconds() -> None:
+def test_silent_client_is_dropped_after_heartbeats() -> None:
     connection = with_heartbeats().connection
     sent = b""
     for _ in range(30):
@@ -278,14 +278,14 @@ def test_silent_client_gets_five_heartbeats_in_six_seconds() -> None:
     assert (deadline, sent) == (None, frame(8, 0, b"") * 5)
 
 
-def test_silent_client_is_kept_if_asked() -> None:
+def test_silent_client_is_kept_without_enforcement() -> None:
     connection = with_heartbeats(enforces_heartbeats=False).connection
     for second in range(100):
         connection.advance(float(second))
     assert not connection.is_over
 
 
-def test_client_that_sends_is_kept_and_gets_heartbeats() -> None:
+def test_active_client_is_kept_and_gets_heartbeats() -> None:
     connection = with_heartbeats().connection
     for second in range(100):
         connection.receive(frame(8, 0, b""), float(second))
@@ -294,7 +294,7 @@ def test_client_that_sends_is_kept_and_gets_heartbeats() -> None:
     assert frame(8, 0, b"") in connection.data_to_send()
 
 
-def test_held_client_is_not_blamed_for_silence() -> None:
+def test_held_client_does_not_miss_heartbeats() -> None:
     connection = with_heartbeats().connection
     connection.is_held = True
     for second in range(100):
@@ -302,7 +302,7 @@ def test_held_client_is_not_blamed_for_silence() -> None:
     assert not connection.is_over
 
 
-def test_nothing_is_sent_beside_what_was_sent_lately() -> None:
+def test_recent_output_postpones_the_heartbeat() -> None:
     handler = with_heartbeats()
     connection = handler.connection
     connection.advance(1.0)
@@ -323,9 +323,7 @@ def test_nothing_is_sent_beside_what_was_sent_lately() -> None:
         ("4.3", "4.3.6", b"AMQPLAIN PLAIN ANONYMOUS"),
     ],
 )
-def test_server_announces_what_rabbitmq_announces(
-    version: str, number: str, mechanisms: bytes
-) -> None:
+def test_server_properties_match_rabbitmq(version: str, number: str, mechanisms: bytes) -> None:
     handler = EchoHandler(version)
     handler.connection.receive(PROTOCOL_HEADER, 0.0)
     start = CONNECTION_START.decode(handler.connection.data_to_send()[11:-1])
@@ -361,7 +359,7 @@ def test_proposed_limits_are_in_tune() -> None:
     assert list(answers(handler.connection.data_to_send()))[1] == "0: 10.30 0007000020000003"
 
 
-def test_close_ok_is_understood_after_an_error_inside_the_broker() -> None:
+def test_close_ok_is_accepted_after_an_internal_error() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     request = method(1, 50, 10, b"\0\0\1q\0\0\0\0\0")
@@ -378,7 +376,7 @@ def test_close_ok_is_understood_after_an_error_inside_the_broker() -> None:
     assert connection.is_over
 
 
-def test_requests_that_were_held_end_with_their_connection() -> None:
+def test_held_requests_end_with_their_connection() -> None:
     handler = ready(EchoHandler())
     connection = handler.connection
     connection.is_held = True
@@ -391,7 +389,7 @@ def test_requests_that_were_held_end_with_their_connection() -> None:
     assert handler.calls == []
 
 
-def test_error_inside_the_broker_is_answered_541() -> None:
+def test_internal_error_closes_connection_with_541() -> None:
     handler = ready(EchoHandler())
     handler.connection.fail()
     assert list(answers(handler.connection.data_to_send())) == [

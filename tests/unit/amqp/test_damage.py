@@ -1,4 +1,4 @@
-"""Damaged conversations: bytes changed, frames cut, repeated, reordered and oversized."""
+"""Damaged conversations: changed bytes; cut, repeated, reordered and oversized frames."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_OUTPUT = 4_000_000
 
 
 def feed(data: bytes, rng: random.Random) -> EchoHandler:
-    """A handler whose connection got these bytes, in pieces, and all the time it waits for."""
+    """Feed the bytes to a connection in random pieces and return its handler."""
     handler = EchoHandler(rng.choice(["3.10", "4.0", "4.3"]), largest_message=100_000)
     connection = handler.connection
     at = 0
@@ -31,7 +31,7 @@ def feed(data: bytes, rng: random.Random) -> EchoHandler:
     return handler
 
 
-def test_no_damage_raises_anything() -> None:
+def test_damaged_conversations_never_raise() -> None:
     for seed in range(2000):
         rng = random.Random(seed)
         handler = feed(damaged(rng), rng)
@@ -42,7 +42,7 @@ def test_no_damage_raises_anything() -> None:
 
 @settings(max_examples=300)
 @given(st.binary(max_size=200))
-def test_no_bytes_after_the_handshake_raise(data: bytes) -> None:
+def test_arbitrary_bytes_after_handshake_never_raise(data: bytes) -> None:
     feed(b"".join(READY) + data, random.Random(1))
 
 
@@ -50,5 +50,5 @@ def test_no_bytes_after_the_handshake_raise(data: bytes) -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.binary(max_size=60)), max_size=5)
 )
-def test_no_frames_after_the_handshake_raise(frames: list[tuple[int, int, bytes]]) -> None:
+def test_arbitrary_frames_after_handshake_never_raise(frames: list[tuple[int, int, bytes]]) -> None:
     feed(b"".join(READY) + b"".join(frame(*one) for one in frames), random.Random(1))

@@ -1,4 +1,4 @@
-"""Methods both ways, against pamqp."""
+"""Encoding and decoding of AMQP methods, compared with pamqp."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mooq.amqp.frames import method_frame
 from mooq.amqp.methods import METHODS, DamagedFields, DamagedText, Method
 from mooq.amqp.tables import TableError
 
-# What pamqp accepts in names is less than what RabbitMQ accepts; these are the names of both.
+# pamqp accepts fewer names than RabbitMQ; both accept these.
 names = st.text("abc.-_XY19", min_size=1, max_size=12)
 KINDS: dict[str, st.SearchStrategy[Any]] = {
     "octet": st.integers(0, 255),
@@ -28,7 +28,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "table": st.dictionaries(names, names, max_size=3),
 }
 IN_PAMQP = {"blob": names.map(str.encode)}
-# Fields that pamqp refuses unless they have this value.
+# pamqp refuses any other value for these fields.
 DEPRECATED = {
     "ticket": 0,
     "out_of_band": "0",
@@ -72,7 +72,7 @@ def calls_of_pamqp(draw: st.DrawFn) -> tuple[Method, tuple[Any, ...]]:
 
 
 def values_of(frame: Any, method: Method) -> tuple[Any, ...]:
-    """The values of a frame of pamqp, in mooq's types."""
+    """Return the values of a pamqp frame in mooq's types."""
     values: list[Any] = []
     for (_, kind), (_, value) in zip(method.fields, frame, strict=True):
         if kind == "blob":
@@ -85,7 +85,7 @@ def values_of(frame: Any, method: Method) -> tuple[Any, ...]:
 
 
 @given(calls())
-def test_method_survives_both_ways(call: tuple[Method, tuple[Any, ...]]) -> None:
+def test_method_round_trips(call: tuple[Method, tuple[Any, ...]]) -> None:
     method, values = call
     payload = method.encode(*values)
     assert payload[:4] == method.ids
@@ -122,7 +122,7 @@ def test_cut_or_longer_fields_are_damaged(
 
 
 @given(st.sampled_from(list(METHODS.values())), st.binary(max_size=40))
-def test_no_bytes_raise_anything_but_damage(method: Method, fields: bytes) -> None:
+def test_arbitrary_fields_raise_only_damage_errors(method: Method, fields: bytes) -> None:
     try:
         method.decode(fields)
     except (DamagedFields, DamagedText, TableError):
@@ -133,7 +133,7 @@ def by_name(name: str) -> Method:
     return next(method for method in METHODS.values() if method.name == name)
 
 
-def test_queue_name_has_to_be_utf8() -> None:
+def test_queue_name_must_be_utf8() -> None:
     with pytest.raises(DamagedText):
         by_name("basic.get").decode(b"\0\0\2w\xff\0")
 
@@ -157,7 +157,7 @@ def test_bits_share_an_octet() -> None:
 
 
 @pytest.mark.parametrize("method", shared, ids=repr)
-def test_method_and_its_fields_have_the_names_of_amqp(method: Method) -> None:
+def test_method_and_field_names_match_amqp(method: Method) -> None:
     command: Any = pamqp.commands.INDEX_MAPPING[method.key]
     assert command.name.lower().replace("_", "") == method.name.replace("-", "")
     names = [NAMED_OTHERWISE.get(name, name.strip("_")) for name in command.attributes()]
@@ -175,17 +175,17 @@ def test_method_and_its_fields_have_the_names_of_amqp(method: Method) -> None:
         ("basic.credit-drained", ["consumer_tag", "credit_drained"]),
     ],
 )
-def test_what_pamqp_lacks_has_the_names_of_rabbitmq(name: str, fields: list[str]) -> None:
+def test_extension_fields_have_rabbitmq_names(name: str, fields: list[str]) -> None:
     assert [field for field, _ in by_name(name).fields] == fields
 
 
-def test_answers_come_from_servers_but_for_those_of_clients() -> None:
+def test_method_direction_matches_its_sender() -> None:
     for method in METHODS.values():
         is_answer = method.name.endswith("-ok") and method.name not in ANSWERS_OF_CLIENTS
         assert method.from_client is not (is_answer or method.name in SENT_BY_SERVERS), method
 
 
-def test_messages_follow_the_four_methods_that_carry_them() -> None:
+def test_content_methods_carry_messages() -> None:
     assert {method.name for method in METHODS.values() if method.has_content} == {
         "basic.publish",
         "basic.return",
@@ -195,6 +195,6 @@ def test_messages_follow_the_four_methods_that_carry_them() -> None:
 
 
 @pytest.mark.parametrize("values", [(), (1,), (1, True, False, 4)])
-def test_method_takes_as_many_values_as_it_has_fields(values: tuple[object, ...]) -> None:
+def test_wrong_number_of_values_is_refused(values: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="zip"):
         by_name("basic.nack").encode(*values)

@@ -1,4 +1,4 @@
-"""Looking on a conversation: bytes cut into frames, and contents put together."""
+"""Observation of AMQP traffic: splitting bytes into frames and assembling messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FRAMES = [PROTOCOL_HEADER, open_channel(), publish(), header(3), body(b"abc"), H
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 8, 9, 30, 1000])
-def test_frames_are_cut_out_however_bytes_arrive(size: int) -> None:
+def test_frames_are_split_from_arbitrary_chunks(size: int) -> None:
     splitter = FrameSplitter()
     data = b"".join(FRAMES)
     pieces = [
@@ -25,14 +25,14 @@ def test_frames_are_cut_out_however_bytes_arrive(size: int) -> None:
     assert not splitter.is_opaque
 
 
-def test_frame_comes_out_with_its_last_byte() -> None:
+def test_frame_is_returned_with_its_last_byte() -> None:
     splitter = FrameSplitter()
     assert splitter.feed(HEARTBEAT + publish()[:-1]) == [HEARTBEAT]
     assert splitter.feed(publish()[-1:]) == [publish()]
     assert splitter.feed(HEARTBEAT) == [HEARTBEAT]
 
 
-def test_rest_of_a_cut_frame_is_given_once() -> None:
+def test_rest_of_a_cut_frame_is_returned_once() -> None:
     splitter = FrameSplitter()
     splitter.feed(HEARTBEAT + b"\1\0")
     assert (splitter.rest(), splitter.rest()) == (b"\1\0", b"")
@@ -48,7 +48,7 @@ def test_rest_of_a_cut_frame_is_given_once() -> None:
     ],
     ids=["unknown type", "wrong end", "too large"],
 )
-def test_what_is_no_frame_passes_as_it_is_and_all_after_it(damaged: bytes) -> None:
+def test_bytes_after_an_invalid_frame_pass_unsplit(damaged: bytes) -> None:
     splitter = FrameSplitter()
     assert splitter.feed(HEARTBEAT + damaged + HEARTBEAT) == [HEARTBEAT, damaged + HEARTBEAT]
     assert splitter.is_opaque
@@ -57,7 +57,7 @@ def test_what_is_no_frame_passes_as_it_is_and_all_after_it(damaged: bytes) -> No
     assert splitter.rest() == b""
 
 
-def test_frame_of_the_largest_size_is_waited_for() -> None:
+def test_largest_frame_is_awaited() -> None:
     splitter = FrameSplitter()
     assert splitter.feed(b"\1\0\0" + LARGEST.to_bytes(4, "big") + b"x") == []
     assert not splitter.is_opaque
@@ -67,7 +67,7 @@ def payload(data: bytes) -> bytes:
     return data[7:-1]
 
 
-def test_message_is_put_together_from_its_frames() -> None:
+def test_message_is_assembled_from_its_frames() -> None:
     content = PassingContent(BASIC_PUBLISH, ("", "k"))
     assert (content.method, content.values) == (BASIC_PUBLISH, ("", "k"))
     assert [
@@ -80,20 +80,20 @@ def test_message_is_put_together_from_its_frames() -> None:
     assert message.properties.priority == 5
 
 
-def test_message_without_a_body_is_complete_with_its_header() -> None:
+def test_empty_message_is_complete_after_its_header() -> None:
     content = PassingContent(BASIC_PUBLISH, ())
     assert content.take(2, payload(header(0)))
     assert content.message("", "k").body == b""
 
 
-def test_damaged_properties_are_told_when_the_message_is_asked_for() -> None:
+def test_damaged_properties_raise_on_access() -> None:
     content = PassingContent(BASIC_PUBLISH, ())
     content.take(2, payload(header(0, b"\xff\xff")))
     with pytest.raises(PropertiesError):
         content.message("", "k")
 
 
-def test_fingerprint_tells_messages_apart_by_properties_and_body() -> None:
+def test_fingerprint_covers_properties_and_body() -> None:
     def fingerprint(properties: bytes, *parts: bytes) -> int:
         content = PassingContent(BASIC_PUBLISH, ())
         content.take(2, payload(header(2, properties)))

@@ -1,4 +1,4 @@
-"""Field tables and properties, against pamqp and byte for byte."""
+"""Field tables and properties, compared with pamqp and byte by byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from mooq.broker.values import (
 keys = st.text(max_size=20).filter(lambda text: len(text.encode("utf-8", "replace")) < 128)
 keys = keys.filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-moments = st.integers(0, 2**32 - 1)  # pamqp takes later ones for milliseconds
+moments = st.integers(0, 2**32 - 1)  # pamqp reads later ones as milliseconds
 scalars = st.one_of(
     st.booleans(),
     texts,
@@ -62,7 +62,7 @@ tables = st.dictionaries(keys, values, max_size=6)
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same in type on the wire, content and order of keys."""
+    """Return whether two values have the same wire type, content and key order."""
     if isinstance(one, dict):
         return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list):
@@ -71,14 +71,14 @@ def same(one: Any, other: Any) -> bool:
 
 
 @given(tables)
-def test_table_survives_both_ways_with_types(table: dict[str, Any]) -> None:
+def test_table_round_trips_with_types(table: dict[str, Any]) -> None:
     data = encode_table(table)
     assert int.from_bytes(data[:4], "big") == len(data) - 4
     assert same(decode_table(data[4:]), table)
 
 
 def as_pamqp(value: Any) -> Any:
-    """The value as pamqp returns it: without the widths of integers."""
+    """Return the value as pamqp decodes it: without integer widths."""
     if isinstance(value, dict):
         return {key: as_pamqp(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -94,7 +94,7 @@ pamqp_reads = st.recursive(
     scalars.filter(
         lambda value: (
             not isinstance(value, LongBytes | AmqpDecimal | bytes) and value != ""
-        )  # pamqp answers None
+        )  # pamqp decodes these as None
     ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
 )
@@ -132,15 +132,15 @@ def test_mooq_reads_tables_that_pamqp_writes(table: dict[str, Any]) -> None:
         (b"D\2\0\0\0\x7b", AmqpDecimal(2, 123)),
     ],
 )
-def test_values_are_read_as_rabbitmq_reads_them(data: bytes, value: Any) -> None:
+def test_values_decode_as_in_rabbitmq(data: bytes, value: Any) -> None:
     assert same(decode_table(b"\1k" + data)["k"], value)
 
 
-def test_first_of_two_equal_keys_counts() -> None:
+def test_first_of_duplicate_keys_wins() -> None:
     assert decode_table(b"\1at\1\1at\0") == {"a": True}
 
 
-def test_key_that_is_not_utf8_is_written_back() -> None:
+def test_non_utf8_key_round_trips() -> None:
     data = b"\2\xff\xfet\1"
     assert encode_table(decode_table(data))[4:] == data
 
@@ -164,7 +164,7 @@ def test_damaged_table_is_refused(data: bytes) -> None:
         decode_table(data)
 
 
-def test_nesting_without_end_is_refused() -> None:
+def test_excessive_nesting_is_refused() -> None:
     data = b""
     for _ in range(20_000):
         data = b"A" + len(data).to_bytes(4, "big") + data
@@ -173,7 +173,7 @@ def test_nesting_without_end_is_refused() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_no_bytes_raise_anything_but_table_error(data: bytes) -> None:
+def test_arbitrary_bytes_raise_only_table_error(data: bytes) -> None:
     try:
         table = decode_table(data)
     except TableError:
@@ -188,7 +188,7 @@ def test_value_without_amqp_type_is_named(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, Byte(200), math.pow(2, 200).__int__()])
-def test_number_that_no_type_holds_is_named(value: Any) -> None:
+def test_number_out_of_range_is_named(value: Any) -> None:
     with pytest.raises(ValueError, match="AMQP holds no"):
         encode_table({"k": value})
 
@@ -204,13 +204,13 @@ def test_number_that_no_type_holds_is_named(value: Any) -> None:
         (datetime(1970, 1, 1, 0, 1), b"T" + b"\0" * 7 + b"\x3c"),
     ],
 )
-def test_plain_values_are_written_in_the_type_that_holds_them(value: Any, data: bytes) -> None:
+def test_plain_values_use_a_type_that_holds_them(value: Any, data: bytes) -> None:
     assert encode_table({"k": value})[6:] == data
 
 
 @pytest.mark.parametrize("kind", [b"F", b"A"])
 @pytest.mark.parametrize(("depth", "is_read"), [(100, True), (102, False)])
-def test_tables_and_arrays_are_read_a_hundred_deep(kind: bytes, depth: int, is_read: bool) -> None:
+def test_nesting_is_limited_to_a_hundred_levels(kind: bytes, depth: int, is_read: bool) -> None:
     name = b"\1k" if kind == b"F" else b""
     data = b""
     for _ in range(depth):
@@ -223,7 +223,7 @@ def test_tables_and_arrays_are_read_a_hundred_deep(kind: bytes, depth: int, is_r
             decode_table(data)
 
 
-def test_key_over_255_bytes_is_refused_with_its_length() -> None:
+def test_key_over_255_bytes_is_refused() -> None:
     assert encode_table({"k" * 255: True})[4] == 255
     with pytest.raises(ValueError, match="a short string holds 255 bytes, not the 256 of 'kkk"):
         encode_table({"k" * 256: True})
@@ -245,7 +245,7 @@ properties = st.builds(
 
 
 @given(properties)
-def test_properties_survive_both_ways(wanted: Properties) -> None:
+def test_properties_round_trip(wanted: Properties) -> None:
     raw = encode_properties(wanted)
     read = WireProperties(raw)
     assert read.flags == wanted.flags
@@ -254,7 +254,7 @@ def test_properties_survive_both_ways(wanted: Properties) -> None:
 
 
 @given(properties)
-def test_replaced_property_is_encoded_anew(wanted: Properties) -> None:
+def test_replaced_property_is_encoded_again(wanted: Properties) -> None:
     read = WireProperties(encode_properties(wanted))
     assert WireProperties(encode_properties(read.replace(app_id="x"))) == wanted.replace(app_id="x")
 
@@ -280,12 +280,12 @@ def test_mooq_reads_properties_of_pamqp(fields: dict[str, Any]) -> None:
     assert read.timestamp == fields["timestamp"].timestamp()
 
 
-def test_bytes_of_properties_are_resent_untouched() -> None:
-    raw = b"\x20\x02" + b"\0\0\0\x08\1at\1\1at\0"  # an unused flag, a repeated key
+def test_raw_properties_are_resent_unchanged() -> None:
+    raw = b"\x20\x02" + b"\0\0\0\x08\1at\1\1at\0"  # an unused flag and a duplicate key
     assert encode_properties(WireProperties(raw)) == raw
 
 
-def test_reading_one_property_reads_the_absent_ones() -> None:
+def test_absent_properties_are_none() -> None:
     read = WireProperties(b"\x08\x00\x05")
     assert (read.priority, read.app_id, read.headers) == (5, None, None)
     with pytest.raises(AttributeError):
@@ -312,7 +312,7 @@ def test_damaged_properties_are_refused(raw: bytes) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_no_bytes_raise_but_properties_error(raw: bytes) -> None:
+def test_arbitrary_bytes_raise_only_properties_error(raw: bytes) -> None:
     try:
         read = WireProperties(raw)
     except PropertiesError:

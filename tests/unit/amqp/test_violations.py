@@ -1,4 +1,4 @@
-"""Violations in RabbitMQ's words: its bytes are printed as Erlang prints them."""
+"""Texts of protocol violations: bytes are printed as Erlang prints them."""
 
 from __future__ import annotations
 
@@ -44,32 +44,32 @@ def test_bytes_of_latin_1_are_shown_as_text(octet: int) -> None:
     assert shown(bytes((octet,))) == f'<<"{chr(octet)}">>'
 
 
-def test_text_in_utf_8_is_marked() -> None:
+def test_utf8_text_is_marked_as_such() -> None:
     assert shown("é✓".encode()) == '<<"é✓"/utf8>>'
     assert shown("é✓".encode(), unicode=False) == "<<195,169,226,156,147>>"
 
 
-def test_no_bytes_are_two_brackets() -> None:
+def test_empty_payload_is_shown_as_brackets() -> None:
     assert shown(b"") == "<<>>"
 
 
 @pytest.mark.parametrize(("size", "how_much"), [(16, "all"), (17, "first 16")])
-def test_sixteen_bytes_are_shown(size: int, how_much: str) -> None:
+def test_first_sixteen_bytes_are_shown(size: int, how_much: str) -> None:
     text = violations.unexpected_frame(3, b"x" * size, True).refusal.text
     assert text == f'UNEXPECTED_FRAME - type 3, {how_much} octets = <<"{"x" * 16}">>'
 
 
-def test_words_of_an_error_inside_the_broker_are_its_name() -> None:
+def test_internal_error_text_is_its_name() -> None:
     assert violations.internal_error().text == "INTERNAL_ERROR"
 
 
 @pytest.mark.parametrize("unicode", [False, True])
-def test_reply_text_has_255_bytes(unicode: bool) -> None:
+def test_reply_text_is_cut_at_255_bytes(unicode: bool) -> None:
     assert violations.shortened("x" * 255, unicode) == "x" * 255
     assert violations.shortened("x" * 256, unicode) == "x" * 252 + "..."
 
 
-def test_reply_text_of_many_bytes_but_few_characters_fails_since_characters_are_cut() -> None:
+def test_multibyte_reply_text_over_the_limit_fails() -> None:
     text = "é" * 200
     assert violations.shortened(text, True) is None
     assert violations.shortened("é" * 300, True) is None
@@ -77,6 +77,6 @@ def test_reply_text_of_many_bytes_but_few_characters_fails_since_characters_are_
     assert cut == "é" * 126 + "..."
 
 
-def test_reply_text_that_is_not_utf_8_is_read_as_latin_1() -> None:
+def test_reply_text_that_is_not_utf8_is_read_as_latin1() -> None:
     assert violations.shortened("k\udcff", True) == "kÿ"
     assert violations.shortened("k\udcff", False) == "k\udcff"

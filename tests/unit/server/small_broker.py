@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # ruff: noqa
-"""A broker with queues and little else, for what does not depend on RabbitMQ's rules."""
+"""A minimal broker with queues, for tests that do not depend on RabbitMQ's rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forked children: they keep neither the port nor a connection of their parent's."""
+"""Forked children inherit neither the listening port nor client connections."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 FORKING = """
 import os, socket, warnings
-warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the point of it
+warnings.simplefilter("ignore", DeprecationWarning)  # this test forks beside threads on purpose
 from mooq.server.listening import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
@@ -25,10 +25,10 @@ read, write = os.pipe()
 child = os.fork()
 if not child:
     os.close(write)
-    os.read(read, 1)  # until the parent has ended
+    os.read(read, 1)  # wait until the parent has ended
     os._exit(0)
 os.close(read)
-client.sendall(b"\\x08\\0\\0\\0\\0\\0\\0\\xce")  # the parent's side goes on
+client.sendall(b"\\x08\\0\\0\\0\\0\\0\\0\\xce")  # the parent's side stays open
 server.close()
 try:
     while client.recv(1000):
@@ -54,7 +54,7 @@ def test_forked_child_keeps_no_socket() -> None:
     assert (done.stdout.split("\n")[:2], done.stderr) == (["hung up", "refused"], "")
 
 
-def test_child_can_serve_on_the_same_port_later() -> None:
+def test_forked_child_can_serve_on_the_same_port() -> None:
     script = """
 import os, socket, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -72,7 +72,7 @@ if child:
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 os.close(write)
 os.read(read, 1)
-server.close()  # not its own: nothing happens
+server.close()  # belongs to the parent: does nothing
 own = ListenerThread(Listener(SmallBroker(), port=port))
 own.start()
 socket.create_connection(("127.0.0.1", port)).close()
@@ -85,7 +85,7 @@ os._exit(7)
     assert (done.returncode, done.stderr) == (7, "")
 
 
-def test_port_of_a_dead_parent_is_free() -> None:
+def test_port_is_free_after_the_parent_dies() -> None:
     script = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -97,7 +97,7 @@ server.start()
 if os.fork():
     os._exit(0)
 print(server.port, flush=True)
-os.read(0, 1)  # goes on until its standard input is closed
+os.read(0, 1)  # run until standard input is closed
 os._exit(0)
 """
     with subprocess.Popen(

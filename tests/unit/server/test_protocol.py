@@ -1,4 +1,4 @@
-"""Clients' TCP connections: real clients, backpressure, errors, and what is left behind."""
+"""TCP connections of clients: real clients, backpressure, errors and cleanup."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def thread(broker: Any) -> Iterator[ListenerThread]:
 
 
 class Peer:
-    """A client that sends and reads bytes as they are."""
+    """A client that sends and reads raw bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
@@ -77,7 +77,7 @@ class Peer:
         self.writer.write(b"".join(frames))
 
     async def read(self, count: int) -> list[str]:
-        """Return at least this many answers; fewer if the server hangs up."""
+        """Return at least this many replies, or fewer if the server closes the connection."""
         lines: list[str] = []
         while len(lines) < count:
             data = await asyncio.wait_for(self.reader.read(1 << 16), 10)
@@ -134,7 +134,7 @@ def test_blocking_pika_publishes_and_consumes(thread: ListenerThread) -> None:
         assert got == list(range(50))
 
 
-async def test_confirms_of_pipelined_publishes_are_one(listener: Listener) -> None:
+async def test_pipelined_publishes_share_one_confirm(listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     peer.send(CONFIRM, (publish("nobody") + header(1) + body(b"x")) * 5)
     assert await peer.read(2) == ["1: 85.11", "1: 60.80 000000000000000501"]
@@ -143,7 +143,7 @@ async def test_confirms_of_pipelined_publishes_are_one(listener: Listener) -> No
     await peer.close()
 
 
-async def test_return_comes_before_its_confirm(listener: Listener) -> None:
+async def test_return_precedes_its_confirm(listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     mandatory = method(1, 60, 40, b"\0\0" + short("") + short("no") + b"\1") + header(0)
     peer.send(CONFIRM, publish() + header(0), mandatory, publish() + header(0))
@@ -153,14 +153,14 @@ async def test_return_comes_before_its_confirm(listener: Listener) -> None:
     await peer.close()
 
 
-async def test_answer_comes_after_earlier_confirms(listener: Listener) -> None:
+async def test_reply_follows_earlier_confirms(listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     peer.send(CONFIRM, publish() + header(0), declare("q"))
     assert [line[:8] for line in await peer.read(3)] == ["1: 85.11", "1: 60.80", "1: 50.11"]
     await peer.close()
 
 
-async def test_consume_ok_comes_before_deliveries(listener: Listener) -> None:
+async def test_consume_ok_precedes_deliveries(listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     peer.send(declare("q"), publish("q") + header(1) + body(b"x"), consume("q"))
     assert [line[:8] for line in await peer.read(5)] == [
@@ -173,7 +173,7 @@ async def test_consume_ok_comes_before_deliveries(listener: Listener) -> None:
     await peer.close()
 
 
-async def test_refused_publish_keeps_earlier_ones(broker: Any, listener: Listener) -> None:
+async def test_refused_publish_keeps_earlier_messages(broker: Any, listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     good = publish("q") + header(1) + body(b"x")
     peer.send(declare("q"), CONFIRM, good * 3, publish("q", "missing") + header(0), good)
@@ -186,7 +186,7 @@ async def test_refused_publish_keeps_earlier_ones(broker: Any, listener: Listene
     await peer.close()
 
 
-async def test_error_in_the_broker_is_answered_541(
+async def test_broker_error_closes_connection_with_541(
     broker: Any, listener: Listener, caplog: pytest.LogCaptureFixture
 ) -> None:
     other = await Peer.connect(listener.port)
@@ -202,7 +202,7 @@ async def test_error_in_the_broker_is_answered_541(
     await other.close()
 
 
-async def test_client_that_does_not_read_costs_little(broker: Any, listener: Listener) -> None:
+async def test_slow_reader_uses_bounded_memory(broker: Any, listener: Listener) -> None:
     slow = await Peer.connect(listener.port)
     slow.send(declare("q"), consume("q"))
     await slow.read(2)
@@ -217,7 +217,7 @@ async def test_client_that_does_not_read_costs_little(broker: Any, listener: Lis
         for protocol in listener.outlet.protocols.values()
     ]
     assert max(kept) < 3_000_000
-    assert len(broker.queues["q"].ready) > 200  # held back, not sent
+    assert len(broker.queues["q"].ready) > 200  # held in the queue, not sent
     slow.writer.transport.resume_reading()  # type: ignore[attr-defined]
     lines = await slow.read(400 * 3)
     assert len([line for line in lines if line.startswith("1: 60.60")]) == 400
@@ -225,7 +225,7 @@ async def test_client_that_does_not_read_costs_little(broker: Any, listener: Lis
     await fast.close()
 
 
-async def test_requests_wait_while_answers_are_not_read(listener: Listener) -> None:
+async def test_requests_wait_until_replies_are_read(listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     peer.send(declare("q"), (publish("q") + header(100_000) + body(b"x" * 100_000)) * 300)
     get = method(1, 60, 70, b"\0\0" + short("q") + b"\1")
@@ -235,7 +235,7 @@ async def test_requests_wait_while_answers_are_not_read(listener: Listener) -> N
     await peer.close()
 
 
-async def test_blocked_connection_is_told_and_goes_on(broker: Any, listener: Listener) -> None:
+async def test_blocked_connection_is_notified_and_resumes(broker: Any, listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     broker.has_alarm = True
     peer.send(declare("q"), publish("q") + header(1) + body(b"x"), declare("q"))
@@ -249,7 +249,7 @@ async def test_blocked_connection_is_told_and_goes_on(broker: Any, listener: Lis
     await peer.close()
 
 
-async def test_lost_connection_gives_messages_back(broker: Any, listener: Listener) -> None:
+async def test_lost_connection_requeues_messages(broker: Any, listener: Listener) -> None:
     peer = await Peer.connect(listener.port)
     peer.send(
         declare("q"), publish("q") + header(0), method(1, 60, 70, b"\0\0" + short("q") + b"\0")
@@ -262,7 +262,7 @@ async def test_lost_connection_gives_messages_back(broker: Any, listener: Listen
     assert len(broker.queues["q"].ready) == 1
 
 
-async def test_amqps_where_a_certificate_is_given(tmp_path: Path, broker: Any) -> None:
+async def test_certificate_enables_amqps(tmp_path: Path, broker: Any) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -276,7 +276,7 @@ async def test_amqps_where_a_certificate_is_given(tmp_path: Path, broker: Any) -
     await listener.close()
 
 
-async def test_closing_tells_clients_and_leaves_nothing(broker: Any) -> None:
+async def test_closing_notifies_clients_and_frees_resources(broker: Any) -> None:
     listener = Listener(broker)
     await listener.start()
     peers = [await Peer.connect(listener.port) for _ in range(5)]
@@ -302,7 +302,7 @@ async def test_closing_tells_clients_and_leaves_nothing(broker: Any) -> None:
         pass
 
 
-async def test_thousand_connections_at_once(listener: Listener) -> None:
+async def test_thousand_connections_are_served_at_once(listener: Listener) -> None:
     peers = await asyncio.gather(*(Peer.connect(listener.port) for _ in range(1000)))
     for peer in peers:
         peer.send(open_channel(2))
@@ -331,7 +331,7 @@ def test_closed_thread_leaves_nothing_behind(broker: Any) -> None:
     assert threading.active_count() == before
 
 
-def test_taken_port_is_an_error(thread: ListenerThread) -> None:
+def test_taken_port_raises_an_error(thread: ListenerThread) -> None:
     before = threading.active_count()
     other = ListenerThread(Listener(small_broker(), port=thread.port))
     with pytest.raises(OSError, match="in use"):
@@ -340,7 +340,7 @@ def test_taken_port_is_an_error(thread: ListenerThread) -> None:
 
 
 @pytest.mark.parametrize(("host", "warnings"), [("127.0.0.1", 0), ("0.0.0.0", 1)])  # noqa: S104
-async def test_listening_for_everyone_is_said(
+async def test_listening_on_all_interfaces_is_logged(
     broker: Any, host: str, warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     listener = Listener(broker, host=host)
