@@ -1,4 +1,4 @@
-"""A worker of Celery in a thread, which leaves nothing to the next test."""
+"""A Celery worker in a thread that cleans up for the next test."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.integration.inbox import LONGEST_WAIT
 def worker_of(app: Celery) -> Iterator[None]:
     """Run a worker while the block lasts, then close the application.
 
-    Celery is kept from setting up logging: the root logger's level would stay at ERROR.
+    Celery must not set up logging: the root logger's level would stay at ERROR.
     """
 
     def leave(**_: object) -> None: ...
 
-    app.conf.broker_heartbeat = 1  # with no other timer a worker ends 10 s late
+    app.conf.broker_heartbeat = 1  # without this timer a worker ends 10 s late
     signals.setup_logging.connect(leave, weak=False)
     try:
         with start_worker(app, perform_ping_check=False, shutdown_timeout=LONGEST_WAIT):
@@ -33,7 +33,7 @@ def worker_of(app: Celery) -> Iterator[None]:
 
 
 def collect_sockets() -> None:
-    """Collect what Celery's worker leaves open here, or another test would be blamed for it."""
+    """Collect the sockets that Celery leaves open, or a later test would get their warnings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()

@@ -1,4 +1,4 @@
-"""Event loops of other threads, in which tests do what an application might do there."""
+"""Event loops in other threads, as applications may have them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Elsewhere:
         self.loop = loop
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return the result of a coroutine that runs there."""
+        """Run a coroutine in the other loop and return its result."""
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
 
 

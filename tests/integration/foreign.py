@@ -1,4 +1,4 @@
-"""A program that is not mooq's, on either broker: raw bytes, any property, any declaration."""
+"""A program without mooq, on either broker: raw bodies, properties and declarations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.inbox import LONGEST_WAIT
 
 
 class RawMessage(NamedTuple):
-    """A message as it lies in a queue."""
+    """A message as it is in a queue."""
 
     body: bytes
     content_type: str | None = None
@@ -32,15 +32,15 @@ class RawMessage(NamedTuple):
 
 
 class Foreigner(ABC):
-    """What such a program does in these tests."""
+    """The operations of such a program in these tests."""
 
     @abstractmethod
     async def publish(self, message: RawMessage, exchange_name: str, routing_key: str = "") -> None:
-        """Publish a message as it is, and wait for its confirm."""
+        """Publish a message unchanged and wait for its confirm."""
 
     @abstractmethod
     async def get(self, queue_name: str) -> RawMessage:
-        """Take a message off a queue, as it is, and acknowledge it; wait for one."""
+        """Get and acknowledge a raw message, waiting for one if necessary."""
 
     @abstractmethod
     async def declare_queue(self, name: str, *, durable: bool, exclusive: bool) -> None:
@@ -48,11 +48,11 @@ class Foreigner(ABC):
 
     @abstractmethod
     async def delete_exchange(self, name: str) -> None:
-        """Delete an exchange, in use or not."""
+        """Delete an exchange, even if it is in use."""
 
 
 class OnRabbitMQ(Foreigner):
-    """By aio-pika."""
+    """A foreign program that uses aio-pika."""
 
     def __init__(self, channel: AbstractChannel) -> None:
         self._channel = channel
@@ -95,7 +95,7 @@ class OnRabbitMQ(Foreigner):
 
 
 class InMemory(Foreigner):
-    """By the state machine beneath the in-memory broker."""
+    """A foreign program that calls the in-memory broker directly."""
 
     def __init__(self, channel: DirectChannel) -> None:
         self._channel = channel
@@ -143,7 +143,7 @@ class InMemory(Foreigner):
     reraise=True,
 )
 async def patiently(queue: AbstractQueue) -> AbstractIncomingMessage:
-    """Take a message, which may be on its way: what is rejected is dead-lettered later."""
+    """Get a message, retrying while dead-lettering is still in progress."""
     return await queue.get(no_ack=True)
 
 

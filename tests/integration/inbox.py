@@ -1,4 +1,4 @@
-"""Callbacks that keep what they are given, to be waited for by events, never by a clock."""
+"""Callbacks that keep their messages and let tests wait for them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import mooq
 
-LONGEST_WAIT = 60.0  # seconds for what takes milliseconds, unless a machine has much else to do
+LONGEST_WAIT = 60.0  # seconds; usually milliseconds are enough
 
 
 class Inbox:
-    """A callback that keeps the messages it was called with, in order."""
+    """A callback that keeps its messages in order."""
 
     def __init__(self) -> None:
         self.messages: list[mooq.IncomingMessage] = []
@@ -22,21 +22,21 @@ class Inbox:
         self.keep(message)
 
     def keep(self, message: mooq.IncomingMessage) -> None:
-        """Add a message, and wake whoever waits for it."""
+        """Add a message and wake waiting tests."""
         self.messages.append(message)
         self._changed.set()
 
     @property
     def bodies(self) -> list[Any]:
-        """What was published, in the order in which callbacks were started."""
+        """The message bodies, in the order in which callbacks were started."""
         return [message["msg"] for message in self.messages]
 
     async def has(self, count: int) -> list[Any]:
-        """Wait until there are so many messages, or more; return their bodies."""
+        """Wait until there are at least this many messages; return their bodies."""
         return await self.has_that(lambda: len(self.messages) >= count, f"{count} messages")
 
     async def has_that(self, condition: Callable[[], bool], what: str) -> list[Any]:
-        """Wait until a condition holds; return the bodies. ``what`` is for the error."""
+        """Wait until a condition holds; return the bodies. ``what`` is named in the error."""
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 while not condition():
@@ -50,7 +50,7 @@ class Inbox:
 
 
 class HeldInbox(Inbox):
-    """An inbox whose callbacks do not return until they are let go."""
+    """An inbox whose callbacks wait until they are released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,31 +68,31 @@ class HeldInbox(Inbox):
         self._changed.set()
 
     def let_go(self, *bodies: Any) -> None:
-        """Let the callbacks of these bodies return."""
+        """Release the callbacks of these bodies."""
         for body in bodies:
             for gate in self._gates[body]:
                 gate.set()
 
     def let_go_first(self, body: Any) -> None:
-        """Let the callback that was begun first for a body return."""
+        """Release the first callback of a body."""
         self._gates[body][0].set()
 
     async def has_finished(self, count: int) -> None:
-        """Wait until so many callbacks have returned."""
+        """Wait until this many callbacks have returned."""
         await self.has_that(lambda: len(self.finished) >= count, f"{count} to return")
 
     def open(self) -> None:
-        """Let every callback return, also those to come."""
+        """Release all callbacks, also future ones."""
         self._is_open = True
         self.let_go(*self._gates)
 
 
 class Refusal(Exception):
-    """What callbacks of these tests raise."""
+    """The error that failing callbacks raise."""
 
 
 class FailingInbox(Inbox):
-    """An inbox whose callbacks raise for some bodies, so many times each."""
+    """An inbox whose callbacks fail ``times`` times for some bodies."""
 
     def __init__(self, *failing: Any, times: int = 2) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Runs of pytest in processes of their own: a project that uses mooq's plugin, as its users do."""
+"""Runs of pytest in a separate process, in a project that uses mooq's plugin."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ SUMMARY = re.compile(
     r"mooq: RabbitMQ \d+\.\d+\.\d+ by docker of \S+ at 127\.0\.0\.1:\d+, ready in \d+\.\d s, "
     r"for 1 test\b"
 )
-"""The last line of a run that has started a RabbitMQ for one test."""
+"""The last line of a run that started RabbitMQ for one test."""
 
 
 class Run:
-    """A folder with a project of its own, and pytest there."""
+    """A project folder in which pytest runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.before: tuple[str, ...] = ()
-        """A command that runs the one behind it."""
+        """A command prefix, such as ``ip netns exec``."""
         self.ini(*AUTO)
 
     def ini(self, *lines: str) -> None:
@@ -61,7 +61,7 @@ class Run:
 
     @staticmethod
     def dedented(tests: str) -> str:
-        """Return tests as a file has them."""
+        """Return tests without their indentation."""
         return textwrap.dedent(tests)
 
     def start(
@@ -71,7 +71,7 @@ class Run:
         output: int = subprocess.PIPE,
         **environment: str,
     ) -> subprocess.Popen[str]:
-        """Start pytest, in a session of its own, with these tests."""
+        """Start pytest with these tests in a new process session."""
         (self.folder / "test_inner.py").write_text(self.dedented(tests))
         mine = {
             name: value
@@ -101,7 +101,7 @@ class Run:
         )
 
     def __call__(self, tests: str, *options: str, **environment: str) -> tuple[int, str]:
-        """Return its exit status and what it printed."""
+        """Run pytest; return its exit status and output."""
         with self.start(tests, *options, output=subprocess.PIPE, **environment) as process:
             try:
                 printed, _ = process.communicate(timeout=LONGEST)
@@ -110,12 +110,12 @@ class Run:
         return process.returncode, printed
 
     def on_terminal(self, tests: str, *options: str, **environment: str) -> tuple[int, str]:
-        """Return the same of a run that a person looks at."""
+        """Run pytest on a pseudo-terminal; return its exit status and output."""
         terminal, output = os.openpty()
         with self.start(tests, *options, output=output, TERM="xterm", **environment) as process:
             os.close(output)
             printed = b""
-            with suppress(OSError):  # EIO at its end
+            with suppress(OSError):  # EIO at the end
                 while some := os.read(terminal, 2**16):
                     printed += some
             os.close(terminal)
@@ -124,7 +124,7 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A project of its own."""
+    """A project in the test's temporary folder."""
     return Run(tmp_path)
 
 
@@ -143,13 +143,13 @@ def engine() -> Iterator[DockerClient]:
 
 
 def owner_of(process: subprocess.Popen[str]) -> Owner:
-    """Return how the owner of a run's RabbitMQ signs what it owns, once that is started."""
+    """Return the owner label of a run's RabbitMQ once its owner process has started."""
     pid = owner_process_of(process).pid
     return Owner.this_process()._replace(pid=pid, began=beginning_of(pid) or "unknown")
 
 
 def owner_process_of(process: subprocess.Popen[str]) -> psutil.Process:
-    """Return the process that owns a run's RabbitMQ, once it is started."""
+    """Return the process that owns a run's RabbitMQ once it has started."""
 
     def look() -> psutil.Process | None:
         children = psutil.Process(process.pid).children(recursive=True)
@@ -167,13 +167,13 @@ def containers_of(engine: DockerClient, owner: Owner) -> list[Any]:
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
-    """Kill a run with all its workers, as a machine does that is out of memory."""
+    """Kill a run with all its workers, as the kernel does when memory runs out."""
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=LONGEST)
 
 
 def named(rabbitmq: RunningRabbitMQ) -> list[str]:
-    """Return the options that name a RabbitMQ which runs already."""
+    """Return the options that name a running RabbitMQ."""
     login = f"{rabbitmq['username']}:{rabbitmq['password']}"
     return [
         f"--mooq-address=amqp://{login}@{rabbitmq['host']}:{rabbitmq['port']}",

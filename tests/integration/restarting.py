@@ -1,4 +1,4 @@
-"""Brokers of a test's own that fail: restarted, killed, or all connections to them cut."""
+"""Brokers that tests can make fail: by restarts, kills or cut connections."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ L = TypeVar("L", bound=ManagedDockerLauncher)
 
 
 class Unsteady(ABC):
-    """A broker, and its failure on behalf of all who want one."""
+    """A broker whose failure a test can trigger."""
 
     keeps_transient = False
-    """Whether what is neither durable nor exclusive is there afterwards."""
+    """Whether transient, non-exclusive queues and messages survive the failure."""
 
     def __init__(self, address: BrokerAddress) -> None:
         self.address = address
 
     @abstractmethod
     async def fail(self) -> None:
-        """Return when the broker has failed, and answers again."""
+        """Make the broker fail; return when it answers again."""
 
 
 class RestartedInMemory(Unsteady):
-    """Restarted by run(), for one who wants it."""
+    """An in-memory broker that run() restarts."""
 
     def __init__(self, address: BrokerAddress, broker: mooq.InMemoryBroker) -> None:
         super().__init__(address)
@@ -71,12 +71,12 @@ class CutOffRabbitMQ(Unsteady):
         await canary.open(LONGEST_WAIT)
         canary.on_lost = is_lost.set
         self._faults.cut()
-        await is_lost.wait()  # the others have noticed it as well
+        await is_lost.wait()  # so the other connections have noticed it as well
         await canary.close()
 
 
 class OnRabbitMQ(Unsteady):
-    """Restarted by run() once, as soon as everybody wants it: it takes seconds."""
+    """A RabbitMQ that restarts once, when all parties have asked for it."""
 
     def __init__(self, address: BrokerAddress, broker: RabbitMQBroker, parties: int) -> None:
         super().__init__(address)
@@ -93,7 +93,7 @@ class OnRabbitMQ(Unsteady):
 
 
 class KillingLauncher(ManagedDockerLauncher):
-    """Ends RabbitMQ as a power failure does."""
+    """A launcher that kills RabbitMQ, as a power failure does."""
 
     async def restart(self) -> None:
         node = self._prepared().get_wrapped_container()
@@ -107,7 +107,7 @@ class KillingLauncher(ManagedDockerLauncher):
 
 @asynccontextmanager
 async def in_memory(kind: type[RestartedInMemory]) -> AsyncIterator[Unsteady]:
-    """Run a broker in memory."""
+    """Run an in-memory broker."""
     address: BrokerAddress = {
         "broker": "in_memory",
         "host": "restartable",
@@ -121,7 +121,7 @@ async def in_memory(kind: type[RestartedInMemory]) -> AsyncIterator[Unsteady]:
 
 
 class ControlledLauncher(ManagedDockerLauncher):
-    """Lets a test run RabbitMQ's own command line."""
+    """A launcher with access to RabbitMQ's command line."""
 
     async def control(self, *arguments: str) -> None:
         """Run ``rabbitmqctl``."""
@@ -136,7 +136,7 @@ class ControlledLauncher(ManagedDockerLauncher):
 async def own_rabbitmq(
     launcher_class: type[L],
 ) -> AsyncIterator[tuple[BrokerAddress, RabbitMQBroker, L]]:
-    """Run RabbitMQ in a container of a test's own."""
+    """Run RabbitMQ in a separate container."""
     address: BrokerAddress = {
         "broker": "rabbit",
         "host": LOOPBACK,
@@ -163,6 +163,6 @@ async def own_rabbitmq(
 async def on_rabbitmq(
     launcher_class: type[ManagedDockerLauncher], parties: int
 ) -> AsyncIterator[Unsteady]:
-    """Run RabbitMQ in a container, to be restarted once so many want it."""
+    """Run RabbitMQ in a container that restarts when this many parties ask for it."""
     async with own_rabbitmq(launcher_class) as (address, broker, _):
         yield OnRabbitMQ(address, broker, parties)

@@ -1,4 +1,4 @@
-"""Steps that many tests take on both brokers: declare, consume, publish, and wait for it."""
+"""Common steps of tests: declare, consume, publish and wait."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AnyCallback = TypeVar("AnyCallback", bound=Callable[[mooq.IncomingMessage], Awai
 
 @asynccontextmanager
 async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
-    """Let connections process events while the block lasts; what that raises is raised."""
+    """Process events of connections while the block lasts; raise their errors at its end."""
     tasks = [asyncio.create_task(connection.process_events()) for connection in connections]
     try:
         yield
@@ -39,7 +39,7 @@ async def processing(*connections: mooq.Connection) -> AsyncIterator[None]:
 
 
 async def until(look: Callable[[], Any], awaited: str) -> Any:
-    """Return what is seen, or awaited, as soon as it is true; for what no event tells of."""
+    """Call or await ``look`` until its result is true, and return that."""
 
     async def seen() -> Any:
         sight = look()
@@ -51,10 +51,10 @@ async def until(look: Callable[[], Any], awaited: str) -> Any:
 async def cycles_until(
     connection: mooq.Connection, condition: Callable[[], bool], awaited: str
 ) -> None:
-    """Process events, one cycle after the other, until a condition holds.
+    """Process events cycle by cycle until a condition holds.
 
-    One cycle finds what was published before it. For what RabbitMQ sends of its own accord, such
-    as a message that was given back, it waits 0.1 s, in which a busy RabbitMQ may not get to it.
+    One cycle delivers messages published before it. Other deliveries, such as of a requeued
+    message, may take a busy RabbitMQ longer than the 0.1 s of a cycle.
     """
     try:
         async with asyncio.timeout(LONGEST_WAIT):
@@ -65,13 +65,13 @@ async def cycles_until(
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what mooq has logged, and nobody else."""
+    """Return the messages that mooq has logged."""
     return [record.getMessage() for record in caplog.records if record.name.startswith("mooq")]
 
 
 @asynccontextmanager
 async def no_task_left() -> AsyncIterator[None]:
-    """Check that every task begun in the block ends, soon after it at the latest."""
+    """Check that every task begun in the block ends soon after it."""
     before = asyncio.all_tasks()
     yield
     left = asyncio.all_tasks() - before
@@ -81,7 +81,7 @@ async def no_task_left() -> AsyncIterator[None]:
 
 
 async def drained(channel: mooq.Channel, queue_name: str) -> list[mooq.IncomingMessage]:
-    """Take every message that is ready in a queue."""
+    """Get every ready message of a queue."""
     messages = []
     while True:
         try:
@@ -91,7 +91,7 @@ async def drained(channel: mooq.Channel, queue_name: str) -> list[mooq.IncomingM
 
 
 async def bodies_of(channel: mooq.Channel, queue_name: str) -> list[Any]:
-    """Take every message that is ready in a queue; return what was published."""
+    """Get every ready message of a queue; return the bodies."""
     return [message["msg"] for message in await drained(channel, queue_name)]
 
 
@@ -103,7 +103,7 @@ async def make_queue(
     exchange_name: str = "log",
     exchange_type: str = "direct",
 ) -> None:
-    """Declare and bind a durable queue that nobody consumes from."""
+    """Declare and bind a durable queue without a consumer."""
     async with await connection.create_channel() as channel:
         await channel.register_consumer(
             queue_name,
@@ -117,7 +117,7 @@ async def make_queue(
 async def consume(
     channel: mooq.Channel, callback: AnyCallback, *, prefetch_count: int = 100
 ) -> AnyCallback:
-    """Let a callback consume queue "q", bound to exchange "log"; return it."""
+    """Register a callback for queue "q", bound to exchange "log"; return the callback."""
     await channel.register_consumer(
         "q",
         exchange_name="log",
@@ -131,7 +131,7 @@ async def consume(
 async def publish_each(
     channel: mooq.Channel, bodies: Iterable[Any], *, exchange_name: str = "log"
 ) -> None:
-    """Publish one message after the other, each when the one before it is confirmed."""
+    """Publish messages one by one, each after the previous one is confirmed."""
     for body in bodies:
         await channel.publish(exchange_name=exchange_name, msg=body)
 
@@ -142,12 +142,12 @@ async def publish_each(
     reraise=True,
 )
 async def publish_surely(channel: mooq.Channel, **arguments: Any) -> None:
-    """Publish once more what was sent to a connection that was gone, and not yet known to be."""
+    """Publish; repeat if the message was sent before a lost connection was noticed."""
     await channel.publish(**arguments)
 
 
 def unreachable(broker: str, host: str, port: int, **_: str) -> str:
-    """Return what connecting says where no broker runs."""
+    """Return the error text of connecting where no broker runs."""
     address = Address(host, port)
     if broker == "in_memory":
         return str(mooq.BrokerConnectionError.no_broker_in_memory(address))

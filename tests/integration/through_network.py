@@ -1,4 +1,4 @@
-"""A connection that reaches its broker through a network which breaks when it is told to."""
+"""Fixtures for connections through a network with injected faults."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def faults(broker_address: BrokerAddress) -> AsyncIterator[Faults]:
 
 @pytest.fixture
 async def observer(broker_address: BrokerAddress) -> AsyncIterator[mooq.Connection]:
-    """A connection that goes straight to the broker."""
+    """A direct connection to the broker."""
     async with await mooq.connect(**broker_address) as observer:
         await make_queue(observer, "q")
         yield observer
@@ -28,7 +28,7 @@ async def observer(broker_address: BrokerAddress) -> AsyncIterator[mooq.Connecti
 
 @pytest.fixture
 async def conn(faults: Faults, observer: mooq.Connection) -> AsyncIterator[mooq.Connection]:
-    """A connection through the network, which heals before it is closed."""
+    """A connection through the network, which heals before the connection is closed."""
     async with await mooq.connect(**faults.arguments) as conn:
         yield conn
         faults.heal()

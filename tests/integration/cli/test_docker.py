@@ -1,4 +1,4 @@
-"""`mooq up` and `mooq down` with a real engine: containers that outlive the command, or do not."""
+"""`mooq up` and `mooq down` with a real Docker engine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def engine() -> Iterator[DockerClient]:
         import docker
 
         client = docker.from_env()
-    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+    except Exception as error:  # noqa: BLE001 - any error means that there is no engine
         leave_out(
             f"`mooq up` needs Docker's engine ({error}); `.ci/images.sh`, run as root, has it"
         )
@@ -45,7 +45,7 @@ def image(engine: DockerClient) -> str:
 
 @pytest.fixture
 def port(engine: DockerClient) -> Iterator[int]:
-    """A free port, where nothing is left after the test."""
+    """A free port without any container after the test."""
     port = free_port()
     yield port
     left = containers_at(engine, port)
@@ -63,11 +63,11 @@ def containers_at(engine: DockerClient, port: int) -> list[Container]:
     return found
 
 
-async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
+async def test_up_starts_a_container_that_down_stops(
     engine: DockerClient, image: str, port: int
 ) -> None:
     with running("wait", port) as waiting:
-        # Ryuk ends what a program started once that has ended; it must have no part in this.
+        # Ryuk would remove the container when the command ends, so `up` must not use it.
         up = command_line.mooq(
             "up", "--port", port, "--image", image, TESTCONTAINERS_RYUK_DISABLED="false"
         )
@@ -80,7 +80,7 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
 
     (container,) = containers_at(engine, port)
     assert container.status == "running"
-    assert "mooq.owner" not in container.labels  # whose end would be its end
+    assert "mooq.owner" not in container.labels  # the container must outlive its command
     assert not engine.containers.list(filters={"ancestor": "testcontainers/ryuk"})
     async with await mooq.connect(url=up.stdout.strip()):
         pass
@@ -96,20 +96,20 @@ async def test_up_leaves_a_broker_that_wait_has_waited_for_and_down_ends(
     assert command_line.mooq("down", port).returncode == 3
 
 
-def test_ctrl_c_while_it_boots_leaves_no_container(
+def test_ctrl_c_while_booting_leaves_no_container(
     engine: DockerClient, image: str, port: int
 ) -> None:
     with running("up", "--port", port, "--image", image) as up:
         until(lambda: containers_at(engine, port), "a container")
         up.send_signal(signal.SIGINT)
-        up.send_signal(signal.SIGINT)  # an impatient one changes nothing
+        up.send_signal(signal.SIGINT)  # a second signal changes nothing
         stdout, stderr = up.communicate(timeout=LONGEST_COMMAND)
     assert up.returncode == 130
     assert (stdout, stderr) == ("", "Stopped by SIGINT.\n")
     assert containers_at(engine, port) == []
 
 
-def test_what_a_killed_up_leaves_is_found_by_down(
+def test_down_stops_the_container_of_a_killed_up(
     engine: DockerClient, image: str, port: int
 ) -> None:
     with running("up", "--port", port, "--image", image) as up:
@@ -121,9 +121,7 @@ def test_what_a_killed_up_leaves_is_found_by_down(
     assert containers_at(engine, port) == []
 
 
-def test_a_broker_that_is_not_ready_in_time_is_removed_and_its_log_shown(
-    engine: DockerClient, image: str, port: int
-) -> None:
+def test_up_timeout_removes_the_container(engine: DockerClient, image: str, port: int) -> None:
     up = command_line.mooq("up", "--port", port, "--image", image, "--timeout", 0.5)
     assert up.returncode == 1
     assert up.stdout == ""
@@ -131,7 +129,7 @@ def test_a_broker_that_is_not_ready_in_time_is_removed_and_its_log_shown(
     assert containers_at(engine, port) == []
 
 
-def test_an_image_that_cannot_be_had_is_named(engine: DockerClient, port: int) -> None:
+def test_unavailable_image_is_named(engine: DockerClient, port: int) -> None:
     up = command_line.mooq("up", "--port", port, "--image", "mooq-rabbitmq:none-such")
     assert up.returncode == 1
     assert "cannot get the image 'mooq-rabbitmq:none-such'" in up.stderr

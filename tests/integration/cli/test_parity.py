@@ -1,4 +1,4 @@
-"""`mooq parity` on a RabbitMQ that runs."""
+"""`mooq parity` on a running RabbitMQ."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ memory.MemoryChannel.declare_exchange = fail
 """
 
 
-def test_brokers_that_agree_are_exit_status_0_a_table_and_a_line_in_the_ledger(
-    rabbit_address: BrokerAddress, tmp_path: Path
-) -> None:
+def test_agreeing_brokers_exit_with_status_0(rabbit_address: BrokerAddress, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.json"
     arguments = ["--operations", 60, "--seed", 3, "-n", 2, "--ledger", ledger]
 
@@ -40,7 +38,7 @@ def test_brokers_that_agree_are_exit_status_0_a_table_and_a_line_in_the_ledger(
     assert [run["operations"] for run in runs] == [answer["operations"]] * 2
 
 
-def test_brokers_that_differ_are_exit_status_1_and_the_shortest_program_as_a_test(
+def test_differing_brokers_exit_with_status_1(
     rabbit_address: BrokerAddress, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(FAULT, encoding="utf-8")
@@ -59,7 +57,7 @@ def test_brokers_that_differ_are_exit_status_1_and_the_shortest_program_as_a_tes
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_its_processes(
+def test_signal_ends_parity_and_its_processes(
     rabbit_address: BrokerAddress, number: signal.Signals
 ) -> None:
     with running(
@@ -69,7 +67,7 @@ def test_a_signal_ends_it_and_its_processes(
         assert "Comparing with" in process.stderr.readline()
 
         process.send_signal(number)
-        # Its processes have the pipe as well, so the pipe ends with the last of them.
+        # Its processes share the pipe, which ends with the last of them.
         _, said = process.communicate(timeout=LONGEST_COMMAND)
 
     assert process.returncode == 128 + number

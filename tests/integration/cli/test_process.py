@@ -1,4 +1,4 @@
-"""`mooq up --launcher process`: a node of this user's that outlives the command, or does not."""
+"""`mooq up --launcher process`: nodes that run as processes of this user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _rabbitmq_of_this_machine() -> None:
 
 @pytest.fixture
 def alone() -> Iterator[dict[str, str]]:
-    """An environment whose nodes and records are seen by nobody else; none may be left there."""
+    """An isolated environment for nodes and records; the test must leave none there."""
     with tempfile.TemporaryDirectory(prefix="mooq-test-") as folder:
         (Path(folder) / "tmp").mkdir()
         alone = {
@@ -65,7 +65,7 @@ def a_record(alone: dict[str, str]) -> NodeRecord:
     return record
 
 
-async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(
+async def test_up_starts_a_node_that_down_removes(
     alone: dict[str, str],
 ) -> None:
     up = command_line.mooq(*UP, 0, "--json", **alone)
@@ -92,7 +92,7 @@ async def test_up_leaves_a_node_running_until_down_removes_it_with_its_data(
     assert beginning_of(record.pid) is None
 
 
-def test_ctrl_c_while_it_boots_leaves_no_process(alone: dict[str, str]) -> None:
+def test_ctrl_c_while_booting_leaves_no_process(alone: dict[str, str]) -> None:
     with running(*UP, free_port(), **alone) as up:
         record = a_record(alone)
         up.send_signal(signal.SIGINT)
@@ -102,7 +102,7 @@ def test_ctrl_c_while_it_boots_leaves_no_process(alone: dict[str, str]) -> None:
     assert beginning_of(record.pid) is None
 
 
-def test_what_a_killed_up_leaves_is_found_by_down_which_without_an_address_ends_all(
+def test_down_without_address_stops_every_node(
     alone: dict[str, str],
 ) -> None:
     with running(*UP, free_port(), **alone) as up:
@@ -119,7 +119,7 @@ def test_what_a_killed_up_leaves_is_found_by_down_which_without_an_address_ends_
     assert beginning_of(record.pid) is None
 
 
-def test_a_node_that_cannot_be_remembered_is_not_left_running(alone: dict[str, str]) -> None:
+def test_up_stops_the_node_if_it_cannot_be_recorded(alone: dict[str, str]) -> None:
     file = Path(alone["XDG_STATE_HOME"]) / "file"
     file.touch()
     up = command_line.mooq(*UP, free_port(), **{**alone, "XDG_STATE_HOME": str(file)})
@@ -129,7 +129,7 @@ def test_a_node_that_cannot_be_remembered_is_not_left_running(alone: dict[str, s
     assert "set XDG_STATE_HOME to a folder that you may write to" in up.stderr
 
 
-def test_a_node_that_is_not_ready_in_time_is_ended(alone: dict[str, str]) -> None:
+def test_up_timeout_stops_the_node(alone: dict[str, str]) -> None:
     up = command_line.mooq(*UP, free_port(), "--timeout", 0.3, **alone)
     assert up.returncode == 1
     assert up.stdout == ""

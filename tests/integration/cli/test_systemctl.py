@@ -1,4 +1,4 @@
-"""`mooq up --launcher systemctl` in a container that boots systemd: down ends the unit."""
+"""`mooq up --launcher systemctl` in a container that boots systemd."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def said_by(machine: Container, *command: str) -> tuple[int, str, str]:
     return ran.exit_code, said, complained
 
 
-def test_up_starts_the_unit_and_down_stops_that_unit(machine: Container) -> None:
+def test_up_starts_the_unit_that_down_stops(machine: Container) -> None:
     mooq = ("python3", "-B", "-m", "mooq")
     status, said, complained = said_by(
         machine, *mooq, "up", "--launcher", "systemctl", "--unit", UNIT, "--json"
@@ -40,7 +40,7 @@ def test_up_starts_the_unit_and_down_stops_that_unit(machine: Container) -> None
     assert said_by(machine, *mooq, "down")[0] == 1
 
 
-def test_a_unit_that_is_not_there_is_named_and_not_remembered(
+def test_missing_unit_is_named_and_not_recorded(
     machine: Container,
 ) -> None:
     mooq = ("python3", "-B", "-m", "mooq")

@@ -1,4 +1,4 @@
-"""`mooq wait` and `mooq demo` on a RabbitMQ that runs."""
+"""`mooq wait` and `mooq demo` on a running RabbitMQ."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 from tests.command_line import ask, url_of
 from tests.conftest import BrokerAddress
 
-AT_ONCE = 30.0  # seconds, on a machine that has much else to do; without an end it would be 60
+AT_ONCE = 30.0  # seconds, also on a busy machine; the default timeout is 60
 
 
-def test_waiting_for_a_broker_that_runs_is_over_at_once(rabbit_address: BrokerAddress) -> None:
+def test_wait_for_a_running_broker_returns_at_once(rabbit_address: BrokerAddress) -> None:
     result = ask("wait", url_of(rabbit_address), "--json")
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
@@ -29,7 +29,7 @@ def test_waiting_for_a_broker_that_runs_is_over_at_once(rabbit_address: BrokerAd
         ({"virtual_host": "none/such"}, "there is no virtual host 'none/such'"),
     ],
 )
-def test_what_waiting_cannot_mend_fails_at_once(
+def test_wait_fails_at_once_on_a_permanent_error(
     rabbit_address: BrokerAddress, wrong: dict[str, str], said: str
 ) -> None:
     began = time.monotonic()
@@ -39,7 +39,7 @@ def test_what_waiting_cannot_mend_fails_at_once(
     assert said in result.stderr
 
 
-def test_the_demo_talks_over_rabbitmq(rabbit_address: BrokerAddress) -> None:
+def test_demo_runs_on_rabbitmq(rabbit_address: BrokerAddress) -> None:
     result = ask("demo", "--address", url_of(rabbit_address))
     assert result.exit_code == 0, result.stderr
     assert f" on {rabbit_address['host']}:{rabbit_address['port']}:" in result.stdout

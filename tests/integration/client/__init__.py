@@ -1,1 +1,1 @@
-"""Tests of a service's own calls: declare, publish, consume, get, and close."""
+"""Tests of the client API: declare, publish, consume, get and close."""

@@ -1,4 +1,4 @@
-"""A program on aio-pika beside mooq's, on the same broker."""
+"""Fixtures for programs that use aio-pika on the same broker."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from mooq.testing.broker import Broker
 
 @pytest.fixture
 async def peer(mooq_broker: Broker) -> AsyncIterator[AbstractChannel]:
-    """A channel of aio-pika's to the test's broker."""
+    """An aio-pika channel to the test's broker."""
     async with await aio_pika.connect(mooq_broker.url) as connection:
         yield await connection.channel()

@@ -1,4 +1,4 @@
-"""Publishing more than the broker, or the network, can take."""
+"""Backpressure: publishing faster than the broker or the network accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOW = "the broker is low on memory or disk, and its alarm blocks the connection"
 
 
 @pytest.mark.rabbit
-async def test_publishers_wait_while_an_alarm_blocks_the_connection(
+async def test_publishers_wait_while_an_alarm_blocks(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "mooq.publishing")
@@ -33,7 +33,7 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
         await chan.publish(exchange_name="log", msg="before")
         await node.control(WATERMARK, "absolute", "1MB")
 
-        # What RabbitMQ is sent before it says that it reads no more is neither lost nor confirmed.
+        # Messages sent before RabbitMQ blocks the connection stay unconfirmed but are not lost.
         told, unconfirmed = await publish_until_told(chan)
         assert str(told) == f"{where} accepted no message within 0.5 s: {LOW}; it was not sent"
         waiting = [
@@ -42,7 +42,7 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
         ]
         assert logged(caplog) == [f"publishing to {where} is blocked: {LOW}"]
 
-        # Consuming goes on beside it, and closing is not held up.
+        # Consuming and closing still work.
         assert (await chan.get("q"))["msg"] == "before"
         other = await mooq.connect(**address)
         await publish_until_told(await other.create_channel())
@@ -61,7 +61,7 @@ async def test_publishers_wait_while_an_alarm_blocks_the_connection(
 async def publish_until_told(
     channel: mooq.Channel, padding: str = ""
 ) -> tuple[mooq.BrokerConnectionError, list[mooq.PublishUnconfirmed]]:
-    """Publish until a message is not even sent; return why, and what became of those before."""
+    """Publish until a message cannot be sent; return that error and the earlier ones."""
     unconfirmed: list[mooq.PublishUnconfirmed] = []
     async with asyncio.timeout(LONGEST_WAIT):
         while True:
@@ -75,7 +75,7 @@ async def publish_until_told(
 
 
 @pytest.mark.parametrize("mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)])
-async def test_publishers_wait_while_the_network_takes_no_more(
+async def test_publishers_wait_while_the_network_stalls(
     mooq_faults: Faults,
     conn: mooq.Connection,
     chan: mooq.Channel,
@@ -89,7 +89,7 @@ async def test_publishers_wait_while_the_network_takes_no_more(
     assert len(logged(caplog)) == 1
     mooq_faults.heal()
     await chan.publish(exchange_name="log", msg=["last", 0])
-    # What was not sent never arrives; all that was does.
+    # Only the messages that were sent arrive.
     assert [body[:2] for body in await bodies_of(chan, "q")] == [
         ["first", -1],
         *(["unconfirmed", number] for number in range(len(unconfirmed))),
@@ -97,7 +97,7 @@ async def test_publishers_wait_while_the_network_takes_no_more(
     ]
 
 
-async def test_a_slow_consumer_is_given_no_more_than_its_prefetch_count(
+async def test_slow_consumer_holds_at_most_its_prefetch(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")

@@ -1,4 +1,4 @@
-"""A callback that blocks the event loop is named, on both brokers."""
+"""Reports of callbacks that block the event loop."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import mooq
 from tests.integration.inbox import LONGEST_WAIT, Refusal
 from tests.integration.steps import consume
 
-LONG = 0.02  # seconds for which these callbacks block …
-SHORT = 0.005  # … and more than is allowed
+LONG = 0.02  # seconds for which these callbacks block
+SHORT = 0.005  # seconds: slow_callback_duration of the loop
 
 REPORT = re.compile(
     r"callback (\S+), queue '(.*)', blocked the event loop for (\d+\.\d{3}) s, during which "
@@ -49,14 +49,14 @@ Reports = Callable[[], list[tuple[str, str, float]]]
 async def handled(
     conn: mooq.Connection, chan: mooq.Channel, callback: Callable[[Any], Awaitable[object]]
 ) -> None:
-    """Have a callback called once; raise what it raises."""
+    """Call a callback once with a message; raise what it raises."""
     await consume(chan, callback)
     await chan.publish(exchange_name="log", msg=1)
     await conn.process_events(num_cycles=1)
 
 
 async def blocks_at_once(message: mooq.IncomingMessage) -> None:
-    time.sleep(LONG)  # noqa: ASYNC251 - what is tested
+    time.sleep(LONG)  # noqa: ASYNC251 - blocks on purpose
 
 
 async def blocks_later(message: mooq.IncomingMessage) -> None:
@@ -72,7 +72,7 @@ async def blocks_and_fails(message: mooq.IncomingMessage) -> None:
     raise Refusal("after that")
 
 
-async def blocks_when_told_of_a_failure(message: mooq.IncomingMessage) -> None:
+async def blocks_after_a_failure(message: mooq.IncomingMessage) -> None:
     failing = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_soon(failing.set_exception, Refusal("awaited"))
     try:
@@ -81,7 +81,7 @@ async def blocks_when_told_of_a_failure(message: mooq.IncomingMessage) -> None:
         time.sleep(LONG)  # noqa: ASYNC251
 
 
-def blocks_before_it_returns_something(message: mooq.IncomingMessage) -> Awaitable[None]:
+def blocks_before_returning_an_awaitable(message: mooq.IncomingMessage) -> Awaitable[None]:
     time.sleep(LONG)
     return asyncio.sleep(0)
 
@@ -91,22 +91,22 @@ def blocks_before_it_returns_something(message: mooq.IncomingMessage) -> Awaitab
     [
         blocks_at_once,
         blocks_later,
-        blocks_when_told_of_a_failure,
-        blocks_before_it_returns_something,
+        blocks_after_a_failure,
+        blocks_before_returning_an_awaitable,
     ],
     ids=lambda callback: callback.__name__,
 )
-async def test_a_callback_that_blocks_is_named_with_its_queue_and_how_long(
+async def test_blocking_callback_is_reported(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, reports: Reports
 ) -> None:
     await handled(conn, chan, callback)
-    # A machine with much else to do may let a step that does nothing take long, too.
+    # On a busy machine other steps may be reported as well.
     assert {(name, queue) for name, queue, _ in reports()} == {(callback.__name__, "q")}
     assert max(seconds for _, _, seconds in reports()) >= LONG
 
 
 @pytest.mark.mooq_allow_failures
-async def test_so_is_one_that_fails(
+async def test_failing_blocking_callback_is_reported(
     conn: mooq.Connection, chan: mooq.Channel, reports: Reports
 ) -> None:
     with pytest.raises(Refusal):
@@ -115,7 +115,7 @@ async def test_so_is_one_that_fails(
 
 
 class Clock:
-    """Time that passes only when it is told to, however busy the machine is."""
+    """A clock that only advances when told to."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -123,11 +123,11 @@ class Clock:
     def __call__(self) -> float:
         return self._now
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         self._now += 1000.0
 
 
-async def test_one_that_waits_however_long_is_not(
+async def test_awaiting_callback_is_not_reported(
     conn: mooq.Connection, chan: mooq.Channel, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
@@ -136,14 +136,14 @@ async def test_one_that_waits_however_long_is_not(
 
     async def waits(message: mooq.IncomingMessage) -> None:
         for _ in range(2):
-            asyncio.get_running_loop().call_soon(clock.go_on)
+            asyncio.get_running_loop().call_soon(clock.advance)
             await asyncio.sleep(0)
 
     await handled(conn, chan, waits)
     assert reports() == []
 
 
-async def test_the_loops_own_bound_decides(
+async def test_slow_callback_duration_sets_the_threshold(
     conn: mooq.Connection, chan: mooq.Channel, reports: Reports
 ) -> None:
     asyncio.get_running_loop().slow_callback_duration = math.inf
@@ -152,7 +152,7 @@ async def test_the_loops_own_bound_decides(
 
 
 class Lazily:
-    """Something that can be awaited, and has no more than that needs."""
+    """An awaitable that is neither a coroutine nor a future."""
 
     def __init__(self, result: object) -> None:
         self._result = result
@@ -162,9 +162,7 @@ class Lazily:
         return self._result
 
 
-async def test_whatever_can_be_awaited_may_be_returned_by_a_callback(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_callback_may_return_any_awaitable(conn: mooq.Connection, chan: mooq.Channel) -> None:
     done = []
 
     async def work() -> None:
@@ -184,7 +182,7 @@ async def test_whatever_can_be_awaited_may_be_returned_by_a_callback(
     assert done == [True, True]
 
 
-async def test_a_callback_that_is_cut_off_is_told_so(
+async def test_closing_channel_cancels_a_waiting_callback(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     begun, told = asyncio.Event(), asyncio.Event()

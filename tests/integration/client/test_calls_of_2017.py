@@ -1,4 +1,4 @@
-"""mooq 0.1.1's ways of calling, as its README, tutorial and tests had them, on both brokers."""
+"""Compatibility with mooq 0.1.1: calls of its README, tutorial and tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Connect = Callable[[], Awaitable[mooq.Connection]]
 
 @pytest.fixture
 def connect(mooq_broker: Broker) -> Connect:
-    """``mooq.connect`` by host, port and kind; the rest is what keeps this test to itself."""
+    """``mooq.connect`` with the arguments of 2017 and the test's own virtual host."""
     of_this_test = mooq_broker.arguments
 
     async def connect() -> mooq.Connection:
@@ -31,7 +31,7 @@ def connect(mooq_broker: Broker) -> Connect:
     return connect
 
 
-async def test_the_steps_of_the_readme(connect: Connect) -> None:
+async def test_readme_example_of_2017_works(connect: Connect) -> None:
     heard = asyncio.Queue[str]()
     conn = await connect()
     chan = await conn.create_channel()
@@ -55,7 +55,7 @@ async def test_the_steps_of_the_readme(connect: Connect) -> None:
     await processing
 
 
-async def test_the_two_services_of_the_tutorial(connect: Connect) -> None:
+async def test_tutorial_example_of_2017_works(connect: Connect) -> None:
     heard = asyncio.Queue[str]()
 
     async def yell_it(resp: Any) -> None:
@@ -101,7 +101,7 @@ async def test_the_two_services_of_the_tutorial(connect: Connect) -> None:
     ],
 )
 @pytest.mark.parametrize("queue_name", ["fake_consumer_queue", None])
-async def test_a_consumer_hears_what_it_is_bound_for(
+async def test_consumer_receives_messages_for_its_bindings(
     connect: Connect, exchange_type: str, keys: str | list[str], key: str, queue_name: str | None
 ) -> None:
     callback = AsyncMock()
@@ -122,7 +122,7 @@ async def test_a_consumer_hears_what_it_is_bound_for(
     assert [call.args[0]["msg"] for call in callback.await_args_list] == ["fake_msg"]
 
 
-async def test_registering_with_another_type_is_a_bad_exchange(connect: Connect) -> None:
+async def test_register_with_other_type_raises_bad_exchange(connect: Connect) -> None:
     async with await connect() as conn:
         chan = await conn.create_channel()
         await chan.register_producer(exchange_name="fake_exch", exchange_type="direct")
@@ -141,10 +141,10 @@ async def test_registering_with_another_type_is_a_bad_exchange(connect: Connect)
             await chan.publish(exchange_name="other", msg="fake_msg", routing_key="key")
 
 
-async def test_a_broker_in_memory_is_run_as_a_task() -> None:
+async def test_in_memory_broker_can_run_as_a_task() -> None:
     broker = mooq.InMemoryBroker(host="localhost", port=1234)
     running = asyncio.get_running_loop().create_task(broker.run())
-    await asyncio.sleep(0)  # until the task has begun, as the tests of 2017 waited
+    await asyncio.sleep(0)  # the tests of 2017 waited like this for the task to begin
 
     conn = await mooq.connect(host="localhost", port=1234, broker="in_memory")
 

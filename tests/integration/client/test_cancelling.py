@@ -1,6 +1,6 @@
-"""Calls that are cancelled, or closed upon, while RabbitMQ's n-th answer is on its way.
+"""Calls that are cancelled, or whose channel is closed, before RabbitMQ's n-th reply.
 
-In memory nothing is ever on its way: a call is done before anybody could cancel it.
+The in-memory broker replies at once, so its calls cannot be cancelled midway.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MOST_ANSWERS = 12
 
 
 class Cancelled:
-    """One connection by way of a network that fails, one that goes straight to RabbitMQ."""
+    """A connection through a faulty network and a direct one to RabbitMQ."""
 
     def __init__(self, faults: Faults, observer: mooq.Connection) -> None:
         self.faults = faults
@@ -38,7 +38,7 @@ class Cancelled:
         self.observer = observer
 
     async def begun(self, answers: int, call: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
-        """Begin a call, and return once so many answers came, or it is done."""
+        """Begin a call; return after this many replies, or when it is done."""
         self.faults.hold_answers(after=answers)
         calling = asyncio.create_task(call)
         holding = asyncio.create_task(self.faults.is_holding.wait())
@@ -47,10 +47,10 @@ class Cancelled:
         return calling
 
     async def after(self, answers: int, call: Coroutine[Any, Any, object]) -> bool:
-        """Cancel a call once so many answers came, and let the rest come; False if it was done."""
+        """Cancel a call after this many replies; return False if it was already done."""
         calling = await self.begun(answers, call)
         is_cancelled = calling.cancel()
-        self.faults.heal()  # takes effect after the cancellation
+        self.faults.heal()  # takes effect only after the cancellation
         await asyncio.wait([calling])
         if not is_cancelled:
             await calling
@@ -69,7 +69,7 @@ async def cancelled(rabbit_address: BrokerAddress) -> AsyncIterator[Cancelled]:
 async def instants(
     cancelled: Cancelled, call: Callable[[], Coroutine[Any, Any, object]]
 ) -> AsyncIterator[None]:
-    """Cancel a call at each of its instants, until it has none left."""
+    """Cancel a call after each number of replies, until it completes first."""
     for answers in range(MOST_ANSWERS):
         if not await cancelled.after(answers, call()):
             assert answers > 0, "the call waited for no answer at all"
@@ -88,7 +88,7 @@ async def until_unbound(channel: mooq.Channel) -> None:
     raise AssertionError("a queue is still bound to the exchange 'log'")
 
 
-async def test_connecting(cancelled: Cancelled) -> None:
+async def test_cancelled_connect_leaves_no_task(cancelled: Cancelled) -> None:
     async def connect() -> None:
         await (await mooq.connect(**cancelled.address)).close()
 
@@ -99,7 +99,7 @@ async def test_connecting(cancelled: Cancelled) -> None:
         await conn.create_channel()
 
 
-async def test_registering_a_consumer_of_a_named_queue(cancelled: Cancelled) -> None:
+async def test_cancelled_registration_of_a_named_queue(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     async with await mooq.connect(**cancelled.address) as conn:
         channel = await conn.create_channel()
@@ -111,11 +111,11 @@ async def test_registering_a_consumer_of_a_named_queue(cancelled: Cancelled) -> 
         async for _ in instants(cancelled, register):
             await make_queue(cancelled.observer, "q")
             await look.publish(exchange_name="log", msg="nobody's")
-            # A consumer that begins in vain gives it back.
+            # A cancelled consumer must requeue the message.
             assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "nobody's"
 
 
-async def test_registering_a_consumer_of_its_own_queue(cancelled: Cancelled) -> None:
+async def test_cancelled_registration_of_an_unnamed_queue(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     await look.register_producer(exchange_name="log", exchange_type="fanout")
     async with await mooq.connect(**cancelled.address) as conn:
@@ -133,7 +133,7 @@ async def test_registering_a_consumer_of_its_own_queue(cancelled: Cancelled) -> 
 
 
 @pytest.mark.parametrize("timeout", [None, LONGEST_WAIT])
-async def test_getting_a_message(cancelled: Cancelled, timeout: float | None) -> None:
+async def test_cancelled_get_keeps_the_message(cancelled: Cancelled, timeout: float | None) -> None:
     look = await cancelled.observer.create_channel()
     await make_queue(cancelled.observer, "q")
     async with await mooq.connect(**cancelled.address) as conn:
@@ -144,7 +144,7 @@ async def test_getting_a_message(cancelled: Cancelled, timeout: float | None) ->
             await look.publish(exchange_name="log", msg="m")
 
 
-async def test_waiting_for_a_message(cancelled: Cancelled) -> None:
+async def test_cancelled_wait_for_a_message_loses_nothing(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     await make_queue(cancelled.observer, "q")
     async with await mooq.connect(**cancelled.address) as conn:
@@ -159,7 +159,7 @@ async def test_waiting_for_a_message(cancelled: Cancelled) -> None:
             assert (await look.get("q", timeout=LONGEST_WAIT))["msg"] == "m"
 
 
-async def test_publishing(cancelled: Cancelled) -> None:
+async def test_cancelled_publish_keeps_the_channel_usable(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     await make_queue(cancelled.observer, "q")
     async with await mooq.connect(**cancelled.address) as conn:
@@ -178,14 +178,14 @@ async def test_publishing(cancelled: Cancelled) -> None:
         assert await bodies_of(look, "q") == [published]
 
 
-async def test_deleting_a_queue(cancelled: Cancelled) -> None:
+async def test_cancelled_queue_deletion_is_safe(cancelled: Cancelled) -> None:
     async with await mooq.connect(**cancelled.address) as conn:
         channel = await conn.create_channel()
         async for _ in instants(cancelled, lambda: channel.delete_queue("q")):
             await make_queue(conn, "q")
 
 
-async def test_processing_one_cycle(cancelled: Cancelled) -> None:
+async def test_cancelled_process_events_loses_nothing(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     async with await mooq.connect(**cancelled.address) as conn:
         channel = await conn.create_channel()
@@ -198,7 +198,7 @@ async def test_processing_one_cycle(cancelled: Cancelled) -> None:
             await inbox.has_that(lambda: "last" in inbox.bodies, "the last message")
 
 
-async def test_closing_a_channel(cancelled: Cancelled) -> None:
+async def test_cancelled_channel_close_requeues_messages(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     async with await mooq.connect(**cancelled.address) as conn:
 
@@ -220,7 +220,7 @@ async def test_closing_a_channel(cancelled: Cancelled) -> None:
     raise AssertionError("closing still waits")
 
 
-async def test_closing_a_connection(cancelled: Cancelled) -> None:
+async def test_cancelled_connection_close_requeues_messages(cancelled: Cancelled) -> None:
     look = await cancelled.observer.create_channel()
     async with no_task_left():
         for answers in range(MOST_ANSWERS):
@@ -236,7 +236,7 @@ async def test_closing_a_connection(cancelled: Cancelled) -> None:
     assert await drained(look, "q") == []
 
 
-async def test_a_queue_that_is_deleted_while_its_consumer_begins_is_noticed(
+async def test_queue_deleted_during_registration_is_noticed(
     cancelled: Cancelled, caplog: pytest.LogCaptureFixture
 ) -> None:
     look = await cancelled.observer.create_channel()
@@ -281,7 +281,7 @@ CALLS: dict[str, Callable[[mooq.Channel], Coroutine[Any, Any, object]]] = {
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_whose_channel_is_closed_meanwhile_is_done_or_refused(
+async def test_call_on_a_closing_channel_completes_or_fails(
     cancelled: Cancelled, name: str, what: str
 ) -> None:
     await make_queue(cancelled.observer, "q")
@@ -292,7 +292,7 @@ async def test_a_call_whose_channel_is_closed_meanwhile_is_done_or_refused(
             calling = await cancelled.begun(answers, CALLS[name](chan))
             is_done = calling.done()
             closing = asyncio.create_task(chan.close() if what == "channel" else conn.close())
-            cancelled.faults.heal()  # takes effect after the closing has begun
+            cancelled.faults.heal()  # takes effect only after the closing has begun
             outcome = (await asyncio.gather(calling, closing, return_exceptions=True))[0]
             if isinstance(outcome, Exception):
                 assert isinstance(outcome, mooq.BrokerConnectionError | mooq.ConsumeTimeout)

@@ -1,4 +1,4 @@
-"""The most channels that a connection may have: the broker's ``channel_max``, on both brokers."""
+"""The limit of channels on a connection: the broker's ``channel_max``."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ class FewChannelsLauncher(ManagedDockerLauncher):
         return super()._to_be_thrown_away(container)
 
     async def ctl(self, *command: str) -> None:
-        """Run a command of rabbitmqctl's."""
+        """Run a rabbitmqctl command."""
         node = self._prepared().get_wrapped_container()
         status, said = await asyncio.to_thread(node.exec_run, ["rabbitmqctl", *command])
         assert status == 0, said
 
     async def allow(self, channel_max: int) -> None:
-        """Set the limit of connections to come."""
+        """Set the limit of new connections."""
         await self.ctl("eval", f"application:set_env(rabbit, channel_max, {channel_max}).")
 
     async def limit_user(self, channels: int | None) -> None:
-        """Limit the channels of the user, on all connections together; None ends that."""
+        """Limit the channels of the user on all connections; None removes the limit."""
         if channels is None:
             await self.ctl("clear_user_limits", "guest", "all")
         else:
@@ -86,7 +86,7 @@ async def rabbitmq() -> AsyncIterator[FewChannelsLauncher]:
 
 @pytest_asyncio.fixture
 async def in_memory() -> AsyncIterator[dict[str, Any]]:
-    """A broker in memory that allows as few."""
+    """An in-memory broker that allows as few channels."""
     async with mooq.InMemoryBroker(host="few", port=1, channel_max=CHANNEL_MAX) as broker:
         yield {"host": broker.host, "port": broker.port, "broker": "in_memory"}
 
@@ -102,19 +102,19 @@ def few(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 async def open_all(conn: mooq.Connection) -> list[tuple[mooq.Channel, Inbox]]:
-    """Consume on as many channels as a connection may have, each from a queue of its own."""
+    """Open every channel that a connection may have; each consumes its own queue."""
     channels = [await conn.create_channel() for _ in range(CHANNEL_MAX - 1)]
     return [(chan, await listen(chan)) for chan in channels]
 
 
 async def listen(chan: mooq.Channel) -> Inbox:
-    """Consume what is published to an exchange from now on."""
+    """Consume what is published to the exchange "all" from now on."""
     inbox = Inbox()
     await chan.register_consumer(exchange_name="all", exchange_type="fanout", callback=inbox)
     return inbox
 
 
-async def test_one_channel_too_many_is_refused_at_once(
+async def test_channel_above_the_limit_is_refused(
     few: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with await mooq.connect(**few) as conn:
@@ -131,7 +131,7 @@ async def test_one_channel_too_many_is_refused_at_once(
     assert logged(caplog) == []
 
 
-async def test_a_closed_channel_makes_room_for_another(
+async def test_closed_channel_frees_its_place(
     few: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     async def create() -> bool:
@@ -143,12 +143,14 @@ async def test_a_closed_channel_makes_room_for_another(
 
     async with await mooq.connect(**few) as conn:
         for chan, _ in await open_all(conn):
-            _, is_created = await asyncio.gather(chan.close(), create())  # perhaps too early
+            _, is_created = await asyncio.gather(
+                chan.close(), create()
+            )  # may run before the channel is closed
             assert await create() is not is_created
     assert logged(caplog) == []
 
 
-async def test_channels_created_side_by_side_are_counted(few: dict[str, Any]) -> None:
+async def test_concurrently_created_channels_are_counted(few: dict[str, Any]) -> None:
     async with await mooq.connect(**few) as conn:
         created = await asyncio.gather(
             *(conn.create_channel() for _ in range(2 * CHANNEL_MAX)), return_exceptions=True
@@ -161,7 +163,7 @@ async def test_channels_created_side_by_side_are_counted(few: dict[str, Any]) ->
 async def smaller_limit(
     few: dict[str, Any], conn: mooq.Connection, request: pytest.FixtureRequest
 ) -> AsyncIterator[None]:
-    """End all connections, and allow fewer channels while the block lasts."""
+    """Close all connections and allow fewer channels while the block lasts."""
     if "broker" in few:
         before = conn.get_broker(host=few["host"], port=few["port"])
         await before.close()
@@ -180,7 +182,7 @@ async def smaller_limit(
         await launcher.allow(CHANNEL_MAX)
 
 
-async def test_a_smaller_limit_after_a_loss_is_told(
+async def test_lower_limit_after_reconnecting_is_reported(
     few: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     async with await mooq.connect(**few) as conn:
@@ -197,7 +199,7 @@ async def test_a_smaller_limit_after_a_loss_is_told(
             )
             for chan, _ in consumers[4:]:
                 await chan.close()
-            await conn.process_events(num_cycles=1)  # restores the rest
+            await conn.process_events(num_cycles=1)  # restores the other channels
             await consumers[0][0].publish(exchange_name="all", msg="back")
             await cycles_until(conn, lambda: consumers[3][1].bodies == ["back"], "a message")
 
@@ -209,7 +211,7 @@ async def test_each_connection_has_its_own_channels(few: dict[str, Any]) -> None
             await open_all(conn)
 
 
-async def test_as_many_channels_as_rabbitmq_allows_by_default(connect: Connect) -> None:
+async def test_default_channel_limit_matches_rabbitmq(connect: Connect) -> None:
     conn = await connect()
     channels = [await conn.create_channel() for _ in range(DEFAULT_CHANNEL_MAX - 1)]
     with pytest.raises(mooq.BrokerConnectionError) as raised:
@@ -221,7 +223,7 @@ async def test_as_many_channels_as_rabbitmq_allows_by_default(connect: Connect) 
     assert inbox.bodies == [1]
 
 
-async def test_a_channel_is_created_while_the_broker_is_away(
+async def test_channel_is_created_after_the_broker_returns(
     conn: mooq.Connection, mooq_faults: Faults, caplog: pytest.LogCaptureFixture
 ) -> None:
     processing = asyncio.create_task(conn.process_events())
@@ -231,7 +233,7 @@ async def test_a_channel_is_created_while_the_broker_is_away(
         "a failed attempt to connect",
     )
     creating = asyncio.create_task(conn.create_channel())
-    await asyncio.sleep(0)  # it begins
+    await asyncio.sleep(0)  # let it begin
     mooq_faults.heal()
     inbox = await consume(await creating, Inbox())
     await (await conn.create_channel()).publish(exchange_name="log", msg=1)
@@ -242,14 +244,14 @@ async def test_a_channel_is_created_while_the_broker_is_away(
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("use", ["consume", "publish"])
-async def test_a_user_s_limit_ends_a_request_and_not_the_consumers(
+async def test_user_channel_limit_fails_only_the_request(
     rabbitmq: FewChannelsLauncher, use: str
 ) -> None:
     inbox = Inbox()
     async with await mooq.connect(LOOPBACK, rabbitmq.address.port) as conn:
         await consume(await conn.create_channel(), inbox)
         other = await conn.create_channel()
-        await rabbitmq.limit_user(2)  # mooq's own, and the consumer's
+        await rabbitmq.limit_user(2)  # mooq's own channel and the consumer's
         try:
             request = (
                 listen(other)

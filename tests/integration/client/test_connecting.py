@@ -1,4 +1,4 @@
-"""Connecting, and every way in which it fails: in time, saying which and what to do."""
+"""Connecting, and the errors of every failed connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.steps import bodies_of, make_queue, no_task_left, unreach
 
 
 async def failure(**arguments: Any) -> mooq.BrokerConnectionError:
-    """Return the error of a connect() that fails, as it must, by itself."""
+    """Return the error of a connect() that must fail."""
     async with asyncio.timeout(LONGEST_WAIT):
         with pytest.raises(mooq.BrokerConnectionError) as caught:
             await mooq.connect(**arguments)
@@ -31,7 +31,7 @@ async def failure(**arguments: Any) -> mooq.BrokerConnectionError:
 async def port_that(
     does: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
-    """A port of this machine that answers like this."""
+    """A local port with a server that behaves like this."""
     writers = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,18 +79,18 @@ async def greets_and_closes(reader: asyncio.StreamReader, writer: asyncio.Stream
     greeting = Connection.Start(
         server_properties={"capabilities": {}}, mechanisms="PLAIN", locales="en_US"
     )
-    writer.write(pamqp.frame.marshal(greeting, 0))  # read at once with the end that follows
+    writer.write(pamqp.frame.marshal(greeting, 0))  # read together with the end of the stream
     writer.close()
 
 
 @pytest.mark.parametrize("broker", ["in_memory", "rabbit"])
-async def test_nothing_listens(broker: str, closed_port: int) -> None:
+async def test_connecting_to_a_closed_port_fails(broker: str, closed_port: int) -> None:
     error = await failure(host="127.0.0.1", port=closed_port, broker=broker)
     assert str(error) == unreachable(broker, "127.0.0.1", closed_port)
     assert error.transient
 
 
-async def test_a_wrong_password_or_user(broker_address: BrokerAddress) -> None:
+async def test_wrong_login_is_refused(broker_address: BrokerAddress) -> None:
     place = f"{broker_address['host']}:{broker_address['port']}"
     for wrong in ({"password": "wrong"}, {"username": "nobody"}):
         credentials = {**broker_address, **wrong}
@@ -102,7 +102,7 @@ async def test_a_wrong_password_or_user(broker_address: BrokerAddress) -> None:
         assert not error.transient
 
 
-async def test_a_password_is_never_shown(broker_address: BrokerAddress) -> None:
+async def test_login_error_hides_the_password(broker_address: BrokerAddress) -> None:
     error = await failure(**{**broker_address, "password": "sesame"})
     shown: BaseException | None = error
     while shown is not None:
@@ -110,7 +110,7 @@ async def test_a_password_is_never_shown(broker_address: BrokerAddress) -> None:
         shown = shown.__cause__ or shown.__context__
 
 
-async def test_a_missing_virtual_host(broker_address: BrokerAddress) -> None:
+async def test_missing_virtual_host_is_reported(broker_address: BrokerAddress) -> None:
     error = await failure(**{**broker_address, "virtual_host": "missing"})
     assert str(error) == (
         f"cannot connect to {broker_address['host']}:{broker_address['port']}: there is no virtual "
@@ -119,7 +119,7 @@ async def test_a_missing_virtual_host(broker_address: BrokerAddress) -> None:
     assert not error.transient
 
 
-async def test_an_unknown_host() -> None:
+async def test_unknown_host_is_reported() -> None:
     error = await failure(host="no-such-host.invalid", port=5672)
     assert str(error).startswith(
         "cannot connect to no-such-host.invalid:5672: the host 'no-such-host.invalid' is unknown ("
@@ -127,7 +127,7 @@ async def test_an_unknown_host() -> None:
     assert str(error).endswith("); check its name")
 
 
-async def test_a_port_where_nobody_answers() -> None:
+async def test_silent_port_times_out() -> None:
     async with port_that(is_silent) as port:
         error = await failure(host="127.0.0.1", port=port, timeout=0.1)
         assert str(error) == (
@@ -141,7 +141,7 @@ async def test_a_port_where_nobody_answers() -> None:
     [closes, reads_and_closes, speaks_http, speaks_another_amqp, greets_and_closes],
     ids=lambda f: f.__name__,
 )
-async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
+async def test_server_that_is_not_rabbitmq_is_reported(does: Any) -> None:
     async with port_that(does) as port:
         error = await failure(host="127.0.0.1", port=port)
         text = str(error)
@@ -152,7 +152,7 @@ async def test_a_port_where_no_rabbitmq_answers(does: Any) -> None:
         assert text.endswith("); check the port")
 
 
-async def test_a_failed_connect_is_no_obstacle_to_another(
+async def test_failed_connect_does_not_affect_the_next(
     broker_address: BrokerAddress,
 ) -> None:
     for _ in range(3):
@@ -164,7 +164,7 @@ async def test_a_failed_connect_is_no_obstacle_to_another(
 KINDS = {"in_memory": mooq.InMemoryConnection, "rabbit": mooq.RabbitMQConnection}
 
 
-async def test_a_connection_is_of_no_use_before_it_is_open(broker_address: BrokerAddress) -> None:
+async def test_unopened_connection_refuses_calls(broker_address: BrokerAddress) -> None:
     arguments: dict[str, Any] = {**broker_address}
     connection = KINDS[arguments.pop("broker")](**arguments)
     with pytest.raises(mooq.BrokerConnectionError, match="is not open yet; await its connect"):
@@ -172,12 +172,12 @@ async def test_a_connection_is_of_no_use_before_it_is_open(broker_address: Broke
     with pytest.raises(mooq.BrokerConnectionError, match="is not open yet; await its connect"):
         await connection.process_events()
     await connection.connect()
-    await connection.connect()  # nothing
+    await connection.connect()  # a second time does nothing
     await connection.create_channel()
     await connection.close()
 
 
-async def test_a_connection_of_2017_is_opened_by_async_with(broker_address: BrokerAddress) -> None:
+async def test_connection_class_is_opened_by_async_with(broker_address: BrokerAddress) -> None:
     arguments: dict[str, Any] = {**broker_address}
     kind = KINDS[arguments.pop("broker")]
     async with kind(**arguments) as connection:
@@ -185,7 +185,7 @@ async def test_a_connection_of_2017_is_opened_by_async_with(broker_address: Brok
     await kind(**arguments).close()  # never opened
 
 
-async def test_connecting_several_times_at_once_is_connecting_once(
+async def test_concurrent_connects_open_one_connection(
     broker_address: BrokerAddress,
 ) -> None:
     arguments: dict[str, Any] = {**broker_address}
@@ -196,7 +196,7 @@ async def test_connecting_several_times_at_once_is_connecting_once(
         await connection.close()
 
 
-async def test_a_connection_that_is_closed_while_it_connects_stays_closed(
+async def test_closing_while_connecting_stays_closed(
     broker_address: BrokerAddress,
 ) -> None:
     arguments: dict[str, Any] = {**broker_address}
@@ -210,7 +210,7 @@ async def test_a_connection_that_is_closed_while_it_connects_stays_closed(
             await connection.create_channel()
 
 
-async def test_channels_and_connections_have_the_names_of_2017(
+async def test_connections_and_channels_have_names_of_2017(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     if broker_address["broker"] == "in_memory":
@@ -222,7 +222,7 @@ async def test_channels_and_connections_have_the_names_of_2017(
     assert (conn.host, conn.port) == (broker_address["host"], broker_address["port"])
 
 
-async def test_a_url_stands_for_all_of_the_address(broker_address: BrokerAddress) -> None:
+async def test_url_replaces_all_address_arguments(broker_address: BrokerAddress) -> None:
     host, port, virtual_host = (
         broker_address["host"],
         broker_address["port"],
@@ -237,7 +237,7 @@ async def test_a_url_stands_for_all_of_the_address(broker_address: BrokerAddress
         assert await bodies_of(await conn.create_channel(), "q") == [1]
 
 
-async def test_arguments_come_before_what_the_url_says(broker_address: BrokerAddress) -> None:
+async def test_arguments_override_the_url(broker_address: BrokerAddress) -> None:
     url = f"amqp://nobody:wrong@{broker_address['host']}:{broker_address['port']}/missing"
     arguments: dict[str, Any] = {**broker_address, "url": url}
     del arguments["host"], arguments["port"]
@@ -280,7 +280,7 @@ BAD_ARGUMENTS: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "error", "text"), BAD_ARGUMENTS)
-async def test_an_argument_that_is_none_is_refused_before_anything_is_tried(
+async def test_invalid_connect_arguments_are_refused(
     arguments: dict[str, Any], error: type[Exception], text: str
 ) -> None:
     for broker in ("in_memory", "rabbit"):
@@ -297,7 +297,7 @@ async def test_virtual_hosts_may_have_any_name() -> None:
                 await conn.create_channel()
 
 
-async def test_an_in_memory_broker_that_was_closed_listens_no_more() -> None:
+async def test_closed_in_memory_broker_refuses_connections() -> None:
     broker = mooq.InMemoryBroker(host="closed", port=1)
     await broker.run()
     conn = await mooq.connect(host="closed", port=1, broker="in_memory")
@@ -310,7 +310,7 @@ async def test_an_in_memory_broker_that_was_closed_listens_no_more() -> None:
     await conn.close()
 
 
-async def test_get_broker_finds_the_broker_that_this_process_runs(connect: Connect) -> None:
+async def test_get_broker_returns_the_running_broker(connect: Connect) -> None:
     conn = await connect()
     async with mooq.InMemoryBroker(host="found", port=1) as broker:
         assert conn.get_broker(host="found", port=1) is broker

@@ -1,4 +1,4 @@
-"""Consuming: messages, their order and their consumers, the same on both brokers."""
+"""Consuming: order of messages, turns of consumers, prefetch and redelivery."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.integration.steps import (
 
 
 class Turns:
-    """Consumers of one queue, each on a channel of its own, and who was served what."""
+    """Consumers of one queue, each on its own channel, and the messages each received."""
 
     def __init__(self, connection: mooq.Connection, publisher: mooq.Channel) -> None:
         self._connection = connection
@@ -48,7 +48,7 @@ class Turns:
         await self._channels.pop(name).close()
 
     async def publish(self, count: int) -> str:
-        """Publish so many numbers; return who was served each of them."""
+        """Publish this many numbers; return which consumer received each."""
         self._served.clear()
         for _ in range(count):
             await self._publisher.publish(exchange_name="log", msg=self._published)
@@ -62,12 +62,12 @@ def turns(conn: mooq.Connection, chan: mooq.Channel) -> Turns:
     return Turns(conn, chan)
 
 
-async def test_consumers_of_a_queue_take_turns_in_order_of_registration(turns: Turns) -> None:
+async def test_consumers_take_turns_in_registration_order(turns: Turns) -> None:
     await turns.add("A", "B", "C")
     assert await turns.publish(9) == "0A 1B 2C 3A 4B 5C 6A 7B 8C"
 
 
-async def test_the_turn_goes_on_while_consumers_come_and_go(turns: Turns) -> None:
+async def test_turns_continue_as_consumers_join_and_leave(turns: Turns) -> None:
     await turns.add("A", "B", "C")
     assert await turns.publish(7) == "0A 1B 2C 3A 4B 5C 6A"
     await turns.add("D")
@@ -78,21 +78,21 @@ async def test_the_turn_goes_on_while_consumers_come_and_go(turns: Turns) -> Non
     assert await turns.publish(8) == "24D 25C 26A 27B 28D 29C 30A 31B"
 
 
-async def test_a_new_consumer_joins_the_turns_at_their_end(turns: Turns) -> None:
+async def test_new_consumer_gets_the_last_turn(turns: Turns) -> None:
     await turns.add("A", "B")
     assert await turns.publish(1) == "0A"
     await turns.add("C")
     assert await turns.publish(6) == "1B 2A 3C 4B 5A 6C"
 
 
-async def test_the_turn_of_a_consumer_that_left_is_the_next_ones(turns: Turns) -> None:
+async def test_cancelled_consumer_passes_its_turn_on(turns: Turns) -> None:
     await turns.add("A", "B", "C")
     assert await turns.publish(1) == "0A"
     await turns.cancel("B")
     assert await turns.publish(4) == "1C 2A 3C 4A"
 
 
-async def test_two_consumers_of_one_channel_take_turns_too(
+async def test_two_consumers_of_one_channel_take_turns(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inboxes = [await consume(chan, Inbox()) for _ in range(2)]
@@ -101,7 +101,7 @@ async def test_two_consumers_of_one_channel_take_turns_too(
     assert [inbox.bodies for inbox in inboxes] == [[0, 2, 4], [1, 3, 5]]
 
 
-async def test_what_waits_in_a_queue_goes_to_the_first_who_comes(
+async def test_first_consumer_gets_the_waiting_messages(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -111,7 +111,7 @@ async def test_what_waits_in_a_queue_goes_to_the_first_who_comes(
     assert [inbox.bodies for inbox in inboxes] == [[0, 1, 2, 3, 4, 5], []]
 
 
-async def test_a_consumer_holds_no_more_than_its_prefetch_count_of_what_waits(
+async def test_prefetch_count_limits_waiting_messages(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -126,7 +126,7 @@ async def test_a_consumer_holds_no_more_than_its_prefetch_count_of_what_waits(
             inbox.open()
 
 
-async def test_a_message_held_by_a_consumer_is_not_there_to_get(
+async def test_message_held_by_a_consumer_cannot_be_got(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, HeldInbox(), prefetch_count=1)
@@ -138,7 +138,7 @@ async def test_a_message_held_by_a_consumer_is_not_there_to_get(
         assert await inbox.has(2) == [0, 2]
 
 
-async def test_with_prefetch_1_whoever_is_done_gets_the_next(
+async def test_prefetch_of_one_serves_the_free_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     first, second = [await consume(chan, HeldInbox(), prefetch_count=1) for _ in range(2)]
@@ -158,7 +158,7 @@ async def test_with_prefetch_1_whoever_is_done_gets_the_next(
         second.open()
 
 
-async def test_as_many_callbacks_run_at_a_time_as_prefetch_count_says(
+async def test_prefetch_count_limits_running_callbacks(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     running = most = 0
@@ -179,9 +179,7 @@ async def test_as_many_callbacks_run_at_a_time_as_prefetch_count_says(
     assert most == 3
 
 
-async def test_callbacks_start_in_the_order_of_the_queue(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_callbacks_start_in_queue_order(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = await consume(chan, HeldInbox())
     async with processing(conn):
         await publish_each(chan, range(50))
@@ -189,7 +187,7 @@ async def test_callbacks_start_in_the_order_of_the_queue(
         inbox.open()
 
 
-async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
+async def test_message_is_acknowledged_after_its_callback(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, HeldInbox())
@@ -201,14 +199,14 @@ async def test_a_message_is_acknowledged_only_when_its_callback_has_returned(
         inbox.let_go("done")
         with pytest.raises(mooq.NothingToConsume):
             await other.get("q")
-        await chan.close(timeout=0.01)  # cuts the callback of "kept" off
+        await chan.close(timeout=0.01)  # cancels the callback of "kept"
     assert await bodies_of(other, "q") == ["kept"]
 
 
 @pytest.mark.parametrize(
     "done", [(), (1,), (0, 1, 2), (1, 2), (0, 1, 3, 4), (4, 0), (3, 2, 1, 0)], ids=str
 )
-async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
+async def test_closed_channel_requeues_messages_in_order(
     conn: mooq.Connection, chan: mooq.Channel, done: tuple[int, ...]
 ) -> None:
     holder = await conn.create_channel()
@@ -218,15 +216,13 @@ async def test_what_a_closed_channel_held_comes_back_to_its_place_redelivered(
         await publish_each(chan, range(10))
         await inbox.has(5)
         inbox.let_go(*done)
-        await inbox.has(delivered)  # so these were acknowledged
+        await inbox.has(delivered)  # so the finished ones were acknowledged
         await holder.close(timeout=0.01)
     left = [(message["msg"], message["redelivered"]) for message in await drained(chan, "q")]
     assert left == [(number, number < delivered) for number in range(10) if number not in done]
 
 
-async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_callbacks(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_callback_may_be_any_callable(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = Inbox()
     mock = AsyncMock()
 
@@ -249,7 +245,7 @@ async def test_mocks_partials_methods_and_functions_that_return_awaitables_are_c
     assert mock.await_args.args[0]["msg"] == "m"
 
 
-async def test_a_callback_is_given_a_plain_dict(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_callback_receives_a_plain_dict(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = Inbox()
     await chan.register_consumer(
         "q", "k", exchange_name="log", exchange_type="direct", callback=inbox
@@ -283,7 +279,7 @@ async def test_a_callback_is_given_a_plain_dict(conn: mooq.Connection, chan: moo
     ]
 
 
-async def test_two_consumers_do_not_share_what_they_are_given(
+async def test_consumers_get_independent_messages(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inboxes = Inbox(), Inbox()
@@ -301,9 +297,7 @@ async def test_two_consumers_do_not_share_what_they_are_given(
     assert inboxes[1].messages[0]["headers"] == {"h": [1]}
 
 
-async def test_callbacks_may_use_the_channel_they_were_registered_on(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_callback_may_use_its_own_channel(conn: mooq.Connection, chan: mooq.Channel) -> None:
     replies, later = Inbox(), Inbox()
     await chan.register_consumer(
         "r", "r", exchange_name="log", exchange_type="direct", callback=replies
@@ -335,9 +329,7 @@ async def test_callbacks_may_use_the_channel_they_were_registered_on(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_ten_workers_with_prefetch_1_get_every_message_once_though_some_fail(
-    connect: Connect, chan: mooq.Channel
-) -> None:
+async def test_ten_workers_process_every_message_once(connect: Connect, chan: mooq.Channel) -> None:
     seen: dict[int, int] = {}
     inbox = Inbox()
 

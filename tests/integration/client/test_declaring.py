@@ -1,4 +1,4 @@
-"""Exchanges, queues and bindings: declared whole or not at all, and refused without harm."""
+"""Declaration of exchanges, queues and bindings, and refusals without side effects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.steps import bodies_of, consume, make_queue, processing
 
 @pytest.fixture
 async def undisturbed(conn: mooq.Connection, chan: mooq.Channel) -> AsyncIterator[mooq.Channel]:
-    """A channel whose consumer gets each message once, whatever a test does on the channel."""
+    """A channel whose consumer must not be disturbed by the test's refused calls."""
     inbox = Inbox()
     await chan.register_consumer(
         "undisturbed", "k", exchange_name="quiet", exchange_type="direct", callback=inbox
@@ -34,7 +34,7 @@ async def undisturbed(conn: mooq.Connection, chan: mooq.Channel) -> AsyncIterato
 async def refused_as_consumer(
     channel: mooq.Channel, error: type[Exception], text: str, **arguments: Any
 ) -> None:
-    """Check that a registration of the queue ``q`` is refused, and that nothing of it is left."""
+    """Check that registering a consumer of queue ``q`` is refused and leaves nothing behind."""
     with pytest.raises(error, match=text):
         await channel.register_consumer(
             **{
@@ -49,7 +49,7 @@ async def refused_as_consumer(
         await channel.get("q")
 
 
-async def test_declaring_twice_is_declaring_once(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_repeated_declaration_is_harmless(conn: mooq.Connection, chan: mooq.Channel) -> None:
     for _ in range(2):
         await chan.register_producer(exchange_name="log", exchange_type="topic")
         await make_queue(conn, "q", ["a", "b"], exchange_type="topic")
@@ -57,7 +57,7 @@ async def test_declaring_twice_is_declaring_once(conn: mooq.Connection, chan: mo
     assert await bodies_of(chan, "q") == [1]
 
 
-async def test_an_exchange_that_exists_with_another_type_is_a_bad_exchange(
+async def test_exchange_of_another_type_raises_bad_exchange(
     undisturbed: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await undisturbed.register_producer(exchange_name="log", exchange_type="direct")
@@ -76,7 +76,7 @@ async def test_an_exchange_that_exists_with_another_type_is_a_bad_exchange(
     await undisturbed.publish(exchange_name="log", msg="still direct")
 
 
-async def test_a_queue_that_exists_with_another_dead_letter_exchange_is_a_bad_queue(
+async def test_other_dead_letter_exchange_raises_bad_queue(
     conn: mooq.Connection, undisturbed: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -97,7 +97,7 @@ async def test_a_queue_that_exists_with_another_dead_letter_exchange_is_a_bad_qu
     assert inbox.bodies == []
 
 
-async def test_a_foreign_queue_that_is_not_durable_is_a_bad_queue(
+async def test_foreign_transient_queue_raises_bad_queue(
     undisturbed: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     async with foreigner(broker_address) as foreign:
@@ -106,7 +106,7 @@ async def test_a_foreign_queue_that_is_not_durable_is_a_bad_queue(
             await consume(undisturbed, Inbox())
 
 
-async def test_a_foreign_exclusive_queue_is_a_bad_queue(
+async def test_foreign_exclusive_queue_raises_bad_queue(
     undisturbed: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     async with foreigner(broker_address) as foreign:
@@ -120,7 +120,7 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
             await undisturbed.get("q", timeout=LONGEST_WAIT)
         with pytest.raises(mooq.BadQueue, match=text):
             await undisturbed.delete_queue("q")
-    # It is gone with its connection, so the name is free.
+    # The queue ended with its connection, so the name is free.
     await consume(undisturbed, Inbox())
 
 
@@ -139,7 +139,7 @@ async def test_a_foreign_exclusive_queue_is_a_bad_queue(
         (["log"], "exchange name must be a str, not list"),
     ],
 )
-async def test_a_name_that_no_exchange_can_have_is_a_bad_exchange(
+async def test_invalid_exchange_name_raises_bad_exchange(
     undisturbed: mooq.Channel, exchange_name: Any, text: str
 ) -> None:
     with pytest.raises(mooq.BadExchange, match=text):
@@ -148,7 +148,7 @@ async def test_a_name_that_no_exchange_can_have_is_a_bad_exchange(
 
 
 @pytest.mark.parametrize("exchange_type", ["DIRECT", "", "x-delayed-message", None, 1])
-async def test_a_type_that_mooq_does_not_know_is_a_bad_exchange(
+async def test_unknown_exchange_type_raises_bad_exchange(
     undisturbed: mooq.Channel, exchange_type: Any
 ) -> None:
     text = f"exchange 'log' has the unknown type {exchange_type!r}; choose one of direct, fanout"
@@ -171,7 +171,7 @@ async def test_a_type_that_mooq_does_not_know_is_a_bad_exchange(
         (["q"], "queue name must be a str, not list"),
     ],
 )
-async def test_a_name_that_no_queue_can_have_is_a_bad_queue(
+async def test_invalid_queue_name_raises_bad_queue(
     undisturbed: mooq.Channel, queue_name: Any, text: str
 ) -> None:
     await refused_as_consumer(undisturbed, mooq.BadQueue, text, queue_name=queue_name)
@@ -179,7 +179,7 @@ async def test_a_name_that_no_queue_can_have_is_a_bad_queue(
         await undisturbed.publish(exchange_name="log", msg=1)
 
 
-async def test_the_longest_names_and_keys_are_taken(
+async def test_longest_names_and_keys_are_accepted(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     exchange_name, queue_name, key = "x" * 127, "q" * 255, "é" * 127 + "k"
@@ -190,7 +190,7 @@ async def test_the_longest_names_and_keys_are_taken(
     assert message["routing_key"] == key
 
 
-async def test_every_character_that_names_may_hold_is_taken(
+async def test_every_allowed_name_character_is_accepted(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     name = "a Z0-_.:@#,/+"
@@ -216,7 +216,7 @@ async def test_every_character_that_names_may_hold_is_taken(
         ("#.#.#.#", ValueError, "holds 4 '#' words; RabbitMQ allows at most 2"),
     ],
 )
-async def test_routing_keys_that_cannot_be_bound_are_refused(
+async def test_invalid_routing_keys_are_refused(
     undisturbed: mooq.Channel, routing_keys: Any, error: type[Exception], text: str
 ) -> None:
     await refused_as_consumer(
@@ -224,7 +224,7 @@ async def test_routing_keys_that_cannot_be_bound_are_refused(
     )
 
 
-async def test_three_hashes_are_a_literal_where_there_are_no_patterns(
+async def test_hash_words_are_literal_in_a_direct_exchange(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "direct", "#.#.#")
@@ -236,7 +236,7 @@ async def test_three_hashes_are_a_literal_where_there_are_no_patterns(
     assert await bodies_of(chan, "topic") == [2]
 
 
-async def test_a_fanout_needs_no_key_and_reads_those_it_is_given(
+async def test_fanout_exchange_needs_no_routing_key(
     conn: mooq.Connection, undisturbed: mooq.Channel
 ) -> None:
     await make_queue(conn, "all", [], exchange_name="all", exchange_type="fanout")
@@ -259,13 +259,13 @@ async def test_a_fanout_needs_no_key_and_reads_those_it_is_given(
         (None, TypeError, "prefetch_count must be an int, not NoneType"),
     ],
 )
-async def test_a_prefetch_count_that_is_none_is_refused(
+async def test_invalid_prefetch_count_is_refused(
     undisturbed: mooq.Channel, prefetch_count: Any, error: type[Exception], text: str
 ) -> None:
     await refused_as_consumer(undisturbed, error, text, prefetch_count=prefetch_count)
 
 
-async def test_the_largest_prefetch_count_is_taken(
+async def test_largest_prefetch_count_is_accepted(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox(), prefetch_count=65535)
@@ -274,7 +274,7 @@ async def test_the_largest_prefetch_count_is_taken(
     assert inbox.bodies == [1]
 
 
-async def test_a_refused_queue_of_the_brokers_naming_is_not_left_behind(
+async def test_refused_server_named_queue_is_not_left_behind(
     undisturbed: mooq.Channel,
 ) -> None:
     await undisturbed.register_producer(exchange_name="log", exchange_type="fanout")
@@ -292,7 +292,7 @@ async def test_a_refused_queue_of_the_brokers_naming_is_not_left_behind(
         await undisturbed.publish(exchange_name="log", msg=1, mandatory=True)
 
 
-async def test_register_consumer_returns_the_name_of_its_queue(chan: mooq.Channel) -> None:
+async def test_register_consumer_returns_its_queue_name(chan: mooq.Channel) -> None:
     arguments: dict[str, Any] = {
         "exchange_name": "log",
         "exchange_type": "direct",
@@ -304,7 +304,7 @@ async def test_register_consumer_returns_the_name_of_its_queue(chan: mooq.Channe
     assert all(name.startswith("amq.gen-") for name in names)
 
 
-async def test_concurrent_declarations_do_not_disturb_each_other(
+async def test_concurrent_declarations_are_independent(
     undisturbed: mooq.Channel,
 ) -> None:
     inboxes = [Inbox() for _ in range(10)]
@@ -332,11 +332,11 @@ async def test_concurrent_declarations_do_not_disturb_each_other(
             assert await inboxes[number].has(1) == ["all"]
 
 
-async def test_deleting_a_queue_that_is_not_there_is_nothing(chan: mooq.Channel) -> None:
+async def test_deleting_a_missing_queue_is_allowed(chan: mooq.Channel) -> None:
     await chan.delete_queue("never declared")
 
 
-async def test_a_deleted_queue_is_gone_with_its_messages_and_bindings(
+async def test_deleted_queue_loses_messages_and_bindings(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k")
@@ -349,7 +349,7 @@ async def test_a_deleted_queue_is_gone_with_its_messages_and_bindings(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_topic_consumer_without_routing_keys_is_refused(chan: mooq.Channel) -> None:
+async def test_topic_consumer_needs_routing_keys(chan: mooq.Channel) -> None:
     callback = Inbox()
     with pytest.raises(ValueError, match=r"^exchange 'log' is a topic exchange and routing_keys"):
         await chan.register_consumer(exchange_name="log", exchange_type="topic", callback=callback)

@@ -1,4 +1,4 @@
-"""Exchanges, queues and bindings that are declared by themselves, and queues taken as they are."""
+"""declare_exchange(), declare_queue(), bind_queue() and consume()."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARGUMENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda one: " ".join(one))
-async def test_a_queue_that_another_program_declared_is_consumed_with_its_arguments(
+async def test_foreign_queue_is_consumed_with_its_arguments(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel, arguments: dict[str, Any]
 ) -> None:
     await peer.declare_queue("q", durable=True, arguments=arguments)
@@ -41,7 +41,7 @@ async def test_a_queue_that_another_program_declared_is_consumed_with_its_argume
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=lambda one: " ".join(one))
-async def test_a_queue_is_consumed_as_it_is(
+async def test_consume_accepts_any_queue_arguments(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel, arguments: dict[str, Any]
 ) -> None:
     await peer.declare_queue("q", durable=True, arguments=arguments)
@@ -52,9 +52,7 @@ async def test_a_queue_is_consumed_as_it_is(
         assert await inbox.has(1) == [1]
 
 
-async def test_a_queue_that_is_declared_without_a_consumer_keeps_messages(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_declared_queue_needs_no_consumer(conn: mooq.Connection, chan: mooq.Channel) -> None:
     await chan.declare_exchange("e", "topic")
     await chan.declare_queue("q")
     await chan.bind_queue("q", "e", "a.*")
@@ -74,7 +72,7 @@ async def test_a_queue_that_is_declared_without_a_consumer_keeps_messages(
         ("any", {"a": 2}, False),
     ],
 )
-async def test_a_headers_exchange_compares_headers(
+async def test_headers_exchange_matches_headers(
     conn: mooq.Connection, chan: mooq.Channel, match: str, headers: dict[str, Any], arrives: bool
 ) -> None:
     inbox = Inbox()
@@ -90,7 +88,7 @@ async def test_a_headers_exchange_compares_headers(
     assert inbox.bodies == [1] * arrives
 
 
-async def test_what_no_queue_is_bound_for_goes_to_the_alternate_exchange(
+async def test_unrouted_message_goes_to_alternate_exchange(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "lost", exchange_name="others", exchange_type="fanout")
@@ -99,7 +97,7 @@ async def test_what_no_queue_is_bound_for_goes_to_the_alternate_exchange(
     assert (await chan.get("lost"))["msg"] == 1
 
 
-async def test_an_auto_delete_queue_goes_with_its_last_consumer(
+async def test_auto_delete_queue_ends_with_its_last_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await chan.declare_queue("q", durable=False, exclusive=True, auto_delete=True)
@@ -121,7 +119,7 @@ async def test_an_auto_delete_queue_goes_with_its_last_consumer(
         ),
     ],
 )
-async def test_a_queue_that_differs_is_refused_with_the_property_and_the_remedy(
+async def test_queue_mismatch_names_property_and_remedy(
     chan: mooq.Channel, declared: dict[str, Any], asked: dict[str, Any], said: str
 ) -> None:
     await chan.declare_queue("q", **declared)
@@ -130,12 +128,12 @@ async def test_a_queue_that_differs_is_refused_with_the_property_and_the_remedy(
     assert "or take the queue as it is by consume()" in str(raised.value)
 
 
-async def test_arguments_that_rabbitmq_refuses_are_refused_in_its_words(chan: mooq.Channel) -> None:
+async def test_refused_queue_arguments_have_rabbitmq_text(chan: mooq.Channel) -> None:
     with pytest.raises(mooq.BadQueue, match=r"has invalid arguments: correct them \[.*x-max-le"):
         await chan.declare_queue("q", arguments={"x-max-length": -1})
 
 
-async def test_a_binding_to_nothing_is_refused(chan: mooq.Channel) -> None:
+async def test_bind_queue_refuses_missing_names(chan: mooq.Channel) -> None:
     await chan.declare_queue("q")
     with pytest.raises(mooq.ExchangeNotFound):
         await chan.bind_queue("q", "nothing")
@@ -144,7 +142,7 @@ async def test_a_binding_to_nothing_is_refused(chan: mooq.Channel) -> None:
         await chan.bind_queue("nothing", "e")
 
 
-async def test_consuming_a_queue_that_is_not_there_is_refused_and_disturbs_nobody(
+async def test_consuming_a_missing_queue_is_refused(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = Inbox()
@@ -156,7 +154,7 @@ async def test_consuming_a_queue_that_is_not_there_is_refused_and_disturbs_nobod
     assert [(one["msg"], one["redelivered"]) for one in inbox.messages] == [(1, False)]
 
 
-async def test_what_was_declared_is_there_again_after_a_lost_connection(
+async def test_declarations_are_restored_after_reconnecting(
     mooq_faults: Faults,
 ) -> None:
     async with await mooq.connect(**mooq_faults.arguments) as conn:
@@ -170,21 +168,21 @@ async def test_what_was_declared_is_there_again_after_a_lost_connection(
             await chan.publish(exchange_name="e", msg=1, headers={"a": 1})
             await inbox.has(1)
             mooq_faults.cut()
-            with suppress(mooq.PublishUnconfirmed):  # sent just before the loss was noticed
+            with suppress(mooq.PublishUnconfirmed):  # sent before the loss was noticed
                 await chan.publish(exchange_name="e", msg=2, headers={"a": 1})
             await chan.publish(exchange_name="e", msg=2, headers={"a": 1}, mandatory=True)
             await inbox.has_that(lambda: 2 in inbox.bodies, "the second message")
 
 
 async def failed_in_the_end(conn: mooq.Connection, chan: mooq.Channel, msg: str) -> None:
-    """Publish a message to queue ``q``, whose callback fails, until it is given up."""
+    """Publish a message to queue ``q``, whose callback fails, until it is rejected."""
     await chan.publish(exchange_name="", routing_key="q", msg=msg)
-    with pytest.raises(ExceptionGroup):  # both failures
+    with pytest.raises(ExceptionGroup):  # both attempts fail
         await conn.process_events(num_cycles=2)
 
 
 @pytest.mark.mooq_allow_failures
-async def test_the_log_does_not_claim_what_becomes_of_a_message_of_a_queue_taken_as_it_is(
+async def test_log_leaves_dead_lettering_open_for_consume(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     await make_queue(conn, "dead", "q", exchange_name="graves")
@@ -206,7 +204,7 @@ async def test_the_log_does_not_claim_what_becomes_of_a_message_of_a_queue_taken
         ("nobody", "dropped, since its dead-letter exchange is the default one, and no queue is"),
     ],
 )
-async def test_the_log_knows_the_routing_key_of_dead_letters(
+async def test_log_uses_the_dead_letter_routing_key(
     conn: mooq.Connection,
     chan: mooq.Channel,
     caplog: pytest.LogCaptureFixture,

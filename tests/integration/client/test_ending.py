@@ -1,4 +1,4 @@
-"""Services that are told to end: a process, a signal, and what is left of its work."""
+"""Services that end on a signal or crash, and the jobs they leave."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ pytestmark = pytest.mark.rabbit
 
 @asynccontextmanager
 async def worker(answer: RunningRabbitMQ, queue: str, seconds: float) -> AsyncIterator[Process]:
-    """Run the example on the queue, in a process that lets no warning pass.
+    """Run the example worker on the queue, in a process that turns warnings into errors.
 
-    A job takes so many ``seconds``, in which a test must have done what it does to the process.
+    A job takes ``seconds``, in which the test must have signalled the process.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-X", "dev", "-W", "error", str(WORKER), "--broker", "rabbit"),
@@ -60,8 +60,8 @@ async def heard(process: Process, *lines: str) -> None:
 async def queue(
     mooq_rabbitmq: RunningRabbitMQ, mooq_virtual_host: str
 ) -> AsyncIterator[tuple[str, Jobs]]:
-    """The name of a queue of the worker's, and a way to give it jobs."""
-    name = f"jobs of {mooq_virtual_host}"  # as unique as that
+    """The name of the worker's queue and a function that publishes jobs."""
+    name = f"jobs of {mooq_virtual_host}"  # unique like the virtual host
     async with await mooq.connect(mooq_rabbitmq["host"], mooq_rabbitmq["port"]) as conn:
         chan = await conn.create_channel()
 
@@ -83,7 +83,7 @@ async def _nobody(_: mooq.IncomingMessage) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_rest(
+async def test_signalled_service_finishes_its_running_jobs(
     number: signal.Signals, mooq_rabbitmq: RunningRabbitMQ, queue: tuple[str, Jobs]
 ) -> None:
     name, give = queue
@@ -107,7 +107,7 @@ async def test_a_service_told_to_end_finishes_what_it_has_begun_and_leaves_the_r
     ]
 
 
-async def test_what_a_service_that_crashes_had_begun_is_delivered_again(
+async def test_jobs_of_a_crashed_service_are_redelivered(
     mooq_rabbitmq: RunningRabbitMQ, queue: tuple[str, Jobs]
 ) -> None:
     name, give = queue

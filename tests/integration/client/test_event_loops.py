@@ -1,4 +1,4 @@
-"""Connections, the event loop that each belongs to, and the threads of several, on both brokers."""
+"""Connections and event loops: other loops, closed loops and several threads."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CALLS: dict[str, Callable[[mooq.Connection, mooq.Channel], Awaitable[object]]] =
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
-async def test_a_call_from_another_loop_names_both(
+async def test_call_from_another_loop_names_both_loops(
     conn: mooq.Connection,
     chan: mooq.Channel,
     other_loop: Elsewhere,
@@ -81,14 +81,14 @@ async def test_a_call_from_another_loop_names_both(
     assert inbox.bodies == ["goes on"]
 
 
-async def test_a_broker_connects_in_its_own_loop(
+async def test_broker_connects_only_in_its_own_loop(
     mooq_broker: Broker, other_loop: Elsewhere
 ) -> None:
     with pytest.raises(RuntimeError, match="the broker of this test belongs to event loop"):
         await other_loop.run(mooq_broker.connect())
 
 
-def test_a_connection_moves_from_a_closed_loop(broker_address: BrokerAddress) -> None:
+def test_connection_moves_from_a_closed_loop(broker_address: BrokerAddress) -> None:
     bodies: list[object] = []
 
     async def keep(message: mooq.IncomingMessage) -> None:
@@ -100,7 +100,7 @@ def test_a_connection_moves_from_a_closed_loop(broker_address: BrokerAddress) ->
         await consume(chan, keep)
         await asyncio.gather(*(chan.publish(exchange_name="log", msg=body) for body in range(9)))
         await cycles_until(conn, lambda: len(bodies) == 9, "9 messages")
-        processing = asyncio.create_task(conn.process_events())  # is cut off, waiting
+        processing = asyncio.create_task(conn.process_events())  # is cancelled while it waits
         await publish_each(chan, ["before"])
         await asyncio.sleep(0)
         del processing
@@ -120,7 +120,7 @@ def test_a_connection_moves_from_a_closed_loop(broker_address: BrokerAddress) ->
 
 
 @pytest.mark.parametrize("ending", ["channel", "connection"])
-def test_what_began_in_a_closed_loop_can_be_closed(
+def test_connection_of_a_closed_loop_can_be_closed(
     broker_address: BrokerAddress, ending: str
 ) -> None:
     async def begin() -> tuple[mooq.Connection, mooq.Channel]:
@@ -138,7 +138,7 @@ def test_what_began_in_a_closed_loop_can_be_closed(
     assert chan.is_closed
 
 
-def test_what_a_closed_loop_held_goes_to_others(broker_address: BrokerAddress) -> None:
+def test_messages_of_a_closed_loop_are_redelivered(broker_address: BrokerAddress) -> None:
     async def hold() -> mooq.Connection:
         conn = await mooq.connect(**broker_address)
         chan = await conn.create_channel()
@@ -158,22 +158,22 @@ def test_what_a_closed_loop_held_goes_to_others(broker_address: BrokerAddress) -
 
 
 class Told:
-    """An event of another thread's loop. Waiting for it there wakes nothing here."""
+    """An event of another thread's loop; waiting for it does not wake this loop."""
 
     def __init__(self, other: Elsewhere) -> None:
         self._event = asyncio.Event()
         self._loop = other.loop
 
     def tell(self, _: object = None) -> None:
-        """Set it, from here."""
+        """Set the event from this thread."""
         self._loop.call_soon_threadsafe(self._event.set)
 
     async def wait(self) -> None:
-        """Wait for it, there."""
+        """Wait for the event in the other loop."""
         await asyncio.wait_for(self._event.wait(), LONGEST_WAIT)
 
 
-async def test_a_message_from_another_thread_wakes_a_consumer(
+async def test_message_from_another_thread_wakes_consumer(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -194,7 +194,7 @@ async def test_a_message_from_another_thread_wakes_a_consumer(
         await other_loop.run(send())
 
 
-async def test_a_message_from_another_thread_ends_a_get(
+async def test_message_from_another_thread_ends_a_get(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -214,7 +214,7 @@ async def test_a_message_from_another_thread_ends_a_get(
     assert (await getting)["msg"] == "hello"
 
 
-async def test_a_queue_deleted_in_another_thread_ends_a_get(
+async def test_queue_deletion_in_another_thread_ends_a_get(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -237,7 +237,7 @@ async def test_a_queue_deleted_in_another_thread_ends_a_get(
 
 @pytest.fixture
 def eager_threads() -> Iterator[None]:
-    """Let threads interrupt each other after every few instructions."""
+    """Make threads interrupt each other very often."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -245,7 +245,7 @@ def eager_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_threads")
-async def test_threads_share_a_queue_and_lose_nothing(
+async def test_threads_share_a_queue_without_losing_messages(
     mooq_broker: Broker, conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     inboxes = [await consume(chan, Inbox())]
@@ -269,7 +269,7 @@ async def test_threads_share_a_queue_and_lose_nothing(
 
 
 @pytest.mark.usefixtures("eager_threads")
-async def test_each_thread_s_messages_keep_their_order(
+async def test_messages_of_each_thread_keep_their_order(
     mooq_broker: Broker, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -321,7 +321,7 @@ async def test_idle_waits_for_an_application_in_a_thread(
     await mooq_broker.idle()
 
 
-async def test_idle_says_what_a_thread_still_does(
+async def test_idle_reports_callbacks_of_another_thread(
     mooq_broker: Broker,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -344,7 +344,7 @@ async def test_idle_says_what_a_thread_still_does(
     await other_loop.run(application.close())
 
 
-async def test_idle_leaves_out_a_loop_that_is_closed(
+async def test_idle_ignores_a_closed_loop(
     mooq_broker: Broker, broker_address: BrokerAddress
 ) -> None:
     async def begin() -> mooq.Connection:
@@ -358,7 +358,7 @@ async def test_idle_leaves_out_a_loop_that_is_closed(
     await forgotten.close()
 
 
-def test_idle_names_a_loop_that_does_not_run(
+def test_idle_names_a_loop_that_is_not_running(
     broker_address: BrokerAddress, mooq_broker: Broker
 ) -> None:
     async def begin() -> mooq.Connection:

@@ -1,4 +1,4 @@
-"""Messages and queues that expire: the same on both brokers, and in every event loop."""
+"""Expiry of messages and queues, also across event loops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.integration.steps import bodies_of, processing, until
 
 
 async def collect_dead_letters(channel: mooq.Channel) -> Inbox:
-    """Let an inbox consume what is dead-lettered to exchange "dead"."""
+    """Consume the dead letters of exchange "dead" with an inbox."""
     inbox = Inbox()
     await channel.register_consumer(
         "dead", exchange_name="dead", exchange_type="fanout", callback=inbox
@@ -22,7 +22,7 @@ async def collect_dead_letters(channel: mooq.Channel) -> Inbox:
 
 
 @pytest.mark.parametrize("limited", ["message", "queue"])
-async def test_message_that_waits_too_long_is_dead_lettered(
+async def test_expired_message_is_dead_lettered(
     conn: mooq.Connection, chan: mooq.Channel, limited: str
 ) -> None:
     dead = await collect_dead_letters(chan)
@@ -41,7 +41,7 @@ async def test_message_that_waits_too_long_is_dead_lettered(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_message_is_there_until_its_time_has_come(
+async def test_message_is_available_until_it_expires(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await chan.declare_queue("q", arguments=mooq.queue_arguments(message_ttl=3600))
@@ -62,7 +62,7 @@ async def test_unused_queue_is_deleted(chan: mooq.Channel) -> None:
     await until(is_gone, "the queue to expire")
 
 
-def test_time_goes_on_in_the_next_event_loop() -> None:
+def test_expiry_continues_in_the_next_event_loop() -> None:
     broker = mooq.InMemoryBroker(host="short-lived", port=1)
 
     async def publish() -> None:
@@ -87,7 +87,7 @@ def test_time_goes_on_in_the_next_event_loop() -> None:
     assert asyncio.run(take()) == "m"
 
 
-async def test_time_is_kept_in_the_loop_of_another_thread() -> None:
+async def test_expiry_runs_in_the_loop_of_another_thread() -> None:
     where = ("of-two-threads", 1, "in_memory")
     async with mooq.InMemoryBroker(host=where[0], port=1), await mooq.connect(*where) as conn:
         dead = await collect_dead_letters(await conn.create_channel())

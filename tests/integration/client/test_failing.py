@@ -1,4 +1,4 @@
-"""Messages whose callback fails: the same on both brokers."""
+"""Messages whose callback fails: retry, dead-lettering, logging and errors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.log_lines import LogLines
 pytestmark = pytest.mark.mooq_allow_failures
 
 
-async def test_a_failed_message_is_tried_once_more_before_those_behind_it(
+async def test_failed_message_is_retried_before_later_ones(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = FailingInbox("b", times=1)
@@ -41,7 +41,7 @@ async def test_a_failed_message_is_tried_once_more_before_those_behind_it(
     assert message_ids[1] == message_ids[2]
 
 
-async def test_a_failed_message_may_go_to_another_consumer(
+async def test_failed_message_may_go_to_another_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     failing, other = FailingInbox("m", times=1), Inbox()
@@ -54,7 +54,7 @@ async def test_a_failed_message_may_go_to_another_consumer(
     assert other.messages[0]["redelivered"] is True
 
 
-async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_body(
+async def test_message_that_fails_twice_is_discarded(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = await consume(chan, FailingInbox("top secret"))
@@ -76,7 +76,7 @@ async def test_a_message_that_fails_twice_is_discarded_and_logged_without_its_bo
         assert isinstance(record.exc_info[1], Refusal)
 
 
-async def test_a_message_that_fails_twice_goes_to_the_dead_letter_exchange(
+async def test_message_that_fails_twice_is_dead_lettered(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     dead = Inbox()
@@ -105,9 +105,7 @@ async def test_a_message_that_fails_twice_goes_to_the_dead_letter_exchange(
     assert logged(caplog)[-1].endswith("dead-lettered to exchange 'graves'")
 
 
-async def test_deaths_in_one_queue_are_counted_in_one_record(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_x_death_counts_deaths_per_queue(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = FailingInbox("m", times=4)
     await chan.register_consumer(
         "q",
@@ -115,7 +113,7 @@ async def test_deaths_in_one_queue_are_counted_in_one_record(
         exchange_name="log",
         exchange_type="direct",
         callback=inbox,
-        dead_letter_exchange="log",  # so a message that dies comes again
+        dead_letter_exchange="log",  # so a dead letter is delivered again
     )
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m", routing_key="k")
@@ -146,13 +144,13 @@ async def test_missing_dead_letter_exchange_is_refused(
 
 
 async def fates_in(log: LogLines, count: int) -> list[str]:
-    """Wait for log lines about failed messages; return what became of each."""
+    """Wait for log lines about failed messages; return each outcome."""
     async with asyncio.timeout(LONGEST_WAIT):
         lines = [await log.lines.get() for _ in range(count)]
     return [line.rpartition(" bytes) is ")[2] for line in lines]
 
 
-async def test_log_says_when_a_dead_letter_exchange_is_gone(
+async def test_log_reports_a_deleted_dead_letter_exchange(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -182,7 +180,7 @@ async def test_log_says_when_a_dead_letter_exchange_is_gone(
 
 
 @pytest.mark.parametrize("key", ["nobody", "*", "b'd"])
-async def test_log_says_when_no_queue_takes_a_dead_letter(
+async def test_log_reports_an_unrouted_dead_letter(
     conn: mooq.Connection, chan: mooq.Channel, callback_log: LogLines, key: str
 ) -> None:
     inbox = FailingInbox("m", "q")
@@ -210,7 +208,7 @@ async def test_log_says_when_no_queue_takes_a_dead_letter(
     ]
 
 
-async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
+async def test_cancelled_error_in_a_callback_is_a_failure(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
@@ -235,7 +233,7 @@ async def test_a_callback_that_raises_cancelled_error_by_itself_has_failed(
     ]
 
 
-async def test_process_events_with_cycles_raises_what_a_callback_raised(
+async def test_process_events_cycle_raises_callback_error(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, FailingInbox("m", times=1))
@@ -247,7 +245,7 @@ async def test_process_events_with_cycles_raises_what_a_callback_raised(
     assert inbox.bodies == ["m", "fine", "m"]
 
 
-async def test_process_events_with_cycles_raises_a_group_of_what_several_raised(
+async def test_process_events_cycle_raises_exception_group(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await consume(chan, FailingInbox("a", "b", times=1))
@@ -272,7 +270,7 @@ async def takes_two(one: object, two: object) -> None:
     ],
     ids=["None", "str", "list", "two arguments", "no argument"],
 )
-async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
+async def test_invalid_callback_is_refused_at_registration(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
 ) -> None:
     with pytest.raises(TypeError, match=text):
@@ -290,7 +288,7 @@ async def test_a_callback_that_cannot_be_called_is_refused_when_registered(
     ],
     ids=["None", "int", "MagicMock"],
 )
-async def test_a_callback_that_cannot_do_its_work_fails_when_it_is_called(
+async def test_callback_not_returning_an_awaitable_fails(
     conn: mooq.Connection, chan: mooq.Channel, callback: Any, text: str
 ) -> None:
     await consume(chan, callback)

@@ -1,4 +1,4 @@
-"""Messages that another program published: read by what they say they are, or else failed."""
+"""Messages of other programs: decoding by content type, and undecodable bodies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.mooq_allow_failures
         (b"[-Infinity]", "application/json", [float("-inf")]),
     ],
 )
-async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
+async def test_content_type_decides_how_a_body_is_decoded(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -52,7 +52,7 @@ async def test_the_content_type_of_a_foreign_message_says_how_it_is_read(
     assert message["message_id"] == "theirs"
 
 
-async def test_content_encoding_that_names_a_charset_is_honoured(
+async def test_content_encoding_may_name_a_charset(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await make_queue(conn, "q")
@@ -77,7 +77,7 @@ async def test_content_encoding_that_names_a_charset_is_honoured(
     ],
     ids=lambda value: repr(value)[:20],
 )
-async def test_a_foreign_message_that_cannot_be_read_fails_as_a_callback_does(
+async def test_undecodable_message_is_dead_lettered(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -109,7 +109,7 @@ async def test_a_foreign_message_that_cannot_be_read_fails_as_a_callback_does(
     ]
 
 
-async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
+async def test_get_skips_an_undecodable_message(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -128,7 +128,7 @@ async def test_get_discards_a_foreign_message_that_cannot_be_read_and_goes_on(
     ]
 
 
-async def test_headers_of_any_amqp_type_reach_a_consumer(
+async def test_headers_of_any_amqp_type_are_received(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     headers: dict[str, Any] = {

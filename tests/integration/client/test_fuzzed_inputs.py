@@ -1,4 +1,4 @@
-"""A sample of inputs nobody would think of, the same on both brokers; benchmarks/ has more."""
+"""Short fuzz tests of arguments and replies; benchmarks/ has longer ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def address(rabbit_address: BrokerAddress) -> Address:
     )
 
 
-async def test_calls_with_arguments_made_by_chance(address: Address) -> None:
+async def test_random_arguments_raise_only_expected_errors(address: Address) -> None:
     found, wrong = await compare(address, 500, SEED)
     assert wrong == []
     for what in ("publish: done", "publish: TypeError", "publish: ValueError", "producer: done"):
-        assert found[what], "it has become too easy"
+        assert found[what], f"no random call ended as {what!r}"
 
 
-async def test_conversations_whose_answers_are_damaged_on_their_way(address: Address) -> None:
+async def test_damaged_replies_raise_only_expected_errors(address: Address) -> None:
     found, wrong = await damage(address, 10, SEED)
     assert wrong == []
     assert found.total() == 10

@@ -1,4 +1,4 @@
-"""get(): one message, now or within a time, and never one too many."""
+"""get(): one message, at once or within a timeout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.steps import (
 )
 
 
-async def test_get_takes_one_message_and_acknowledges_it(
+async def test_get_acknowledges_one_message(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k")
@@ -35,7 +35,7 @@ async def test_get_takes_one_message_and_acknowledges_it(
     assert [(each["msg"], each["redelivered"]) for each in rest] == [(1, False), (2, False)]
 
 
-async def test_get_returns_what_a_callback_would_be_given(
+async def test_get_returns_the_same_message_as_a_callback(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = Inbox()
@@ -48,7 +48,7 @@ async def test_get_returns_what_a_callback_would_be_given(
     assert [await chan.get("got")] == inbox.messages
 
 
-async def test_an_empty_queue_is_nothing_to_consume(
+async def test_get_from_empty_queue_raises(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await make_queue(conn, "q")
@@ -58,7 +58,7 @@ async def test_an_empty_queue_is_nothing_to_consume(
     assert str(caught.value) == (f"queue 'q' at {host}:{port} is empty; give a timeout to wait")
 
 
-async def test_a_queue_that_stays_empty_is_a_consume_timeout(
+async def test_get_timeout_raises_consume_timeout(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await make_queue(conn, "q")
@@ -72,7 +72,7 @@ async def test_a_queue_that_stays_empty_is_a_consume_timeout(
 
 
 @pytest.mark.parametrize("timeout", [None, 5])
-async def test_a_queue_that_nobody_declared_is_not_found(
+async def test_get_from_a_missing_queue_raises_not_found(
     conn: mooq.Connection,
     chan: mooq.Channel,
     broker_address: BrokerAddress,
@@ -93,7 +93,7 @@ async def test_a_queue_that_nobody_declared_is_not_found(
     assert inbox.bodies == ["undisturbed"]
 
 
-async def test_a_waiting_get_is_woken_by_a_later_publish(
+async def test_waiting_get_returns_a_later_publish(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -106,7 +106,7 @@ async def test_a_waiting_get_is_woken_by_a_later_publish(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_what_is_there_already_is_returned_without_waiting(
+async def test_get_with_timeout_returns_ready_messages(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -114,7 +114,7 @@ async def test_what_is_there_already_is_returned_without_waiting(
     assert [(await chan.get("q", timeout=LONGEST_WAIT))["msg"] for _ in range(3)] == [0, 1, 2]
 
 
-async def test_a_waiting_get_takes_one_message_and_leaves_the_others(
+async def test_waiting_get_takes_only_one_message(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -128,7 +128,7 @@ async def test_a_waiting_get_takes_one_message_and_leaves_the_others(
         assert got == list(range(start, start + 5))
 
 
-async def test_concurrent_gets_get_every_message_once(
+async def test_concurrent_gets_take_each_message_once(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -142,7 +142,7 @@ async def test_concurrent_gets_get_every_message_once(
 
 
 @pytest.mark.parametrize("timeout", [None, LONGEST_WAIT])
-async def test_a_cancelled_get_loses_nothing(
+async def test_cancelled_get_loses_no_message(
     conn: mooq.Connection, chan: mooq.Channel, timeout: float | None
 ) -> None:
     await make_queue(conn, "q")
@@ -154,7 +154,7 @@ async def test_a_cancelled_get_loses_nothing(
         for _ in range(number % 25):
             await asyncio.sleep(0)
         if number % 2:
-            await publishing  # so that some are cancelled with the message on its way to them
+            await publishing  # so that some are cancelled while their message is in flight
         getting.cancel()
         outcomes = await asyncio.gather(getting, publishing, return_exceptions=True)
         if isinstance(outcomes[0], dict):
@@ -165,7 +165,7 @@ async def test_a_cancelled_get_loses_nothing(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_an_exclusive_queue_belongs_to_its_connection(
+async def test_exclusive_queue_is_locked_to_its_connection(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     name = await chan.register_consumer(
@@ -183,13 +183,13 @@ async def test_an_exclusive_queue_belongs_to_its_connection(
     assert (await sibling.get(name))["msg"] == "ready"
 
 
-async def test_a_get_whose_queue_is_deleted_meanwhile_ends_at_once(
+async def test_queue_deletion_ends_a_waiting_get(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
     getting = asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT))
     other = await (await connect()).create_channel()
-    # The first is taken by the get that waits, if it does: then the second finds it done.
+    # A message ends the first get; the deletion ends the second.
     await other.publish(exchange_name="", routing_key="q", msg="wake")
     assert (await getting)["msg"] == "wake"
     getting = asyncio.create_task(chan.get("q", timeout=LONGEST_WAIT))
@@ -200,13 +200,13 @@ async def test_a_get_whose_queue_is_deleted_meanwhile_ends_at_once(
         await getting
 
 
-async def test_a_get_that_waits_ends_when_its_channel_is_closed(
+async def test_closing_the_channel_ends_a_waiting_get(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
     channel = await conn.create_channel()
     getting = asyncio.create_task(channel.get("q", timeout=LONGEST_WAIT))
-    # It waits for a message by now, or will find its channel closed.
+    # By now it waits for a message, or it will find its channel closed.
     await chan.publish(exchange_name="log", msg="first")
     await channel.close()
     async with asyncio.timeout(LONGEST_WAIT / 2):
@@ -228,7 +228,7 @@ async def test_a_get_that_waits_ends_when_its_channel_is_closed(
         (["q"], mooq.BadQueue, "queue name must be a str, not list"),
     ],
 )
-async def test_a_name_that_no_queue_can_have_is_refused(
+async def test_get_refuses_an_invalid_queue_name(
     chan: mooq.Channel, queue_name: Any, error: type[Exception], text: str
 ) -> None:
     with pytest.raises(error, match=text):
@@ -247,7 +247,7 @@ async def test_a_name_that_no_queue_can_have_is_refused(
         (True, TypeError, "timeout must be a number of seconds, not bool"),
     ],
 )
-async def test_a_timeout_that_is_none_is_refused_and_nothing_is_taken(
+async def test_get_refuses_an_invalid_timeout(
     conn: mooq.Connection, chan: mooq.Channel, timeout: Any, error: type[Exception], text: str
 ) -> None:
     await make_queue(conn, "q")

@@ -1,4 +1,4 @@
-"""A quick share of benchmarks/fuzz_publishing.py: the same seeds each time, on both brokers."""
+"""A short run of benchmarks/fuzz_publishing.py with fixed seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooq.testing.faults import Faults
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_publish_ends_as_confirmed_refused_or_unconfirmed_and_is_where_that_says(
+async def test_interrupted_publish_has_a_consistent_outcome(
     mooq_faults: Faults, mooq_address: Address, mooq_backend: str, seed: int
 ) -> None:
     mooq_faults.delay(TRAVEL)
@@ -24,5 +24,5 @@ async def test_every_publish_ends_as_confirmed_refused_or_unconfirmed_and_is_whe
         mooq_faults.cut,
     )
     assert findings.wrong == []
-    # Which others there are depends on the instants at which they were interrupted.
+    # Other outcomes depend on the timing of the interruptions.
     assert {"confirmed", "PublishUnconfirmed"} <= findings.outcomes.keys()

@@ -1,4 +1,4 @@
-"""Whatever becomes of a connection, once it is closed nothing of it is left in the process."""
+"""Resource leaks: a closed connection leaves no task, descriptor or warning."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def publish(chan: mooq.Channel) -> None:
 
 
 async def held(conn: mooq.Connection) -> HeldInbox:
-    """Have a callback run that does not end by itself."""
+    """Start a callback that runs until the inbox is opened."""
     chan, inbox = await conn.create_channel(), HeldInbox()
     await consume(chan, inbox)
     await publish(chan)
@@ -112,13 +112,13 @@ FATES = (
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 @pytest.mark.parametrize("fate", FATES, ids=lambda fate: fate.__name__)
-async def test_a_connection_leaves_no_task_no_descriptor_and_no_warning(
+async def test_closed_connection_leaves_no_resources(
     fate: Callable[[BrokerAddress], Awaitable[None]], broker_address: BrokerAddress
 ) -> None:
     asyncio.get_running_loop().set_debug(True)
-    await fate(broker_address)  # what is only imported or opened once is so by now
+    await fate(broker_address)  # loads everything that is imported or opened only once
     before = descriptors()
-    gc.collect()  # what others have left may be complained of now, and not below
+    gc.collect()  # warnings about other tests must not be caught below
     with warnings.catch_warnings(record=True) as complaints:
         async with no_task_left():
             for _ in range(TIMES):
@@ -129,10 +129,10 @@ async def test_a_connection_leaves_no_task_no_descriptor_and_no_warning(
 
 
 def descriptors() -> list[str]:
-    """Return what is open, which a failure is explained by."""
+    """Return the open file descriptors, for the error text."""
     found = []
     for one in DESCRIPTORS.iterdir():
-        with contextlib.suppress(OSError):  # what the looking itself takes
+        with contextlib.suppress(OSError):  # the descriptor of this listing
             found.append(str(one.readlink()))
     return sorted(found)
 

@@ -25,14 +25,14 @@ from tests.integration.steps import (
 
 
 async def hold(connection: mooq.Connection, *bodies: Any) -> tuple[mooq.Channel, HeldInbox]:
-    """Register a consumer of the queue ``q``, and publish what its callbacks will hold."""
+    """Register a held consumer of the queue ``q`` and publish messages to it."""
     channel, inbox = await connection.create_channel(), HeldInbox()
     await consume(channel, inbox)
     await publish_each(channel, bodies)
     return channel, inbox
 
 
-async def test_a_queue_of_the_brokers_naming_is_gone_with_its_channel(
+async def test_server_named_queue_ends_with_its_channel(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     async with await conn.create_channel() as channel:
@@ -46,7 +46,7 @@ async def test_a_queue_of_the_brokers_naming_is_gone_with_its_channel(
         await chan.publish(exchange_name="log", msg=2, mandatory=True)
 
 
-async def test_a_queue_of_the_brokers_naming_is_gone_with_its_connection(
+async def test_server_named_queue_ends_with_its_connection(
     connect: Connect, chan: mooq.Channel
 ) -> None:
     other = await connect()
@@ -58,7 +58,7 @@ async def test_a_queue_of_the_brokers_naming_is_gone_with_its_connection(
         await chan.get(name)
 
 
-async def test_a_named_queue_stays_with_its_messages(connect: Connect, chan: mooq.Channel) -> None:
+async def test_named_queue_outlives_its_connection(connect: Connect, chan: mooq.Channel) -> None:
     other = await connect()
     await make_queue(other, "q")
     await chan.publish(exchange_name="log", msg="first")
@@ -68,7 +68,7 @@ async def test_a_named_queue_stays_with_its_messages(connect: Connect, chan: moo
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_closing_lets_running_callbacks_finish_and_acknowledge(
+async def test_closing_waits_for_running_callbacks(
     connect: Connect, chan: mooq.Channel, what: str
 ) -> None:
     other = await connect()
@@ -85,7 +85,7 @@ async def test_closing_lets_running_callbacks_finish_and_acknowledge(
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_closing_cuts_off_callbacks_that_take_too_long_and_gives_back_their_messages(
+async def test_closing_cancels_slow_callbacks_and_requeues(
     connect: Connect, chan: mooq.Channel, what: str
 ) -> None:
     other = await connect()
@@ -100,7 +100,7 @@ async def test_closing_cuts_off_callbacks_that_take_too_long_and_gives_back_thei
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_closing_gives_back_what_no_callback_has_begun_with(
+async def test_closing_requeues_unprocessed_messages(
     connect: Connect, chan: mooq.Channel, what: str
 ) -> None:
     other = await connect()
@@ -115,7 +115,7 @@ async def test_closing_gives_back_what_no_callback_has_begun_with(
     assert await bodies_of(chan, "q") == [1, 2, 3]
 
 
-async def test_a_closing_channel_leaves_the_other_channels_alone(
+async def test_closing_a_channel_does_not_affect_others(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = HeldInbox()
@@ -133,7 +133,7 @@ async def test_a_closing_channel_leaves_the_other_channels_alone(
     assert await bodies_of(chan, "q") == [1]
 
 
-async def test_closing_twice_is_nothing(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_closing_twice_is_safe(conn: mooq.Connection, chan: mooq.Channel) -> None:
     for _ in range(2):
         await chan.close()
     assert chan.is_closed
@@ -141,9 +141,7 @@ async def test_closing_twice_is_nothing(conn: mooq.Connection, chan: mooq.Channe
         await conn.close()
 
 
-async def test_closing_at_the_same_time_from_several_places_is_closing_once(
-    connect: Connect, chan: mooq.Channel
-) -> None:
+async def test_concurrent_closes_are_safe(connect: Connect, chan: mooq.Channel) -> None:
     other = await connect()
     channel, inbox = await hold(other, 1)
     async with processing(other):
@@ -156,7 +154,7 @@ async def test_closing_at_the_same_time_from_several_places_is_closing_once(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_process_events_returns_when_its_connection_is_closed(connect: Connect) -> None:
+async def test_process_events_returns_on_connection_close(connect: Connect) -> None:
     other = await connect()
     processes = [
         asyncio.create_task(other.process_events(num_cycles))
@@ -171,7 +169,7 @@ async def test_process_events_returns_when_its_connection_is_closed(connect: Con
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_a_callback_may_close_what_it_runs_on(
+async def test_callback_may_close_its_channel_or_connection(
     connect: Connect, chan: mooq.Channel, what: str
 ) -> None:
     other = await connect()
@@ -186,12 +184,12 @@ async def test_a_callback_may_close_what_it_runs_on(
     async with processing(other):
         await chan.publish(exchange_name="log", msg="quit")
         assert await inbox.has(1) == ["quit"]
-    # It was not acknowledged before its callback returned, and could not be afterwards.
-    message = await chan.get("q", timeout=LONGEST_WAIT)  # RabbitMQ requeues after it has closed
+    # The message was not acknowledged, since its channel closed before the callback returned.
+    message = await chan.get("q", timeout=LONGEST_WAIT)  # RabbitMQ requeues after the close
     assert (message["msg"], message["redelivered"]) == ("quit", True)
 
 
-async def test_a_callback_may_close_another_channel_whose_callbacks_run(
+async def test_callback_may_close_another_busy_channel(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     channel, inbox = await hold(conn, "held")
@@ -213,7 +211,7 @@ async def test_a_callback_may_close_another_channel_whose_callbacks_run(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_context_managers_close(broker_address: BrokerAddress) -> None:
+async def test_context_managers_close_on_exit(broker_address: BrokerAddress) -> None:
     async with await mooq.connect(**broker_address) as conn:
         async with await conn.create_channel() as channel:
             assert not channel.is_closed
@@ -224,7 +222,7 @@ async def test_context_managers_close(broker_address: BrokerAddress) -> None:
         await conn.create_channel()
 
 
-async def test_a_context_manager_closes_after_an_error_too_and_lets_it_through(
+async def test_context_manager_closes_after_an_error(
     broker_address: BrokerAddress,
 ) -> None:
     with pytest.raises(ZeroDivisionError):
@@ -249,7 +247,7 @@ USES: dict[str, Callable[[mooq.Channel], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("use", USES)
-async def test_a_closed_channel_refuses_and_says_what_to_do(
+async def test_closed_channel_refuses_calls_with_a_remedy(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress, use: str
 ) -> None:
     text = (
@@ -260,7 +258,7 @@ async def test_a_closed_channel_refuses_and_says_what_to_do(
     with pytest.raises(mooq.BrokerConnectionError) as caught:
         await USES[use](chan)
     assert str(caught.value) == text
-    # So it does when its connection was closed.
+    # The same holds after its connection was closed.
     channel = await conn.create_channel()
     await conn.close()
     with pytest.raises(mooq.BrokerConnectionError) as caught:
@@ -268,7 +266,7 @@ async def test_a_closed_channel_refuses_and_says_what_to_do(
     assert str(caught.value) == text
 
 
-async def test_a_closed_connection_refuses_and_says_what_to_do(
+async def test_closed_connection_refuses_calls_with_a_remedy(
     conn: mooq.Connection, broker_address: BrokerAddress
 ) -> None:
     await conn.close()
@@ -283,7 +281,7 @@ async def test_a_closed_connection_refuses_and_says_what_to_do(
         await conn.process_events(num_cycles=1)
 
 
-async def test_calls_in_flight_when_their_connection_is_closed_are_done_or_refused(
+async def test_calls_in_flight_at_close_complete_or_fail(
     connect: Connect, conn: mooq.Connection
 ) -> None:
     await make_queue(conn, "q")
@@ -301,7 +299,7 @@ async def test_calls_in_flight_when_their_connection_is_closed_are_done_or_refus
                 assert isinstance(outcome, mooq.MooqError)
 
 
-async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
+async def test_deleting_a_queue_ends_only_its_consumers(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox, other_inbox = Inbox(), Inbox()
@@ -313,7 +311,7 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
         await (await (await connect()).create_channel()).delete_queue("q")
         await chan.publish(exchange_name="others", msg="still there")
         assert await other_inbox.has(1) == ["still there"]
-        # RabbitMQ tells consumers some time after their queue was deleted.
+        # RabbitMQ notifies consumers some time after the deletion.
         assert await until(lambda: logged(caplog), "word of the deletion") == [
             "queue 'q' was deleted; its consumer is gone until it is registered again"
         ]
@@ -325,7 +323,7 @@ async def test_deleting_a_queue_ends_its_consumers_and_nothing_else(
         await chan.close()
 
 
-async def test_callbacks_whose_queue_was_deleted_run_to_their_end(
+async def test_callbacks_of_a_deleted_queue_finish(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     channel, inbox = await hold(conn, 1, 2)
@@ -339,7 +337,7 @@ async def test_callbacks_whose_queue_was_deleted_run_to_their_end(
         await chan.get("q")
 
 
-async def test_a_connection_leaves_no_task_behind(broker_address: BrokerAddress) -> None:
+async def test_closed_connection_leaves_no_task(broker_address: BrokerAddress) -> None:
     async with no_task_left():
         async with await mooq.connect(**broker_address) as conn:
             channel, inbox = await hold(conn, 1, 2, 3)
@@ -353,7 +351,7 @@ async def test_a_connection_leaves_no_task_behind(broker_address: BrokerAddress)
         await processes
 
 
-async def test_many_channels_come_and_go_on_one_connection(
+async def test_connection_supports_many_successive_channels(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -364,7 +362,7 @@ async def test_many_channels_come_and_go_on_one_connection(
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_callbacks_that_finish_while_closing_may_still_use_their_channel(
+async def test_callback_may_use_its_closing_channel(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel, what: str
 ) -> None:
     await make_queue(conn, "replies", exchange_name="replies")

@@ -1,4 +1,4 @@
-"""Acknowledgement by hand: in the callback, later, or never; the same on both brokers."""
+"""Manual acknowledgement: in the callback, later or never."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.steps import bodies_of, logged, processing, until
 
 
 class Held(Inbox):
-    """A callback that keeps its deliveries and settles none."""
+    """A manual callback that keeps its deliveries unsettled."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Held(Inbox):
 
 
 async def hold(channel: mooq.Channel, callback: Any, **arguments: Any) -> Any:
-    """Let a callback consume queue "q" by hand; return it."""
+    """Register a manual consumer of queue "q"; return its callback."""
     await channel.register_consumer(
         "q",
         exchange_name="log",
@@ -43,7 +43,7 @@ async def hold(channel: mooq.Channel, callback: Any, **arguments: Any) -> Any:
     return callback
 
 
-async def test_message_is_held_until_it_is_acknowledged(
+async def test_manual_message_is_held_until_acknowledged(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     held = await hold(chan, Held(), prefetch_count=1)
@@ -60,7 +60,7 @@ async def test_message_is_held_until_it_is_acknowledged(
     assert await bodies_of(await conn.create_channel(), "q") == []
 
 
-async def test_unsettled_message_returns_when_its_channel_closes(
+async def test_closing_a_channel_requeues_unsettled_messages(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     held = await hold(chan, Held())
@@ -72,7 +72,7 @@ async def test_unsettled_message_returns_when_its_channel_closes(
     assert (message["msg"], message["redelivered"]) == ("m", True)
 
 
-async def test_requeued_message_comes_again(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_requeued_message_is_redelivered(conn: mooq.Connection, chan: mooq.Channel) -> None:
     held = await hold(chan, Held())
     async with processing(conn):
         await chan.publish(exchange_name="log", msg="m")
@@ -82,9 +82,7 @@ async def test_requeued_message_comes_again(conn: mooq.Connection, chan: mooq.Ch
         assert held.messages[1]["redelivered"]
 
 
-async def test_rejected_message_goes_to_the_dead_letter_exchange(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_rejected_message_is_dead_lettered(conn: mooq.Connection, chan: mooq.Channel) -> None:
     dead = Inbox()
     await chan.register_consumer(
         "dead", exchange_name="failed", exchange_type="fanout", callback=dead
@@ -111,7 +109,7 @@ async def test_settling_twice_is_refused(conn: mooq.Connection, chan: mooq.Chann
             await held.deliveries[0].reject()
 
 
-async def test_delivery_of_a_lost_connection_cannot_be_settled(
+async def test_settling_after_a_connection_loss_is_refused(
     mooq_broker: Broker, mooq_faults: object
 ) -> None:
     async with await mooq_broker.connect() as conn:
@@ -133,7 +131,7 @@ async def test_delivery_of_a_lost_connection_cannot_be_settled(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_failure_before_settling_requeues_and_after_settling_is_logged(
+async def test_failure_after_settling_is_only_logged(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     began: list[tuple[object, bool]] = []
@@ -156,7 +154,7 @@ async def test_failure_before_settling_requeues_and_after_settling_is_logged(
     assert any("failed after settling its message" in line for line in lines)
 
 
-async def test_idle_waits_for_what_is_settled_later(mooq_broker: Broker) -> None:
+async def test_idle_waits_for_unsettled_messages(mooq_broker: Broker) -> None:
     conn = await mooq_broker.connect()
     chan = await conn.create_channel()
     held = await hold(chan, Held())
@@ -169,7 +167,7 @@ async def test_idle_waits_for_what_is_settled_later(mooq_broker: Broker) -> None
     assert mooq_broker.recorded.acknowledged.msgs == ["m"]
 
 
-async def test_callback_must_take_the_delivery(chan: mooq.Channel) -> None:
+async def test_manual_callback_must_accept_the_delivery(chan: mooq.Channel) -> None:
     async def callback(message: mooq.IncomingMessage) -> None:
         logging.info("never called: %s", message)
 
@@ -179,7 +177,7 @@ async def test_callback_must_take_the_delivery(chan: mooq.Channel) -> None:
         await hold(chan, callback)
 
 
-async def test_delivery_of_a_deleted_queue_cannot_be_settled(
+async def test_settling_after_a_queue_deletion_is_refused(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     held = await hold(chan, Held())

@@ -1,4 +1,4 @@
-"""Names of virtual hosts, users and passwords that a URL could change on its way."""
+"""Names of virtual hosts, users and passwords that need quoting in a URL."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = ["a%2Fb", "a/b", "%", "100%25", "é ü", "a?b#c", "a+b&c=d", "../x", "a:
 async def named(
     mooq_backend: Backend, request: pytest.FixtureRequest
 ) -> AsyncIterator[tuple[Backend, Address]]:
-    """A broker whose virtual host, user and password all have an unusual name."""
+    """A broker whose virtual host, user and password have the same unusual name."""
     name = f"mooq-names-{request.param}"
     if mooq_backend == "in_memory":
         address = Address("names", 1, name, name, name)
@@ -48,7 +48,7 @@ async def named(
             await asyncio.to_thread(management._ask, "DELETE", path, None)
 
 
-async def test_any_name_leads_to_its_virtual_host(named: tuple[Backend, Address]) -> None:
+async def test_unusual_names_work_as_arguments_and_in_urls(named: tuple[Backend, Address]) -> None:
     backend, address = named
     for connection in (
         await mooq.connect(broker=backend, **address.where),

@@ -1,4 +1,4 @@
-"""Heartbeat, channel_max, name and properties of a connection."""
+"""Connection options: heartbeat, channel_max, client name and client properties."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEADER = 8  # bytes: AMQP 0 0 9 1
 
 @asynccontextmanager
 async def eavesdropping(port: int) -> AsyncIterator[tuple[int, list[bytearray]]]:
-    """Forward a port; yield it, and what each client has sent."""
+    """Forward a port; yield it and the bytes that each client has sent."""
     said: list[bytearray] = []
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -53,7 +53,7 @@ def methods(said: bytearray) -> list[Any]:
 
 
 @pytest.mark.rabbit
-async def test_rabbitmq_is_told_the_options(rabbit_address: BrokerAddress) -> None:
+async def test_connection_options_are_sent_to_rabbitmq(rabbit_address: BrokerAddress) -> None:
     async with eavesdropping(rabbit_address["port"]) as (port, said):
         address: BrokerAddress = {**rabbit_address, "host": "127.0.0.1", "port": port}
         async with await mooq.connect(
@@ -80,7 +80,7 @@ async def test_rabbitmq_is_told_the_options(rabbit_address: BrokerAddress) -> No
     assert names == ["billing consuming", "billing publishing"]
 
 
-async def test_connection_has_no_more_channels_than_it_asked_for(
+async def test_channel_max_option_limits_the_channels(
     broker_address: BrokerAddress,
 ) -> None:
     async with await mooq.connect(**broker_address, channel_max=3) as conn:
@@ -95,21 +95,21 @@ async def test_connection_has_no_more_channels_than_it_asked_for(
         await conn.create_channel()
 
 
-async def test_connection_may_be_without_heartbeats(broker_address: BrokerAddress) -> None:
+async def test_heartbeat_of_zero_disables_heartbeats(broker_address: BrokerAddress) -> None:
     async with await mooq.connect(**broker_address, heartbeat=0) as conn:
         chan = await conn.create_channel()
         await chan.publish(exchange_name="", routing_key="nobody", msg=1)
 
 
 @pytest.mark.rabbit
-async def test_callback_that_blocked_too_long_is_named_as_the_cause_of_the_loss(
+async def test_connection_loss_names_the_blocking_callback(
     rabbit_address: BrokerAddress, caplog: pytest.LogCaptureFixture
 ) -> None:
     called = asyncio.Event()
 
     async def block(message: mooq.IncomingMessage) -> None:
         if not message["redelivered"]:
-            time.sleep(4)  # noqa: ASYNC251 - what is tested: RabbitMQ waits for two heartbeats
+            time.sleep(4)  # noqa: ASYNC251 - RabbitMQ waits for two heartbeats
         else:
             called.set()
 
@@ -120,7 +120,7 @@ async def test_callback_that_blocked_too_long_is_named_as_the_cause_of_the_loss(
             await chan.publish(exchange_name="log", msg=1)
             await asyncio.wait_for(called.wait(), LONGEST_WAIT)
     (line,) = (line for line in logged(caplog) if "was lost" in line)
-    assert ", since callback test_callback_that_blocked" in line
+    assert ", since callback test_connection_loss_names_the_blocking_callback" in line
     assert "block, queue 'q', blocked the event loop for 4." in line
     assert "longer than the heartbeat of 1 s allows: await slow work" in line
 
@@ -146,7 +146,7 @@ async def test_callback_that_blocked_too_long_is_named_as_the_cause_of_the_loss(
         ({"client_properties": {"connection_name": "x"}}, "cannot be set: pass client_name$"),
     ],
 )
-async def test_options_that_make_no_sense_are_refused_before_connecting(
+async def test_invalid_options_are_refused_before_connecting(
     options: dict[str, Any], error: str
 ) -> None:
     for broker in ("rabbit", "in_memory"):
@@ -154,6 +154,6 @@ async def test_options_that_make_no_sense_are_refused_before_connecting(
             await mooq.connect("nowhere", 1, broker, **options)
 
 
-async def test_options_in_a_url_are_pointed_to_their_arguments() -> None:
+async def test_url_option_error_names_the_argument() -> None:
     with pytest.raises(ValueError, match="'heartbeat': pass heartbeat= instead; 'name': pass cl"):
         await mooq.connect(url="amqp://localhost/?heartbeat=5&name=x")

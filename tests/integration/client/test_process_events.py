@@ -1,4 +1,4 @@
-"""process_events(): for ever or for so many cycles, and what a cycle is."""
+"""process_events(): endless runs and single cycles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.integration.steps import consume, cycles_until, make_queue, processin
 from tests.log_lines import LogLines
 
 
-async def test_one_cycle_after_an_awaited_publish_always_finds_the_message(
+async def test_cycle_delivers_a_confirmed_publish(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -26,7 +26,7 @@ async def test_one_cycle_after_an_awaited_publish_always_finds_the_message(
         assert inbox.bodies == list(range(number + 1))
 
 
-async def test_one_cycle_finds_everything_that_was_published_to_all_its_channels(
+async def test_cycle_delivers_messages_of_all_channels(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inboxes = [Inbox() for _ in range(5)]
@@ -42,15 +42,13 @@ async def test_one_cycle_finds_everything_that_was_published_to_all_its_channels
             assert inbox.bodies == list(range(start + 20))
 
 
-async def test_a_cycle_returns_when_its_callbacks_are_done(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_cycle_waits_for_its_callbacks(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = await consume(chan, HeldInbox())
     await publish_each(chan, range(3))
     cycle = asyncio.create_task(conn.process_events(num_cycles=1))
     await inbox.has(3)
     inbox.let_go(0, 2)
-    # A whole cycle of another call fits in; this one goes on.
+    # Another call completes a cycle meanwhile; this one still waits.
     await conn.process_events(num_cycles=1)
     assert not cycle.done()
     inbox.let_go(1)
@@ -58,7 +56,7 @@ async def test_a_cycle_returns_when_its_callbacks_are_done(
     assert sorted(inbox.finished) == [0, 1, 2]
 
 
-async def test_a_cycle_without_a_message_ends_after_a_tenth_of_a_second_or_so(
+async def test_cycle_without_messages_ends_after_a_wait(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await consume(chan, Inbox())
@@ -67,7 +65,7 @@ async def test_a_cycle_without_a_message_ends_after_a_tenth_of_a_second_or_so(
     assert 0.19 < time.monotonic() - began < LONGEST_WAIT
 
 
-async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
+async def test_cycle_waits_for_a_late_message(
     conn: mooq.Connection, chan: mooq.Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mooq.client.connection.CYCLE", LONGEST_WAIT)
@@ -83,7 +81,7 @@ async def test_a_cycle_waits_for_a_message_that_comes_a_little_later(
     assert inbox.bodies == ["warm", "late"]
 
 
-async def test_without_a_cycle_no_callback_runs(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_no_callback_runs_outside_a_cycle(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = await consume(chan, Inbox())
     await chan.publish(exchange_name="log", msg=1)
     await make_queue(conn, "a round trip")
@@ -92,7 +90,7 @@ async def test_without_a_cycle_no_callback_runs(conn: mooq.Connection, chan: moo
     assert inbox.bodies == [1]
 
 
-async def test_a_callback_that_publishes_is_answered_in_the_next_cycle(
+async def test_message_published_by_a_callback_needs_a_cycle(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     heard = Inbox()
@@ -113,7 +111,7 @@ async def test_a_callback_that_publishes_is_answered_in_the_next_cycle(
 
 
 @pytest.mark.parametrize("num_cycles", [None, "inf"])
-async def test_without_a_number_it_runs_until_it_is_cancelled(
+async def test_process_events_runs_until_it_is_cancelled(
     conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -125,13 +123,13 @@ async def test_without_a_number_it_runs_until_it_is_cancelled(
     forever.cancel()
     with pytest.raises(asyncio.CancelledError):
         await forever
-    # The connection is as it was.
+    # The connection still works.
     await chan.publish(exchange_name="log", msg="after")
     await conn.process_events(num_cycles=1)
     assert inbox.bodies == [0, 1, 2, 3, 4, "after"]
 
 
-async def test_when_it_is_cancelled_the_callbacks_that_run_go_on(
+async def test_cancelling_process_events_keeps_callbacks(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, HeldInbox())
@@ -144,7 +142,7 @@ async def test_when_it_is_cancelled_the_callbacks_that_run_go_on(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_callbacks_that_raise_do_not_end_it(
+async def test_failing_callbacks_do_not_end_process_events(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = Inbox()
@@ -159,7 +157,9 @@ async def test_callbacks_that_raise_do_not_end_it(
         assert sorted(await inbox.has(6)) == [0, 0, 1, 1, 2, 2]
 
 
-async def test_several_at_once_share_the_work(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_concurrent_process_events_share_the_work(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
     inbox = await consume(chan, Inbox())
     several = [asyncio.create_task(conn.process_events()) for _ in range(3)]
     await publish_each(chan, range(50))
@@ -168,9 +168,7 @@ async def test_several_at_once_share_the_work(conn: mooq.Connection, chan: mooq.
     await asyncio.gather(*several)
 
 
-async def test_a_callback_may_process_events_itself(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_callback_may_call_process_events(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inner = Inbox()
 
     async def wait_for_reply(message: mooq.IncomingMessage) -> None:
@@ -187,7 +185,7 @@ async def test_a_callback_may_process_events_itself(
     assert inner.bodies == [2]
 
 
-async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
+async def test_prefetch_count_limits_messages_of_a_cycle(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox(), prefetch_count=3)
@@ -210,7 +208,7 @@ async def test_messages_wait_for_it_up_to_prefetch_count_and_then_in_the_queue(
         (float("inf"), TypeError, "num_cycles must be an int or None, not float"),
     ],
 )
-async def test_a_number_of_cycles_that_is_none_is_refused(
+async def test_invalid_number_of_cycles_is_refused(
     conn: mooq.Connection, chan: mooq.Channel, num_cycles: Any, error: type[Exception], text: str
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -222,7 +220,7 @@ async def test_a_number_of_cycles_that_is_none_is_refused(
     assert inbox.bodies == [1]
 
 
-async def test_who_forgets_to_process_events_is_told_in_the_log(
+async def test_missing_process_events_is_logged(
     conn: mooq.Connection,
     chan: mooq.Channel,
     callback_log: LogLines,
@@ -245,7 +243,7 @@ async def test_who_forgets_to_process_events_is_told_in_the_log(
     assert inbox.bodies == ["unheard"]
 
 
-async def test_who_processes_events_is_not_reminded(
+async def test_running_process_events_logs_no_reminder(
     conn: mooq.Connection,
     chan: mooq.Channel,
     callback_log: LogLines,

@@ -1,4 +1,4 @@
-"""Properties and bodies that mooq exchanges with a program on aio-pika, on both brokers."""
+"""Message properties and bodies, exchanged with mooq and with aio-pika."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROPERTIES: dict[str, Any] = {
 }
 
 
-async def test_properties_come_back_as_they_were_given(
+async def test_properties_round_trip_through_the_broker(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -67,7 +67,7 @@ async def test_properties_reach_a_foreign_consumer(
     assert got.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
 
 
-async def test_properties_of_a_foreign_publisher_are_given_to_the_callback(
+async def test_properties_of_foreign_messages_are_received(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await make_queue(conn, "q")
@@ -101,9 +101,7 @@ HEADERS: dict[str, Any] = {
 }
 
 
-async def test_headers_come_back_as_they_were_given(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_headers_of_any_type_round_trip(conn: mooq.Connection, chan: mooq.Channel) -> None:
     await make_queue(conn, "q")
     await chan.publish(exchange_name="", routing_key="q", msg=1, headers=HEADERS)
     headers = (await chan.get("q"))["headers"]
@@ -120,7 +118,7 @@ async def test_headers_reach_a_foreign_consumer(
     assert got.headers == HEADERS
 
 
-async def test_headers_of_a_dead_letter_can_be_sent_on(
+async def test_forwardable_headers_can_be_published(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await make_queue(conn, "dead")
@@ -147,7 +145,7 @@ async def test_headers_of_a_dead_letter_can_be_sent_on(
         ([1], "application/vnd.example+json", "utf-16"),
     ],
 )
-async def test_a_body_of_any_kind_comes_back(
+async def test_body_of_any_content_type_round_trips(
     conn: mooq.Connection,
     chan: mooq.Channel,
     msg: object,
@@ -168,7 +166,7 @@ async def test_a_body_of_any_kind_comes_back(
     assert message["content_encoding"] == content_encoding
 
 
-async def test_the_user_id_of_somebody_else_is_refused(
+async def test_user_id_of_another_user_is_refused(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -178,7 +176,7 @@ async def test_the_user_id_of_somebody_else_is_refused(
     assert (await chan.get("q"))["msg"] == 2
 
 
-async def test_an_expired_message_is_a_dead_letter(
+async def test_expired_message_is_dead_lettered(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await peer.declare_exchange("dead", "fanout", durable=True)
@@ -192,7 +190,7 @@ async def test_an_expired_message_is_a_dead_letter(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_what_cannot_be_decoded_reaches_a_callback_that_asks_for_bytes(
+async def test_callback_can_get_undecodable_body_as_bytes(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = Inbox()
@@ -210,7 +208,7 @@ async def test_what_cannot_be_decoded_reaches_a_callback_that_asks_for_bytes(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_get_gives_what_cannot_be_decoded_as_bytes_if_asked(
+async def test_get_can_return_undecodable_body_as_bytes(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")

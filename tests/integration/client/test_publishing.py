@@ -1,4 +1,4 @@
-"""Publishing: confirmed, refused or unknown, in order, and harmless to everything else."""
+"""Publishing: confirms, refusals, order, cancellation and limits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.integration.steps import bodies_of, consume, drained, make_queue, pro
 MEBIBYTE = 2**20
 
 
-async def test_a_publish_returns_when_the_broker_has_the_message(
+async def test_publish_returns_after_the_confirm(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -30,13 +30,13 @@ async def test_a_publish_returns_when_the_broker_has_the_message(
 
 
 @pytest.mark.parametrize("first", ["log", "other", None])
-async def test_concurrent_publishes_keep_the_order_of_their_calls(
+async def test_concurrent_publishes_keep_their_order(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel, first: str | None
 ) -> None:
     await make_queue(conn, "q")
     await make_queue(conn, "q", exchange_name="other")
     publisher = await (await connect()).create_channel()
-    if first is not None:  # so that one of the exchanges is known, and the other is not
+    if first is not None:  # so that only one of the exchanges is known
         await publisher.publish(exchange_name=first, msg="first")
         await chan.get("q")
     await asyncio.gather(
@@ -48,7 +48,7 @@ async def test_concurrent_publishes_keep_the_order_of_their_calls(
     assert await bodies_of(chan, "q") == list(range(200))
 
 
-async def test_of_200_concurrent_publishes_one_to_nowhere_the_others_are_confirmed(
+async def test_refused_publish_leaves_concurrent_ones_alone(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox, elsewhere = Inbox(), Inbox()
@@ -73,7 +73,7 @@ async def test_of_200_concurrent_publishes_one_to_nowhere_the_others_are_confirm
         assert await elsewhere.has(1) == ["still there"]
 
 
-async def test_a_missing_exchange_is_named_with_its_place_and_what_to_do(
+async def test_missing_exchange_error_has_address_and_remedy(
     chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     host, port, virtual_host = (broker_address[key] for key in ("host", "port", "virtual_host"))
@@ -88,7 +88,7 @@ async def test_a_missing_exchange_is_named_with_its_place_and_what_to_do(
     assert caught.value.__cause__ is not None
 
 
-async def test_an_exchange_declared_after_a_refused_publish_is_found(
+async def test_exchange_declared_after_a_refusal_is_found(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     with pytest.raises(mooq.ExchangeNotFound):
@@ -98,7 +98,7 @@ async def test_an_exchange_declared_after_a_refused_publish_is_found(
     assert await bodies_of(chan, "q") == [2]
 
 
-async def test_an_exchange_deleted_under_a_publisher_is_missed_by_the_next_publish(
+async def test_publish_to_a_deleted_exchange_is_refused(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -116,7 +116,7 @@ async def test_an_exchange_deleted_under_a_publisher_is_missed_by_the_next_publi
     await chan.publish(exchange_name="gone", msg=3)
 
 
-async def test_an_exchange_deleted_under_many_publishes_confirms_none_that_is_lost(
+async def test_lost_publish_is_never_reported_as_confirmed(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await make_queue(conn, "q")
@@ -141,11 +141,11 @@ async def test_an_exchange_deleted_under_many_publishes_confirms_none_that_is_lo
     assert await bodies_of(chan, "q") == ["still there"]
 
 
-async def test_a_publish_cancelled_at_any_instant_harms_neither_channel_nor_order(
+async def test_cancelled_publish_keeps_channel_and_order(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox())
-    moments = random.Random(1)  # the same instants every time
+    moments = random.Random(1)  # fixed seed
     kept = []
     fresh = chan
     async with processing(conn):
@@ -167,7 +167,7 @@ async def test_a_publish_cancelled_at_any_instant_harms_neither_channel_nor_orde
     assert [body for body in inbox.bodies if body > 0] == kept
 
 
-async def test_a_message_travels_as_persistent_json_with_an_id_of_its_own(
+async def test_message_is_persistent_json_with_an_id(
     conn: mooq.Connection, chan: mooq.Channel, broker_address: BrokerAddress
 ) -> None:
     await make_queue(conn, "q")
@@ -184,7 +184,7 @@ async def test_a_message_travels_as_persistent_json_with_an_id_of_its_own(
     assert second.headers == {"h": 1}
 
 
-async def test_every_message_has_another_id_unless_one_is_given(
+async def test_generated_message_ids_are_unique(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -216,7 +216,7 @@ async def test_every_message_has_another_id_unless_one_is_given(
     ],
     ids=lambda value: repr(value)[:25],
 )
-async def test_what_json_can_hold_arrives_as_json_would_have_it(
+async def test_json_values_arrive_as_json_has_them(
     conn: mooq.Connection, chan: mooq.Channel, msg: object, arrives_as: object
 ) -> None:
     await make_queue(conn, "q")
@@ -226,7 +226,7 @@ async def test_what_json_can_hold_arrives_as_json_would_have_it(
     assert type(arrived) is type(arrives_as)
 
 
-async def test_16_mebibytes_are_taken_and_one_byte_more_is_refused(
+async def test_message_size_is_limited_to_16_mebibytes(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -271,21 +271,21 @@ REFUSED: dict[str, tuple[Callable[[], object], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_what_json_cannot_hold_is_refused_before_anything_is_sent(
+async def test_non_json_message_is_refused_before_sending(
     conn: mooq.Connection, chan: mooq.Channel, what: str
 ) -> None:
     make, error, text = REFUSED[what]
     await make_queue(conn, "q")
     with pytest.raises(error, match=text):
         await chan.publish(exchange_name="log", msg=make())
-    # Also where the exchange is missing: the message comes first.
+    # The message is checked before the exchange.
     with pytest.raises(error, match=text):
         await chan.publish(exchange_name="missing", msg=make())
     await chan.publish(exchange_name="log", msg="fine")
     assert await bodies_of(chan, "q") == ["fine"]
 
 
-async def test_headers_arrive_as_they_were_given(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_headers_arrive_unchanged(conn: mooq.Connection, chan: mooq.Channel) -> None:
     headers: dict[str, Any] = {
         "none": None,
         "yes": True,
@@ -305,7 +305,7 @@ async def test_headers_arrive_as_they_were_given(conn: mooq.Connection, chan: mo
     assert arrived["yes"] is True
 
 
-async def test_a_message_without_headers_arrives_with_an_empty_dict(
+async def test_message_without_headers_has_an_empty_dict(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -314,7 +314,7 @@ async def test_a_message_without_headers_arrives_with_an_empty_dict(
     assert [message["headers"] for message in await drained(chan, "q")] == [{}, {}]
 
 
-async def test_headers_of_32_kib_are_taken(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_headers_are_limited_to_32_kib(conn: mooq.Connection, chan: mooq.Channel) -> None:
     await make_queue(conn, "q")
     headers = {"h": "x" * (32 * 1024 - len('{"h":""}'))}
     await chan.publish(exchange_name="log", msg=1, headers=headers)
@@ -323,9 +323,7 @@ async def test_headers_of_32_kib_are_taken(conn: mooq.Connection, chan: mooq.Cha
         await chan.publish(exchange_name="log", msg=1, headers={"h": headers["h"] + "x"})
 
 
-async def test_channels_of_one_connection_publish_independently(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_channels_publish_independently(conn: mooq.Connection, chan: mooq.Channel) -> None:
     await make_queue(conn, "q")
     channels = [await conn.create_channel() for _ in range(5)]
     await asyncio.gather(
@@ -339,7 +337,7 @@ async def test_channels_of_one_connection_publish_independently(
     assert sorted(await bodies_of(chan, "q")) == sorted([1, 2, 3, 4] * 20)
 
 
-async def test_many_channels_that_publish_at_once_each_keep_their_order(
+async def test_concurrent_channels_keep_their_own_order(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -360,7 +358,7 @@ async def test_many_channels_that_publish_at_once_each_keep_their_order(
         assert [number for of, number in arrived if of == name] == list(range(10))
 
 
-async def test_of_messages_in_flight_only_those_are_returned_that_nobody_is_bound_for(
+async def test_only_unroutable_concurrent_publishes_fail(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -381,7 +379,7 @@ async def test_of_messages_in_flight_only_those_are_returned_that_nobody_is_boun
     await chan.publish(exchange_name="log", msg="last", mandatory=True)
 
 
-async def test_a_service_that_publishes_in_a_loop_does_not_starve_its_consumer(
+async def test_publish_loop_does_not_starve_the_consumer(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox())

@@ -1,4 +1,4 @@
-"""Requests and their replies by direct reply-to, with services and clients on mooq and aio-pika."""
+"""Requests and replies over direct reply-to, with mooq and aio-pika on either side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.steps import make_queue, processing, until
 
 
 async def square(request: mooq.IncomingMessage) -> Any:
-    """A callback that returns what its reply is to be."""
+    """A callback that returns its reply."""
     return request["msg"] ** 2
 
 
@@ -48,7 +48,7 @@ async def test_each_request_gets_its_own_reply(connect: Connect) -> None:
     assert squares == [number**2 for number in range(50)]
 
 
-async def test_a_service_on_aio_pika_replies_while_nobody_processes_events(
+async def test_reply_arrives_without_process_events(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await make_queue(conn, "squares", "square", exchange_name="requests")
@@ -63,7 +63,7 @@ async def test_a_service_on_aio_pika_replies_while_nobody_processes_events(
     assert await ask(chan, 4) == 16
 
 
-async def test_a_client_on_aio_pika_gets_its_reply_by_direct_reply_to(
+async def test_aio_pika_client_gets_its_direct_reply(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await serve(chan)
@@ -77,13 +77,13 @@ async def test_a_client_on_aio_pika_gets_its_reply_by_direct_reply_to(
     assert (reply.body, reply.correlation_id) == (b"25", "mine")
 
 
-async def test_a_request_is_refused_at_once_when_nobody_serves(chan: mooq.Channel) -> None:
+async def test_request_without_a_service_is_refused_at_once(chan: mooq.Channel) -> None:
     await chan.declare_exchange("requests", "direct")
     with pytest.raises(mooq.MessageUnroutable):
         await ask(chan, 2)
 
 
-async def test_a_request_without_a_reply_ends_at_its_timeout_and_expires(
+async def test_request_without_a_reply_times_out_and_expires(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     async def is_gone() -> bool:
@@ -98,7 +98,7 @@ async def test_a_request_without_a_reply_ends_at_its_timeout_and_expires(
     await until(is_gone, "the request to expire")
 
 
-async def test_a_message_that_asks_for_no_reply_gets_none(
+async def test_message_without_reply_to_gets_no_reply(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await serve(chan)
@@ -109,7 +109,7 @@ async def test_a_message_that_asks_for_no_reply_gets_none(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_a_callback_that_fails_once_replies_the_second_time(connect: Connect) -> None:
+async def test_retried_callback_still_replies(connect: Connect) -> None:
     service, client = await connect(), await connect()
     failures = ["first"]
 
@@ -123,7 +123,7 @@ async def test_a_callback_that_fails_once_replies_the_second_time(connect: Conne
         assert await ask(await client.create_channel(), 3) == 9
 
 
-async def test_a_refused_publish_in_between_disturbs_no_later_request(connect: Connect) -> None:
+async def test_refused_publish_keeps_requests_working(connect: Connect) -> None:
     service, client = await connect(), await connect()
     await serve(await service.create_channel())
     chan = await client.create_channel()
@@ -134,17 +134,15 @@ async def test_a_refused_publish_in_between_disturbs_no_later_request(connect: C
         assert await ask(chan, 3) == 9
 
 
-@pytest.mark.mooq_allow_failures  # a reply may be cut off, and is then sent again
-async def test_requests_are_answered_again_after_a_lost_connection(
-    connect: Connect, mooq_faults: Faults
-) -> None:
+@pytest.mark.mooq_allow_failures  # a reply may be lost and is then sent again
+async def test_requests_work_after_reconnecting(connect: Connect, mooq_faults: Faults) -> None:
     service = await connect()
     await serve(await service.create_channel())
     async with processing(service), await mooq.connect(**mooq_faults.arguments) as client:
         chan = await client.create_channel()
         assert await ask(chan, 2) == 4
         mooq_faults.cut()
-        for attempt in range(20):  # one may have been sent just before the loss was noticed
+        for attempt in range(20):  # a request may be sent before the loss is noticed
             try:
                 assert await ask(chan, 3, timeout=5) == 9
                 break
@@ -152,7 +150,7 @@ async def test_requests_are_answered_again_after_a_lost_connection(
                 assert attempt < 19
 
 
-async def test_a_reply_that_cannot_be_decoded_is_an_error_that_says_why(
+async def test_undecodable_reply_raises_an_error(
     conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     await make_queue(conn, "squares", "square", exchange_name="requests")

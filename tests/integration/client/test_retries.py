@@ -1,4 +1,4 @@
-"""Retries with back-off, and the parking queue: the same on both brokers."""
+"""Retries with back-off and the parking queue."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def retry(
     )
 
 
-async def test_failed_message_is_tried_again_until_it_succeeds(
+async def test_failed_message_is_retried_until_it_succeeds(
     conn: mooq.Connection, chan: mooq.Channel, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox = FailingInbox("m", times=2)
@@ -99,7 +99,7 @@ async def test_message_is_parked_after_its_last_attempt(
     assert logged(caplog)[-1].endswith("is parked in queue 'q.parked'")
 
 
-async def test_copies_go_to_no_further_queues(
+async def test_retried_copies_ignore_the_cc_header(
     mooq_broker: Broker, conn: mooq.Connection, chan: mooq.Channel, peer: AbstractChannel
 ) -> None:
     inbox = FailingInbox("m", times=3)
@@ -115,7 +115,7 @@ async def test_copies_go_to_no_further_queues(
 
 
 @pytest.mark.parametrize("queue_type", ["classic", "quorum"])
-async def test_queues_have_the_type_of_the_consumed_one(
+async def test_retry_queues_have_the_consumed_queue_type(
     conn: mooq.Connection, chan: mooq.Channel, queue_type: Any
 ) -> None:
     inbox = FailingInbox("m", times=3)
@@ -130,7 +130,7 @@ async def test_queues_have_the_type_of_the_consumed_one(
     assert parked["headers"]["x-mooq-parked"]["attempts"] == 3
 
 
-async def test_attempts_are_not_those_of_a_quorum_queues_delivery_limit(
+async def test_attempts_do_not_count_towards_delivery_limit(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = FailingInbox("m", times=3)
@@ -141,7 +141,9 @@ async def test_attempts_are_not_those_of_a_quorum_queues_delivery_limit(
         assert await inbox.has(4) == ["m"] * 4
 
 
-async def test_deleted_queues_are_declared_again(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_deleted_retry_queues_are_declared_again(
+    conn: mooq.Connection, chan: mooq.Channel
+) -> None:
     inbox = FailingInbox("m", times=2)
     await retry(chan, inbox)
     await chan.delete_queue("q.retry.20")
@@ -150,9 +152,7 @@ async def test_deleted_queues_are_declared_again(conn: mooq.Connection, chan: mo
         assert await inbox.has(3) == ["m"] * 3
 
 
-async def test_consumer_of_a_queue_as_it_is_may_retry(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_consume_supports_retries(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = FailingInbox("m", times=1)
     await chan.declare_queue("q", arguments=mooq.queue_arguments(max_priority=5))
     await chan.consume("q", inbox, retry=QUICK)
@@ -161,7 +161,7 @@ async def test_consumer_of_a_queue_as_it_is_may_retry(
         assert await inbox.has(2) == ["m", "m"]
 
 
-async def test_manual_consumer_may_retry(conn: mooq.Connection, chan: mooq.Channel) -> None:
+async def test_manual_consumer_supports_retries(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = Inbox()
 
     async def callback(message: mooq.IncomingMessage, delivery: mooq.ManualDelivery) -> None:
@@ -186,7 +186,7 @@ async def test_manual_consumer_may_retry(conn: mooq.Connection, chan: mooq.Chann
     assert await bodies_of(await conn.create_channel(), "q") == []
 
 
-async def test_harness_takes_a_retry_for_requeued_and_parking_for_rejected(
+async def test_retry_is_recorded_as_requeued(
     mooq_broker: Broker,
 ) -> None:
     conn = await mooq_broker.connect()
@@ -217,12 +217,12 @@ async def test_harness_takes_a_retry_for_requeued_and_parking_for_rejected(
         ({"parking_queue": "amq.mine"}, "^queue name 'amq.mine' begins with 'amq.'"),
     ],
 )
-def test_policy_that_makes_no_sense_is_refused(arguments: dict[str, Any], error: str) -> None:
+def test_invalid_retry_policy_is_refused(arguments: dict[str, Any], error: str) -> None:
     with pytest.raises((TypeError, ValueError, mooq.BadQueue), match=error):
         mooq.Retry(**arguments)
 
 
-async def test_retry_must_be_a_policy_for_a_queue_with_a_short_enough_name(
+async def test_retry_needs_a_policy_and_a_queue_name(
     chan: mooq.Channel,
 ) -> None:
     wrong: Any = 3

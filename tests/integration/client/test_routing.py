@@ -1,4 +1,4 @@
-"""Where messages go: topics, direct, fanout, the default exchange, and nowhere."""
+"""Routing by topic, direct, fanout and default exchanges, and unroutable messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.integration.steps import bodies_of, make_queue, processing
 from tests.topic_pairs import PATTERNS, TOPIC_PAIRS
 
 
-async def test_every_topic_key_goes_where_rabbitmq_was_seen_to_send_it(
+async def test_topic_routing_matches_recorded_rabbitmq(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inboxes = {pattern: Inbox() for pattern in PATTERNS}
@@ -32,7 +32,7 @@ async def test_every_topic_key_goes_where_rabbitmq_was_seen_to_send_it(
         assert len(set(inbox.bodies)) == len(inbox.bodies)
 
 
-async def test_a_direct_exchange_compares_whole_keys_and_knows_no_wildcard(
+async def test_direct_exchange_compares_whole_keys(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     keys = ["", "a", "a.b", "A", "*", "#", "a.*"]
@@ -44,7 +44,7 @@ async def test_a_direct_exchange_compares_whole_keys_and_knows_no_wildcard(
         assert await bodies_of(chan, f"q:{keys.index(key)}") == [key]
 
 
-async def test_a_fanout_reaches_every_queue_whatever_the_keys(
+async def test_fanout_exchange_routes_to_every_queue(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     for queue_name, keys in {"q1": "x", "q2": "y", "q3": ""}.items():
@@ -55,7 +55,7 @@ async def test_a_fanout_reaches_every_queue_whatever_the_keys(
 
 
 @pytest.mark.parametrize("exchange_type", ["direct", "fanout", "topic"])
-async def test_a_delivery_tells_the_key_and_the_exchange_it_was_published_with(
+async def test_delivery_has_its_routing_key_and_exchange(
     conn: mooq.Connection, chan: mooq.Channel, exchange_type: str
 ) -> None:
     await make_queue(conn, "q", ["a.b", "other"], exchange_type=exchange_type)
@@ -65,7 +65,7 @@ async def test_a_delivery_tells_the_key_and_the_exchange_it_was_published_with(
     assert message["exchange_name"] == "log"
 
 
-async def test_a_queue_gets_one_copy_however_many_of_its_keys_match(
+async def test_queue_gets_one_copy_for_several_bindings(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     keys = ["#", "a.*", "*.b", "a.b", "a.b"]
@@ -77,9 +77,7 @@ async def test_a_queue_gets_one_copy_however_many_of_its_keys_match(
     assert await bodies_of(chan, "fanout") == ["once"]
 
 
-async def test_every_matching_queue_gets_a_copy_of_its_own(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_every_matching_queue_gets_a_copy(conn: mooq.Connection, chan: mooq.Channel) -> None:
     for queue_name, key in {"exact": "a.b", "star": "a.*", "other": "b.*"}.items():
         await make_queue(conn, queue_name, key, exchange_type="topic")
     await chan.publish(exchange_name="log", msg=[1, {"two": 2}], routing_key="a.b")
@@ -88,7 +86,7 @@ async def test_every_matching_queue_gets_a_copy_of_its_own(
     assert await bodies_of(chan, "other") == []
 
 
-async def test_a_queue_bound_to_two_exchanges_gets_from_both(
+async def test_queue_may_be_bound_to_two_exchanges(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k", exchange_name="one", exchange_type="direct")
@@ -98,7 +96,7 @@ async def test_a_queue_bound_to_two_exchanges_gets_from_both(
     assert await bodies_of(chan, "q") == ["from one", "from two"]
 
 
-async def test_keys_of_a_later_registration_come_on_top_of_the_earlier_ones(
+async def test_later_registration_adds_routing_keys(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "early")
@@ -108,18 +106,14 @@ async def test_keys_of_a_later_registration_come_on_top_of_the_earlier_ones(
     assert await bodies_of(chan, "q") == ["early", "late"]
 
 
-async def test_one_str_is_one_key_and_not_its_letters(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_str_is_a_single_routing_key(conn: mooq.Connection, chan: mooq.Channel) -> None:
     await make_queue(conn, "q", "ab")
     for key in ("a", "b", "ab"):
         await chan.publish(exchange_name="log", msg=key, routing_key=key)
     assert await bodies_of(chan, "q") == ["ab"]
 
 
-async def test_any_iterable_of_keys_serves_and_is_read_once(
-    conn: mooq.Connection, chan: mooq.Channel
-) -> None:
+async def test_routing_keys_may_be_an_iterator(conn: mooq.Connection, chan: mooq.Channel) -> None:
     inbox = Inbox()
     await chan.register_consumer(
         "q", iter(("a", "b")), exchange_name="log", exchange_type="direct", callback=inbox
@@ -130,7 +124,7 @@ async def test_any_iterable_of_keys_serves_and_is_read_once(
     assert inbox.bodies == ["a", "b"]
 
 
-async def test_the_default_exchange_routes_by_the_name_of_the_queue(
+async def test_default_exchange_routes_by_queue_name(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "not the name")
@@ -143,7 +137,7 @@ async def test_the_default_exchange_routes_by_the_name_of_the_queue(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_a_queue_named_by_the_broker_can_be_reached_by_that_name(
+async def test_server_named_queue_is_reached_by_its_name(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = Inbox()
@@ -157,7 +151,7 @@ async def test_a_queue_named_by_the_broker_can_be_reached_by_that_name(
         assert await inbox.has(1) == ["reply"]
 
 
-async def test_a_message_that_nobody_is_bound_for_is_confirmed_and_dropped(
+async def test_unroutable_message_is_confirmed_and_dropped(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k")
@@ -166,7 +160,7 @@ async def test_a_message_that_nobody_is_bound_for_is_confirmed_and_dropped(
     assert await bodies_of(chan, "q") == []
 
 
-async def test_a_mandatory_message_that_nobody_is_bound_for_is_an_error(
+async def test_unroutable_mandatory_message_raises_an_error(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k")
@@ -178,7 +172,7 @@ async def test_a_mandatory_message_that_nobody_is_bound_for_is_an_error(
     assert await bodies_of(chan, "q") == [3]
 
 
-async def test_of_concurrent_mandatory_messages_the_unroutable_ones_fail_and_no_other(
+async def test_only_unroutable_mandatory_publishes_fail(
     conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q", "k")
@@ -201,12 +195,12 @@ async def test_of_concurrent_mandatory_messages_the_unroutable_ones_fail_and_no_
     assert sorted(await bodies_of(chan, "q")) == [n for n in range(24) if n % 3]
 
 
-async def test_exchanges_that_every_broker_has_can_be_published_to(chan: mooq.Channel) -> None:
+async def test_predefined_exchanges_can_be_published_to(chan: mooq.Channel) -> None:
     for name in ("amq.direct", "amq.fanout", "amq.topic", "amq.headers", "amq.match"):
         await chan.publish(exchange_name=name, msg="to nobody", routing_key="k")
 
 
-async def test_virtual_hosts_share_nothing(
+async def test_virtual_hosts_are_isolated(
     connect: Connect, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     name = "virtual-hosts-share-nothing"

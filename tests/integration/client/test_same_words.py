@@ -1,4 +1,4 @@
-"""One table of wrong calls: the same type and text on both brokers, and nothing harmed by any."""
+"""Invalid calls raise the same errors on both brokers and have no side effects."""
 
 from __future__ import annotations
 
@@ -230,14 +230,14 @@ WRONG: list[tuple[str, Call]] = [
 
 
 def in_general(text: str, address: BrokerAddress) -> str:
-    """Return a text without what differs from broker to broker by its nature."""
+    """Return a text with placeholders for addresses and generated names."""
     text = text.replace(f"{address['host']}:{address['port']}", "HOST:PORT")
     text = text.replace(address["virtual_host"], "VHOST")
     return re.sub(r"amq\.gen-[\w-]{22}", "amq.gen-NAME", text)
 
 
 async def said_by(address: BrokerAddress) -> dict[str, str]:
-    """Make every wrong call on one channel, whose consumer and publisher must not notice."""
+    """Return the errors of all invalid calls on one channel, whose consumer must not notice."""
     said = {}
     async with await mooq.connect(**address) as conn:
         chan = await conn.create_channel()
@@ -265,18 +265,18 @@ async def said_by(address: BrokerAddress) -> dict[str, str]:
             else:
                 said[name] = f"returned {result!r}"
             await chan.publish(exchange_name="log", msg=name, routing_key="k")
-        # They are more than prefetch_count.
+        # There are more messages than prefetch_count.
         await cycles_until(conn, lambda: len(inbox.messages) >= len(WRONG), "every message")
         assert inbox.bodies == [name for name, _ in WRONG]
         assert not any(message["redelivered"] for message in inbox.messages)
     return said
 
 
-async def test_every_wrong_call_has_the_same_error_on_both_brokers(
+async def test_invalid_calls_fail_the_same_on_both_brokers(
     rabbit_address: BrokerAddress,
 ) -> None:
     rabbit = await said_by(rabbit_address)
-    # A virtual host of the same name: RabbitMQ cuts off what it says after 255 bytes.
+    # The virtual hosts have the same name, since RabbitMQ cuts texts at 255 bytes.
     virtual_host = rabbit_address["virtual_host"]
     address: BrokerAddress = {**rabbit_address, "broker": "in_memory", "host": "same-words"}
     async with mooq.InMemoryBroker(
@@ -284,7 +284,7 @@ async def test_every_wrong_call_has_the_same_error_on_both_brokers(
     ):
         in_memory = await said_by(address)
     assert in_memory == rabbit
-    assert len(in_memory) == len(WRONG)  # no two of one name
+    assert len(in_memory) == len(WRONG)  # the names are unique
     for name, text in rabbit.items():
         kind = text.partition(":")[0]
         assert kind in {"TypeError", "ValueError", *errors_of_mooq()}, (name, text)

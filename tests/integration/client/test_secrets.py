@@ -1,4 +1,4 @@
-"""Where a password could be shown, and is not: whatever is logged, raised, warned of or printed."""
+"""Passwords do not appear in logs, errors, warnings or reprs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEEPER = "keeper of secrets"
 async def guarded(
     mooq_backend: Backend, request: pytest.FixtureRequest
 ) -> AsyncIterator[BrokerAddress]:
-    """Where a user has the password."""
+    """A broker with a user who has the password."""
     if mooq_backend == "in_memory":
         address: BrokerAddress = {
             "broker": "in_memory",
@@ -67,7 +67,7 @@ async def guarded(
 
 
 async def provoked(guarded: BrokerAddress) -> list[Exception]:
-    """Return errors of every kind that a connection can end in."""
+    """Return errors of every kind that connecting can raise."""
     arguments: list[dict[str, Any]] = [
         {**guarded, "username": "nobody"},
         {**guarded, "password": f"wrong {MARK}"},
@@ -93,7 +93,7 @@ async def provoked(guarded: BrokerAddress) -> list[Exception]:
 
 
 async def used(guarded: BrokerAddress) -> list[object]:
-    """Have all that happens on a connection happen; return what one may look at."""
+    """Use a connection in every way; return the objects that a user may inspect."""
     place = f"{guarded['host']}:{guarded['port']}/{quote(guarded['virtual_host'], safe='')}"
     url = f"amqp://{quote(guarded['username'])}:{quote(PASSWORD, safe='')}@{place}"
     async with await mooq.connect(url=url, broker=guarded["broker"]) as conn:
@@ -115,7 +115,7 @@ async def used(guarded: BrokerAddress) -> list[object]:
         return [*given, *vars(conn).values()]
 
 
-async def test_a_password_is_shown_nowhere(
+async def test_password_is_never_shown(
     guarded: BrokerAddress, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -137,11 +137,11 @@ async def test_a_password_is_shown_nowhere(
 
     assert [text for text in shown if MARK in text] == []
     assert [text for text in shown if quote(PASSWORD, safe="") in text] == []
-    assert "failed; message" in caplog.text  # what was looked through is not nothing
+    assert "failed; message" in caplog.text  # the checked log is not empty
 
 
 def chained(errors: list[Exception]) -> list[BaseException]:
-    """Return errors with all that led to them, shown or not."""
+    """Return errors with all their causes and contexts."""
     found: dict[int, BaseException] = {}
     left: list[BaseException | None] = [*errors]
     while left:
@@ -152,7 +152,7 @@ def chained(errors: list[Exception]) -> list[BaseException]:
     return list(found.values())
 
 
-async def test_the_harness_does_not_show_the_password_of_its_administrator() -> None:
+async def test_harness_hides_the_administrator_password() -> None:
     management = Management("localhost", 1, KEEPER, PASSWORD)
     assert MARK not in repr(management)
     with pytest.raises(mooq.BrokerConnectionError) as caught, suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""TLS to a RabbitMQ that speaks it: certificates are verified unless a context says otherwise."""
+"""TLS connections: verification of certificates and errors."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 async def works(**arguments: Any) -> None:
-    """Connect, and have a message pass both connections that mooq opens."""
+    """Connect and pass a message over both connections that mooq opens."""
     async with await mooq.connect(**arguments) as conn:
         await make_queue(conn, "q")
         chan = await conn.create_channel()
@@ -66,13 +66,13 @@ async def works(**arguments: Any) -> None:
 
 
 @pytest.mark.rabbit
-async def test_a_certificate_of_a_trusted_authority_for_this_host(tls: TLSLauncher) -> None:
+async def test_certificate_of_trusted_authority_is_accepted(tls: TLSLauncher) -> None:
     await works(host=HOST, port=tls.tls_port, ssl=trusting(tls.authority))
     await works(url=f"amqps://{HOST}:{tls.tls_port}", ssl=trusting(tls.authority))
 
 
 @pytest.mark.rabbit
-async def test_what_the_machine_trusts_is_trusted(
+async def test_system_authorities_are_trusted(
     tls: TLSLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trusted = tmp_path / "authorities.pem"
@@ -83,7 +83,7 @@ async def test_what_the_machine_trusts_is_trusted(
 
 
 @pytest.mark.rabbit
-async def test_a_certificate_of_an_authority_that_is_not_trusted(tls: TLSLauncher) -> None:
+async def test_certificate_of_unknown_authority_is_refused(tls: TLSLauncher) -> None:
     for verifying in (True, trusting(trustme.CA())):
         error = await failure(host=HOST, port=tls.tls_port, ssl=verifying)
         assert str(error) == (
@@ -96,7 +96,7 @@ async def test_a_certificate_of_an_authority_that_is_not_trusted(tls: TLSLaunche
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize(("host", "validity", "text"), VERIFIED)
-async def test_a_certificate_that_is_not_valid(
+async def test_invalid_certificate_is_refused(
     tls: TLSLauncher, host: str, validity: dict[str, Any], text: str
 ) -> None:
     async with tls.presenting(tls.authority.issue_cert(host, **validity)):
@@ -106,7 +106,7 @@ async def test_a_certificate_that_is_not_valid(
 
 
 @pytest.mark.rabbit
-async def test_a_name_that_leads_there_but_is_not_in_the_certificate(tls: TLSLauncher) -> None:
+async def test_host_missing_from_the_certificate_is_refused(tls: TLSLauncher) -> None:
     error = await failure(
         host="127.0.0.1", port=tls.tls_port, ssl=trusting(tls.authority), timeout=5
     )
@@ -114,14 +114,14 @@ async def test_a_name_that_leads_there_but_is_not_in_the_certificate(tls: TLSLau
 
 
 @pytest.mark.rabbit
-async def test_a_context_may_say_that_nothing_is_to_be_verified(tls: TLSLauncher) -> None:
+async def test_context_can_disable_verification(tls: TLSLauncher) -> None:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     await works(host="127.0.0.1", port=tls.tls_port, ssl=context)
 
 
 @pytest.mark.rabbit
-async def test_a_certificate_of_the_client(tls: TLSLauncher) -> None:
+async def test_client_certificate_is_accepted(tls: TLSLauncher) -> None:
     context = trusting(tls.authority)
     tls.authority.issue_cert("client.example").configure_cert(context)
     await works(host=HOST, port=tls.tls_port, ssl=context)
@@ -129,10 +129,10 @@ async def test_a_certificate_of_the_client(tls: TLSLauncher) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
+async def test_invalid_client_certificate_is_refused(
     tls: TLSLauncher, newest: ssl.TLSVersion
 ) -> None:
-    # In TLS 1.3 the broker says so only once the client believes itself connected.
+    # In TLS 1.3 the broker refuses only after the client's handshake is complete.
     expired = tls.authority.issue_cert("client.example", not_after=NOW - DAY)
     for certificate in (expired, trustme.CA().issue_cert("client.example")):
         context = trusting(tls.authority)
@@ -148,7 +148,7 @@ async def test_a_certificate_of_the_client_that_the_broker_does_not_take(
 
 
 @pytest.mark.rabbit
-async def test_no_tls_where_it_is_spoken(tls: TLSLauncher) -> None:
+async def test_plain_connection_to_a_tls_port_fails(tls: TLSLauncher) -> None:
     error = await failure(host=HOST, port=tls.tls_port)
     assert str(error) == (
         f"cannot connect to {HOST}:{tls.tls_port}: the server there requires TLS; connect with "
@@ -163,7 +163,7 @@ NO_TLS = (
 )
 
 
-async def test_tls_where_rabbitmq_speaks_none(rabbit_address: BrokerAddress) -> None:
+async def test_tls_to_a_plain_rabbitmq_port_fails(rabbit_address: BrokerAddress) -> None:
     place = f"{rabbit_address['host']}:{rabbit_address['port']}"
     virtual_host = quote(rabbit_address["virtual_host"], safe="")
     arguments: list[dict[str, Any]] = [
@@ -177,19 +177,19 @@ async def test_tls_where_rabbitmq_speaks_none(rabbit_address: BrokerAddress) -> 
         assert not error.transient
 
 
-async def test_tls_where_another_protocol_is_spoken() -> None:
+async def test_tls_to_another_protocol_fails() -> None:
     async with port_that(speaks_http) as port:
         error = await failure(host="127.0.0.1", port=port, ssl=True)
         assert str(error) == f"cannot connect to 127.0.0.1:{port}: {NO_TLS}"
 
 
-async def test_tls_where_nobody_answers() -> None:
+async def test_tls_to_a_silent_port_times_out() -> None:
     async with port_that(is_silent) as port:
         error = await failure(host="127.0.0.1", port=port, ssl=True, timeout=0.1)
         assert "no answer within 0.1 s" in str(error)
 
 
-async def test_tls_where_connections_are_closed_at_once_may_pass() -> None:
+async def test_tls_to_a_closing_port_is_a_transient_error() -> None:
     async def closes(reader: Any, writer: Any) -> None:
         writer.close()
 
@@ -199,7 +199,7 @@ async def test_tls_where_connections_are_closed_at_once_may_pass() -> None:
         assert "not RabbitMQ, or is not ready yet" in str(error)
 
 
-async def test_in_memory_tls_changes_nothing() -> None:
+async def test_in_memory_broker_ignores_tls() -> None:
     async with mooq.InMemoryBroker(host="tls", port=1):
         for tls in (True, False, None, ssl.create_default_context()):
             await works(host="tls", port=1, broker="in_memory", ssl=tls)

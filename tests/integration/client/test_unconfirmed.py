@@ -1,4 +1,4 @@
-"""Publishes whose confirm is late or never comes, which only a network can bring about."""
+"""Late and missing confirms, caused by a faulty network."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["conn", "faults", "observer"]  # fixtures
     reraise=True,
 )
 async def arrived(channel: mooq.Channel) -> object:
-    """Wait for a message by looking: to wait as a consumer, answers would have to pass."""
+    """Wait for a message by polling, since the network holds answers to consumers."""
     return (await channel.get("q"))["msg"]
 
 
-async def test_concurrent_publishes_do_not_wait_for_each_others_confirm(
+async def test_concurrent_publishes_do_not_share_confirms(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     look = await observer.create_channel()
@@ -43,7 +43,7 @@ async def test_concurrent_publishes_do_not_wait_for_each_others_confirm(
     assert await asyncio.gather(*publishing) == [None] * 100
 
 
-async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
+async def test_late_confirm_raises_publish_unconfirmed(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     chan = await conn.create_channel()
@@ -63,11 +63,11 @@ async def test_a_publish_whose_confirm_is_late_is_unconfirmed_after_its_timeout(
     assert await bodies_of(await observer.create_channel(), "q") == ["first", "second", "third"]
 
 
-async def test_a_publish_that_could_not_be_sent_in_time_says_so_and_never_arrives(
+async def test_unsent_publish_times_out_and_never_arrives(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     chan = await conn.create_channel()
-    faults.hold_answers()  # the question whether the exchange exists is not answered
+    faults.hold_answers()  # the check whether the exchange exists is not answered
     with pytest.raises(mooq.BrokerConnectionError, match=r"within 0\.05 s") as caught:
         await chan.publish(exchange_name="log", msg="first", timeout=0.05)
     assert not isinstance(caught.value, mooq.PublishUnconfirmed)
@@ -76,7 +76,7 @@ async def test_a_publish_that_could_not_be_sent_in_time_says_so_and_never_arrive
     assert await bodies_of(await observer.create_channel(), "q") == ["second"]
 
 
-async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
+async def test_connection_loss_leaves_publishes_unconfirmed(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     look = await observer.create_channel()
@@ -95,13 +95,13 @@ async def test_publishes_in_flight_when_the_connection_breaks_are_unconfirmed(
     faults.heal()
     outcomes = await asyncio.gather(*publishing, return_exceptions=True)
     assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
-    # The connection comes back, and with it the consumer.
+    # The connection is reopened with its consumer.
     async with processing(conn):
         await chan.publish(exchange_name="own", msg="again")
         assert await inbox.has(1) == ["again"]
 
 
-async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messages_again(
+async def test_connection_loss_redelivers_running_callbacks(
     faults: Faults, conn: mooq.Connection
 ) -> None:
     chan = await conn.create_channel()
@@ -117,7 +117,7 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
         await inbox.has(3)
         faults.cut()
         assert await inbox.has(6) == [0, 1, 2, 0, 1, 2]
-        broken.set()  # the first three acknowledge to a channel that is gone
+        broken.set()  # the first three acknowledge on the lost channel
         await chan.publish(exchange_name="log", msg=3)
         assert (await inbox.has(7))[6] == 3
     assert [message["redelivered"] for message in inbox.messages] == [False] * 3 + [True] * 3 + [
@@ -125,7 +125,7 @@ async def test_a_connection_that_breaks_while_callbacks_run_delivers_their_messa
     ]
 
 
-async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_them_end(
+async def test_all_callbacks_end_after_a_connection_loss(
     faults: Faults, conn: mooq.Connection
 ) -> None:
     chan, inbox = await conn.create_channel(), HeldInbox()
@@ -142,7 +142,7 @@ async def test_however_many_callbacks_end_while_the_connection_breaks_all_of_the
     assert inbox.finished == inbox.bodies
 
 
-async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
+async def test_waiting_get_continues_after_reconnecting(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     publisher = await observer.create_channel()
@@ -158,7 +158,7 @@ async def test_a_get_that_waits_goes_on_waiting_on_the_next_connection(
     assert {message["msg"] for message in messages} == {"before", "after"}
 
 
-async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(faults: Faults) -> None:
+async def test_closing_ends_an_unanswered_reconnection(faults: Faults) -> None:
     conn = await mooq.connect(**faults.arguments, timeout=10 * LONGEST_WAIT)
     chan = await conn.create_channel()
     await chan.register_producer(exchange_name="log", exchange_type="direct")
@@ -167,7 +167,7 @@ async def test_closing_ends_an_attempt_to_come_back_that_nobody_answers(faults: 
     publishing = asyncio.create_task(chan.publish(exchange_name="log", msg=1))
     faults.cut()
     await faults.is_holding.wait()
-    async with asyncio.timeout(LONGEST_WAIT):  # connecting may take ten times that
+    async with asyncio.timeout(LONGEST_WAIT):  # the connect timeout is ten times as long
         await conn.close()
         await processes
         with pytest.raises(mooq.BrokerConnectionError, match="is closed; "):

@@ -1,4 +1,4 @@
-"""On uvloop, which many services run on."""
+"""Services that run on uvloop."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ async def a_service_works(address: BrokerAddress) -> None:
 
 
 @pytest.mark.rabbit
-def test_a_service_works_on_rabbitmq(rabbit_address: BrokerAddress) -> None:
+def test_service_on_uvloop_works_on_rabbitmq(rabbit_address: BrokerAddress) -> None:
     on_uvloop(a_service_works(rabbit_address))
 
 
-def test_a_service_works_in_memory() -> None:
+def test_service_on_uvloop_works_in_memory() -> None:
     async def main() -> None:
         async with mooq.InMemoryBroker(host="on uvloop", port=1):
             await a_service_works(

@@ -1,4 +1,4 @@
-"""A RabbitMQ that also speaks TLS, with certificates made for it."""
+"""A RabbitMQ with a TLS listener and generated certificates."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ssl_options.fail_if_no_peer_cert = false
 
 
 class TLSLauncher(ManagedDockerLauncher):
-    """A container that takes plain connections at one port and TLS at another."""
+    """A container with a plain port and a TLS port."""
 
     def __init__(self, authority: trustme.CA) -> None:
         super().__init__(Address(LOOPBACK, free_port()), free_port())
@@ -60,7 +60,7 @@ class TLSLauncher(ManagedDockerLauncher):
 
     @asynccontextmanager
     async def presenting(self, certificate: trustme.LeafCert) -> AsyncIterator[None]:
-        """Let RabbitMQ present another certificate to whoever connects within the block."""
+        """Let RabbitMQ present another certificate while the block lasts."""
         await asyncio.to_thread(self._present, certificate)
         try:
             yield
@@ -76,7 +76,7 @@ class TLSLauncher(ManagedDockerLauncher):
                     entry.size = len(content)
                     tar.addfile(entry, io.BytesIO(content))
             node.put_archive("/", archive.getvalue())
-        # What RabbitMQ's documentation says to do after certificates were renewed.
+        # RabbitMQ's documentation says to clear the cache after renewing certificates.
         status, said = node.exec_run(["rabbitmqctl", "eval", "ssl:clear_pem_cache()."])
         assert status == 0, said
 

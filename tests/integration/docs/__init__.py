@@ -1,1 +1,1 @@
-"""Tests that run what the pages show."""
+"""Tests of the code, commands and output in the documentation."""

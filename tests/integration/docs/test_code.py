@@ -1,4 +1,4 @@
-"""Code of the README, docs/ and examples/, run as it stands, a process for each."""
+"""Code of the README, docs/ and examples/, each run unchanged in its own process."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def run(*arguments: str) -> list[str]:
-    """Return the lines that a program printed, sorted; its complaints are shown."""
+    """Return the sorted lines that a program printed; its stderr is shown."""
     command = [sys.executable, "-W", "error", *arguments]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, timeout=LONGEST_PROGRAM, check=True
@@ -55,11 +55,11 @@ def run(*arguments: str) -> list[str]:
 
 
 def nameless(lines: list[str]) -> list[str]:
-    """Leave out which of two competing workers spoke: the next job is whoever's is free first."""
+    """Omit the names of competing workers: either may get the next job."""
     return sorted(WORKER.sub("a worker: ", line) for line in lines)
 
 
-def test_no_code_block_of_the_pages_is_left_out() -> None:
+def test_every_language_of_code_blocks_is_tested() -> None:
     here, in_the_files_beside = {"python"}, {"sh", "yaml", "ini", "json", "text"}
 
     languages = {one.language for one in BLOCKS if not one.language.startswith(DIRECTIVE)}
@@ -68,7 +68,7 @@ def test_no_code_block_of_the_pages_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_of_the_documentation_runs(
+def test_documented_program_runs(
     program: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "RABBITMQ_URL" in program:
@@ -80,27 +80,27 @@ def test_a_program_of_the_documentation_runs(
             f"/{quote(virtual_host, safe='')}",
         )
     elif "RabbitMQBroker" in program:
-        request.getfixturevalue("mooq_rabbitmq")  # what starts this one can start another
+        request.getfixturevalue("mooq_rabbitmq")  # skips the test where RabbitMQ cannot be started
         monkeypatch.setenv("MOOQ_RABBITMQ_IMAGE", image_at_hand())
     assert run("-c", program)
 
 
 @pytest.fixture(params=TESTS)
 def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A project whose only test is one of the documentation's."""
+    """A project whose only test is a documented one."""
     (tmp_path / "test_documented.py").write_text(request.param)
     (tmp_path / "pytest.ini").write_text(settings_for(request.param))
     return tmp_path
 
 
-def test_a_test_of_the_documentation_passes_in_memory(project: Path) -> None:
+def test_documented_test_passes_in_memory(project: Path) -> None:
     printed = run("-m", "pytest", "--mooq-backend=in_memory", str(project))
 
     assert any(" passed" in line for line in printed)
 
 
 @pytest.mark.rabbit
-def test_a_test_of_the_documentation_passes_on_rabbitmq(
+def test_documented_test_passes_on_rabbitmq(
     project: Path, mooq_rabbitmq: RunningRabbitMQ, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     login = f"{mooq_rabbitmq['username']}:{mooq_rabbitmq['password']}"
@@ -115,12 +115,12 @@ def test_a_test_of_the_documentation_passes_on_rabbitmq(
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_runs_with_nothing_else_installed(example: Path) -> None:
+def test_example_runs_without_extras(example: Path) -> None:
     assert run(str(example))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_runs_on_a_loop_like_windows(example: Path) -> None:
+def test_example_runs_on_a_loop_like_windows(example: Path) -> None:
     as_on_windows = run("-c", AS_ON_WINDOWS, str(example))
 
     assert nameless(as_on_windows) == nameless(run(str(example)))
@@ -128,7 +128,7 @@ def test_an_example_runs_on_a_loop_like_windows(example: Path) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
-def test_an_example_does_the_same_on_rabbitmq(
+def test_example_prints_the_same_on_rabbitmq(
     example: Path, default_virtual_host: RunningRabbitMQ
 ) -> None:
     host, port = default_virtual_host["host"], default_virtual_host["port"]

@@ -1,4 +1,4 @@
-"""Commands, workflows and output that the pages show: run, or read by whatever would run them."""
+"""Documented commands, scripts and workflows: run, or checked by their parsers."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ argparse.ArgumentParser.parse_args = read
 del sys.argv[0]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-"""A program that has a module read its arguments, and ends there."""
+"""A program that lets a module parse its arguments and then exits."""
 END_BROKER = """trap '[ "$?" = 0 ] || [ -z "${address-}" ] || mooq down "$address"' EXIT"""
-"""Before a script: should it fail, what it has started and named so is ended."""
+"""Prefix of a script that stops the broker at ``$address`` if the script fails."""
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = documentation.commands()
@@ -55,7 +55,7 @@ SCRIPTS = [block for block in blocks_in("sh") if documentation.is_script(block)]
 
 
 def run(command: list[str], folder: Path = ROOT, **variables: str) -> str:
-    """Return what a command printed; it must end well."""
+    """Return the output of a command, which must succeed."""
     path = f"{HERE}:{environment()['PATH']}"
     ended = subprocess.run(
         command,
@@ -74,7 +74,7 @@ def run(command: list[str], folder: Path = ROOT, **variables: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The tutorial's project: an example, its tests, and the settings that the pages show."""
+    """The tutorial's project: an example, its tests and the documented settings."""
     for name in ("in2com.py", "running.py", "tests/test_in2com.py"):
         shutil.copy(ROOT / "examples" / name, tmp_path)
     (tmp_path / "pytest.ini").write_text(documentation.settings_for(""))
@@ -82,7 +82,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(ON_RABBITMQ)))
-def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
+def test_documented_command_is_valid(command: str) -> None:
     match shlex.split(command):
         case ["pip", "install", *wanted]:
             can_be_installed(wanted[-1])
@@ -97,14 +97,16 @@ def test_a_command_of_the_pages_runs_or_is_read(command: str) -> None:
         case ["python", *arguments]:
             assert run([sys.executable, *arguments])
         case ["check-jsonschema" | "zizmor", *_]:
-            run(["bash", "-c", command.replace("'", "")])  # which expands the names of files
+            run(["bash", "-c", command.replace("'", "")])  # bash expands the file names
         case words:
-            assert words in [step[: len(words)] for step in steps_of_the_gate()], "nobody runs it"
+            assert words in [step[: len(words)] for step in steps_of_the_gate()], (
+                "neither this test nor .ci/run runs it"
+            )
 
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("command", ON_RABBITMQ)
-def test_a_command_of_the_pages_works_with_rabbitmq(
+def test_documented_command_works_with_rabbitmq(
     command: str, project: Path, default_virtual_host: RunningRabbitMQ
 ) -> None:
     host, port = default_virtual_host["host"], default_virtual_host["port"]
@@ -125,14 +127,14 @@ def test_a_command_of_the_pages_works_with_rabbitmq(
 
 
 def can_be_installed(requirement: str) -> None:
-    """Whether mooq is what it says, and has its extras; ``.ci/package.sh`` installs them."""
+    """Check that a requirement names mooq and its extras; ``.ci/package.sh`` installs them."""
     wanted = Requirement(re.sub(r"^\.", "mooq", requirement))
     assert wanted.name == PROJECT["name"]
     assert wanted.extras <= set(PROJECT["optional-dependencies"])
 
 
 def is_read(name: str, options: list[str]) -> None:
-    """Whether a command of mooq's takes these options; it does not act."""
+    """Check that a mooq command accepts these options, without running it."""
     with click.Context(command_line) as above:
         command = command_line.get_command(above, name)
         assert command is not None
@@ -140,7 +142,7 @@ def is_read(name: str, options: list[str]) -> None:
 
 
 def is_read_by_module(module: str, arguments: list[str]) -> None:
-    """Whether a module to be run is there and takes these arguments; it does not act."""
+    """Check that a module exists and accepts these arguments, without running it."""
     found = find_spec(module)
     assert found is not None
     assert found.origin is not None
@@ -149,13 +151,13 @@ def is_read_by_module(module: str, arguments: list[str]) -> None:
 
 
 def steps_of_the_gate() -> list[list[str]]:
-    """Return the commands that ``.ci/run`` is made of."""
+    """Return the commands in ``.ci/run``."""
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     return [shlex.split(line)[2:] for line in lines if line.startswith("step ")]
 
 
 def dry_run(*arguments: str) -> None:
-    """Have ``docker compose`` say what it would do, and do nothing."""
+    """Run ``docker compose`` with ``--dry-run``."""
     if shutil.which("docker") is None:
         leave_out("`docker compose` needs Docker; `.ci/images.sh`, run as root, brings it in")
     words = ["docker", "compose", "--project-name", "mooq-pages", "--dry-run", *arguments]
@@ -164,11 +166,11 @@ def dry_run(*arguments: str) -> None:
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_a_script_of_the_pages_runs(script: Block) -> None:
+def test_documented_script_runs(script: Block) -> None:
     run(["bash", "-euc", f"{END_BROKER}\n{script.code}"], MOOQ_RABBITMQ_IMAGE=image_at_hand())
 
 
-def test_workflows_of_the_pages_are_what_github_takes_and_zizmor_lets_pass(tmp_path: Path) -> None:
+def test_documented_workflows_are_valid(tmp_path: Path) -> None:
     folder = tmp_path / ".github" / "workflows"
     folder.mkdir(parents=True)
     for block in documentation.workflow_blocks():
@@ -180,7 +182,7 @@ def test_workflows_of_the_pages_are_what_github_takes_and_zizmor_lets_pass(tmp_p
 
 
 def files_in(folder: Path) -> list[str]:
-    """Return the files of a folder that is not empty."""
+    """Return the files of a folder, which must not be empty."""
     found = [str(file) for file in folder.iterdir()]
     assert found
     return found

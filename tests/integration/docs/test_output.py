@@ -1,4 +1,4 @@
-"""Output that the pages show, compared with what is printed, whatever its numbers."""
+"""Documented output, compared with real output except for its numbers."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ REJECTING = """
 
 
 def words(text: str) -> str:
-    """Return a text without its numbers, the length of its rulers and its line ends."""
+    """Return a text with normalised numbers, rulers and line ends."""
     return " ".join(re.sub(r"={3,}|-{3,}", " = ", re.sub(r"\d+", "0", text)).split())
 
 
 def printed_by(*arguments: str) -> str:
-    """Return all that a program prints."""
+    """Return the output of a program."""
     command = [sys.executable, *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=LONGEST_COMMAND, check=True
@@ -77,7 +77,7 @@ def printed_by(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_every_text_of_the_pages_is_compared_here() -> None:
+def test_every_documented_output_is_compared() -> None:
     assert sorted(TEXTS) == [
         "docs/blocking-callbacks.md-1",
         "docs/blocking-callbacks.md-2",
@@ -90,13 +90,13 @@ def test_every_text_of_the_pages_is_compared_here() -> None:
     ]
 
 
-def test_the_example_of_the_tutorial_prints_what_the_tutorial_says() -> None:
+def test_tutorial_output_matches_the_example() -> None:
     printed = printed_by(str(ROOT / "examples" / "in2com.py"))
 
     assert sorted(printed.splitlines()) == sorted(TEXTS["docs/tutorial.md-1"].splitlines())
 
 
-def test_a_callback_that_blocks_is_reported_as_the_page_says() -> None:
+def test_documented_blocking_report_matches() -> None:
     (program,) = [
         one.code for one in blocks_in("python") if one.name.startswith("docs/blocking-callbacks.md")
     ]
@@ -104,7 +104,7 @@ def test_a_callback_that_blocks_is_reported_as_the_page_says() -> None:
     assert words(TEXTS["docs/blocking-callbacks.md-1"]) in words(printed_by("-c", program))
 
 
-async def test_a_loss_is_reported_with_its_cause_as_the_page_says() -> None:
+async def test_documented_cause_of_loss_matches() -> None:
     dispatcher = Dispatcher()
     dispatcher.report_block("resize", "pictures", 31.2)
     cause = dispatcher.cause_of_loss(10)
@@ -113,31 +113,33 @@ async def test_a_loss_is_reported_with_its_cause_as_the_page_says() -> None:
     assert words(TEXTS["docs/blocking-callbacks.md-2"]) == words(printed)
 
 
-def test_what_is_left_behind_is_reported_as_the_page_says(run: Run) -> None:
+def test_documented_leftovers_report_matches(run: Run) -> None:
     _, printed = run(LEAVING, "--mooq-backend=in_memory", "--mooq-strict")
 
     assert words(TEXTS["docs/testing.md-1"]) in words(printed)
 
 
-def test_timeline_is_shown_as_the_page_says(run: Run) -> None:
+def test_documented_timeline_matches(run: Run) -> None:
     _, printed = run(REJECTING, "--mooq-backend=in_memory", "--mooq-timeline")
 
     assert words(TEXTS["docs/testing.md-2"]) in words(printed)
 
 
-def test_a_difference_is_shown_as_the_page_says(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
+def test_documented_parity_difference_matches(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     _, printed = run(DIFFERING, "--mooq-parity", *named(mooq_rabbitmq))
 
     shown = TEXTS["docs/testing.md-3"].replace("test_jobs", "test_inner")
     assert words(shown) in words(printed)
 
 
-def test_the_header_of_a_run_is_as_the_page_says(run: Run) -> None:
+def test_documented_run_header_matches(run: Run) -> None:
     _, printed = run("def test_it(): pass", "--mooq-image=rabbitmq:4", "--collect-only")
 
     assert TEXTS["docs/testing.md-4"] in printed
 
 
 @pytest.mark.rabbit
-def test_the_summary_of_a_run_is_as_the_page_says() -> None:
-    assert SUMMARY.fullmatch(TEXTS["docs/testing.md-5"].strip())  # as a run of the plugin's is
+def test_documented_run_summary_matches() -> None:
+    assert SUMMARY.fullmatch(
+        TEXTS["docs/testing.md-5"].strip()
+    )  # test_reporting.py checks a real run against SUMMARY

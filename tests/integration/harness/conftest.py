@@ -1,4 +1,4 @@
-"""A service on each client, on both brokers."""
+"""A fixture with a service on each client library."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One service on each client: it takes jobs, and publishes what came of them.
+"""A service on each client library that processes jobs and publishes the results.
 
-It acknowledges a job when it is done; it rejects ``"bad"``, and requeues ``"later"`` once.
+It acknowledges finished jobs, rejects ``"bad"`` and requeues ``"later"`` once.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ ARGUMENTS = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": DEAD}
 
 
 class Service(ABC):
-    """A service, and one who gives it jobs; it runs in threads of its own."""
+    """A service in its own threads, and a client that sends it jobs."""
 
     acknowledges_last = True
 
     def __init__(self, broker: SyncBroker) -> None:
         self._broker = broker
         self.done: list[str] = []
-        """The jobs that were done, in order."""
+        """The finished jobs, in order."""
         self.may_go_on: threading.Event = threading.Event()
-        """Jobs wait for it."""
+        """Jobs wait for this event."""
         self.may_go_on.set()
 
     @abstractmethod
     def start(self, at_the_end: ExitStack) -> None:
-        """Consume."""
+        """Start consuming."""
 
     @abstractmethod
     def send(self, *jobs: str) -> None:
-        """Publish jobs, and wait for their confirms."""
+        """Publish jobs and wait for their confirms."""
 
     @abstractmethod
     def send_nowhere(self) -> None:
-        """Publish what no queue gets, without asking to be told."""
+        """Publish an unroutable message that is not mandatory."""
 
     def do(self, job: str) -> None:
         """Do a job."""
@@ -62,7 +62,7 @@ class Service(ABC):
 
 
 class LoopThread:
-    """An event loop in a thread of its own."""
+    """An event loop in its own thread."""
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = asyncio.new_event_loop()
@@ -79,7 +79,7 @@ class LoopThread:
 
 
 class AsyncService(Service):
-    """A service on a client for asyncio."""
+    """A service on an asyncio client."""
 
     def start(self, at_the_end: ExitStack) -> None:
         self._thread = LoopThread()
@@ -103,7 +103,7 @@ class AsyncService(Service):
 
     @abstractmethod
     async def publish(self, text: str, queue: str) -> None:
-        """Publish, and wait for the confirm; it is no error that no queue gets it."""
+        """Publish and wait for the confirm, also of an unroutable message."""
 
 
 class OnAioPika(AsyncService):
@@ -234,7 +234,7 @@ def _publish(channel: Any, queue: str, text: str) -> None:
 
 
 class OnCelery(Service):
-    """With ``task_acks_late``, since Celery else acknowledges a task before it begins."""
+    """A Celery service with ``task_acks_late``: by default Celery acknowledges tasks early."""
 
     def start(self, at_the_end: ExitStack) -> None:
         from kombu import Queue
@@ -284,7 +284,7 @@ SERVICES: dict[str, Callable[[SyncBroker], Service]] = {
 
 
 def job_of(message: Any) -> str:
-    """Return the job that a message brings; Celery's is an argument of a task."""
+    """Return the job in a message; Celery's is a task argument."""
     if isinstance(message, list):
         job: str = message[0][0]
         return job

@@ -1,4 +1,4 @@
-"""Parity, strictness and redelivery in projects whose services are on any client."""
+"""Parity, strict mode and redelivery with services on other client libraries."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ PROJECT = """
 """
 
 
-def test_clients_of_any_kind_are_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
+def test_clients_of_every_library_are_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(PROJECT.format(more=""), "--mooq-parity", *named(mooq_rabbitmq))
     assert status == 0, printed
     assert "mooq: 4 tests compared on both brokers, none differs" in printed
@@ -102,7 +102,7 @@ def test_difference_of_a_foreign_client_is_shown(run: Run, mooq_rabbitmq: Runnin
 
 
 @pytest.mark.parametrize("option", ["--mooq-strict", "--mooq-redeliver"])
-def test_options_reach_foreign_clients(
+def test_options_apply_to_foreign_clients(
     run: Run, mooq_rabbitmq: RunningRabbitMQ, option: str
 ) -> None:
     status, printed = run(PROJECT.format(more=""), option, *named(mooq_rabbitmq))

@@ -1,4 +1,4 @@
-"""Answers that a test chooses in place of the broker's: the same before both."""
+"""Refusals, lost confirms and alarms that a test injects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mooq.testing.faults import Faults
 from mooq.testing.sync_broker import SyncBroker
 from tests.integration.inbox import LONGEST_WAIT
 
-AT_ONCE = 0.05  # seconds that something must not be done within
+AT_ONCE = 0.05  # seconds in which something must not happen
 
 
 async def test_declaration_is_refused_once(mooq_faults: Faults, mooq_broker: Broker) -> None:
@@ -65,7 +65,7 @@ def test_connection_is_refused_when_it_opens(mooq_faults: Faults, mooq_broker: S
         pika.BlockingConnection(pika.URLParameters(mooq_broker.url))
 
 
-async def test_lost_confirm_leaves_the_message_with_the_broker(
+async def test_lost_confirm_keeps_the_message_in_the_queue(
     mooq_faults: Faults, mooq_broker: Broker
 ) -> None:
     async with await aio_pika.connect(mooq_broker.url) as connection:
@@ -80,7 +80,7 @@ async def test_lost_confirm_leaves_the_message_with_the_broker(
         await channel.default_exchange.publish(aio_pika.Message(b"milk"), "orders")
 
 
-async def test_refused_confirm_is_an_error_of_the_publisher(
+async def test_refused_confirm_raises_for_the_publisher(
     mooq_faults: Faults, mooq_broker: Broker
 ) -> None:
     async with await aio_pika.connect(mooq_broker.url) as connection:
@@ -108,7 +108,9 @@ async def test_alarm_blocks_publishers_until_it_ends(
         await channel.publish(exchange_name="", routing_key="orders", msg="milk")
 
 
-def test_blocking_client_is_told_of_an_alarm(mooq_faults: Faults, mooq_broker: SyncBroker) -> None:
+def test_blocking_client_is_notified_of_an_alarm(
+    mooq_faults: Faults, mooq_broker: SyncBroker
+) -> None:
     told: list[str] = []
     with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
         channel = connection.channel()
@@ -136,7 +138,7 @@ def test_blocking_client_is_told_of_an_alarm(mooq_faults: Faults, mooq_broker: S
         (("queue.declare", 200), "code must be one of 320, 402, 403"),
     ],
 )
-async def test_refusal_that_cannot_be_is_refused(
+async def test_invalid_refusal_is_rejected(
     mooq_faults: Faults, arguments: tuple[str, int], text: str
 ) -> None:
     with pytest.raises(ValueError, match=text):

@@ -1,4 +1,4 @@
-"""Records, waiting and settling of a service, whichever client it is on."""
+"""idle(), wait_for() and records with services on every client library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_idle_waits_until_every_job_is_done(mooq_broker: SyncBroker, service: Se
     assert sorted(results.msgs) == [f"{job} done" for job in jobs]
 
 
-def test_records_name_what_became_of_a_message(mooq_broker: SyncBroker, service: Service) -> None:
+def test_records_show_the_outcome_of_a_message(mooq_broker: SyncBroker, service: Service) -> None:
     service.send("bad")
     mooq_broker.idle()
     recorded = mooq_broker.recorded
@@ -36,7 +36,7 @@ def test_records_name_what_became_of_a_message(mooq_broker: SyncBroker, service:
     assert not recorded.published.where(routing_key=RESULTS)
 
 
-def test_idle_names_what_is_under_way(mooq_broker: SyncBroker, service: Service) -> None:
+def test_idle_reports_running_jobs(mooq_broker: SyncBroker, service: Service) -> None:
     service.may_go_on.clear()
     service.send("slow")
     mooq_broker.wait_for("delivered", queue_name=JOBS)
@@ -56,7 +56,7 @@ def test_every_job_is_redelivered(mooq_broker: SyncBroker, service: Service) -> 
     assert sorted(one.redelivered for one in delivered) == [False, False, True, True]
 
 
-def test_message_can_be_waited_for(mooq_broker: SyncBroker, service: Service) -> None:
+def test_wait_for_returns_a_recorded_message(mooq_broker: SyncBroker, service: Service) -> None:
     service.send("one")
     found = mooq_broker.wait_for(
         Event.PUBLISHED, routing_key=RESULTS, matching=lambda record: record.msg == "one done"

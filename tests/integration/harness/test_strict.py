@@ -1,4 +1,4 @@
-"""Leftovers of a test whose service is on any client."""
+"""Strict mode with services on every client library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.integration.harness.services import DEAD, RESULTS, SERVICES, Service
 
 @pytest.fixture
 def strict(mooq_backend: Backend, request: pytest.FixtureRequest) -> running_broker:
-    """A broker that is strict, to be run."""
+    """A strict broker, not yet running."""
     if mooq_backend == "in_memory":
         return running_broker(strict=True)
     answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
@@ -27,7 +27,7 @@ def strict(mooq_backend: Backend, request: pytest.FixtureRequest) -> running_bro
 
 @contextmanager
 def working(strict: running_broker, client: str) -> Iterator[Service]:
-    """Have a service, and wait in the end until it is idle."""
+    """Run a service and wait until it is idle."""
     with strict as broker, ExitStack() as at_the_end:
         service = SERVICES[client](broker)
         service.start(at_the_end)
@@ -36,7 +36,7 @@ def working(strict: running_broker, client: str) -> Iterator[Service]:
 
 
 def left_behind(strict: running_broker, client: str, *jobs: str) -> str:
-    """Return what a strict test says that gives a service jobs; without any, what no queue gets."""
+    """Return the leftovers error of a test that sends these jobs, or an unroutable message."""
 
     def run() -> None:
         with working(strict, client) as service:
@@ -51,17 +51,13 @@ def left_behind(strict: running_broker, client: str, *jobs: str) -> str:
 
 
 @pytest.mark.parametrize("client", SERVICES)
-def test_strict_test_fails_for_dead_letters_that_nobody_saw(
-    strict: running_broker, client: str
-) -> None:
+def test_strict_test_fails_for_unseen_dead_letters(strict: running_broker, client: str) -> None:
     expected = f"1 message in queue '{DEAD}'; 1 message in queue '{RESULTS}'. Consume"
     assert expected in left_behind(strict, client, "good", "bad")
 
 
 @pytest.mark.parametrize("client", SERVICES)
-def test_strict_test_fails_for_messages_that_no_queue_got(
-    strict: running_broker, client: str
-) -> None:
+def test_strict_test_fails_for_unroutable_messages(strict: running_broker, client: str) -> None:
     assert left_behind(strict, client).startswith(
         "the test left behind 1 unroutable message published to exchange '' with key "
         "'nowhere'. Consume and await them, look at recorded.unroutable, or mark the test"

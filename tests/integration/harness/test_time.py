@@ -1,4 +1,4 @@
-"""Time that a test lets pass: at once in memory, by waiting on RabbitMQ."""
+"""advance(): instant in memory, real waiting on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_queue_expires_when_time_passes(mooq_broker: Broker) -> None:
 
 
 @pytest.mark.parametrize("mooq_backend", ["in_memory"])
-def test_hour_passes_at_once_in_memory(mooq_broker: SyncBroker) -> None:
+def test_advance_by_an_hour_is_instant_in_memory(mooq_broker: SyncBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
         channel = connection.channel()
         channel.queue_declare("orders")
@@ -66,6 +66,6 @@ def test_hour_passes_at_once_in_memory(mooq_broker: SyncBroker) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.inf, math.nan])
-async def test_time_that_cannot_pass_is_refused(mooq_broker: Broker, seconds: float) -> None:
+async def test_advance_refuses_invalid_seconds(mooq_broker: Broker, seconds: float) -> None:
     with pytest.raises(ValueError, match="seconds must be a positive number, not"):
         await mooq_broker.advance(seconds)

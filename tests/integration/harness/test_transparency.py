@@ -1,4 +1,4 @@
-"""A client sees the same, frame by frame, whether it is observed or not."""
+"""Observation by the harness does not change the frames that a client receives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROGRAMS = 40
 def observed(
     broker: Broker, port: int, program: list[Step], loop: asyncio.AbstractEventLoop
 ) -> list[list[str]]:
-    """Return what the broker answers to each step, while it is probed between them."""
+    """Return the broker's replies to each step, with probes between the steps."""
     said = []
     with Peer(port, broker.virtual_host) as peer:
         for step in program:

@@ -1,4 +1,4 @@
-"""Waiting for what a client sent without asking for an answer."""
+"""idle() with clients that publish without confirms."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mooq.parity.wire.client import WireConnection, message_of
 from mooq.testing.sync_broker import SyncBroker
 
 ROUNDS = range(20)
-"""So many times, since it is a matter of time whether the broker has read without being asked."""
+"""Repetitions, since the broker sometimes reads in time by chance."""
 
 
-def test_idle_has_seen_what_was_published_without_confirms(mooq_broker: SyncBroker) -> None:
+def test_idle_records_publishes_without_confirms(mooq_broker: SyncBroker) -> None:
     with pika.BlockingConnection(pika.URLParameters(mooq_broker.url)) as connection:
         channel = connection.channel()
         for number in ROUNDS:
@@ -22,7 +22,7 @@ def test_idle_has_seen_what_was_published_without_confirms(mooq_broker: SyncBrok
             assert len(mooq_broker.recorded.published) == number + 1
 
 
-def test_idle_has_seen_what_a_client_sent_that_hung_up(mooq_broker: SyncBroker) -> None:
+def test_idle_records_publishes_of_a_closed_client(mooq_broker: SyncBroker) -> None:
     address = Address.from_url(mooq_broker.url)
     for number in ROUNDS:
         client = WireConnection(address)

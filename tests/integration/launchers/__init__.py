@@ -1,1 +1,1 @@
-"""Ways to start a RabbitMQ."""
+"""Tests of the launchers that start RabbitMQ."""

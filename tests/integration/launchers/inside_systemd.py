@@ -1,7 +1,7 @@
-"""Scenarios for test_systemctl.py inside a machine with systemd, one function each.
+"""Scenarios of test_systemctl.py that run inside a machine with systemd, one function each.
 
-It is given the name of a function, and prints what that returns as JSON. It needs nothing but
-mooq and what mooq depends on.
+The program takes the name of a function and prints its result as JSON. It needs only mooq and
+mooq's dependencies.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def state_of(unit: str) -> str:
 
 
 def add_unit(name: str, *lines: str) -> None:
-    """Tell systemd about a service, as root."""
+    """Add a systemd service, as root."""
     text = "\n".join(["[Service]", *lines, ""])
     subprocess.run(
         ["sudo", "-n", "tee", f"/run/systemd/system/{name}"],
@@ -77,7 +77,7 @@ async def unknown_unit() -> str:
 
 
 async def failing_unit() -> str:
-    """Return the error for a unit that dies, with something in its log."""
+    """Return the error for a unit that dies after writing to its log."""
     add_unit(
         "failing.service", "Type=notify", "ExecStart=/bin/sh -c 'echo the disk is full; exit 3'"
     )
@@ -85,7 +85,7 @@ async def failing_unit() -> str:
 
 
 async def slow_unit() -> dict[str, str]:
-    """Return the error for a unit that does not get ready in time, and what is left of it."""
+    """Return the error for a unit that is not ready in time, and its final state."""
     add_unit("slow.service", "Type=notify", "ExecStart=/bin/sleep 60")
     error = await error_of(broker_of("slow.service", timeout=1))
     return {"error": error, "state": state_of("slow.service")}

@@ -1,4 +1,4 @@
-"""docker-compose.yml with a real engine: ready when it says so, in reach of this machine only."""
+"""docker-compose.yml with a real engine: readiness, durability and published ports."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ports() -> tuple[int, int]:
 
 @pytest.fixture
 def compose(ports: tuple[int, int]) -> Iterator[Compose]:
-    """``docker compose`` for a project of this test's own."""
+    """``docker compose`` for a separate project."""
     try:
         subprocess.run(["docker", "compose", "version"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -69,12 +69,12 @@ def compose(ports: tuple[int, int]) -> Iterator[Compose]:
     compose("down", "--volumes", "--timeout", "0")
 
 
-async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
+async def test_compose_waits_for_amqp_and_keeps_durable_data(
     compose: Compose, ports: tuple[int, int]
 ) -> None:
     url = f"amqp://guest:guest@{LOOPBACK}:{ports[0]}"
     compose("up", "--wait")
-    await handshake(read_address(url), LONGEST_COMMAND)  # once: nobody tries again
+    await handshake(read_address(url), LONGEST_COMMAND)  # without a retry
     async with await mooq.connect(url=url) as conn, await conn.create_channel() as chan:
         await chan.register_consumer(
             "kept", exchange_name="e", exchange_type="direct", callback=_never
@@ -87,7 +87,7 @@ async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
     assert {p["HostIp"] for ports in published.values() for p in ports or []} == {LOOPBACK}
     assert container["State"]["Health"]["FailingStreak"] == 0
     log = compose("logs", "--no-log-prefix")
-    assert "unexpectedly closed" not in log  # the health check is no noise
+    assert "unexpectedly closed" not in log  # the health check must not write to the log
 
     compose("down", "--timeout", "5")
     compose("up", "--wait")
@@ -96,7 +96,7 @@ async def test_up_returns_when_amqp_answers_and_what_is_durable_outlives_down(
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_no_compose_file_opens_a_port_to_other_machines(file: Path, compose: Compose) -> None:
+def test_compose_ports_are_published_on_loopback_only(file: Path, compose: Compose) -> None:
     project = json.loads(compose("config", "--format", "json", file=file))
     opened = [port for one in project["services"].values() for port in one.get("ports", ())]
     assert opened

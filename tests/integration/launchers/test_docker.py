@@ -1,4 +1,4 @@
-"""The docker launcher on a real engine: containers that start, restart, die, or cannot be had."""
+"""The docker launcher with a real engine: starts, restarts, failures and errors."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def engine() -> Iterator[DockerClient]:
         client = docker.from_env()
         if not client.images.list(IMAGE):
             client.images.pull(IMAGE)
-    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+    except Exception as error:  # noqa: BLE001 - any error means that there is no engine
         leave_out(
             f"the docker launcher needs Docker's engine and the image {IMAGE!r} ({error}); "
             "`.ci/images.sh`, run as root, brings in both"
@@ -62,7 +62,7 @@ def engine() -> Iterator[DockerClient]:
 
 @pytest.fixture
 def image_that(engine: DockerClient) -> Iterator[ImageThat]:
-    """Build an image that runs a line of shell in place of RabbitMQ."""
+    """Build an image that runs a shell command instead of RabbitMQ."""
     built: list[str] = []
 
     def build(line: str) -> str:
@@ -90,13 +90,13 @@ def containers_of(engine: DockerClient, broker: RabbitMQBroker) -> list[Containe
 
 
 def hosts_bound(container: Container) -> set[str]:
-    """Return the addresses of this machine at which anything of a container is to be had."""
+    """Return the local addresses on which a container publishes ports."""
     return {
         binding["HostIp"] for bindings in container.ports.values() for binding in bindings or ()
     }
 
 
-def test_the_runs_own_rabbitmq_is_in_reach_of_this_machine_alone(
+def test_run_container_is_published_on_loopback_only(
     engine: DockerClient, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     if not mooq_rabbitmq["how"].startswith("by docker"):
@@ -111,7 +111,7 @@ def test_the_runs_own_rabbitmq_is_in_reach_of_this_machine_alone(
     assert hosts_bound(container) == {LOOPBACK}
 
 
-async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothing(
+async def test_docker_broker_starts_restarts_and_closes(
     engine: DockerClient,
 ) -> None:
     address = Address("localhost", free_port(), "ann", "sesame", "/there")
@@ -135,7 +135,7 @@ async def test_run_starts_a_broker_run_again_restarts_it_and_close_leaves_nothin
             await chan.register_producer(exchange_name="durable", exchange_type="fanout")
         with pytest.raises(BrokerConnectionError, match="a connection from before is still open"):
             async with prove_restart(RabbitTransport(address), timeout=0.2):
-                pass  # nobody restarts it
+                pass  # the broker is not restarted
 
         await before.open(LONGEST_WAIT)
         await broker.run()
@@ -155,7 +155,7 @@ async def connect(address: Address) -> mooq.Connection:
     return await mooq.connect(**address.where)
 
 
-async def test_an_image_that_cannot_be_had_is_an_error_that_names_it(engine: DockerClient) -> None:
+async def test_unavailable_image_is_named_in_the_error(engine: DockerClient) -> None:
     broker = broker_of("mooq-no-such-image:1.2")
     is_running = asyncio.get_running_loop().create_future()
     with pytest.raises(BrokerConnectionError, match=r"'mooq-no-such-image:1.2'") as raised:
@@ -167,7 +167,7 @@ async def test_an_image_that_cannot_be_had_is_an_error_that_names_it(engine: Doc
     await broker.close()
 
 
-async def test_the_image_comes_from_the_environment_unless_it_is_given(
+async def test_image_is_read_from_the_environment(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MOOQ_RABBITMQ_IMAGE", "mooq-no-such-image:of-the-environment")
@@ -177,7 +177,7 @@ async def test_the_image_comes_from_the_environment_unless_it_is_given(
     await broker.close()
 
 
-async def test_a_container_that_dies_at_once_ends_the_wait_with_its_log(
+async def test_dead_container_is_reported_with_its_log(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     broker = broker_of(image_that("echo the disk is full; exit 3"))
@@ -190,7 +190,7 @@ async def test_a_container_that_dies_at_once_ends_the_wait_with_its_log(
     await broker.close()
 
 
-async def test_a_container_that_never_answers_is_given_up_when_time_is_up(
+async def test_silent_container_times_out_with_its_log(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     broker = broker_of(image_that("echo not RabbitMQ; exec sleep 60"), timeout=1)
@@ -202,7 +202,7 @@ async def test_a_container_that_never_answers_is_given_up_when_time_is_up(
     await broker.close()
 
 
-async def test_a_container_that_cannot_start_is_an_error_that_leaves_none(
+async def test_unstartable_container_is_removed(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     image = image_that("true")
@@ -221,9 +221,7 @@ async def test_a_container_that_cannot_start_is_an_error_that_leaves_none(
         engine.images.remove(unstartable, force=True)
 
 
-async def test_a_container_that_somebody_removed_is_missed(
-    engine: DockerClient, image_that: ImageThat
-) -> None:
+async def test_removed_container_is_reported(engine: DockerClient, image_that: ImageThat) -> None:
     launcher = DockerLauncher(Address("localhost", free_port()), image_that("exec sleep 60"))
     await launcher.prepare()
     await launcher.start()
@@ -236,7 +234,7 @@ async def test_a_container_that_somebody_removed_is_missed(
     await launcher.stop()
 
 
-async def test_a_taken_port_is_named_before_anything_starts(engine: DockerClient) -> None:
+async def test_docker_launcher_names_a_taken_port(engine: DockerClient) -> None:
     broker = broker_of(IMAGE)
     server = await asyncio.start_server(lambda reader, writer: None, LOOPBACK, broker.port)
     async with server:
@@ -246,7 +244,7 @@ async def test_a_taken_port_is_named_before_anything_starts(engine: DockerClient
     await broker.close()
 
 
-async def test_a_run_that_is_cancelled_leaves_nothing(
+async def test_cancelled_run_leaves_no_container(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     broker = broker_of(image_that("exec sleep 60"))
@@ -283,23 +281,23 @@ os.environ["DOCKER_HOST"] = host
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
-print(attempt())  # the attempt before has imported what nobody might not be able to read
+print(attempt())  # the first attempt imported modules that user nobody may be unable to read
 """
 
 
 def said_by(script: str) -> str:
-    """Run a script elsewhere: docker-py leaves its socket open when it cannot connect."""
+    """Run a script in another process: docker-py leaks its socket when it cannot connect."""
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     return ran.stdout + ran.stderr
 
 
-def test_an_engine_that_does_not_run_is_an_error_that_says_so(engine: DockerClient) -> None:
+def test_missing_engine_is_explained(engine: DockerClient) -> None:
     said = said_by(ATTEMPT)
     assert "Docker's engine does not answer ([Errno 2] No such file or directory)" in said
     assert "install Docker, start its engine, or choose another launcher" in said
 
 
-async def test_an_engine_whose_address_is_none_is_an_error_with_the_words_of_its_client(
+async def test_invalid_engine_address_error_has_client_text(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "http://no-port/")
@@ -310,7 +308,7 @@ async def test_an_engine_whose_address_is_none_is_an_error_with_the_words_of_its
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without permission")
-def test_no_permission_on_the_engine_s_socket_is_an_error_that_says_so(
+def test_missing_socket_permission_is_explained(
     engine: DockerClient,
 ) -> None:
     said = said_by(ATTEMPT + AS_NOBODY)
@@ -318,7 +316,7 @@ def test_no_permission_on_the_engine_s_socket_is_an_error_that_says_so(
     assert "'docker' and log in again, run Docker rootless, or choose another launcher" in said
 
 
-def test_when_ryuk_cannot_be_had_the_error_says_how_to_do_without(
+def test_unavailable_ryuk_image_error_has_a_remedy(
     engine: DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from testcontainers.core.config import testcontainers_config

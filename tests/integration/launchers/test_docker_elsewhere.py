@@ -1,4 +1,4 @@
-"""Docker engines that are not on this machine's loopback interface."""
+"""Docker engines that are not on the loopback interface."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def ip(*arguments: str) -> None:
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[str, ...]]:
-    """Have a network in which only the engine's TCP port leads here; return how to run there."""
+    """Create a network namespace that reaches only the engine's TCP port; return its prefix."""
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("takes root and the ip command of Linux, to have another network")
+        pytest.skip("creating a network namespace needs root and Linux's ip command")
     ip("netns", "add", NAMESPACE)
     try:
         ip("link", "add", "mooq0", "type", "veth", "peer", "name", "mooq1", "netns", NAMESPACE)
@@ -65,7 +65,7 @@ def elsewhere() -> Iterator[tuple[str, ...]]:
 
 
 @pytest.mark.rabbit
-def test_container_is_published_where_the_engine_is(
+def test_container_is_published_on_the_engine_host(
     run: Run, elsewhere: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TESTCONTAINERS_HOST_OVERRIDE", raising=False)
@@ -83,7 +83,7 @@ def test_container_is_published_where_the_engine_is(
 
 
 @pytest.mark.rabbit
-async def test_host_that_is_not_the_engines_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_host_other_than_the_engine_host_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from testcontainers.core.config import testcontainers_config
 
     monkeypatch.setattr(testcontainers_config, "tc_host_override", "engine.example")
@@ -98,7 +98,7 @@ async def test_host_that_is_not_the_engines_is_refused(monkeypatch: pytest.Monke
 
 
 @pytest.mark.rabbit
-def test_engine_on_this_machine_publishes_on_loopback_alone(
+def test_local_engine_publishes_on_loopback_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from testcontainers.core.config import testcontainers_config

@@ -1,4 +1,4 @@
-"""The process launcher with a real rabbitmq-server: nodes side by side that leave nothing."""
+"""The process launcher with a real rabbitmq-server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.rabbit
 
 
 def need_rabbitmq_server() -> None:
-    """Leave the test out where this machine has no RabbitMQ."""
+    """Skip the test if this machine has no RabbitMQ."""
     if shutil.which("rabbitmq-server", path=f"{SERVER_FOLDERS}:{os.environ['PATH']}") is None:
         leave_out(
             "the process launcher needs RabbitMQ on this machine; "
@@ -41,13 +41,13 @@ def need_rabbitmq_server() -> None:
 
 @pytest.fixture(autouse=True)
 def temporary_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Everything that a node may leave: files in a folder, and processes that know its name."""
+    """The folder for files of nodes; the test must leave no files and no processes."""
     need_rabbitmq_server()
     folder = Path(tempfile.mkdtemp(prefix="mooq-test-"))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     ended(folder)
-    folder.rmdir()  # which it must be empty for
+    folder.rmdir()  # fails if it is not empty
 
 
 def log_in(folder: Path) -> str:
@@ -66,12 +66,12 @@ def processes_of(folder: Path) -> dict[Path, str]:
             if str(folder).encode() in (process / "environ").read_bytes():
                 found[process] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
-            continue  # it has ended, or is another user's
+            continue  # it has ended or belongs to another user
     return found
 
 
 def listening(processes: Iterable[Path]) -> set[str]:
-    """Return the addresses at which processes take connections, by proc_net_tcp(5)."""
+    """Return the addresses on which processes listen; see proc_net_tcp(5)."""
     sockets = set()
     for process in processes:
         with suppress(OSError):  # it has ended
@@ -88,7 +88,7 @@ def listening(processes: Iterable[Path]) -> set[str]:
 
 @retry(stop=stop_after_delay(LONGEST_WAIT), wait=wait_fixed(0.02), reraise=True)
 def ended(folder: Path) -> None:
-    """Make sure that no process is left; Erlang's helpers end a moment after their node."""
+    """Check that no process is left; Erlang's helpers end shortly after their node."""
     assert not processes_of(folder)
 
 
@@ -96,7 +96,7 @@ def new_broker(timeout: float = 60) -> RabbitMQBroker:
     return RabbitMQBroker(host="localhost", port=free_port(), launcher="process", timeout=timeout)
 
 
-async def test_nodes_run_side_by_side_and_restart_and_end_alone(
+async def test_concurrent_nodes_are_independent(
     temporary_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     address = Address("localhost", free_port(), "ann", "sesame", "/there")
@@ -112,7 +112,7 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         at_the_end.push_async_callback(named.close)
         await asyncio.gather(named.run(is_running), at_the_end.enter_async_context(other))
         assert is_running.result() is None
-        assert "error" not in caplog.text  # that nothing listens yet is none
+        assert "error" not in caplog.text  # a port that does not listen yet is not an error
         await to_named.open(LONGEST_WAIT)
         await to_other.open(LONGEST_WAIT)
         processes = processes_of(temporary_folder)
@@ -134,7 +134,7 @@ async def test_nodes_run_side_by_side_and_restart_and_end_alone(
         assert not [one for one in processes_of(temporary_folder).values() if "/epmd " in one]
 
 
-async def test_a_node_that_died_is_started_again_by_run() -> None:
+async def test_run_restarts_a_dead_node() -> None:
     async with new_broker() as broker:
         killed = broker._launcher
         assert isinstance(killed, ProcessLauncher)
@@ -153,7 +153,7 @@ async def wait_for_death(launcher: ProcessLauncher) -> str | None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run without root already")
-def test_no_root_is_needed(temporary_folder: Path) -> None:
+def test_process_launcher_needs_no_root(temporary_folder: Path) -> None:
     os.chown(temporary_folder, NOBODY, NOBODY)
     script = f"""
 import asyncio, os, tempfile
@@ -168,7 +168,7 @@ tempfile.tempdir = {str(temporary_folder)!r}
 try:
     asyncio.run(attempt(0.1))
 except ConnectionError:
-    pass  # too short, but it has imported what nobody might not be able to read
+    pass  # too short, but it imports modules that user nobody may be unable to read
 os.setgroups([])
 os.setgid({NOBODY})
 os.setuid({NOBODY})
@@ -178,7 +178,7 @@ asyncio.run(attempt(60))
     assert ran.stdout == f"ready as {NOBODY}\n", ran.stderr
 
 
-async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
+async def test_dead_node_is_reported_with_its_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "/no/erlang/here")
@@ -195,7 +195,7 @@ async def test_a_node_that_dies_at_once_ends_the_wait_with_its_log(
     await broker.close()
 
 
-async def test_a_node_that_is_too_slow_is_given_up_when_time_is_up() -> None:
+async def test_slow_node_times_out() -> None:
     broker = new_broker(timeout=0.3)
     with pytest.raises(BrokerConnectionError, match=r"within 0\.\d+ s; last error: ") as raised:
         await broker.run()
@@ -204,7 +204,7 @@ async def test_a_node_that_is_too_slow_is_given_up_when_time_is_up() -> None:
     await broker.close()
 
 
-async def test_a_run_that_is_cancelled_leaves_nothing(temporary_folder: Path) -> None:
+async def test_cancelled_run_leaves_no_process(temporary_folder: Path) -> None:
     broker = new_broker()
     is_running = asyncio.get_running_loop().create_future()
     run = asyncio.create_task(broker.run(is_running))
@@ -218,7 +218,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing(temporary_folder: Path) ->
     await broker.close()
 
 
-async def test_a_taken_port_is_named_before_anything_starts(temporary_folder: Path) -> None:
+async def test_process_launcher_names_a_taken_port(temporary_folder: Path) -> None:
     broker = new_broker()
     server = await asyncio.start_server(lambda reader, writer: None, LOOPBACK, broker.port)
     async with server:

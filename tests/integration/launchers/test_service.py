@@ -1,4 +1,4 @@
-"""The service launcher on this machine's own RabbitMQ, which it restarts and stops."""
+"""The service launcher, which restarts and stops this machine's RabbitMQ service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _a_service_that_nobody_uses() -> None:
             )
 
 
-async def test_run_starts_the_service_run_again_restarts_it_and_close_stops_it() -> None:
+async def test_service_broker_starts_restarts_and_closes() -> None:
     broker = RabbitMQBroker(host="localhost", port=5672, launcher="service")
     stranger = RabbitMQBroker(host="localhost", port=5672, launcher="service", password="wrong")
     is_running = asyncio.get_running_loop().create_future()
@@ -58,7 +58,7 @@ async def test_run_starts_the_service_run_again_restarts_it_and_close_stops_it()
         assert is_running.result() is None
         await transport.open(LONGEST_WAIT)
 
-        # A restart, at once known to be useless: nothing is left running.
+        # The restart fails on the login at once, and the service is stopped.
         with pytest.raises(BrokerConnectionError, match="refused the login of user 'guest'") as no:
             await stranger.run()
         assert ended.is_set()

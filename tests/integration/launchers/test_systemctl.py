@@ -1,4 +1,4 @@
-"""The systemctl launcher in a container that boots systemd, used by somebody who is not root."""
+"""The systemctl launcher in a container that boots systemd, used without root."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 IMAGE = os.environ.get("MOOQ_SYSTEMD_IMAGE") or "mooq-rabbitmq:systemd"
 INSIDE = Path(__file__).parent / "inside_systemd.py"
 
-# What systemd needs of a container, without all the privileges of the host.
+# systemd needs these privileges in a container, but not all of the host's.
 PRIVILEGES: dict[str, Any] = {
     "cap_add": ["SYS_ADMIN", "NET_ADMIN"],
     "security_opt": ["seccomp=unconfined"],
     "cgroupns": "host",
     "tmpfs": {"/run": "", "/run/lock": ""},
 }
-# The compiled halves of these may be for another Python than the container's.
+# The C extensions may be built for another Python than the container's.
 PURE_PYTHON = {f"{name}_NO_EXTENSIONS": "1" for name in ("MULTIDICT", "YARL", "PROPCACHE")}
 
 pytestmark = pytest.mark.rabbit
@@ -37,13 +37,13 @@ pytestmark = pytest.mark.rabbit
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Container]:
-    """A machine with systemd, RabbitMQ, mooq, and a user who may use sudo."""
+    """A machine with systemd, RabbitMQ, mooq and a user who may use sudo."""
     try:
         import docker
 
         client = docker.from_env()
         client.images.get(IMAGE)
-    except Exception as error:  # noqa: BLE001 - whatever it is, there is no container without it
+    except Exception as error:  # noqa: BLE001 - any error means that there is no engine
         leave_out(
             f"the systemctl launcher needs Docker's engine and the image {IMAGE!r} ({error}); "
             "`.ci/images.sh systemd`, run as root, brings in both"
@@ -51,7 +51,7 @@ def machine() -> Iterator[Container]:
     with closing(client):
         container = client.containers.run(
             IMAGE,
-            ["/sbin/init", "systemd.unit=basic.target"],  # RabbitMQ is for the launcher to start
+            ["/sbin/init", "systemd.unit=basic.target"],  # the launcher starts RabbitMQ
             detach=True,
             environment=PURE_PYTHON | {"PYTHONPATH": "/mooq:/packages:/tests"},
             volumes=[
@@ -86,7 +86,7 @@ def wait_until_booted(container: Container) -> str:
 
 
 def within(machine: Container, scenario: str, user: str) -> Any:
-    """Run a function of inside_systemd.py in the container; return what it returned."""
+    """Run a function of inside_systemd.py in the container and return its result."""
     ran = machine.exec_run(
         ["python3", "-B", f"/tests/{INSIDE.name}", scenario], user=user, demux=True
     )
@@ -95,7 +95,7 @@ def within(machine: Container, scenario: str, user: str) -> Any:
     return json.loads(said)
 
 
-def test_run_starts_the_unit_run_again_restarts_it_and_close_stops_it(machine: Container) -> None:
+def test_systemctl_broker_starts_restarts_and_closes(machine: Container) -> None:
     assert within(machine, "start_restart_close", user="tester") == {
         "uid is 0": False,
         "after run": "active",
@@ -106,26 +106,26 @@ def test_run_starts_the_unit_run_again_restarts_it_and_close_stops_it(machine: C
     }
 
 
-def test_a_unit_that_is_not_there_is_an_error_that_names_it(machine: Container) -> None:
+def test_missing_unit_is_named_in_the_error(machine: Container) -> None:
     said = within(machine, "unknown_unit", user="tester")
     assert "'sudo -n systemctl restart no-such.service' failed with exit status 5" in said
     assert "Unit no-such.service not found" in said
 
 
-def test_a_unit_that_fails_is_an_error_with_the_end_of_its_log(machine: Container) -> None:
+def test_failed_unit_error_has_its_log(machine: Container) -> None:
     said = within(machine, "failing_unit", user="tester")
     assert "'sudo -n systemctl restart failing.service' failed with exit status 1" in said
     assert "The end of its log:\n" in said
     assert "the disk is full" in said
 
 
-def test_without_permission_for_sudo_the_error_says_so(machine: Container) -> None:
+def test_missing_sudo_permission_is_reported(machine: Container) -> None:
     said = within(machine, "unknown_unit", user="powerless")
     assert "'sudo -n systemctl restart no-such.service' failed with exit status 1" in said
     assert "a password is required" in said
 
 
-def test_a_unit_that_never_gets_ready_is_given_up_and_stopped(machine: Container) -> None:
+def test_unit_that_is_never_ready_is_stopped(machine: Container) -> None:
     said = within(machine, "slow_unit", user="tester")
     assert "'sudo -n systemctl restart slow.service' did not finish within 1 s" in said["error"]
     assert said["state"] in ("inactive", "failed")

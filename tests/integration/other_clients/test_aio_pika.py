@@ -1,4 +1,4 @@
-"""aio-pika as it is, by the URL of the test's broker: the same on both brokers."""
+"""aio-pika, unmodified, on the test's broker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.integration.inbox import LONGEST_WAIT, Inbox
 from tests.integration.steps import processing
 
 
-async def test_messages_keep_all_they_have(mooq_broker: Broker) -> None:
+async def test_messages_keep_all_their_properties(mooq_broker: Broker) -> None:
     async with await aio_pika.connect_robust(mooq_broker.url) as connection:
         channel = await connection.channel()
         exchange = await channel.declare_exchange("events", aio_pika.ExchangeType.TOPIC)
@@ -67,7 +67,7 @@ async def test_remote_calls_are_answered(mooq_broker: Broker) -> None:
         assert await client.call("multiply", {"x": 6, "y": 7}) == 42
 
 
-async def test_rejected_and_expired_messages_are_dead_letters(mooq_broker: Broker) -> None:
+async def test_rejected_or_expired_messages_are_dead_letters(mooq_broker: Broker) -> None:
     async with await aio_pika.connect(mooq_broker.url) as connection:
         channel = await connection.channel()
         dead = await channel.declare_queue("dead")

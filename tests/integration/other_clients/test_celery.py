@@ -1,4 +1,4 @@
-"""Celery by the URL of the test's broker, as broker and for results: the same on both brokers."""
+"""Celery with the test's broker as broker and result backend."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def process_id():
 
 @pytest.fixture(autouse=True)
 def sockets_left_by_celery() -> Iterator[None]:
-    """Collect them when the test has ended and refers to nothing of Celery's any more."""
+    """Collect Celery's sockets when the test no longer refers to them."""
     yield
     collect_sockets()
 
 
 @contextmanager
 def working(broker: Broker) -> Iterator[tuple[Celery, dict[str, Any]]]:
-    """Have a worker in a thread; give the application and its tasks by name."""
+    """Run a worker in a thread; yield the application and its tasks by name."""
     app = Celery("shop", broker=broker.url, backend="rpc://", set_as_current=False)
     attempts: list[int] = []
 
@@ -58,20 +58,20 @@ def working(broker: Broker) -> Iterator[tuple[Celery, dict[str, Any]]]:
         yield app, tasks
 
 
-def test_chained_tasks_hand_on_their_results(mooq_broker: Broker) -> None:
+def test_chained_tasks_pass_on_their_results(mooq_broker: Broker) -> None:
     with working(mooq_broker) as (_, tasks):
         add = tasks["add"]
         steps = chain(add.s(1, 2), add.s(10), add.s(100))
         assert steps().get(timeout=LONGEST_WAIT) == 113
 
 
-def test_failed_task_is_tried_again(mooq_broker: Broker) -> None:
+def test_failed_celery_task_is_retried(mooq_broker: Broker) -> None:
     with working(mooq_broker) as (_, tasks):
         assert tasks["fail_twice"].delay("done").get(timeout=LONGEST_WAIT) == "done"
         assert tasks["attempts"] == [0, 1, 2]
 
 
-def test_task_with_a_countdown_is_done_later(mooq_broker: Broker) -> None:
+def test_task_with_a_countdown_is_delayed(mooq_broker: Broker) -> None:
     with working(mooq_broker) as (_, tasks):
         later = tasks["add"].apply_async((2, 3), countdown=0.1, expires=60, priority=5)
         assert later.get(timeout=LONGEST_WAIT) == 5

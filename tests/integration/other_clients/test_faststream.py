@@ -1,4 +1,4 @@
-"""FastStream's RabbitBroker as it is, by the URL of the test's broker: the same on both brokers."""
+"""FastStream's RabbitBroker, unmodified, on the test's broker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kombu with py-amqp beneath, by the URL of the test's broker: the same on both brokers."""
+"""kombu with py-amqp on the test's broker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_producer_and_consumer_exchange_messages(mooq_broker: Broker) -> None:
     assert received == [({"tea": 2}, "order.new"), ({"tea": 3}, "order.old")]
 
 
-def test_simple_queue_keeps_the_order(mooq_broker: Broker) -> None:
+def test_simple_queue_keeps_message_order(mooq_broker: Broker) -> None:
     with Connection(mooq_broker.url) as connection:
         queue = SimpleQueue(connection, "jobs")
         for number in range(5):

@@ -1,4 +1,4 @@
-"""pika's blocking connection in plain tests, by the URL of the test's broker."""
+"""pika's blocking connection on the test's broker, in plain test functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def connect(broker: Broker) -> pika.BlockingConnection:
 
 
 def consumed(channel: BlockingChannel, queue: str, count: int) -> list[bytes]:
-    """Consume and acknowledge so many messages; return the bodies."""
+    """Consume and acknowledge this many messages; return the bodies."""
     bodies: list[bytes] = []
     for method, _, body in channel.consume(queue, inactivity_timeout=LONGEST_WAIT):
         assert body is not None, f"there are only {bodies}"
@@ -43,7 +43,7 @@ def test_blocking_client_publishes_and_consumes(mooq_broker: Broker) -> None:
     connection.close()
 
 
-def test_refusals_are_those_of_rabbitmq(mooq_broker: Broker) -> None:
+def test_refusals_match_rabbitmq(mooq_broker: Broker) -> None:
     connection = connect(mooq_broker)
     channel = connection.channel()
     channel.queue_declare("q", durable=True)
@@ -71,7 +71,7 @@ def test_transactions_are_committed_or_rolled_back(mooq_broker: Broker) -> None:
     connection.close()
 
 
-def test_exchanges_of_every_type_route(mooq_broker: Broker) -> None:
+def test_exchanges_of_every_type_route_messages(mooq_broker: Broker) -> None:
     connection = connect(mooq_broker)
     channel = connection.channel()
     channel.queue_declare("q")
@@ -92,7 +92,7 @@ def test_exchanges_of_every_type_route(mooq_broker: Broker) -> None:
 
 
 def test_mandatory_reply_is_delivered_and_returned(mooq_broker: Broker) -> None:
-    """As RabbitMQ 3.10 and 4.0 do; 4.3 returns none."""
+    """RabbitMQ 3.10 and 4.0 return it as well; 4.3 does not."""
     with connect(mooq_broker) as connection:
         asking, answering = connection.channel(), connection.channel()
         answers: list[bytes] = []

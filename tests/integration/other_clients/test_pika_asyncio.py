@@ -1,4 +1,4 @@
-"""pika's asyncio adapter, by the URL of the test's broker: the same on both brokers."""
+"""pika's asyncio adapter on the test's broker."""
 
 from __future__ import annotations
 

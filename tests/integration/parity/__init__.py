@@ -1,1 +1,1 @@
-"""Programs on both brokers."""
+"""Tests that compare programs on both brokers."""

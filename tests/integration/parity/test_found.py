@@ -1,4 +1,4 @@
-"""Differences that parity programs found between mooq and RabbitMQ."""
+"""Regression tests of differences that parity programs found."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def nothing(_: mooq.IncomingMessage) -> None:
     raise AssertionError("nobody processes events here")
 
 
-async def test_a_message_that_was_got_stays_got_when_another_call_is_refused_at_once(
+async def test_refused_get_does_not_requeue_a_concurrent_get(
     chan: mooq.Channel, conn: mooq.Connection
 ) -> None:
     other = await conn.create_channel()
@@ -38,7 +38,7 @@ async def test_a_message_that_was_got_stays_got_when_another_call_is_refused_at_
         await chan.get("got")
 
 
-async def test_a_dead_letter_that_returns_finds_room_at_the_consumer_that_rejected_it(
+async def test_dead_letter_returns_to_its_rejecting_consumer(
     chan: mooq.Channel, conn: mooq.Connection
 ) -> None:
     given: list[tuple[str, object, mooq.ManualDelivery]] = []

@@ -1,4 +1,4 @@
-"""Parity on a real RabbitMQ: the records are true of it, and what hypothesis writes agrees."""
+"""Parity with a real RabbitMQ: recorded programs and generated programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.managed_docker import ManagedDockerLauncher
 
 
 def target(address: BrokerAddress, restart: Restarting | None = None) -> RabbitMQ:
-    """Return a RabbitMQ for programs to run on."""
+    """Return a RabbitMQ on which programs run."""
     return RabbitMQ(
         Address(
             address["host"],
@@ -50,7 +50,7 @@ def restarts(program: Program) -> bool:
 
 
 async def check_record(reference: ReferenceProgram, theirs: RabbitMQ) -> None:
-    """Hold what is recorded of a release series against a RabbitMQ of it, or of the next one."""
+    """Compare the record of a release series with a RabbitMQ of this or the next series."""
     trace = await ask(reference, theirs)
     answer = load(reference).as_of(theirs.version)
     memory = InMemory(theirs.version)
@@ -67,14 +67,12 @@ async def check_record(reference: ReferenceProgram, theirs: RabbitMQ) -> None:
     [reference for reference in REFERENCE_PROGRAMS if not restarts(reference.program)],
     ids=lambda reference: reference.name,
 )
-async def test_a_real_rabbitmq_says_what_is_recorded_of_it(
-    reference: ReferenceProgram, theirs: RabbitMQ
-) -> None:
+async def test_rabbitmq_matches_its_record(reference: ReferenceProgram, theirs: RabbitMQ) -> None:
     await check_record(reference, theirs)
 
 
 @pytest.mark.rabbit
-async def test_a_real_rabbitmq_says_what_is_recorded_of_it_when_it_restarts() -> None:
+async def test_restarted_rabbitmq_matches_its_record() -> None:
     async with on_rabbitmq(ManagedDockerLauncher, 1) as broker:
         rabbitmq = target(broker.address, broker.fail)
         for reference in REFERENCE_PROGRAMS:
@@ -83,7 +81,7 @@ async def test_a_real_rabbitmq_says_what_is_recorded_of_it_when_it_restarts() ->
         await rabbitmq.close()
 
 
-def test_what_hypothesis_writes_is_the_same_on_a_real_rabbitmq(
+def test_generated_api_programs_agree_with_rabbitmq(
     rabbit_address: BrokerAddress,
 ) -> None:
     with asyncio.Runner() as runner:
@@ -97,7 +95,7 @@ def test_what_hypothesis_writes_is_the_same_on_a_real_rabbitmq(
     assert "\n".join(map(str, findings.divergences)) == ""
 
 
-def test_methods_that_hypothesis_writes_are_answered_alike(rabbit_address: BrokerAddress) -> None:
+def test_generated_amqp_programs_agree_with_rabbitmq(rabbit_address: BrokerAddress) -> None:
     comparison = WireComparison(target(rabbit_address).address)
     try:
         findings = Search(comparison).search(seed=2017, operations=600)
@@ -108,7 +106,7 @@ def test_methods_that_hypothesis_writes_are_answered_alike(rabbit_address: Broke
     assert "\n".join(map(str, findings.divergences)) == ""
 
 
-async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(
+async def test_rabbitmq_routes_every_topic_pair_the_same(
     theirs: RabbitMQ,
 ) -> None:
     proof = await prove(theirs, longest=2)
@@ -117,7 +115,7 @@ async def test_a_real_rabbitmq_routes_every_pair_as_the_in_memory_broker(
     assert proof.misrouted == []
 
 
-async def test_a_program_leaves_nothing_behind(theirs: RabbitMQ) -> None:
+async def test_program_leaves_no_queue_behind(theirs: RabbitMQ) -> None:
     reference = REFERENCE_PROGRAMS[0]
     await compared(reference.program, theirs)
     prefix = theirs.prefix

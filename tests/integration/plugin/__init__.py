@@ -1,1 +1,1 @@
-"""The pytest plugin, by runs of pytest in processes of their own and by its fixtures."""
+"""Tests of the pytest plugin: its fixtures, and separate runs of pytest."""

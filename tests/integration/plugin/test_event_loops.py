@@ -1,4 +1,4 @@
-"""Projects whose fixtures run in one event loop, and whose tests in another."""
+"""Projects whose fixtures and tests run in different event loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.inner_run import Run, run
 
 __all__ = ["run"]  # a fixture
 
-FIXTURES_AND_TESTS_IN_LOOPS_OF_THEIR_OWN = """
+FIXTURES_AND_TESTS_IN_DIFFERENT_LOOPS = """
     async def test_publish(mooq_channel):
         await mooq_channel.register_producer(exchange_name="log", exchange_type="fanout")
 
@@ -23,9 +23,9 @@ FIXTURES_AND_TESTS_IN_LOOPS_OF_THEIR_OWN = """
 
 
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
-def test_fixtures_in_a_loop_of_their_own_are_told_at_once(run: Run, backend: str) -> None:
+def test_fixtures_in_another_loop_fail_with_a_remedy(run: Run, backend: str) -> None:
     run.ini("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = session")
-    status, printed = run(FIXTURES_AND_TESTS_IN_LOOPS_OF_THEIR_OWN, f"--mooq-backend={backend}")
+    status, printed = run(FIXTURES_AND_TESTS_IN_DIFFERENT_LOOPS, f"--mooq-backend={backend}")
     assert status == 1
     assert "3 failed" in printed
     assert "error" not in printed.splitlines()[-1]

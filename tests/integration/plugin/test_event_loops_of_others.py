@@ -1,4 +1,4 @@
-"""Tests that have no event loop, or one of another plugin's or of unittest's."""
+"""Tests without an event loop, or with one of anyio or unittest."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ PLAIN = """
 """
 
 
-def test_plugin_of_anyio_runs_the_fixtures(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
+def test_anyio_plugin_runs_the_fixtures(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     run.ini()
     status, printed = run(ON_ANYIO, "-p", "no:asyncio", *named(mooq_rabbitmq))
     assert status == 0, printed
@@ -107,7 +107,7 @@ def test_plain_functions_need_no_event_loop(
     assert "8 passed" in printed
 
 
-def test_in_memory_alone_needs_no_docker(run: Run) -> None:
+def test_in_memory_backend_needs_no_docker(run: Run) -> None:
     status, printed = run(PLAIN, "--mooq-backend=in_memory", "-n2", DOCKER_HOST=NOWHERE)
     assert status == 0, printed
     assert "5 passed" in printed

@@ -1,4 +1,4 @@
-"""Each fault of the network, the same by name on both brokers."""
+"""Network faults, each on both brokers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.integration.through_network import conn, faults, observer
 
 __all__ = ["conn", "faults", "observer"]  # fixtures
 
-AT_ONCE = 0.05  # seconds that something must not be done within
+AT_ONCE = 0.05  # seconds in which something must not happen
 
 
 @pytest.fixture
 async def chan(conn: mooq.Connection) -> mooq.Channel:
-    """A channel that has published once, so that nothing but a message is on its way later."""
+    """A channel that has published once, so that later only messages are in flight."""
     chan = await conn.create_channel()
     await chan.publish(exchange_name="log", msg="first")
     return chan
@@ -41,14 +41,14 @@ async def unfinished(task: asyncio.Task[Any]) -> None:
     assert pending
 
 
-async def test_without_a_fault_everything_passes(
+async def test_network_without_faults_passes_everything(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     inbox, chan = Inbox(), await conn.create_channel()
     await chan.register_consumer(
         "mine", exchange_name="own", exchange_type="topic", routing_keys="#", callback=inbox
     )
-    big = "x" * 300_000  # of several frames
+    big = "x" * 300_000  # needs several frames
     async with processing(conn):
         await asyncio.gather(
             *(chan.publish(exchange_name="own", msg=[number, big]) for number in range(5))
@@ -63,7 +63,7 @@ async def test_without_a_fault_everything_passes(
         await chan.get("mine")
 
 
-async def test_the_broker_vanishes_between_publish_and_confirm(
+async def test_cut_before_confirm_leaves_publish_unconfirmed(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     chan = await conn.create_channel()
@@ -75,7 +75,7 @@ async def test_the_broker_vanishes_between_publish_and_confirm(
     assert await in_queue(observer) == ["again"]
 
 
-async def test_a_delivery_that_was_cut_off_comes_again(
+async def test_delivery_cut_off_is_redelivered(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     inbox, chan = Inbox(), await conn.create_channel()
@@ -88,7 +88,7 @@ async def test_a_delivery_that_was_cut_off_comes_again(
     assert inbox.messages[0]["redelivered"]
 
 
-async def test_connections_that_are_cut_come_back(
+async def test_cut_connections_are_reopened(
     faults: Faults, conn: mooq.Connection, observer: mooq.Connection
 ) -> None:
     inbox, chan = Inbox(), await conn.create_channel()
@@ -101,7 +101,7 @@ async def test_connections_that_are_cut_come_back(
             await inbox.has_that(lambda: number in inbox.bodies, f"message {number}")  # noqa: B023
 
 
-async def test_a_broker_that_vanishes_is_not_there_until_the_network_heals(
+async def test_vanished_broker_is_unreachable_until_heal(
     faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.vanish()
@@ -110,13 +110,13 @@ async def test_a_broker_that_vanishes_is_not_there_until_the_network_heals(
     with pytest.raises(mooq.BrokerConnectionError):
         await chan.publish(exchange_name="log", msg="lost", timeout=0.2)
     publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="late"))
-    faults.vanish()  # it has
+    faults.vanish()  # a second time does nothing
     faults.heal()
     await publishing
     assert await in_queue(observer) == ["first", "late"]
 
 
-async def test_a_broker_may_vanish_for_no_time_at_all(faults: Faults) -> None:
+async def test_vanish_and_heal_may_follow_at_once(faults: Faults) -> None:
     for _ in range(3):
         async with asyncio.timeout(LONGEST_WAIT):
             await (await mooq.connect(**faults.arguments)).close()
@@ -125,7 +125,7 @@ async def test_a_broker_may_vanish_for_no_time_at_all(faults: Faults) -> None:
     await (await mooq.connect(**faults.arguments)).close()
 
 
-async def test_a_stalled_network_lets_nothing_pass_until_it_heals(
+async def test_stalled_network_passes_nothing_until_heal(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.stall()
@@ -139,7 +139,7 @@ async def test_a_stalled_network_lets_nothing_pass_until_it_heals(
     assert await in_queue(observer) == ["stalled", "next"]
 
 
-async def test_answers_that_are_held_back_come_when_the_network_heals(
+async def test_held_answers_arrive_after_heal(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.hold_answers()
@@ -152,7 +152,7 @@ async def test_answers_that_are_held_back_come_when_the_network_heals(
     await publishing
 
 
-async def test_so_many_answers_may_pass_first(faults: Faults, chan: mooq.Channel) -> None:
+async def test_hold_answers_passes_the_first_answers(faults: Faults, chan: mooq.Channel) -> None:
     faults.hold_answers(after=1)
     await chan.publish(exchange_name="log", msg="second")
     assert not faults.is_holding.is_set()
@@ -164,18 +164,18 @@ async def test_so_many_answers_may_pass_first(faults: Faults, chan: mooq.Channel
     await publishing
 
 
-async def test_a_delay_makes_everything_late_and_keeps_its_order(
+async def test_delay_keeps_message_order(
     faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     loop = asyncio.get_running_loop()
     faults.delay(0.1)
     began = loop.time()
     await asyncio.gather(*(chan.publish(exchange_name="log", msg=number) for number in range(20)))
-    assert loop.time() - began >= 0.2  # there and back
+    assert loop.time() - began >= 0.2  # one delay in each direction
     assert await in_queue(observer) == ["first", *range(20)]
 
 
-async def test_a_trickle_takes_its_time_for_what_is_large(
+async def test_trickle_limits_the_transfer_rate(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -187,13 +187,13 @@ async def test_a_trickle_takes_its_time_for_what_is_large(
     faults.trickle(10)
     publishing = asyncio.create_task(chan.publish(exchange_name="log", msg="slow"))
     await unfinished(publishing)
-    faults.heal()  # it does not take 0.1 s a byte any more
+    faults.heal()  # removes the limit of 10 bytes a second
     async with asyncio.timeout(LONGEST_WAIT):
         await publishing
     assert await in_queue(observer) == ["first", large, "slow"]
 
 
-async def test_a_half_closed_connection_is_lost_and_comes_back(
+async def test_half_closed_connection_is_reopened(
     faults: Faults, conn: mooq.Connection, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.hold_answers()
@@ -208,7 +208,7 @@ async def test_a_half_closed_connection_is_lost_and_comes_back(
     assert await in_queue(observer) == ["first", "half", "whole"]
 
 
-async def test_what_was_half_closed_may_still_be_sent_to(
+async def test_half_closed_connection_still_sends(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.stall()
@@ -220,12 +220,12 @@ async def test_what_was_half_closed_may_still_be_sent_to(
     look = await observer.create_channel()
     arrived = [(await look.get("q", timeout=LONGEST_WAIT))["msg"] for _ in range(2)]
     assert arrived == ["first", "sent"]
-    faults.heal()  # not before: RabbitMQ may drop what it has not dealt with when it sees the end
+    faults.heal()  # only now: RabbitMQ may drop unprocessed input when it sees the end
     await chan.publish(exchange_name="log", msg="next")
     assert await in_queue(observer) == ["next"]
 
 
-async def test_a_get_that_is_cancelled_on_its_way_leaves_its_message(
+async def test_get_cancelled_in_flight_keeps_its_message(
     faults: Faults, chan: mooq.Channel, observer: mooq.Connection
 ) -> None:
     faults.hold_answers()
@@ -241,25 +241,25 @@ async def test_a_get_that_is_cancelled_on_its_way_leaves_its_message(
 
 @pytest.mark.parametrize("name", ["delay", "trickle"])
 @pytest.mark.parametrize("number", [0, -1, float("nan"), float("inf")])
-async def test_a_number_that_cannot_be_is_refused(
+async def test_invalid_delay_or_rate_is_refused(
     faults: Faults, name: Literal["delay", "trickle"], number: float
 ) -> None:
     with pytest.raises(ValueError, match="must be a positive number, not"):
         getattr(faults, name)(number)
 
 
-async def test_a_moment_that_is_none_is_refused(faults: Faults) -> None:
+async def test_unknown_moment_of_a_cut_is_refused(faults: Faults) -> None:
     with pytest.raises(ValueError, match=r"before must be one of .'confirm', 'delivery'. or None"):
         faults.cut(before="lunch")  # type: ignore[arg-type]
 
 
-async def test_a_kind_of_broker_that_is_none_is_refused() -> None:
+async def test_unknown_broker_of_faults_is_refused() -> None:
     with pytest.raises(ValueError, match="broker must be 'rabbit' or 'in_memory', not 'kafka'"):
         async with faults_before(broker="kafka"):
             pass
 
 
-async def test_a_network_before_nothing_takes_nobody_further() -> None:
+async def test_faults_before_a_missing_broker_refuse_clients() -> None:
     for broker in ("in_memory", "rabbit"):
         async with faults_before("127.0.0.1", 1, broker) as faults:
             with pytest.raises(mooq.BrokerConnectionError) as caught:
@@ -267,7 +267,7 @@ async def test_a_network_before_nothing_takes_nobody_further() -> None:
             assert caught.value.transient
 
 
-async def test_the_plugin_puts_a_network_before_the_tests_broker(
+async def test_mooq_faults_fixture_affects_the_test_broker(
     mooq_channel: mooq.Channel,
     mooq_faults: Faults,
     mooq_broker: Broker,
@@ -280,7 +280,7 @@ async def test_the_plugin_puts_a_network_before_the_tests_broker(
         await mooq_channel.publish(exchange_name="log", msg=1)
     await mooq_channel.publish(exchange_name="log", msg=1)
 
-    # What the test uses passes through it; whoever goes straight to the broker does not.
+    # The test's connections pass through the network; direct ones do not.
     mooq_faults.stall()
     straight = arguments_of(mooq_broker.backend, mooq_address)
     async with await mooq.connect(**straight) as observer:
@@ -290,10 +290,10 @@ async def test_the_plugin_puts_a_network_before_the_tests_broker(
     if mooq_broker.backend == "rabbit":
         with pytest.raises(mooq.BrokerConnectionError, match="no answer within"):
             await mooq.connect(url=mooq_broker.url, timeout=AT_ONCE)
-    # When the test ends it heals, or the connection could not be closed.
+    # The network heals at the end of the test, or the connection could not be closed.
 
 
-async def test_a_broker_without_a_network_says_how_to_have_one(mooq_broker: Broker) -> None:
+async def test_broker_faults_need_the_mooq_faults_fixture(mooq_broker: Broker) -> None:
     with pytest.raises(RuntimeError, match="need the mooq_faults fixture"):
         mooq_broker.faults  # noqa: B018
 
@@ -304,7 +304,7 @@ PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 @pytest.mark.parametrize(
     "mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)], scope="session"
 )
-def test_faults_work_before_a_client_that_blocks(mooq_faults: Faults) -> None:
+def test_faults_affect_a_blocking_client(mooq_faults: Faults) -> None:
     where = mooq_faults.arguments["host"], mooq_faults.arguments["port"]
     with socket.create_connection(where, LONGEST_WAIT) as client:
         client.sendall(PROTOCOL_HEADER)

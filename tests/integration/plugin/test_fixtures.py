@@ -1,4 +1,4 @@
-"""The plugin as a project meets it: fixtures, options, what it prints and what it leaves alone."""
+"""The plugin in a user's project: fixtures, options, output and imports."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ A_PROJECT = """
 
     pytestmark = pytest.mark.asyncio
 
-    async def test_a_service(mooq_backend, mooq_broker, mooq_connection, mooq_channel,
-                             mooq_connect, mooq_recorder):
+    async def test_service(mooq_backend, mooq_broker, mooq_connection, mooq_channel,
+                           mooq_connect, mooq_recorder):
         assert mooq_backend == mooq_broker.backend == "in_memory"
         heard = []
 
@@ -36,7 +36,7 @@ A_PROJECT = """
         await mooq_connection.process_events(num_cycles=1)
         assert heard == mooq_recorder.published.msgs == ["tea", "milk"]
 
-    async def test_nothing_is_left_of_the_test_before(mooq_channel):
+    async def test_queues_of_the_previous_test_are_gone(mooq_channel):
         with pytest.raises(mooq.ConsumerQueueNotFound):
             await mooq_channel.get("orders")
 """
@@ -44,7 +44,7 @@ A_PROJECT = """
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_project_gets_a_broker_for_each_test(run: Run, mode: str, workers: str) -> None:
+def test_project_gets_a_broker_for_each_test(run: Run, mode: str, workers: str) -> None:
     run.ini(f"asyncio_mode = {mode}", "asyncio_default_fixture_loop_scope = function")
 
     status, printed = run(A_PROJECT, IN_MEMORY, workers, DOCKER_HOST=NOWHERE)
@@ -53,7 +53,7 @@ def test_a_project_gets_a_broker_for_each_test(run: Run, mode: str, workers: str
     assert "2 passed" in printed
 
 
-def test_tests_that_share_an_event_loop_share_it_with_the_fixtures(run: Run) -> None:
+def test_session_loop_is_shared_with_the_fixtures(run: Run) -> None:
     run.ini(
         "asyncio_mode = auto",
         "asyncio_default_fixture_loop_scope = session",
@@ -65,7 +65,7 @@ def test_tests_that_share_an_event_loop_share_it_with_the_fixtures(run: Run) -> 
     assert status == 0, printed
 
 
-def test_a_test_may_be_for_one_broker_only(run: Run) -> None:
+def test_test_may_select_a_single_backend(run: Run) -> None:
     status, printed = run(
         f"""
     import pytest
@@ -90,14 +90,14 @@ def test_a_test_may_be_for_one_broker_only(run: Run) -> None:
     ("choice", "kept"),
     [("in_memory", "test_it[in_memory]"), ("rabbit", "test_it[rabbit]")],
 )
-def test_the_backend_option_leaves_the_other_half_out(run: Run, choice: str, kept: str) -> None:
+def test_backend_option_deselects_the_other_backend(run: Run, choice: str, kept: str) -> None:
     _, printed = run(ONE_TEST, "--collect-only", "-q", f"--mooq-backend={choice}")
 
     assert kept in printed
     assert "1/2 tests collected (1 deselected)" in printed
 
 
-def test_what_needs_no_rabbitmq_runs_first(run: Run) -> None:
+def test_in_memory_tests_run_first(run: Run) -> None:
     _, printed = run(f"{ONE_TEST}\n    def test_last():\n        pass\n", "--collect-only", "-qq")
 
     lines = [line for line in printed.splitlines() if "::" in line]
@@ -109,9 +109,7 @@ def test_what_needs_no_rabbitmq_runs_first(run: Run) -> None:
 
 
 @pytest.mark.parametrize("choice", [IN_MEMORY, "-knot rabbit", "-mnot rabbit", "--collect-only"])
-def test_without_rabbitmq_nothing_is_loaded_that_starts_or_reaches_one(
-    run: Run, choice: str
-) -> None:
+def test_in_memory_run_loads_no_rabbitmq_modules(run: Run, choice: str) -> None:
     (run.folder / "conftest.py").write_text(
         "def pytest_sessionfinish():\n"
         "    import sys, threading\n"
@@ -125,9 +123,7 @@ def test_without_rabbitmq_nothing_is_loaded_that_starts_or_reaches_one(
     assert "loaded: set() threads: 1" in printed
 
 
-def test_process_that_runs_tests_does_not_load_docker(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_worker_process_does_not_load_docker(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     (run.folder / "conftest.py").write_text(
         "def pytest_sessionfinish():\n"
         "    import sys\n"
@@ -140,7 +136,7 @@ def test_process_that_runs_tests_does_not_load_docker(
     assert "loaded: set()" in printed
 
 
-def test_a_project_that_does_not_use_it_loads_next_to_nothing_of_mooq(run: Run) -> None:
+def test_project_without_mooq_loads_few_modules(run: Run) -> None:
     status, printed = run(
         """
     import sys
@@ -160,7 +156,7 @@ def test_a_project_that_does_not_use_it_loads_next_to_nothing_of_mooq(run: Run) 
     assert str(modules) in printed
 
 
-def test_without_docker_the_rabbit_half_is_skipped_and_says_what_brings_it_in(run: Run) -> None:
+def test_missing_docker_skips_rabbitmq_tests(run: Run) -> None:
     status, printed = run(ONE_TEST, "-rs", DOCKER_HOST=NOWHERE)
 
     assert status == 0, printed
@@ -176,7 +172,7 @@ def test_without_docker_the_rabbit_half_is_skipped_and_says_what_brings_it_in(ru
     ("option", "environment"),
     [("--mooq-launcher=docker", {}), ("--mooq-backend=all", {"MOOQ_REQUIRE_RABBITMQ": "1"})],
 )
-def test_without_docker_the_rabbit_half_fails_where_it_was_asked_for(
+def test_missing_docker_fails_required_rabbitmq_tests(
     run: Run, option: str, environment: dict[str, str], workers: str
 ) -> None:
     status, printed = run(ONE_TEST, option, workers, DOCKER_HOST=NOWHERE, **environment)
@@ -197,9 +193,7 @@ def test_without_docker_the_rabbit_half_fails_where_it_was_asked_for(
         (("--mooq-address=amqp://ann:secret@host:1234",), "; RabbitMQ at host:1234\n"),
     ],
 )
-def test_the_header_says_which_brokers_tests_get(
-    run: Run, options: tuple[str, ...], line: str
-) -> None:
+def test_header_names_the_brokers(run: Run, options: tuple[str, ...], line: str) -> None:
     _, printed = run(ONE_TEST, "--collect-only", *options)
 
     assert line in printed
@@ -222,9 +216,7 @@ def test_the_header_says_which_brokers_tests_get(
         ("--mooq-management=host:port", "mooq_management: must be host:port, not 'host:port'"),
     ],
 )
-def test_a_setting_that_cannot_be_meant_is_refused_before_anything_runs(
-    run: Run, option: str, said: str
-) -> None:
+def test_invalid_setting_is_a_usage_error(run: Run, option: str, said: str) -> None:
     status, printed = run(ONE_TEST, option)
 
     assert status == pytest.ExitCode.USAGE_ERROR
@@ -257,7 +249,7 @@ FAILING = """
     [
         ("", "await heard.wait()", "1 failed"),
         ("", "await mooq_broker.idle()", "1 failed"),
-        ("", "pass", "1 passed"),  # its callback was never called
+        ("", "pass", "1 passed"),  # the callback is never called
         ("@pytest.mark.mooq_allow_failures", "await heard.wait()", "1 passed"),
         ("@pytest.mark.mooq_allow_failures", "await mooq_broker.idle()", "1 passed"),
         (
@@ -267,9 +259,7 @@ FAILING = """
         ),
     ],
 )
-def test_a_failing_callback_fails_the_test_that_caused_it(
-    run: Run, mark: str, then: str, outcome: str
-) -> None:
+def test_failing_callback_fails_its_test(run: Run, mark: str, then: str, outcome: str) -> None:
     _, printed = run(FAILING.format(mark=mark, then=then), IN_MEMORY)
 
     assert outcome in printed
@@ -277,7 +267,7 @@ def test_a_failing_callback_fails_the_test_that_caused_it(
         assert re.search(r">\s+raise ValueError\(.the callback's own.\)", printed), printed
 
 
-def test_what_process_events_raises_to_the_test_is_the_tests_to_judge(run: Run) -> None:
+def test_error_raised_by_process_events_may_be_handled(run: Run) -> None:
     status, printed = run(
         """
     import pytest
@@ -303,7 +293,7 @@ def test_what_process_events_raises_to_the_test_is_the_tests_to_judge(run: Run) 
     assert "2 passed" in printed
 
 
-def test_a_callback_that_fails_while_its_connection_is_closed_fails_the_test(run: Run) -> None:
+def test_callback_failing_at_teardown_fails_the_test(run: Run) -> None:
     status, printed = run(
         """
     import asyncio
@@ -339,7 +329,7 @@ def test_a_callback_that_fails_while_its_connection_is_closed_fails_the_test(run
     assert "ValueError: late" in printed
 
 
-def test_several_failing_callbacks_are_all_shown(run: Run) -> None:
+def test_all_failing_callbacks_are_shown(run: Run) -> None:
     status, printed = run(
         """
     async def test_it(mooq_channel, mooq_broker):
@@ -381,7 +371,7 @@ OWN_BACKEND = """
         ("-mnot rabbit", "mooq_backend is 'rabbit', which -m 'not rabbit' deselects"),
     ],
 )
-def test_own_backend_fixture_cannot_overrule_the_run(run: Run, option: str, reason: str) -> None:
+def test_backend_fixture_cannot_override_the_option(run: Run, option: str, reason: str) -> None:
     status, printed = run(OWN_BACKEND.format(backend="rabbit"), option, "-rs", DOCKER_HOST=NOWHERE)
 
     assert status == 0, printed
@@ -389,7 +379,7 @@ def test_own_backend_fixture_cannot_overrule_the_run(run: Run, option: str, reas
     assert reason in printed
 
 
-def test_own_backend_fixture_must_name_a_broker(run: Run) -> None:
+def test_backend_fixture_must_name_a_broker(run: Run) -> None:
     status, printed = run(OWN_BACKEND.format(backend="redis"))
 
     assert status == 1, printed
@@ -445,9 +435,7 @@ SCOPES = """
 """
 
 
-def test_brokers_of_wider_scopes_share_what_they_have(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_brokers_of_wider_scopes_keep_their_state(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     run.ini(
         "asyncio_mode = auto",
         "asyncio_default_fixture_loop_scope = session",

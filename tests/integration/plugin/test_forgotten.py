@@ -1,4 +1,4 @@
-"""A call of mooq's that a test forgot to await fails that test, and is named."""
+"""Calls that a test forgot to await fail that test and are named."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FORGETFUL = """
     async def test_connecting(mooq_broker):
         mooq.connect(**mooq_broker.arguments)
 
-    async def test_a_failure_of_its_own(mooq_broker, mooq_connection):
+    async def test_other_failure(mooq_broker, mooq_connection):
         mooq_connection.process_events()
         assert mooq_broker.recorded.published.msgs == ["hello"]
 
@@ -32,9 +32,7 @@ WHAT_TO_DO = "was called and never awaited, so it did nothing: add `await`"
 
 
 @pytest.mark.rabbit
-def test_a_forgotten_await_fails_the_test_on_both_brokers(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_forgotten_await_fails_the_test(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(FORGETFUL, *named(mooq_rabbitmq), "-W", "default")
 
     assert status == pytest.ExitCode.TESTS_FAILED
@@ -46,7 +44,7 @@ def test_a_forgotten_await_fails_the_test_on_both_brokers(
     assert "coroutine 'test_of_other_coroutines.<locals>.of_the_test' was never aw" in printed
 
 
-def test_where_warnings_are_errors_it_fails_as_well(run: Run) -> None:
+def test_forgotten_await_fails_with_warnings_as_errors(run: Run) -> None:
     status, printed = run(FORGETFUL, "--mooq-backend=in_memory", "-k", "publishing")
 
     assert status == pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""idle(): everything that was begun has come to its end, on both brokers."""
+"""idle(): waiting until all messages are processed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ CHAIN = 12
 MANY = range(100)
 
 
-async def test_an_idle_broker_is_idle(mooq_broker: Broker) -> None:
+async def test_idle_returns_for_an_idle_broker(mooq_broker: Broker) -> None:
     await mooq_broker.idle()
 
 
-async def test_what_was_published_has_been_dealt_with(
+async def test_idle_waits_for_published_messages(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = await consume(mooq_channel, Inbox())
@@ -37,7 +37,7 @@ async def test_what_was_published_has_been_dealt_with(
     assert len(mooq_broker.recorded.acknowledged) == 20
 
 
-async def test_it_waits_for_messages_that_are_being_published(
+async def test_idle_waits_for_publishes_in_progress(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = await consume(mooq_channel, Inbox())
@@ -45,7 +45,7 @@ async def test_it_waits_for_messages_that_are_being_published(
         asyncio.create_task(mooq_channel.publish(exchange_name="log", msg=number))
         for number in range(20)
     ]
-    await asyncio.sleep(0)  # they begin
+    await asyncio.sleep(0)  # let them begin
 
     await mooq_broker.idle()
 
@@ -53,7 +53,7 @@ async def test_it_waits_for_messages_that_are_being_published(
     assert inbox.bodies == list(range(20))
 
 
-async def test_a_queue_whose_consumer_takes_one_at_a_time_is_emptied(
+async def test_idle_waits_until_the_queue_is_empty(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = await consume(mooq_channel, Inbox(), prefetch_count=1)
@@ -65,7 +65,7 @@ async def test_a_queue_whose_consumer_takes_one_at_a_time_is_emptied(
 
 
 async def pass_on(broker: Broker, number: int) -> mooq.Connection:
-    """Serve a queue, on a connection of its own, by publishing to the next one."""
+    """Serve a queue on a separate connection by publishing to the next queue."""
     connection = await broker.connect()
     channel = await connection.create_channel()
 
@@ -86,7 +86,7 @@ async def pass_on(broker: Broker, number: int) -> mooq.Connection:
 
 
 @pytest.mark.parametrize("is_processing", [True, False])
-async def test_a_chain_of_services_is_followed_to_its_end(
+async def test_idle_follows_a_chain_of_services(
     mooq_broker: Broker, mooq_channel: mooq.Channel, *, is_processing: bool
 ) -> None:
     services = [await pass_on(mooq_broker, number) for number in range(CHAIN)]
@@ -96,18 +96,16 @@ async def test_a_chain_of_services_is_followed_to_its_end(
         await mooq_broker.idle()
 
     assert mooq_broker.recorded.delivered.msgs == list(range(CHAIN))
-    # A callback's message may be dealt with before its own is acknowledged.
+    # A published message may be processed before the callback's own message is acknowledged.
     assert sorted(mooq_broker.recorded.acknowledged.msgs) == list(range(CHAIN))
 
 
 @pytest.mark.mooq_allow_failures
 @pytest.mark.parametrize("prefetch_count", [1, 3, 100])
-async def test_what_is_rejected_has_arrived_where_dead_letters_go(
-    mooq_broker: Broker, prefetch_count: int
-) -> None:
+async def test_idle_waits_for_dead_letters(mooq_broker: Broker, prefetch_count: int) -> None:
     channels = [await (await mooq_broker.connect()).create_channel() for _ in range(3)]
     buried = Inbox()
-    # Each is rejected at two queues before it is buried; the services are asked in this order.
+    # Each message is rejected in two queues first; the channels are probed in this order.
     for channel, queue, dead_letter_exchange, callback in zip(
         channels,
         ("graves", "second", "first"),
@@ -134,7 +132,7 @@ async def test_what_is_rejected_has_arrived_where_dead_letters_go(
 
 @pytest.mark.mooq_allow_failures
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
-async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
+async def test_idle_waits_for_a_busy_rabbitmq_queue(
     mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     await consume(mooq_channel, FailingInbox(*MANY), prefetch_count=len(MANY))
@@ -152,7 +150,7 @@ async def test_a_queue_that_is_behind_with_its_work_is_not_taken_for_idle(
 
 @pytest.mark.mooq_allow_failures
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
-async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
+async def test_idle_repeats_an_unanswered_probe(
     mooq_broker: Broker,
     mooq_channel: mooq.Channel,
     mooq_rabbitmq: RunningRabbitMQ,
@@ -173,9 +171,9 @@ async def test_a_queue_that_does_not_answer_in_time_is_asked_again(
     assert inbox.bodies == ["m", "m"]
 
 
-# What a queue is sent has priorities: 7 for a question such as a passive declaration's, 4 for an
-# acknowledgement, 0 for a message, a rejection, a get. One of 6 that sends itself again lets the
-# queue do nothing but answer questions; this one stops for a get, or after some seconds.
+# Messages to a queue process have priorities: 7 for a query such as a passive declaration, 4 for
+# an acknowledgement, 0 for a message, a rejection or a get. A function of priority 6 that sends
+# itself again keeps the queue busy except for queries; it stops for a get or after some seconds.
 QUESTIONS_ONLY = """
     {{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"{host}">>, queue, <<"{queue}">>)),
     Latest = erlang:monotonic_time(second) + {longest},
@@ -203,9 +201,9 @@ async def let_queue_answer_questions_only(
     longest: int,
     is_ended_by_get: bool = True,
 ) -> None:
-    """Have a queue see to nothing but questions: so many seconds, or until it has to get.
+    """Make a queue answer only queries for this many seconds, or until it gets a get.
 
-    It misses a get that comes within microseconds of its looking for one.
+    It misses a get that arrives within microseconds of its check.
     """
     code = QUESTIONS_ONLY.format(
         host=virtual_host,
@@ -234,7 +232,7 @@ def container_of(rabbitmq: RunningRabbitMQ) -> Iterator[Any]:
         )
 
 
-async def test_a_message_that_was_looked_at_is_still_a_new_one(
+async def test_probing_a_queue_does_not_redeliver_messages(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = await consume(mooq_channel, HeldInbox(), prefetch_count=1)
@@ -252,7 +250,7 @@ async def test_a_message_that_was_looked_at_is_still_a_new_one(
     assert not await channel.has_ready("no such queue")
 
 
-async def test_messages_that_nobody_consumes_do_not_keep_it_busy(
+async def test_idle_ignores_unconsumed_messages(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
     await make_queue(mooq_connection, "q", "k")
@@ -263,7 +261,7 @@ async def test_messages_that_nobody_consumes_do_not_keep_it_busy(
     assert (await mooq_channel.get("q"))["msg"] == "kept"
 
 
-async def test_connections_that_the_code_under_test_opens_are_waited_for(
+async def test_idle_waits_for_connections_of_tested_code(
     mooq_broker: Broker,
 ) -> None:
     async with await mooq.connect(**mooq_broker.arguments) as connection:
@@ -277,7 +275,7 @@ async def test_connections_that_the_code_under_test_opens_are_waited_for(
             assert inbox.bodies == ["hello"]
 
 
-async def test_closed_connections_are_forgotten(
+async def test_idle_ignores_closed_connections(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
     await consume(mooq_channel, Inbox())
@@ -287,7 +285,7 @@ async def test_closed_connections_are_forgotten(
     await mooq_broker.idle()
 
 
-async def test_failures_of_callbacks_are_raised(
+async def test_idle_raises_callback_failures_once(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     await consume(mooq_channel, FailingInbox("bad"))
@@ -295,10 +293,10 @@ async def test_failures_of_callbacks_are_raised(
 
     with pytest.raises(Refusal, match="no to bad"):
         await mooq_broker.idle()
-    await mooq_broker.idle()  # once
+    await mooq_broker.idle()  # raised only once
 
 
-async def test_what_is_still_under_way_at_the_deadline_is_named(
+async def test_idle_timeout_names_the_running_callback(
     mooq_broker: Broker, mooq_connection: mooq.Connection, mooq_channel: mooq.Channel
 ) -> None:
     inbox = await consume(mooq_channel, HeldInbox())
@@ -312,7 +310,7 @@ async def test_what_is_still_under_way_at_the_deadline_is_named(
     await mooq_broker.idle()
 
 
-async def test_a_callback_that_waits_for_idleness_is_told_that_it_is_in_the_way(
+async def test_idle_in_a_callback_is_refused(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     async def callback(message: Any) -> None:

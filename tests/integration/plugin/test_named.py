@@ -1,4 +1,4 @@
-"""A run that is told of a RabbitMQ that runs already, and leaves it as it was."""
+"""Runs on a named RabbitMQ that is already running."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def management_of(rabbitmq: RunningRabbitMQ) -> Management:
     return Management(host, int(port), rabbitmq["username"], rabbitmq["password"])
 
 
-def test_a_broker_that_runs_already_is_used_and_left_as_it_was(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_named_broker_is_left_unchanged(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     with run.start(ONE_TEST, *named(mooq_rabbitmq), "-n2", DOCKER_HOST=NOWHERE) as process:
         owner = owner_of(process)
         printed, _ = process.communicate(timeout=LONGEST)
@@ -61,7 +59,7 @@ def virtual_hosts_of(rabbitmq: RunningRabbitMQ, owner: Owner) -> list[str]:
     return [name for name, description in descriptions.items() if description == str(owner)]
 
 
-def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_owner(
+def test_owner_removes_virtual_hosts_of_a_killed_run(
     run: Run, mooq_rabbitmq: RunningRabbitMQ
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, *named(mooq_rabbitmq), "-n2") as process:
@@ -73,9 +71,7 @@ def test_what_a_killed_run_leaves_in_a_broker_is_removed_by_its_owner(
     until(lambda: not virtual_hosts_of(mooq_rabbitmq, owner), "its virtual hosts to be gone")
 
 
-def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_else(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_run_removes_virtual_hosts_of_dead_owners(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     management = management_of(mooq_rabbitmq)
     owners = {
         f"test-{uuid4()}": owner
@@ -99,9 +95,7 @@ def test_a_run_begins_by_removing_the_virtual_hosts_of_the_dead_and_of_nobody_el
             management.delete(name)
 
 
-def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_unusable_named_broker_fails_its_tests(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(ONE_TEST, *named({**mooq_rabbitmq, "password": "wrong"}))
 
     assert status == pytest.ExitCode.TESTS_FAILED
@@ -109,7 +103,7 @@ def test_a_named_broker_that_cannot_be_used_is_an_error_and_never_skipped(
     assert f"cannot connect to 127.0.0.1:{mooq_rabbitmq['port']}: it refused the login" in printed
 
 
-def test_a_broker_without_its_management_api_is_told_to_enable_it(
+def test_missing_management_api_error_has_a_remedy(
     run: Run, mooq_rabbitmq: RunningRabbitMQ, closed_port: int
 ) -> None:
     address, _ = named(mooq_rabbitmq)

@@ -1,4 +1,4 @@
-"""One RabbitMQ for a whole run: who has it, who shares it, and that nothing of it stays."""
+"""Ownership of the run's RabbitMQ: one container for all workers, and its removal."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ A_WORKER_THAT_CRASHES = """
         if number == 0:
             os._exit(3)
 
-    def test_the_virtual_host_of_the_crashed_worker_is_gone(mooq_rabbitmq):
+    def test_virtual_host_of_the_crashed_worker_is_gone(mooq_rabbitmq):
         from mooq.testing.virtual_hosts import Management
         from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
@@ -99,9 +99,7 @@ A_WORKER_THAT_CRASHES = """
 """
 
 
-def test_all_workers_share_one_container_which_is_gone_when_the_run_ends(
-    run: Run, engine: DockerClient, tmp_path: Path
-) -> None:
+def test_workers_share_one_container(run: Run, engine: DockerClient, tmp_path: Path) -> None:
     with run.start(TESTS_THAT_REPORT, "-n2") as process:
         owner = owner_of(process)
         printed, _ = process.communicate(timeout=LONGEST)
@@ -122,9 +120,7 @@ def ends_by_ctrl_c(process: subprocess.Popen[str]) -> None:
     assert process.returncode == pytest.ExitCode.INTERRUPTED, printed
 
 
-def test_a_run_stopped_by_ctrl_c_while_rabbitmq_boots_leaves_no_container(
-    run: Run, engine: DockerClient
-) -> None:
+def test_ctrl_c_while_booting_leaves_no_container(run: Run, engine: DockerClient) -> None:
     with run.start(ONE_TEST, "-n1") as process:
         owner = owner_of(process)
         until(lambda: containers_of(engine, owner), "a container")
@@ -133,7 +129,7 @@ def test_a_run_stopped_by_ctrl_c_while_rabbitmq_boots_leaves_no_container(
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_run_stopped_by_ctrl_c_amid_a_test_leaves_no_container(
+def test_ctrl_c_during_a_test_leaves_no_container(
     run: Run, engine: DockerClient, tmp_path: Path, workers: str
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, workers) as process:
@@ -144,7 +140,7 @@ def test_a_run_stopped_by_ctrl_c_amid_a_test_leaves_no_container(
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_run_that_stops_at_its_first_failure_leaves_no_container(
+def test_exit_on_first_failure_leaves_no_container(
     run: Run, engine: DockerClient, workers: str
 ) -> None:
     failing = f"{ONE_TEST}        assert False\n"
@@ -157,9 +153,7 @@ def test_a_run_that_stops_at_its_first_failure_leaves_no_container(
     assert containers_of(engine, owner) == []
 
 
-def test_a_worker_that_crashes_gives_back_what_it_had_and_its_successor_goes_on(
-    run: Run, engine: DockerClient
-) -> None:
+def test_crashed_worker_is_cleaned_up_and_replaced(run: Run, engine: DockerClient) -> None:
     with run.start(A_WORKER_THAT_CRASHES, "-n1") as process:
         owner = owner_of(process)
         printed, _ = process.communicate(timeout=LONGEST)
@@ -170,7 +164,7 @@ def test_a_worker_that_crashes_gives_back_what_it_had_and_its_successor_goes_on(
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_what_a_killed_run_leaves_is_removed_by_its_owner(
+def test_owner_removes_the_container_of_a_killed_run(
     run: Run, engine: DockerClient, tmp_path: Path, workers: str
 ) -> None:
     with run.start(A_TEST_THAT_HANGS, workers) as process:
@@ -183,14 +177,12 @@ def test_what_a_killed_run_leaves_is_removed_by_its_owner(
 
 
 def container_of(engine: DockerClient, owner: Owner | str, label: str = LABEL) -> Any:
-    """Create a container that somebody seems to own."""
+    """Create a container with an owner label."""
     image = next(image for image in IMAGES if engine.images.list(image))
     return engine.containers.create(image, ["true"], labels={label: str(owner)})
 
 
-def test_a_run_begins_by_removing_the_containers_of_the_dead_and_of_nobody_else(
-    run: Run, engine: DockerClient
-) -> None:
+def test_run_removes_containers_of_dead_owners(run: Run, engine: DockerClient) -> None:
     this = Owner.this_process()
     dead = [
         this._replace(began="another process by then"),
@@ -217,7 +209,7 @@ def test_a_run_begins_by_removing_the_containers_of_the_dead_and_of_nobody_else(
     assert left == {"unowned", *map(str, alive)}
 
 
-def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_path: Path) -> None:
+def test_concurrent_runs_are_independent(engine: DockerClient, tmp_path: Path) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
     for folder in folders:
         folder.mkdir()
@@ -239,14 +231,14 @@ def test_runs_side_by_side_do_not_disturb_each_other(engine: DockerClient, tmp_p
     assert containers_of(engine, owners[1]) == []
 
 
-def test_owner_ends_with_its_run_although_a_forked_child_goes_on() -> None:
+def test_owner_ends_despite_a_forked_child() -> None:
     owner = RunOwner(RabbitMQSettings())
     process = psutil.Process(owner.pid)
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(writing)
-        os.read(reading, 1)  # until the test is over
+        os.read(reading, 1)  # wait until the test is over
         os._exit(0)
     os.close(reading)
     owner.end()
@@ -255,7 +247,7 @@ def test_owner_ends_with_its_run_although_a_forked_child_goes_on() -> None:
     os.waitpid(child, 0)
 
 
-def test_owner_shows_nothing_to_those_without_its_token() -> None:
+def test_owner_refuses_a_wrong_token() -> None:
     owner = RunOwner(RabbitMQSettings())
     stranger = Lease(owner.offer._replace(token="wrong"))
     assert isinstance(stranger.answer(), Failed)

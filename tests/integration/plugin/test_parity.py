@@ -1,4 +1,4 @@
-"""--mooq-parity: a project's tests on both brokers, and what differs side by side."""
+"""--mooq-parity: comparison of a project's tests on both brokers."""
 
 from __future__ import annotations
 
@@ -46,15 +46,13 @@ LOSING = """
     def losing(monkeypatch):
         monkeypatch.setattr(virtual_host.VirtualHost, "route", lambda *_: ())
 """
-"""A broker in memory that routes nothing."""
+"""A fixture that makes the in-memory broker route nothing."""
 
-side_by_side_or_alone = pytest.mark.parametrize("processes", ["0", "2"])
+with_and_without_workers = pytest.mark.parametrize("processes", ["0", "2"])
 
 
-@side_by_side_or_alone
-def test_tests_that_come_to_the_same_pass(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ, processes: str
-) -> None:
+@with_and_without_workers
+def test_agreeing_tests_pass(run: Run, mooq_rabbitmq: RunningRabbitMQ, processes: str) -> None:
     status, printed = run(
         SERVICE.format(more=""), "--mooq-parity", *named(mooq_rabbitmq), "-n", processes
     )
@@ -64,8 +62,8 @@ def test_tests_that_come_to_the_same_pass(
     assert "7 passed" in printed
 
 
-@side_by_side_or_alone
-def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
+@with_and_without_workers
+def test_differing_test_fails_and_is_shown(
     run: Run, mooq_rabbitmq: RunningRabbitMQ, processes: str
 ) -> None:
     status, printed = run(
@@ -82,9 +80,7 @@ def test_a_test_that_differs_fails_the_run_and_is_shown_side_by_side(
     assert "mooq: 3 tests compared on both brokers, 3 differ" in printed
 
 
-def test_a_test_that_fails_on_one_broker_alone_differs_and_on_both_alike_does_not(
-    run: Run, mooq_rabbitmq: RunningRabbitMQ
-) -> None:
+def test_test_failing_on_one_broker_differs(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run(
         """
         async def test_alone(mooq_broker):
@@ -102,7 +98,7 @@ def test_a_test_that_fails_on_one_broker_alone_differs_and_on_both_alike_does_no
     assert "mooq: 2 tests compared on both brokers, 1 differs" in printed
 
 
-def test_a_run_that_compares_nothing_fails(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
+def test_parity_run_without_comparisons_fails(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
     status, printed = run("def test_it(): pass", "--mooq-parity", *named(mooq_rabbitmq))
 
     assert status == 1
@@ -110,7 +106,7 @@ def test_a_run_that_compares_nothing_fails(run: Run, mooq_rabbitmq: RunningRabbi
     assert "mooq: 0 tests compared on both brokers" in printed
 
 
-def test_one_broker_alone_cannot_be_compared(run: Run) -> None:
+def test_parity_needs_both_backends(run: Run) -> None:
     status, printed = run("def test_it(): pass", "--mooq-parity", "--mooq-backend=in_memory")
 
     assert status == 4
@@ -125,7 +121,7 @@ def test_one_broker_alone_cannot_be_compared(run: Run) -> None:
         ("test_a.py::test_it[3-rabbit-x]", "test_a.py::test_it[3-x]"),
     ],
 )
-def test_a_test_has_one_name_for_both_brokers(nodeid: str, name: str) -> None:
+def test_test_name_omits_the_backend(nodeid: str, name: str) -> None:
     assert name_of(nodeid, "rabbit") == name
 
 
@@ -215,7 +211,7 @@ def test_generated_ids_must_correspond(run: Run, mooq_rabbitmq: RunningRabbitMQ)
 
 
 @pytest.mark.parametrize(("unit", "differs"), [("seconds", False), ("days", True)])
-def test_timestamps_of_the_time_of_the_test_do_not_differ(
+def test_timestamps_of_the_current_time_are_masked(
     run: Run, mooq_rabbitmq: RunningRabbitMQ, unit: str, differs: bool
 ) -> None:
     status, printed = run(DATED.format(unit=unit), "--mooq-parity", *named(mooq_rabbitmq))
@@ -236,14 +232,16 @@ def test_masked_text_is_not_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -
     assert status == 0, printed
 
 
-def test_mask_that_is_not_a_regular_expression_is_refused(run: Run) -> None:
+def test_invalid_mask_is_refused(run: Run) -> None:
     status, printed = run("def test_it(): pass", "--mooq-parity-mask=(")
 
     assert status == 4
     assert "mooq_parity_mask: '(' is not a regular expression" in printed
 
 
-def test_own_backend_fixture_is_not_compared(run: Run, mooq_rabbitmq: RunningRabbitMQ) -> None:
+def test_overridden_backend_fixture_is_not_compared(
+    run: Run, mooq_rabbitmq: RunningRabbitMQ
+) -> None:
     status, printed = run(
         """
         import pytest

@@ -1,4 +1,4 @@
-"""A run whose RabbitMQ is a process of its own, and what becomes of it."""
+"""Runs whose RabbitMQ is a separate process."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ PROCESS = "--mooq-launcher=process"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where runs keep what is temporary, on a machine that has RabbitMQ."""
+    """The temporary folder of runs; the test needs RabbitMQ on this machine."""
     need_rabbitmq_server()
     folder = tmp_path / "temporary"
     folder.mkdir()
     return folder
 
 
-def test_a_run_has_a_process_of_its_own_and_leaves_nothing(run: Run, folder: Path) -> None:
+def test_run_has_its_own_process_and_cleans_up(run: Run, folder: Path) -> None:
     status, printed = run(ONE_TEST, PROCESS, "-n2", DOCKER_HOST=NOWHERE, TMPDIR=str(folder))
 
     assert status == 0, printed
@@ -52,9 +52,7 @@ def test_a_run_has_a_process_of_its_own_and_leaves_nothing(run: Run, folder: Pat
     assert processes_of(folder) == {}
 
 
-def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_owner(
-    run: Run, folder: Path
-) -> None:
+def test_owner_removes_the_process_of_a_killed_run(run: Run, folder: Path) -> None:
     with run.start(A_TEST_THAT_HANGS, PROCESS, "-n0", TMPDIR=str(folder)) as process:
         until((run.folder / "it runs").exists, "the test to run")
         (its_own,) = folder.glob("mooq-*")
@@ -65,9 +63,7 @@ def test_what_a_killed_run_leaves_of_a_process_is_removed_by_its_owner(
     until(lambda: beginning_of(pid) is None and not its_own.exists(), "the node to be gone")
 
 
-def test_a_run_begins_by_removing_the_nodes_of_the_dead_and_of_nobody_else(
-    run: Run, folder: Path
-) -> None:
+def test_run_removes_nodes_of_dead_owners(run: Run, folder: Path) -> None:
     alive = Owner.this_process()
     dead = alive._replace(pid=2**30)
     with node_of(folder, dead) as gone, node_of(folder, alive) as stays:
@@ -85,7 +81,7 @@ def test_a_run_begins_by_removing_the_nodes_of_the_dead_and_of_nobody_else(
 
 
 def node_of(folder: Path, owner: Owner) -> subprocess.Popen[bytes]:
-    """Start a process that is written down as an owner's node."""
+    """Start a process that is recorded as the node of an owner."""
     its_own = folder / f"mooq-{uuid4().hex}"
     its_own.mkdir()
     process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
@@ -94,9 +90,7 @@ def node_of(folder: Path, owner: Owner) -> subprocess.Popen[bytes]:
     return process
 
 
-def test_a_rabbitmq_that_dies_while_it_boots_shows_the_end_of_its_log(
-    run: Run, folder: Path
-) -> None:
+def test_node_dying_at_boot_is_reported_with_its_log(run: Run, folder: Path) -> None:
     with run.start(ONE_TEST, PROCESS, RABBIT, TMPDIR=str(folder)) as process:
         (its_own,) = until(lambda: list(folder.glob("mooq-*")), "the node's folder")
         log = its_own / "log"

@@ -1,4 +1,4 @@
-"""Records of what happened, the same on both brokers."""
+"""The recorder: events of messages and their filters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.inbox import LONGEST_WAIT, FailingInbox, HeldInbox, Inbox
 from tests.integration.steps import make_queue
 
 
-async def test_a_message_leaves_its_whole_way_on_record(
+async def test_every_event_of_a_message_is_recorded(
     mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     await mooq_channel.register_consumer(
@@ -40,7 +40,7 @@ async def test_a_message_leaves_its_whole_way_on_record(
     )
 
 
-async def test_records_can_be_picked_by_exchange_key_and_queue(
+async def test_records_are_filtered_by_exchange_and_queue(
     mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     for queue, key in (("one", "k"), ("two", "k"), ("three", "l")):
@@ -59,7 +59,7 @@ async def test_records_can_be_picked_by_exchange_key_and_queue(
 
 
 @pytest.mark.mooq_allow_failures
-async def test_a_failing_callback_is_on_record_with_what_it_raised(
+async def test_failing_callback_is_recorded_with_its_error(
     mooq_broker: Broker, mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     await mooq_channel.register_consumer(
@@ -82,7 +82,7 @@ async def test_a_failing_callback_is_on_record_with_what_it_raised(
     assert str(mooq_recorder.rejected[0].error) == "no to bad"
 
 
-async def test_a_message_that_no_queue_is_bound_for_is_on_record(
+async def test_unroutable_message_is_recorded(
     mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     await mooq_channel.register_producer(exchange_name="e", exchange_type="direct")
@@ -95,7 +95,7 @@ async def test_a_message_that_no_queue_is_bound_for_is_on_record(
     assert mooq_recorder.published.msgs == ["dropped"]
 
 
-async def test_a_message_that_was_refused_is_not_on_record(
+async def test_refused_message_is_not_recorded(
     mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     with pytest.raises(mooq.ExchangeNotFound):
@@ -104,7 +104,7 @@ async def test_a_message_that_was_refused_is_not_on_record(
     assert mooq_recorder.all == ()
 
 
-async def test_what_get_takes_is_on_record(
+async def test_messages_taken_by_get_are_recorded(
     mooq_connection: mooq.Connection, mooq_channel: mooq.Channel, mooq_recorder: Recorder
 ) -> None:
     await make_queue(mooq_connection, "q", "k", exchange_name="e")
@@ -117,7 +117,7 @@ async def test_what_get_takes_is_on_record(
     assert mooq_recorder.acknowledged.where(queue_name="q").msgs == [1, 2]
 
 
-async def test_what_is_given_back_at_the_end_is_on_record(
+async def test_messages_requeued_at_close_are_recorded(
     mooq_broker: Broker, mooq_recorder: Recorder
 ) -> None:
     connection = await mooq_broker.connect()
@@ -133,7 +133,7 @@ async def test_what_is_given_back_at_the_end_is_on_record(
     assert not mooq_recorder.acknowledged
 
 
-async def test_connections_that_the_code_under_test_opens_are_on_record(
+async def test_connections_of_tested_code_are_recorded(
     mooq_broker: Broker, mooq_recorder: Recorder
 ) -> None:
     async with await mooq.connect(**mooq_broker.arguments) as connection:
@@ -144,7 +144,7 @@ async def test_connections_that_the_code_under_test_opens_are_on_record(
     assert mooq_recorder.published.msgs == ["mine"]
 
 
-async def test_the_record_can_be_wiped(mooq_channel: mooq.Channel, mooq_recorder: Recorder) -> None:
+async def test_recorder_can_be_cleared(mooq_channel: mooq.Channel, mooq_recorder: Recorder) -> None:
     await mooq_channel.register_producer(exchange_name="e", exchange_type="fanout")
     await mooq_channel.publish(exchange_name="e", msg="before")
     mooq_recorder.clear()
@@ -154,7 +154,7 @@ async def test_the_record_can_be_wiped(mooq_channel: mooq.Channel, mooq_recorder
 
 
 @pytest.mark.parametrize("mooq_backend", ["rabbit"])
-async def test_the_url_leads_any_client_to_the_tests_virtual_host(mooq_broker: Broker) -> None:
+async def test_broker_url_has_the_test_virtual_host(mooq_broker: Broker) -> None:
     async with await mooq.connect(url=mooq_broker.url) as connection:
         channel = await connection.create_channel()
         await channel.register_producer(exchange_name="e", exchange_type="fanout")

@@ -1,4 +1,4 @@
-"""Redeliver everything: each message comes twice, the same on both brokers."""
+"""Redelivery of every message: each one is delivered twice."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seen(inbox: Inbox) -> list[tuple[object, bool]]:
 
 @twice
 @pytest.mark.parametrize("prefetch_count", [1, 100])
-async def test_each_message_comes_twice_the_second_time_redelivered(
+async def test_each_message_is_delivered_twice(
     mooq_broker: Broker, mooq_channel: mooq.Channel, prefetch_count: int
 ) -> None:
     inbox = Inbox()
@@ -49,12 +49,12 @@ async def test_each_message_comes_twice_the_second_time_redelivered(
     )
     assert [body for body, redelivered in seen(inbox) if not redelivered] == list(range(10))
     ids = Counter(message["message_id"] for message in inbox.messages)
-    assert set(ids.values()) == {2}  # by which a service can tell
+    assert set(ids.values()) == {2}  # a service can detect repeats by the id
     assert len(mooq_broker.recorded.acknowledged) == 20
 
 
 @twice
-async def test_with_prefetch_1_the_repeat_comes_before_the_next_message(
+async def test_repeat_precedes_the_next_with_prefetch_one(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = Inbox()
@@ -68,7 +68,7 @@ async def test_with_prefetch_1_the_repeat_comes_before_the_next_message(
 
 @twice
 @pytest.mark.mooq_allow_failures
-async def test_a_message_whose_callback_fails_comes_twice_as_it_does_anyway(
+async def test_failed_message_is_not_repeated_again(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     inbox = FailingInbox("once", times=1)
@@ -83,7 +83,7 @@ async def test_a_message_whose_callback_fails_comes_twice_as_it_does_anyway(
 
 @twice
 @pytest.mark.mooq_allow_failures
-async def test_a_callback_that_fails_for_the_repeat_alone_has_failed_for_good(
+async def test_failure_on_the_repeat_rejects_the_message(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     async def once(message: mooq.IncomingMessage) -> None:
@@ -99,7 +99,7 @@ async def test_a_callback_that_fails_for_the_repeat_alone_has_failed_for_good(
 
 
 @twice
-async def test_a_repeat_may_go_to_another_consumer(
+async def test_repeat_may_go_to_another_consumer(
     mooq_broker: Broker, mooq_channel: mooq.Channel
 ) -> None:
     one, two = Inbox(), Inbox()
@@ -114,7 +114,7 @@ async def test_a_repeat_may_go_to_another_consumer(
 
 
 @twice
-async def test_what_a_test_takes_by_get_comes_once(mooq_channel: mooq.Channel) -> None:
+async def test_messages_taken_by_get_are_not_repeated(mooq_channel: mooq.Channel) -> None:
     async with await unconsumed(mooq_channel) as chan:
         await chan.publish(exchange_name="log", msg=1)
         await chan.publish(exchange_name="log", msg=2)
@@ -131,7 +131,7 @@ async def unconsumed(channel: mooq.Channel) -> mooq.Channel:
 
 
 @pytest.mark.mooq_redeliver(False)
-async def test_a_mark_may_say_once(mooq_broker: Broker, mooq_channel: mooq.Channel) -> None:
+async def test_mark_can_disable_redelivery(mooq_broker: Broker, mooq_channel: mooq.Channel) -> None:
     inbox = Inbox()
     await register(mooq_channel, inbox)
     await mooq_channel.publish(exchange_name="log", msg="m")
@@ -141,7 +141,7 @@ async def test_a_mark_may_say_once(mooq_broker: Broker, mooq_channel: mooq.Chann
     assert seen(inbox) == [("m", False)]
 
 
-async def test_it_is_of_use_without_pytest(broker_address: BrokerAddress) -> None:
+async def test_redelivering_works_without_pytest(broker_address: BrokerAddress) -> None:
     with redelivering_everything(broker_address["virtual_host"]) as recorded:
         async with await mooq.connect(**broker_address) as conn:
             chan, inbox = await conn.create_channel(), Inbox()
@@ -154,7 +154,7 @@ async def test_it_is_of_use_without_pytest(broker_address: BrokerAddress) -> Non
         await make_queue(conn, "q")
         chan = await conn.create_channel()
         await chan.publish(exchange_name="log", msg="after")
-        assert (await chan.get("q"))["msg"] == "after"  # and nothing is left of the one before
+        assert (await chan.get("q"))["msg"] == "after"  # redelivery has ended
 
 
 SERVICE = """
@@ -177,17 +177,17 @@ SERVICE = """
         assert await counted(mooq_broker, mooq_channel) == [False, True]
 
     @pytest.mark.mooq_redeliver(False)
-    async def test_but_not_this(mooq_broker, mooq_channel):
+    async def test_mark_disables_it(mooq_broker, mooq_channel):
         assert await counted(mooq_broker, mooq_channel) == [False]
 """
 
 
-def test_an_option_switches_it_on_for_a_run(run: Run) -> None:
+def test_option_enables_redelivery(run: Run) -> None:
     status, printed = run(SERVICE, "--mooq-backend=in_memory", "--mooq-redeliver", "--mooq-strict")
     assert status == 0, printed
 
 
-def test_a_setting_switches_it_on_for_a_project(run: Run) -> None:
+def test_ini_setting_enables_redelivery(run: Run) -> None:
     run.ini(*AUTO, "mooq_redeliver = true")
     status, printed = run(SERVICE, "--mooq-backend=in_memory")
     assert status == 0, printed

@@ -1,4 +1,4 @@
-"""Reports to people: a live line while RabbitMQ boots, then which it was or why there is none."""
+"""The live line while RabbitMQ boots, the summary and the explanation of errors."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ ERASED = "\x1b[B\r\x1b[K\x1b8"
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_person_sees_what_is_awaited_and_then_what_it_was(run: Run, workers: str) -> None:
+def test_terminal_shows_a_live_line_and_a_summary(run: Run, workers: str) -> None:
     status, printed = run.on_terminal(ONE_TEST, "--mooq-backend=rabbit", workers)
 
     assert status == 0, printed
     seen = list(WAITING.finditer(printed))
     assert seen[0][1].startswith("RabbitMQ by docker, image ")
-    assert len({one[0] for one in seen}) > 1  # the time goes on
+    assert len({one[0] for one in seen}) > 1  # the elapsed time advances
     assert ERASED in printed[seen[-1].end() :]
     assert SUMMARY.search(printed)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
-def test_a_person_sees_no_line_once_there_is_nothing_to_wait_for(run: Run) -> None:
+def test_terminal_shows_no_live_line_in_memory(run: Run) -> None:
     _, printed = run.on_terminal(ONE_TEST, "--mooq-backend=in_memory")
 
     assert "waiting for" not in printed
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_where_nobody_looks_there_is_no_line(run: Run, workers: str, closed_port: int) -> None:
+def test_no_live_line_without_a_terminal(run: Run, workers: str, closed_port: int) -> None:
     nobody = f"--mooq-address=amqp://127.0.0.1:{closed_port}"
 
     status, printed = run(ONE_TEST, nobody, "--mooq-timeout=1", workers)
@@ -46,9 +46,7 @@ def test_where_nobody_looks_there_is_no_line(run: Run, workers: str, closed_port
     assert "\x1b" not in printed
 
 
-def test_a_broker_that_nobody_can_reach_fails_its_tests_and_is_explained_once(
-    run: Run, closed_port: int
-) -> None:
+def test_unreachable_broker_is_explained_once(run: Run, closed_port: int) -> None:
     two = f"{ONE_TEST}\n{ONE_TEST.replace('test_it', 'test_other')}"
 
     status, printed = run(

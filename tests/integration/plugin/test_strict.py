@@ -1,4 +1,4 @@
-"""--mooq-strict: a test that leaves messages or exceptions behind has failed."""
+"""--mooq-strict: a test that leaves messages or exceptions behind fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEST = """
 
         {body}
 """
-# What each leaves behind, unless it is told not to.
+# Test bodies that leave something behind if ``leaving`` is true.
 UNCONSUMED = """
         await consume("orders")
         await (await mooq_connect()).close()
@@ -90,7 +90,7 @@ DROPPED_DEAD_LETTERS = """
             await mooq_channel.publish(exchange_name="e", msg=number)
         await mooq_broker.idle()
 """
-A_TASK_THAT_NOBODY_AWAITS = """
+UNAWAITED_TASK = """
         async def vanish():
             raise KeyError("swallowed")
 
@@ -113,20 +113,18 @@ LEAVING = {
         DROPPED_DEAD_LETTERS,
         "3 messages of queue 'orders' dropped, since the dead-letter exchange 'graveyard' does",
     ),
-    "swallowed": (A_TASK_THAT_NOBODY_AWAITS, "an unhandled KeyError: 'swallowed'"),
+    "swallowed": (UNAWAITED_TASK, "an unhandled KeyError: 'swallowed'"),
 }
 
 
 def project(*names: str, mark: str = "") -> str:
-    """Return tests that leave something behind, and the same that do not."""
+    """Return tests that leave something behind, each with a variant that does not."""
     tests = [TEST.format(name=name, mark=mark, body=LEAVING[name][0].strip()) for name in names]
     return "\n".join([SETUP, *tests])
 
 
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
-def test_what_a_test_leaves_behind_fails_it(
-    run: Run, request: pytest.FixtureRequest, backend: str
-) -> None:
+def test_leftovers_fail_the_test(run: Run, request: pytest.FixtureRequest, backend: str) -> None:
     options = ["--mooq-strict", f"--mooq-backend={backend}", "-p", "no:logging"]
     if backend == "rabbit":
         options += named(request.getfixturevalue("mooq_rabbitmq"))
@@ -138,11 +136,11 @@ def test_what_a_test_leaves_behind_fails_it(
     for name, (_, left) in LEAVING.items():
         error = f"test_{name}[{backend}-True] - Failed: the test left"
         assert f"{error} behind {left}" in summary, printed
-    # The errors are of the tests' ends, each of which had passed.
+    # The tests passed; the errors are from their teardown.
     assert "14 passed, 14 deselected, 7 errors" in summary
 
 
-def test_a_test_may_be_allowed_to_leave_things_behind(run: Run) -> None:
+def test_mark_allows_leftovers(run: Run) -> None:
     tests = project("unconsumed", mark="@pytest.mark.mooq_allow_leftovers")
 
     status, printed = run(tests, "--mooq-strict", "--mooq-backend=in_memory")
@@ -150,13 +148,13 @@ def test_a_test_may_be_allowed_to_leave_things_behind(run: Run) -> None:
     assert status == 0, printed
 
 
-def test_nobody_is_strict_unasked(run: Run) -> None:
+def test_strict_mode_is_off_by_default(run: Run) -> None:
     status, printed = run(project("unconsumed"), "--mooq-backend=in_memory")
 
     assert status == 0, printed
 
 
-def test_a_project_may_be_strict_always(run: Run) -> None:
+def test_ini_setting_enables_strict_mode(run: Run) -> None:
     run.ini(*AUTO, "mooq_strict = true", "mooq_backend = in_memory")
 
     status, printed = run(project("unconsumed"))

@@ -1,4 +1,4 @@
-"""A run that has the RabbitMQ of a machine with systemd, as somebody who is not root."""
+"""Runs with the RabbitMQ service of a machine with systemd, without root."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ RABBIT = "--mooq-backend=rabbit"
 
 
 @pytest.mark.parametrize("launcher", ["systemctl", "service"])
-def test_a_run_has_the_service_of_the_machine_and_stops_it(
-    machine: Container, launcher: str
-) -> None:
+def test_run_starts_and_stops_the_system_service(machine: Container, launcher: str) -> None:
     settings = "\n".join(["[pytest]", *AUTO, "mooq_unit = rabbitmq-server.service"])
     prepare = f"""
         set -e

@@ -1,4 +1,4 @@
-"""The end of a test that left something under way: it takes no time and says what was cut off."""
+"""Teardown of tests with unfinished callbacks or reconnections: quick and reported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.integration.inner_run import Run, named, run
 __all__ = ["run"]
 
 SOON = 3.0
-"""Seconds that no teardown takes on a busy machine; a callback that is awaited takes 10."""
+"""Upper limit of a teardown in seconds; waiting for the callback would take 10."""
 
 HANGING = """
     import asyncio
@@ -46,7 +46,7 @@ RECOVERING = """
 
 
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
-def test_hanging_callback_of_failed_test_is_cut_off_at_once(
+def test_teardown_cancels_a_hanging_callback(
     run: Run, request: pytest.FixtureRequest, backend: str
 ) -> None:
     status, printed = run(HANGING, *options(request, backend), "--durations=0", "-vv")
@@ -60,7 +60,7 @@ def test_hanging_callback_of_failed_test_is_cut_off_at_once(
 
 
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
-def test_recovery_that_outlasts_the_test_is_given_up_at_once(
+def test_teardown_ends_an_unfinished_recovery(
     run: Run, request: pytest.FixtureRequest, backend: str
 ) -> None:
     tests = RECOVERING.format(last_line='assert False, "on purpose"')
@@ -73,11 +73,11 @@ def test_recovery_that_outlasts_the_test_is_given_up_at_once(
 
 
 def options(request: pytest.FixtureRequest, backend: str) -> list[str]:
-    """Return the options for an inner run on one broker, RabbitMQ being the run's own."""
+    """Return the options for an inner run on one broker; it shares this run's RabbitMQ."""
     rabbitmq = named(request.getfixturevalue("mooq_rabbitmq")) if backend == "rabbit" else []
     return [f"--mooq-backend={backend}", *rabbitmq]
 
 
 def teardown_seconds(printed: str) -> float:
-    """Return how long the teardown took."""
+    """Return the duration of the teardown."""
     return sum(float(seconds) for seconds in re.findall(r"([\d.]+)s teardown", printed))

@@ -1,4 +1,4 @@
-"""--mooq-timeline: a failed test's messages in order, as a table and as a drawing."""
+"""--mooq-timeline: the messages of a failed test, as a table and as a drawing."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ IN_MEMORY = "--mooq-backend=in_memory"
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_failed_test_shows_what_happened(run: Run, workers: str) -> None:
+def test_failed_test_shows_its_timeline(run: Run, workers: str) -> None:
     _, printed = run(TESTS, IN_MEMORY, "--mooq-timeline", workers, DOCKER_HOST=NOWHERE)
     assert printed.count("mooq timeline") == 1
     assert "published  publisher 1 → exchange ''  #1 '<tea>'" in " ".join(printed.split("   "))
 
 
-def test_without_the_option_nothing_is_shown(run: Run) -> None:
+def test_message_table_is_off_by_default(run: Run) -> None:
     _, printed = run(TESTS, IN_MEMORY, DOCKER_HOST=NOWHERE)
     assert "timeline" not in printed
 
@@ -57,13 +57,13 @@ def records(count: int) -> Records:
     return Records(Record(Event.PUBLISHED, message, channel=1, at=0.0) for message in messages)
 
 
-def test_long_timeline_shows_its_end() -> None:
+def test_long_timeline_shows_its_last_rows() -> None:
     lines = as_text(records(MOST_ROWS + 5)).splitlines()
     assert lines[0] == "… 5 earlier"
     assert len(lines) == MOST_ROWS + 1
     assert lines[-1].endswith(f"#{MOST_ROWS + 5} {MOST_ROWS + 4}")
 
 
-def test_empty_timeline_says_so() -> None:
+def test_empty_timeline_has_a_text() -> None:
     assert as_text(Records()) == "nothing happened"
     assert "<svg" in as_html(Records(), "empty")

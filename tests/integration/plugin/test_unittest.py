@@ -1,4 +1,4 @@
-"""mooq's broker in tests of unittest, by no other means than an asynchronous context manager."""
+"""running_broker() in unittest classes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
-def test_unittest_classes_get_a_broker_by_a_context_manager(
+def test_running_broker_works_in_unittest_classes(
     tmp_path: Path, request: pytest.FixtureRequest, backend: str
 ) -> None:
     arguments = ""

@@ -1,1 +1,1 @@
-"""Lost connections, restarts, several nodes, and what comes back by itself."""
+"""Tests of recovery: lost connections, restarts and several nodes."""

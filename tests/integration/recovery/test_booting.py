@@ -1,4 +1,4 @@
-"""Readiness of a node that listens already."""
+"""Readiness of a node that listens but is still booting."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.integration.restarting import ControlledLauncher, own_rabbitmq
 
 
 @pytest.mark.rabbit
-async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(
+async def test_booting_node_is_not_ready(
     mooq_rabbitmq: RunningRabbitMQ,
 ) -> None:
     if int(mooq_rabbitmq["version"].partition(".")[0]) < 4:
-        pytest.skip("3.10 has no such moment; what 3.13 does is not known")
+        pytest.skip("3.10 has no such state; 3.13 is untested")
     async with own_rabbitmq(ControlledLauncher) as (address, _, node):
         place = Address(address["host"], address["port"])
         await node.control("eval", "rabbit_boot_state:set(core_started).")
@@ -36,7 +36,7 @@ async def test_a_node_that_takes_its_queues_for_dead_is_not_ready(
 
 
 @pytest.mark.rabbit
-async def test_a_user_who_may_not_declare_a_queue_is_answered_all_the_same() -> None:
+async def test_handshake_needs_no_declare_permission() -> None:
     async with own_rabbitmq(ControlledLauncher) as (address, _, node):
         await node.control("add_user", "reader", "secret")
         await node.control("set_permissions", "reader", "^$", "^$", ".*")

@@ -1,4 +1,4 @@
-"""Networks that stall, trickle or vanish beneath a connection: the same on both brokers."""
+"""Networks that stall, slow down or vanish during a connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.integration.steps import (
 )
 
 
-async def test_a_publish_into_a_stalled_network_is_unconfirmed_when_its_timeout_has_passed(
+async def test_stalled_publish_is_unconfirmed_at_its_timeout(
     mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -34,11 +34,11 @@ async def test_a_publish_into_a_stalled_network_is_unconfirmed_when_its_timeout_
     assert {type(outcome) for outcome in outcomes} == {mooq.PublishUnconfirmed}
     mooq_faults.heal()
     await chan.publish(exchange_name="log", msg="after")
-    # What was sent arrives late, each once and in order: the receiver has its ids to tell by.
+    # The sent messages arrive late, once each and in order.
     assert await bodies_of(chan, "q") == ["before", *range(20), "after"]
 
 
-async def test_publishes_while_nothing_listens_wait_up_to_their_timeouts(
+async def test_publishes_wait_for_a_vanished_broker(
     mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     await make_queue(conn, "q")
@@ -62,7 +62,7 @@ async def test_publishes_while_nothing_listens_wait_up_to_their_timeouts(
     assert "no" not in arrived
 
 
-async def test_messages_pass_a_network_that_trickles(
+async def test_messages_pass_a_slow_network(
     mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel
 ) -> None:
     inbox = await consume(chan, Inbox())
@@ -74,7 +74,7 @@ async def test_messages_pass_a_network_that_trickles(
 
 
 @pytest.mark.parametrize("what", ["channel", "connection"])
-async def test_closing_ends_though_the_network_has_stalled(
+async def test_closing_ends_on_a_stalled_network(
     mooq_faults: Faults, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("client.requests", "transports.rabbit.connection"):
@@ -96,7 +96,7 @@ async def test_closing_ends_though_the_network_has_stalled(
 
 
 @pytest.mark.parametrize("mooq_backend", [pytest.param("rabbit", marks=pytest.mark.rabbit)])
-async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
+async def test_missed_heartbeats_end_a_stalled_connection(
     mooq_faults: Faults, mooq_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conn = await mooq_broker.connect(heartbeat=1)
@@ -110,7 +110,7 @@ async def test_a_peer_that_says_nothing_any_more_is_noticed_by_its_heartbeats(
         mooq_faults.stall()
         async with asyncio.timeout(LONGEST_WAIT):
             await lost.wait()
-        mooq_faults.cut()  # what waits for answers of the stalled network
+        mooq_faults.cut()  # ends requests that wait for the stalled network
         mooq_faults.heal()
         await publish_surely(chan, exchange_name="log", msg="after")
         await inbox.has_that(lambda: "after" in inbox.bodies, "what was published afterwards")

@@ -1,4 +1,4 @@
-"""A cluster of three nodes, from examples/: one is stopped, then one is cut off, under load."""
+"""The three-node cluster of examples/, with node failures under load."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.rabbit
 
 
 class Cluster:
-    """The cluster, in a project of this test's own."""
+    """The cluster, in a separate compose project."""
 
     def __init__(self) -> None:
         self.ports = {name: free_port() for name in NODES}
@@ -45,7 +45,7 @@ class Cluster:
         return [f"amqp://{LOOPBACK}:{port}" for port in self.ports.values()]
 
     def node_of(self, connection: mooq.Connection) -> str:
-        """Return the container that a connection leads to."""
+        """Return the container of the node that a connection uses."""
         (name,) = [name for name, port in self.ports.items() if port == connection.port]
         return f"{self._project}-{name}-1"
 
@@ -96,7 +96,7 @@ async def running() -> AsyncIterator[Cluster]:
         await cluster.compose("down", "--volumes", "--timeout", "0")
 
 
-async def test_nothing_confirmed_is_lost_when_nodes_are_stopped_and_cut_off_under_load() -> None:
+async def test_cluster_failures_lose_no_confirmed_message() -> None:
     load = Load()
     async with (
         running() as cluster,

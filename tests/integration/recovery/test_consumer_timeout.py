@@ -1,4 +1,4 @@
-"""Callbacks that take longer than the broker's consumer_timeout: the same on both brokers."""
+"""Callbacks that take longer than the broker's consumer_timeout."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ImpatientLauncher(ManagedDockerLauncher):
 
 @pytest.fixture(params=["4.0", "4.3", pytest.param("rabbit", marks=pytest.mark.rabbit)])
 async def impatient(request: pytest.FixtureRequest) -> AsyncIterator[BrokerAddress]:
-    """Run a broker that closes a channel soon after a delivery that is not acknowledged."""
+    """Run a broker with a short consumer timeout."""
     if request.param == "rabbit":
         async with own_rabbitmq(ImpatientLauncher) as (address, _, _):
             yield address
@@ -58,7 +58,7 @@ async def impatient(request: pytest.FixtureRequest) -> AsyncIterator[BrokerAddre
 
 @pytest.fixture
 def recovery_log() -> Iterator[LogLines]:
-    """Return the log lines about recovery, and about consumers that the broker has ended."""
+    """Return the log lines about recovery and about consumers that the broker has cancelled."""
     handler = LogLines()
     loggers = [logging.getLogger(f"mooq.{name}") for name in ("recovery", "consumers")]
     for logger in loggers:
@@ -68,7 +68,7 @@ def recovery_log() -> Iterator[LogLines]:
         logger.removeHandler(handler)
 
 
-async def test_slow_callback_is_begun_once_and_others_get_their_turn(
+async def test_slow_callback_runs_once_despite_the_timeout(
     impatient: BrokerAddress, recovery_log: LogLines
 ) -> None:
     async with await mooq.connect(**impatient) as conn:
@@ -94,7 +94,7 @@ async def test_slow_callback_is_begun_once_and_others_get_their_turn(
     assert "consumer_timeout" in line
 
 
-async def test_queue_may_have_a_consumer_timeout_of_its_own(
+async def test_queue_argument_sets_the_consumer_timeout(
     impatient: BrokerAddress, recovery_log: LogLines
 ) -> None:
     async with await mooq.connect(**impatient) as conn:

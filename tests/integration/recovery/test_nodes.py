@@ -1,7 +1,7 @@
-"""A broker of several nodes, any of which will do: which is used, and which is next.
+"""Connections to a broker of several nodes: choice of a node and failover.
 
-The nodes here are two brokers in memory, or two ways to one RabbitMQ, which can be cut and closed.
-A real cluster is in test_cluster.py.
+The nodes are two in-memory brokers, or two fault proxies before one RabbitMQ.
+test_cluster.py uses a real cluster.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ports = count(1)
 
 
 class Node:
-    """One node, until it is closed."""
+    """One node, which can be made unreachable."""
 
     def __init__(self, address: BrokerAddress, reachable: AsyncExitStack) -> None:
         self._address = address
@@ -44,11 +44,11 @@ class Node:
 
     @property
     def refusal(self) -> str:
-        """Text of the error when the node is not there."""
+        """The error text when the node is unreachable."""
         return unreachable(self._address["broker"], self._address["host"], self.port)
 
     async def leave(self) -> None:
-        """Cut every connection, and take no other."""
+        """Close every connection and accept no more."""
         await self._reachable.aclose()
 
 
@@ -87,7 +87,7 @@ async def connect(backend: str, *nodes: Node, attempts: int | None = None) -> mo
     )
 
 
-async def test_nodes_are_tried_in_order_and_the_first_that_is_there_is_used(
+async def test_first_reachable_node_is_used(
     mooq_backend: Backend, nodes: tuple[Node, Node]
 ) -> None:
     one, two = nodes
@@ -100,7 +100,7 @@ async def test_nodes_are_tried_in_order_and_the_first_that_is_there_is_used(
         assert conn.port == two.port
 
 
-async def test_a_connection_goes_to_the_next_node_with_all_that_was_registered(
+async def test_lost_connection_moves_to_the_next_node(
     mooq_backend: Backend, nodes: tuple[Node, Node], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "mooq.recovery")
@@ -113,7 +113,7 @@ async def test_a_connection_goes_to_the_next_node_with_all_that_was_registered(
             await inbox.has(1)
             await one.leave()
             async with asyncio.timeout(LONGEST_WAIT):
-                while conn.port != two.port:  # what was sent to the lost node is unconfirmed
+                while conn.port != two.port:  # messages sent to the lost node are unconfirmed
                     await asyncio.gather(
                         chan.publish(exchange_name="log", msg="meanwhile"), return_exceptions=True
                     )
@@ -125,7 +125,7 @@ async def test_a_connection_goes_to_the_next_node_with_all_that_was_registered(
     assert f"reconnected to {conn.host}:{two.port}" in caplog.messages
 
 
-async def test_when_no_node_is_there_the_error_names_each(
+async def test_error_names_every_unreachable_node(
     mooq_backend: Backend, nodes: tuple[Node, Node]
 ) -> None:
     one, two = nodes
@@ -141,7 +141,7 @@ async def test_when_no_node_is_there_the_error_names_each(
                 await conn.process_events()
 
 
-async def test_a_login_that_one_node_refuses_is_not_tried_at_the_next(
+async def test_refused_login_is_not_tried_at_the_next_node(
     mooq_backend: Backend, nodes: tuple[Node, Node]
 ) -> None:
     with pytest.raises(
@@ -152,17 +152,17 @@ async def test_a_login_that_one_node_refuses_is_not_tried_at_the_next(
         )
 
 
-async def test_an_empty_list_names_no_node(mooq_backend: Backend) -> None:
+async def test_empty_list_of_urls_is_refused(mooq_backend: Backend) -> None:
     with pytest.raises(ValueError, match=r"^url is an empty list; name at least one node$"):
         await mooq.connect(broker=mooq_backend, url=[])
 
 
-async def test_nodes_share_a_virtual_host(mooq_backend: Backend) -> None:
+async def test_nodes_must_share_a_virtual_host(mooq_backend: Backend) -> None:
     with pytest.raises(ValueError, match=r"^url names several virtual hosts; the nodes of a "):
         await mooq.connect(broker=mooq_backend, url=["amqp://one.example/a", "amqp://two.example"])
 
 
-async def test_what_is_no_url_is_refused(mooq_backend: Backend) -> None:
+async def test_url_list_with_other_types_is_refused(mooq_backend: Backend) -> None:
     urls: Any = ["amqp://one.example", 5672]
     with pytest.raises(TypeError, match=r"^url must be a str, not int$"):
         await mooq.connect(broker=mooq_backend, url=urls)

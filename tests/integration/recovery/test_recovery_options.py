@@ -1,4 +1,4 @@
-"""Options of recovery: the same on both brokers."""
+"""Options of recovery: attempts, waits and logging."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.integration.steps import unreachable
 BRIEF = mooq.Recovery(attempts=3, first_wait=0.01, longest_wait=0.02)
 
 
-class LeftoverCheck(NamedTuple):
-    """A broker that can be reached until it leaves."""
+class LeavingBroker(NamedTuple):
+    """A broker that can be made unreachable."""
 
     address: BrokerAddress
     leave: Callable[[], Awaitable[None]]
@@ -30,7 +30,7 @@ class LeftoverCheck(NamedTuple):
 @pytest.fixture
 async def leaving(
     mooq_backend: Backend, request: pytest.FixtureRequest
-) -> AsyncIterator[LeftoverCheck]:
+) -> AsyncIterator[LeavingBroker]:
     async with AsyncExitStack() as reachable:
         if mooq_backend == "rabbit":
             real: BrokerAddress = request.getfixturevalue("rabbit_address")
@@ -47,11 +47,11 @@ async def leaving(
             )
             broker = mooq.InMemoryBroker(host=address["host"], port=address["port"])
             await reachable.enter_async_context(broker)
-        yield LeftoverCheck(address, reachable.aclose)
+        yield LeavingBroker(address, reachable.aclose)
 
 
-async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each(
-    leaving: LeftoverCheck, caplog: pytest.LogCaptureFixture
+async def test_recovery_gives_up_after_its_attempts(
+    leaving: LeavingBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "mooq.recovery")
     async with await mooq.connect(**leaving.address, recovery=BRIEF) as conn:
@@ -75,13 +75,13 @@ async def test_after_so_many_attempts_whoever_waits_is_told_and_the_log_has_each
             ("ERROR", lines[-1].getMessage().partition(",")[0]),
         ]
         assert lines[-1].getMessage().startswith(f"gave up reconnecting to {where}: cannot")
-        # Whoever needs it next has three attempts again, however long it would have waited.
+        # The next call gets three attempts again, despite its long timeout.
         async with asyncio.timeout(LONGEST_WAIT):
             with pytest.raises(mooq.BrokerConnectionError, match="gave up after attempt 3"):
                 await chan.publish(exchange_name="log", msg=1, timeout=3600)
 
 
-async def test_a_connection_that_was_given_up_may_come_back_when_it_is_needed() -> None:
+async def test_abandoned_connection_reconnects_on_demand() -> None:
     broker = mooq.InMemoryBroker(host="given up", port=1)
     await broker.run()
     async with await mooq.connect("given up", 1, "in_memory", recovery=BRIEF) as conn:
@@ -96,7 +96,7 @@ async def test_a_connection_that_was_given_up_may_come_back_when_it_is_needed() 
             assert inbox.bodies == ["back"]
 
 
-async def test_log_lines_can_be_chosen_by_their_loggers(caplog: pytest.LogCaptureFixture) -> None:
+async def test_recovery_log_has_its_own_logger(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, "mooq.recovery")
     async with (
         mooq.InMemoryBroker(host="silent", port=1) as broker,
@@ -108,6 +108,6 @@ async def test_log_lines_can_be_chosen_by_their_loggers(caplog: pytest.LogCaptur
     assert caplog.records == []
 
 
-async def test_a_recovery_is_a_recovery(broker_address: BrokerAddress) -> None:
+async def test_recovery_of_another_type_is_refused(broker_address: BrokerAddress) -> None:
     with pytest.raises(TypeError, match=r"^recovery must be a mooq\.Recovery, not int$"):
         await mooq.connect(**broker_address, recovery=3)  # type: ignore[arg-type]

@@ -1,8 +1,7 @@
-"""Failures of the broker: what they leave, and what comes back by itself, on both brokers.
+"""Recovery from failures of the broker: restarts, kills and cut connections.
 
-It is restarted, killed, or all connections to it are cut. In memory every scenario has a broker of
-its own. On RabbitMQ all of them share one restart, since it takes seconds; their names differ, so
-they cannot meet.
+In memory every scenario has its own broker. On RabbitMQ all scenarios share one restart, since it
+takes seconds; they use different names of exchanges and queues.
 """
 
 from __future__ import annotations
@@ -38,12 +37,12 @@ from tests.integration.steps import (
 )
 from tests.managed_docker import ManagedDockerLauncher
 
-LONGEST_RESTART = 200.0  # seconds, with all that is done before and after it
+LONGEST_RESTART = 200.0  # seconds, including the rest of the test
 
 Scenario = Callable[[Unsteady], Coroutine[Any, Any, None]]
 
 
-async def consumers_and_producers_come_back_under_process_events(broker: Unsteady) -> None:
+async def process_events_restores_consumers_and_producers(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, other = await conn.create_channel(), await conn.create_channel()
         inbox, more = Inbox(), Inbox()
@@ -59,12 +58,12 @@ async def consumers_and_producers_come_back_under_process_events(broker: Unstead
             await broker.fail()
             await publish_surely(chan, exchange_name="back", msg="after", routing_key="b")
             await publish_surely(other, exchange_name="back topics", msg="too", routing_key="x.y")
-            # The acknowledgement may be lost with the connection, and the message come again.
+            # The acknowledgement may be lost with the connection; then the message is redelivered.
             await inbox.has_that(lambda: set(inbox.bodies) == {"before", "after"}, "both")
             assert await more.has(1) == ["too"]
 
 
-async def a_queue_of_the_brokers_naming_is_another_one_afterwards(broker: Unsteady) -> None:
+async def server_named_queue_gets_a_new_name(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), Inbox()
         name = await chan.register_consumer(
@@ -72,7 +71,7 @@ async def a_queue_of_the_brokers_naming_is_another_one_afterwards(broker: Unstea
         )
         async with processing(conn):
             await broker.fail()
-            # Not found, or still locked by a connection whose end RabbitMQ has not dealt with.
+            # Not found, or still locked until RabbitMQ has processed the end of the old connection.
             with pytest.raises(mooq.BadQueue):
                 await chan.get(name)
             await publish_surely(chan, exchange_name="news", msg="news", mandatory=True)
@@ -93,7 +92,7 @@ async def named_queues_keep_their_messages_in_order(broker: Unsteady) -> None:
         assert ("transient" in kept) is broker.keeps_transient
 
 
-async def what_callbacks_held_is_delivered_again(broker: Unsteady) -> None:
+async def unfinished_messages_are_redelivered(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), HeldInbox()
         await chan.register_consumer(
@@ -112,7 +111,7 @@ async def what_callbacks_held_is_delivered_again(broker: Unsteady) -> None:
         assert await bodies_of(await conn.create_channel(), "held") == []
 
 
-async def what_had_arrived_and_was_not_begun_is_delivered_again(broker: Unsteady) -> None:
+async def unprocessed_messages_are_redelivered(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), Inbox()
         await chan.register_consumer(
@@ -126,7 +125,7 @@ async def what_had_arrived_and_was_not_begun_is_delivered_again(broker: Unsteady
         assert await bodies_of(await conn.create_channel(), "late") == []
 
 
-async def nothing_confirmed_is_lost(broker: Unsteady) -> None:
+async def confirmed_messages_are_kept(broker: Unsteady) -> None:
     confirmed = []
     async with (
         await mooq.connect(**broker.address) as conn,
@@ -142,7 +141,7 @@ async def nothing_confirmed_is_lost(broker: Unsteady) -> None:
                 try:
                     await chan.publish(exchange_name="all", msg=[name, number])
                 except mooq.PublishUnconfirmed:
-                    continue  # it may have arrived, or not
+                    continue  # it may or may not have arrived
                 confirmed.append([name, number])
                 left -= restarting.done()
 
@@ -157,7 +156,7 @@ async def nothing_confirmed_is_lost(broker: Unsteady) -> None:
         assert numbers == sorted(numbers)
 
 
-async def a_channel_that_did_nothing_yet_is_of_use(broker: Unsteady) -> None:
+async def unused_channel_still_works(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         idle = await conn.create_channel()
         await broker.fail()
@@ -183,7 +182,7 @@ async def several_calls_wait_for_the_same_connection(broker: Unsteady) -> None:
         assert await bodies_of(new, "same") == [1]
 
 
-async def a_get_that_waits_ends_and_ends_no_other_consumer(broker: Unsteady) -> None:
+async def waiting_get_does_not_affect_other_consumers(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), Inbox()
         await make_queue(conn, "awaited", "awaited", exchange_name="get")
@@ -200,7 +199,7 @@ async def a_get_that_waits_ends_and_ends_no_other_consumer(broker: Unsteady) -> 
             assert sorted(await inbox.has(4)) == [0, 1, 2, 3]
 
 
-async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
+async def closed_channels_are_not_restored(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, closed = await conn.create_channel(), await conn.create_channel()
         inbox = Inbox()
@@ -224,12 +223,12 @@ async def what_was_closed_before_does_not_come_back(broker: Unsteady) -> None:
             await broker.fail()
             await publish_surely(chan, exchange_name="closed", msg=1)
             assert (await chan.get("closed"))["msg"] == 1
-        # Not that the queue stays away: a RabbitMQ that was killed may not have written its
-        # deletion to disk yet, and then brings it back with its binding.
+        # The queue itself may exist again: a killed RabbitMQ may not have written the deletion to
+        # disk and then restores it with its binding.
         assert inbox.bodies == []
 
 
-async def a_late_callback_settles_nothing_of_another_delivery(broker: Unsteady) -> None:
+async def late_callback_does_not_settle_a_redelivery(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         chan, inbox = await conn.create_channel(), HeldInbox()
         await chan.register_consumer(
@@ -246,7 +245,7 @@ async def a_late_callback_settles_nothing_of_another_delivery(broker: Unsteady) 
         assert (await (await conn.create_channel()).get("overdue", LONGEST_WAIT))["msg"] == "m"
 
 
-async def waiting_and_parked_messages_are_kept(broker: Unsteady) -> None:
+async def retried_and_parked_messages_are_kept(broker: Unsteady) -> None:
     async with await mooq.connect(**broker.address) as conn:
         inbox = FailingInbox("parked", "waiting", times=1)
 
@@ -281,31 +280,33 @@ async def waiting_and_parked_messages_are_kept(broker: Unsteady) -> None:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__: scenario
     for scenario in (
-        consumers_and_producers_come_back_under_process_events,
-        a_queue_of_the_brokers_naming_is_another_one_afterwards,
+        process_events_restores_consumers_and_producers,
+        server_named_queue_gets_a_new_name,
         named_queues_keep_their_messages_in_order,
-        what_callbacks_held_is_delivered_again,
-        what_had_arrived_and_was_not_begun_is_delivered_again,
-        nothing_confirmed_is_lost,
-        a_channel_that_did_nothing_yet_is_of_use,
+        unfinished_messages_are_redelivered,
+        unprocessed_messages_are_redelivered,
+        confirmed_messages_are_kept,
+        unused_channel_still_works,
         several_calls_wait_for_the_same_connection,
-        a_get_that_waits_ends_and_ends_no_other_consumer,
-        what_was_closed_before_does_not_come_back,
-        a_late_callback_settles_nothing_of_another_delivery,
-        waiting_and_parked_messages_are_kept,
+        waiting_get_does_not_affect_other_consumers,
+        closed_channels_are_not_restored,
+        late_callback_does_not_settle_a_redelivery,
+        retried_and_parked_messages_are_kept,
     )
 }
 
 
 @pytest.mark.parametrize("kind", [RestartedInMemory, CutOffInMemory])
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_when_the_broker_in_memory_fails(name: str, kind: type[RestartedInMemory]) -> None:
+async def test_recovery_from_a_failed_in_memory_broker(
+    name: str, kind: type[RestartedInMemory]
+) -> None:
     async with in_memory(kind) as broker, asyncio.timeout(LONGEST_WAIT):
         await SCENARIOS[name](broker)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_when_the_connections_to_rabbitmq_are_cut(
+async def test_recovery_from_cut_rabbitmq_connections(
     name: str, rabbit_address: BrokerAddress
 ) -> None:
     async with faults_before(**rabbit_address) as faults, asyncio.timeout(LONGEST_RESTART):
@@ -314,7 +315,9 @@ async def test_when_the_connections_to_rabbitmq_are_cut(
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("launcher_class", [ManagedDockerLauncher, KillingLauncher])
-async def test_when_rabbitmq_is_restarted(launcher_class: type[ManagedDockerLauncher]) -> None:
+async def test_recovery_from_a_rabbitmq_restart(
+    launcher_class: type[ManagedDockerLauncher],
+) -> None:
     async with (
         on_rabbitmq(launcher_class, len(SCENARIOS)) as broker,
         asyncio.timeout(LONGEST_RESTART),
@@ -324,7 +327,7 @@ async def test_when_rabbitmq_is_restarted(launcher_class: type[ManagedDockerLaun
             together.create_task(scenario(broker))
 
 
-async def test_what_is_published_while_no_broker_runs_waits_for_one() -> None:
+async def test_publish_waits_for_a_broker_to_return() -> None:
     broker = mooq.InMemoryBroker(host="absent", port=1)
     await broker.run()
     async with await mooq.connect(host="absent", port=1, broker="in_memory") as conn:
@@ -344,7 +347,7 @@ async def test_what_is_published_while_no_broker_runs_waits_for_one() -> None:
             assert await inbox.has(1) == ["waited"]
 
 
-async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
+async def test_closing_ends_a_reconnection_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broker = mooq.InMemoryBroker(host="absent", port=1)
@@ -369,7 +372,7 @@ async def test_a_connection_is_closed_at_once_while_it_is_being_brought_back(
     assert "the connection to absent:1 was lost; reconnecting" in caplog.messages
 
 
-async def test_a_channel_that_is_created_while_no_broker_runs_waits_for_one_for_a_while(
+async def test_create_channel_waits_for_a_broker_to_return(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broker = mooq.InMemoryBroker(host="absent", port=1)
@@ -385,7 +388,7 @@ async def test_a_channel_that_is_created_while_no_broker_runs_waits_for_one_for_
             await conn.create_channel()
 
 
-async def test_a_login_that_is_refused_ends_the_attempts_to_come_back() -> None:
+async def test_refused_login_ends_the_reconnection() -> None:
     broker = mooq.InMemoryBroker(host="stranger", port=1)
     await broker.run()
     async with await mooq.connect(host="stranger", port=1, broker="in_memory") as conn:

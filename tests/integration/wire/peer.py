@@ -1,4 +1,4 @@
-"""A client that sends one method after the other and keeps all that comes back, as text."""
+"""A client that sends AMQP methods one by one and returns the replies as text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Step = Frame | bytes
 
 
 class Peer:
-    """A connection with one channel that confirms publishes."""
+    """A connection with one channel in confirm mode."""
 
     def __init__(self, port: int, virtual_host: str) -> None:
         self._port = port
@@ -79,7 +79,7 @@ class Peer:
             self._data += data
 
     def ask(self, step: Step) -> list[str]:
-        """Send a step; return all that comes back until it is answered."""
+        """Send a step; return all frames up to its reply."""
         said: list[str] = []
         try:
             last = self._ask(step, said)
@@ -128,7 +128,7 @@ def publish(
 
 
 def as_text(part: Any) -> str:
-    """Return a frame as text, without what a broker makes up."""
+    """Return a frame as text, with placeholders for generated names and times."""
     if isinstance(part, header.ContentHeader):
         values = {name: str(value) for name, value in part.properties if value is not None}
         text = f"header {json.dumps(values, sort_keys=True)}"

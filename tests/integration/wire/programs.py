@@ -1,4 +1,4 @@
-"""Random programs of AMQP methods: valid and not, with every kind of argument and property."""
+"""Random programs of valid and invalid AMQP methods, arguments and properties."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BINDING_ARGUMENTS: list[dict[str, Any]] = [
 
 
 class Writer:
-    """Writes one program by chance, with quorum queues among the rest if they are wanted."""
+    """Generate one random program, optionally with quorum queues."""
 
     def __init__(self, seed: int, *, quorum: bool) -> None:
         self._random = Random(seed)

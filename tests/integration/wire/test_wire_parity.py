@@ -1,4 +1,4 @@
-"""Random programs of AMQP methods, frame by frame the same on RabbitMQ and in memory."""
+"""Random programs of AMQP methods, compared frame by frame with RabbitMQ."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.integration.wire.peer import Peer, Step, step_as_text
 from tests.integration.wire.programs import Writer
 
 PROGRAMS = int(os.environ.get("MOOQ_WIRE_PROGRAMS", "60"))
-"""Programs of each kind; a longer run is asked for by the environment."""
+"""The number of programs of each kind; the environment variable allows longer runs."""
 
 
 @pytest.mark.rabbit
 @pytest.mark.parametrize("quorum", [False, True], ids=["classic", "quorum"])
-def test_every_frame_is_that_of_rabbitmq(
+def test_random_programs_match_rabbitmq_frame_by_frame(
     request: pytest.FixtureRequest, mooq_rabbitmq: RunningRabbitMQ, quorum: bool
 ) -> None:
     version = ".".join(mooq_rabbitmq["version"].split(".")[:2])
@@ -37,13 +37,13 @@ def test_every_frame_is_that_of_rabbitmq(
 
 
 def answers(port: int, virtual_host: str, program: list[Step]) -> list[list[str]]:
-    """Return what a broker answers to each step."""
+    """Return a broker's replies to each step."""
     with Peer(port, virtual_host) as peer:
         return [peer.ask(step) for step in program]
 
 
 def clean(port: int, virtual_host: str) -> None:
-    """Delete what programs declare, and undo what they bind."""
+    """Delete the queues, exchanges and bindings of programs."""
     from pamqp.commands import Exchange, Queue
 
     from tests.integration.wire.programs import EXCHANGES, KEYS, QUEUES
@@ -67,7 +67,7 @@ def clean(port: int, virtual_host: str) -> None:
 def explained(
     seed: int, program: list[Step], ours: list[list[str]], theirs: list[list[str]]
 ) -> str:
-    """Return where they differ first, and what led there."""
+    """Return the first difference and the steps before it."""
     lines = [f"program {seed}:"]
     for step, mine, other in zip(program, ours, theirs, strict=True):
         lines.append(f"  {step_as_text(step)}")
