@@ -1,4 +1,4 @@
-"""The command line of mooq as a person or a script has it: a process with stdout and stderr."""
+"""Helpers that run mooq's command line, in a process or in this one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_COMMAND = 100.0  # seconds
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return the environment of a command; what the developer set for mooq does not count."""
+    """Return the environment of a command, without the developer's settings for mooq."""
     mine = {
         name: value
         for name, value in os.environ.items()
@@ -29,12 +29,12 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def ask(*arguments: str) -> Result:
-    """Run a command in this process, which is fast."""
+    """Run a command in this process, which is faster than in another."""
     return CliRunner().invoke(command_line, arguments, prog_name="mooq", catch_exceptions=False)
 
 
 def mooq(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run ``mooq`` to its end, away from any terminal."""
+    """Run ``mooq`` without a terminal and wait until it ends."""
     return subprocess.run(
         [*MOOQ, *map(str, arguments)],
         env=environment(**variables),
@@ -47,7 +47,7 @@ def mooq(*arguments: object, **variables: str) -> subprocess.CompletedProcess[st
 
 
 def url_of(address: BrokerAddress, **other: str) -> str:
-    """Return a broker's address as a URL, with parts of it in place of its own."""
+    """Return a broker's address as a URL, with some parts replaced."""
     part = {key: quote(str(value), safe="") for key, value in {**address, **other}.items()}
     login = f"{part['username']}:{part['password']}"
     return f"amqp://{login}@{part['host']}:{part['port']}/{part['virtual_host']}"
@@ -55,7 +55,7 @@ def url_of(address: BrokerAddress, **other: str) -> str:
 
 @contextmanager
 def running(*arguments: object, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """Have ``mooq`` running while the block lasts."""
+    """Run ``mooq`` while the block lasts."""
     with subprocess.Popen(
         [*MOOQ, *map(str, arguments)],
         env=environment(**variables),

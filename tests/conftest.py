@@ -1,4 +1,4 @@
-"""mooq's tests use mooq's harness; these are its fixtures by shorter names."""
+"""Fixtures of mooq's harness under shorter names, and shared settings."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.log_lines import LogLines
 
 pytest_plugins = ["pytester"]
 
-# Hypothesis writes the same examples each time, however busy the machine is, so that a run fails
-# for what was changed; `pytest --hypothesis-profile=explore` looks for what nobody thought of.
+# Hypothesis generates the same examples in every run, so that only a change can make a run
+# fail; `pytest --hypothesis-profile=explore` generates new ones.
 settings.register_profile("explore", deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
 settings.load_profile("same")
 
-# A shell's job in the background ignores Ctrl-C, and so would all that these tests interrupt.
+# A background job ignores Ctrl-C, and so would the processes that these tests interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -36,13 +36,13 @@ Connect: TypeAlias = Callable[..., Awaitable[mooq.Connection]]
 
 @pytest.fixture
 def broker_address(mooq_broker: Broker) -> BrokerAddress:
-    """The arguments of ``mooq.connect`` for a broker that is the test's own: both, in turn."""
+    """The arguments of ``mooq.connect`` for the test's broker, in memory and on RabbitMQ."""
     return mooq_broker.arguments
 
 
 @pytest.fixture
 def rabbit_address(mooq_rabbitmq: RunningRabbitMQ, mooq_virtual_host: str) -> BrokerAddress:
-    """A virtual host of the run's RabbitMQ that no other test uses."""
+    """The arguments of ``mooq.connect`` for a virtual host that no other test uses."""
     return {
         "broker": "rabbit",
         "host": mooq_rabbitmq["host"],
@@ -73,7 +73,7 @@ def chan(mooq_channel: mooq.Channel) -> mooq.Channel:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port of this machine that nothing listens at, nor can: it is taken."""
+    """A bound port without a listener, so that connections to it are refused."""
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         yield taken.getsockname()[1]
@@ -83,11 +83,11 @@ def closed_port() -> Iterator[int]:
 def default_virtual_host(
     mooq_rabbitmq: RunningRabbitMQ, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningRabbitMQ]:
-    """The run's RabbitMQ for a program of fixed names, in the virtual host that all tests share.
+    """The run's RabbitMQ, for programs with fixed names in the default virtual host.
 
-    Tests that take it wait for each other, whichever worker they run in.
+    Tests that use this fixture wait for each other, also across workers.
     """
-    import fcntl  # which Windows lacks
+    import fcntl  # not available on Windows
 
     with (tmp_path_factory.getbasetemp().parent / "default virtual host").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Every code block of the pages, and what is to be done with each: nothing is left out."""
+"""Code blocks of the documentation pages, selected by language for the tests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md"))]
 DIRECTIVE = "{"
-"""With it begins what is no code: Sphinx carries it out, and takes code from files that are run."""
+"""Prefix of Sphinx directives, which are not code; their code is in files that are tested."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A code block: ``name`` is its page, and which of its language it is there."""
+    """A code block; ``name`` is its page and its number among the blocks of its language."""
 
     name: str
     language: str
@@ -27,7 +27,7 @@ class Block:
 
 
 def blocks_of(page: Path) -> list[Block]:
-    """Return the code blocks of a page, those within lists and indented ones too."""
+    """Return the code blocks of a page, including indented ones."""
     found = [
         Block("", token.info.strip(), token.content)
         for token in MarkdownIt().parse(page.read_text(encoding="utf-8"))
@@ -49,22 +49,22 @@ BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 def blocks_in(language: str) -> list[Block]:
-    """Return the blocks in one language, of all pages."""
+    """Return the blocks of all pages in one language."""
     return [block for block in BLOCKS if block.language == language]
 
 
 def is_script(block: Block) -> bool:
-    """Whether a shell block is of one piece, since its commands hand things on."""
+    """Return whether a shell block must run as one script, since its commands share variables."""
     return "$(" in block.code
 
 
 def workflow_blocks() -> list[Block]:
-    """Return what the pages show of GitHub's workflows; GitLab's files have no steps."""
+    """Return the blocks of GitHub workflows; GitLab's files have no steps."""
     return [block for block in blocks_in("yaml") if "steps:" in block.code]
 
 
 def commands() -> list[str]:
-    """Return each command that the pages tell the reader, or a workflow, to run."""
+    """Return each documented command, for readers and for workflows."""
     lines = [
         line
         for block in blocks_in("sh")
@@ -83,7 +83,7 @@ def commands() -> list[str]:
 
 
 def as_workflow(code: str) -> str:
-    """Return a whole workflow of GitHub's for a part of one: steps, or a job with services."""
+    """Complete a part of a GitHub workflow, such as steps or a job with services."""
     code = textwrap.dedent(code)
     if code.startswith("on:"):
         return code
@@ -93,7 +93,7 @@ def as_workflow(code: str) -> str:
 
 
 def settings_for(program: str) -> str:
-    """Return the documented pytest.ini for a test: with one event loop if fixtures outlast it."""
+    """Return the documented pytest.ini for a test; fixtures of wider scope share one event loop."""
     own_loop, shared_loop = sorted(
         {block.code for block in blocks_in("ini")}, key=lambda code: "= session" in code
     )

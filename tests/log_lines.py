@@ -1,4 +1,4 @@
-"""Log lines that a test can wait for."""
+"""A log handler whose lines tests can await."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 
 
 class LogLines(logging.Handler):
-    """Keeps the lines of one logger, from warnings on, in a queue to wait at."""
+    """Put the warnings and errors of a logger into a queue."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

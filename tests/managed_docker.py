@@ -1,4 +1,4 @@
-"""RabbitMQ in a container of a test's own, whatever image it is, which survives a restart."""
+"""A launcher for tests that runs RabbitMQ with its management API in a container."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from mooq.testing.server import HarnessDockerLauncher
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-IMAGES = ("mooq-rabbitmq:4.0", "rabbitmq:4.0")  # built by .ci/images.sh; published
+IMAGES = (
+    "mooq-rabbitmq:4.0",
+    "rabbitmq:4.0",
+)  # the first is built by .ci/images.sh, the second is published
 
 
 def image_at_hand() -> str:
-    """Return the image to start a container of by a command of the machine's."""
+    """Return the image for containers that a command line tool starts."""
     built, published = IMAGES
     known = subprocess.run(["docker", "image", "inspect", built], capture_output=True, check=False)
     return os.environ.get(IMAGE_VARIABLE) or (published if known.returncode else built)
 
 
 class ManagedDockerLauncher(HarnessDockerLauncher):
-    """A container whose management API, too, has a port of 127.0.0.1; its data stays."""
+    """A container with a management port on 127.0.0.1; its data survives restarts."""
 
     def __init__(self, address: Address, management_port: int) -> None:
         named = os.environ.get(IMAGE_VARIABLE)

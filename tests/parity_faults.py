@@ -1,4 +1,4 @@
-"""Faults to put into the in-memory broker, each of which parity must notice."""
+"""Faults for the in-memory broker, each of which the parity checker must detect."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def last_in_first_out(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ready.ReadyMessages, "pop", pop)
 
 
-def requeued_to_the_end(patch: pytest.MonkeyPatch) -> None:
+def requeue_at_the_end(patch: pytest.MonkeyPatch) -> None:
     def put_back(self: ready.ReadyMessages, queued: ready.QueuedMessage) -> None:
         self.fresh.append(queued)
 
@@ -63,14 +63,14 @@ def no_prefetch_limit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(consumers.Consumer, "__init__", unlimited)
 
 
-def the_first_consumer_has_every_turn(patch: pytest.MonkeyPatch) -> None:
+def first_consumer_gets_every_message(patch: pytest.MonkeyPatch) -> None:
     def unfair(self: consumers.Consumers) -> Any:
         return next((one for one in self.all if one.has_room), None)
 
     patch.setattr(consumers.Consumers, "next", unfair)
 
 
-def a_full_consumer_loses_its_turn(patch: pytest.MonkeyPatch) -> None:
+def full_consumer_loses_its_turn(patch: pytest.MonkeyPatch) -> None:
     take_turn = consumers.Consumers.next
 
     def at_once(self: consumers.Consumers) -> Any:
@@ -87,7 +87,7 @@ def a_full_consumer_loses_its_turn(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(consumers.Consumers, "next", at_once)
 
 
-def a_copy_for_every_binding(patch: pytest.MonkeyPatch) -> None:
+def one_copy_per_binding(patch: pytest.MonkeyPatch) -> None:
     route = virtual_hosts.VirtualHost.route
 
     def twice(self: virtual_hosts.VirtualHost, message: Any) -> Any:
@@ -100,7 +100,7 @@ def a_copy_for_every_binding(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "route", twice)
 
 
-def the_empty_key_misses_a_lone_hash(patch: pytest.MonkeyPatch) -> None:
+def hash_binding_misses_the_empty_key(patch: pytest.MonkeyPatch) -> None:
     match = topics.TopicTrie.match
 
     def misroute(self: Any, key: str) -> Any:
@@ -117,7 +117,7 @@ def dead_letters_are_lost(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "dead_letter", lambda *_, **__: None)
 
 
-def a_death_leaves_no_record(patch: pytest.MonkeyPatch) -> None:
+def x_death_is_missing(patch: pytest.MonkeyPatch) -> None:
     make = dead_letters.dead_letter
 
     def unmarked(message: Any, *more: Any) -> Any:
@@ -128,7 +128,7 @@ def a_death_leaves_no_record(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(dead_letters, "dead_letter", unmarked)
 
 
-def nothing_is_exclusive(patch: pytest.MonkeyPatch) -> None:
+def exclusive_queues_are_shared(patch: pytest.MonkeyPatch) -> None:
     def found(self: virtual_hosts.VirtualHost, name: str, connection: Any) -> Any:
         one = self.queues.get(name)
         if one is not None:
@@ -139,11 +139,11 @@ def nothing_is_exclusive(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "queue", found)
 
 
-def types_may_differ(patch: pytest.MonkeyPatch) -> None:
+def exchange_types_may_differ(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "_check_same_exchange", lambda *_: None)
 
 
-def other_words(patch: pytest.MonkeyPatch) -> None:
+def lower_case_refusals(patch: pytest.MonkeyPatch) -> None:
     refuse = Refused.__init__
 
     def in_lower_case(self: Any, code: int, text: str) -> None:
@@ -152,7 +152,7 @@ def other_words(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refused, "__init__", in_lower_case)
 
 
-def own_queues_stay(patch: pytest.MonkeyPatch) -> None:
+def auto_delete_queues_are_kept(patch: pytest.MonkeyPatch) -> None:
     remove = queue.Queue.remove_consumer
 
     def stay(self: queue.Queue, consumer: Any) -> None:
@@ -181,7 +181,7 @@ def bindings_outlive_their_queue(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "declare_queue", declare_again)
 
 
-def unroutable_is_never_an_error(patch: pytest.MonkeyPatch) -> None:
+def mandatory_is_ignored(patch: pytest.MonkeyPatch) -> None:
     put = publishing.Publisher.put
 
     def leniently(self: publishing.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
@@ -190,7 +190,7 @@ def unroutable_is_never_an_error(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(publishing.Publisher, "put", leniently)
 
 
-def a_restart_forgets_everything(patch: pytest.MonkeyPatch) -> None:
+def restart_deletes_every_queue(patch: pytest.MonkeyPatch) -> None:
     def restart(self: virtual_hosts.VirtualHost) -> None:
         for one in list(self.queues.values()):
             self.delete_queue(one)
@@ -198,11 +198,11 @@ def a_restart_forgets_everything(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(virtual_hosts.VirtualHost, "restart", restart)
 
 
-def what_a_channel_held_is_lost(patch: pytest.MonkeyPatch) -> None:
+def closed_channel_loses_deliveries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(deliveries.Deliveries, "take_all", lambda _: {})
 
 
-def given_back_is_acknowledged(patch: pytest.MonkeyPatch) -> None:
+def nack_acknowledges(patch: pytest.MonkeyPatch) -> None:
     def wrongly(self: deliveries.Deliveries, tag: int, multiple: bool, requeue: bool) -> None:
         self.acknowledge(tag, multiple)
 
@@ -211,23 +211,23 @@ def given_back_is_acknowledged(patch: pytest.MonkeyPatch) -> None:
 
 FAULTS: tuple[Fault, ...] = (
     last_in_first_out,
-    requeued_to_the_end,
+    requeue_at_the_end,
     never_redelivered,
     no_prefetch_limit,
-    the_first_consumer_has_every_turn,
-    a_full_consumer_loses_its_turn,
-    a_copy_for_every_binding,
-    the_empty_key_misses_a_lone_hash,
+    first_consumer_gets_every_message,
+    full_consumer_loses_its_turn,
+    one_copy_per_binding,
+    hash_binding_misses_the_empty_key,
     fanout_by_key,
     dead_letters_are_lost,
-    a_death_leaves_no_record,
-    nothing_is_exclusive,
-    types_may_differ,
-    other_words,
-    own_queues_stay,
+    x_death_is_missing,
+    exclusive_queues_are_shared,
+    exchange_types_may_differ,
+    lower_case_refusals,
+    auto_delete_queues_are_kept,
     bindings_outlive_their_queue,
-    unroutable_is_never_an_error,
-    a_restart_forgets_everything,
-    what_a_channel_held_is_lost,
-    given_back_is_acknowledged,
+    mandatory_is_ignored,
+    restart_deletes_every_queue,
+    closed_channel_loses_deliveries,
+    nack_acknowledges,
 )

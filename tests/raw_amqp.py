@@ -1,4 +1,4 @@
-"""Frames by hand, for tests that send what no client library would, and answers as text."""
+"""Raw AMQP frames, for tests that send what no client library would, and replies as text."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def publish(routing_key: str | bytes = "nobody", exchange: str | bytes = "") -> 
 
 
 READY = (PROTOCOL_HEADER, start_ok(), tune_ok() + open_connection(), open_channel())
-"""What opens a connection and channel 1."""
+"""The steps that open a connection and channel 1."""
 
 
 def ready(*steps: bytes) -> tuple[bytes, ...]:
@@ -92,7 +92,7 @@ def ready(*steps: bytes) -> tuple[bytes, ...]:
 
 
 def answers(data: bytes) -> Iterator[str]:
-    """Yield what a server sent, a line for each frame."""
+    """Yield a line for each frame that a server sent."""
     if data.startswith(b"AMQP"):
         yield f"header {data[4:8].hex()}"
         data = data[8:]
@@ -117,7 +117,7 @@ def _line(kind: int, payload: bytes) -> str:
 
 
 def whole_frames(data: bytes) -> int:
-    """Return how many of these bytes are whole frames, or a header."""
+    """Return how many of these bytes are a protocol header and whole frames."""
     at = 8 if data.startswith(b"AMQP") else 0
     while len(data) >= at + 8:
         size = 8 + struct.unpack_from(">I", data, at + 3)[0]

@@ -1,4 +1,4 @@
-"""Tests that need what a machine may lack."""
+"""Skipping of tests that need software which a machine may lack."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READY_TIMEOUT = 150.0  # seconds for RabbitMQ to boot
 
 
 def leave_out(reason: str) -> NoReturn:
-    """Skip a test that needs what this machine lacks; fail it where nothing may be left out."""
+    """Skip a test that needs missing software; fail it if RabbitMQ is required."""
     if os.environ.get("MOOQ_REQUIRE_RABBITMQ") == "1":
         pytest.fail(f"MOOQ_REQUIRE_RABBITMQ is set, but {reason}", pytrace=False)
     pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""Topic patterns with the keys that RabbitMQ routes by them, and keys that it does not.
+"""Topic patterns with routing keys that match in RabbitMQ and keys that do not.
 
 RabbitMQ 3.10, 4.0 and 4.3 gave the same answer for every pair.
 """
@@ -9,7 +9,7 @@ LONG = "x" * 255
 LONG_WORDS = ".".join("x" * 128)  # 255 bytes: the longest key that AMQP can carry
 DOTS = "." * 255
 
-# pattern: (keys that it takes, keys that it does not take)
+# pattern: (keys that match, keys that do not match)
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     # `*` is exactly one word, which may be empty; the empty key has no word at all
     "*": (["a", "#", "*", "日本", " ", LONG], ["", "a.b", ".", "a."]),
@@ -18,14 +18,14 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "a.*": (["a.*", "a.\n"], []),
     "a.*.b": (["a..b"], []),
     "a b.*": (["a b.c"], []),
-    # `#` is any number of words, also none
+    # `#` is any number of words, including none
     "#": (["", "a", "a.b.c", ".", "#.*", LONG_WORDS, DOTS], []),
     "a.#": (["a", "a.", "a.b.c"], ["ab", ""]),
     "#.a": (["a", "b.a", ".a"], ["ba"]),
     "a.#.b": (["a.b", "a.x.b", "a.x.y.b", "a..b"], ["ab", "a.b.c"]),
     "ключ.#": (["ключ.a"], []),
     "#." + "a" * 253: (["a" * 253], []),
-    # both, and several of them
+    # several wildcards
     "#.#": (["", "a", "a.b"], []),
     "*.#": (["a", "a.b", ".", LONG_WORDS], [""]),
     "#.*": (["a", "a.b"], [""]),
@@ -34,17 +34,17 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "a.#.#": (["a"], []),
     "#.x.#": (["x", "a.x.b"], ["a.b"]),
     "#.a.#.a": (["a.a"], ["a"]),
-    # dots make empty words, and nothing is trimmed
+    # dots make empty words; nothing is trimmed
     "": ([""], ["a", "."]),
     ".": (["."], [""]),
     "..": ([".."], ["."]),
     "a..b": (["a..b"], ["a.b"]),
     "a.": (["a."], ["a"]),
     ".a": ([".a"], ["a"]),
-    "a": ([], ["a.", "a ", "*", "#"]),  # nor is a key ever a pattern
+    "a": ([], ["a.", "a ", "*", "#"]),  # a key is never a pattern
     "a.b": (["a.b"], ["A.B", "*.*", "#"]),
     "A.B": ([], ["a.b"]),
-    # a wildcard is a whole word, or a literal
+    # a wildcard is a whole word; otherwise it is a literal
     "a.**": (["a.**"], ["a.b"]),
     "a.b*": (["a.b*"], ["a.bc"]),
     "##": (["##"], ["a"]),
@@ -62,4 +62,4 @@ TOPIC_PAIRS: list[tuple[str, str, bool]] = [
     for keys, is_routed in ((taken, True), (not_taken, False))
     for key in keys
 ]
-"""Each pattern with each of its keys, and whether the key is routed by it."""
+"""Each pattern with each of its keys, and whether they match."""

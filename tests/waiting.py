@@ -1,4 +1,4 @@
-"""Waiting for what no event tells of: until it is so, or a minute has passed."""
+"""Polling until a condition holds, for at most a minute."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T], awaited: str) -> T:
-    """Return what is seen as soon as it is true."""
+    """Call ``look`` until its result is true, and return that."""
     return Retrying(**patience(awaited))(look)
 
 
 def patience(awaited: str) -> dict[str, Any]:
-    """Return how to look again, and what to say in the end, for any way of tenacity's to try."""
+    """Return the tenacity options for polling: waits, limit and final error."""
 
     def give_up(attempts: RetryCallState) -> NoReturn:
         assert attempts.outcome is not None

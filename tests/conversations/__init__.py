@@ -1,9 +1,9 @@
-"""Short AMQP conversations, most of them broken, and what RabbitMQ answers to each.
+"""Short AMQP conversations, most of them invalid, and RabbitMQ's recorded replies.
 
-``recorded.json`` holds the answers of RabbitMQ 3.10.8, 4.0.5 and 4.3.6: a line for each frame, and
-"end" where it hung up. ``python -m tests.conversations protocol PORT:MANAGEMENT…`` records them
-anew, and ``rules`` those of ``rules.py``. Each pair of ports is that of another version, whose
-virtual host ``/`` is emptied.
+``recorded.json`` has the replies of RabbitMQ 3.10.8, 4.0.5 and 4.3.6: a line for each frame, and
+"end" where it closed the connection. ``python -m tests.conversations protocol PORT:MANAGEMENT…``
+records them again, and ``rules`` records those of ``rules.py``. Each pair of ports belongs to
+another version, whose virtual host ``/`` is emptied.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CONVERSATIONS = handshakes.CONVERSATIONS | contents.CONVERSATIONS | channels.CON
 VERSIONS = ("3.10", "4.0", "4.3")
 RECORD = Path(__file__).with_name("recorded.json")
 DIFFERENT = {("3.10", "credit"), ("4.3", "cancel-ok from client")}
-"""What the in-memory broker does otherwise; docs/differences.md explains it."""
+"""Conversations in which the in-memory broker differs; docs/differences.md explains them."""
 
 
 def recorded(version: str) -> dict[str, list[str]]:
-    """Return the answers of a version."""
+    """Return the recorded replies of a version."""
     record = json.loads(RECORD.read_text())
     return {name: by["all"] if "all" in by else by[version] for name, by in record.items()}
 
@@ -32,7 +32,7 @@ def recorded(version: str) -> dict[str, list[str]]:
 def converse(
     address: tuple[str, int], steps: tuple[bytes, ...], between: float, afterwards: float
 ) -> list[str]:
-    """Send the steps to a server; return the answers, as text."""
+    """Send the steps to a server and return its replies as text."""
     with socket.create_connection(address) as peer:
         lines: list[str] = []
         waiting = b""

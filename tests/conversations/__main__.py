@@ -1,4 +1,4 @@
-"""Record what RabbitMQ answers to the conversations."""
+"""Record RabbitMQ's replies to the conversations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.conversations import CONVERSATIONS, RECORD, VERSIONS, converse, rules
 
 BETWEEN = 0.3
 AFTERWARDS = 3.5
-"""Seconds that answers are waited for: between the steps, and after the last."""
+"""Seconds to wait for replies between the steps and after the last one."""
 
 Answers = dict[str, list[str]]
 
@@ -26,7 +26,7 @@ def _protocol(port: int) -> Answers:
 
 
 def _rules(port: int, management: Management) -> Answers:
-    """Hold each conversation in a virtual host that holds nothing of the one before."""
+    """Run each conversation in an empty virtual host."""
     answers = {}
     for name in rules.CONVERSATIONS:
         management.delete("/")
@@ -37,7 +37,7 @@ def _rules(port: int, management: Management) -> Answers:
 
 
 def _save(record: Path, by_version: dict[str, Answers], names: dict[str, str]) -> None:
-    """Write down the answers to each conversation, once where all versions answer alike."""
+    """Write the replies to each conversation, once if they are the same in all versions."""
     kept: dict[str, dict[str, list[str]]] = {}
     for name in by_version[VERSIONS[0]]:
         said = {names[version]: by_version[version][name] for version in VERSIONS}
@@ -48,7 +48,7 @@ def _save(record: Path, by_version: dict[str, Answers], names: dict[str, str]) -
 
 
 def main(what: str, pairs: list[str]) -> None:
-    """Record the conversations about the protocol, or about rules, on three RabbitMQs."""
+    """Record the conversations about the protocol or the rules on three RabbitMQ versions."""
     ports = [tuple(map(int, pair.split(":"))) for pair in pairs]
     if what == "protocol":
         said = {

@@ -1,4 +1,4 @@
-"""Methods and frames out of place, closes, and frames that break the framing."""
+"""Conversations with unexpected methods and frames, closes and invalid frames."""
 
 from __future__ import annotations
 

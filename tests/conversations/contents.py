@@ -1,4 +1,4 @@
-"""Messages and fields of methods: damaged, cut, too large."""
+"""Conversations with damaged, truncated and oversized messages and method fields."""
 
 from __future__ import annotations
 

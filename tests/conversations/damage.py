@@ -1,4 +1,4 @@
-"""Conversations as a broken or malicious client may send them."""
+"""Damaged conversations, as a broken or malicious client may send them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FRAMES = [
 
 
 def damaged(rng: random.Random) -> bytes:
-    """Return the bytes of a conversation, most of which have one or two places changed."""
+    """Return the bytes of a random conversation, mostly with one or two changes."""
     steps = [*READY] if rng.random() < 0.9 else []
     steps += rng.choices(FRAMES, k=rng.randint(1, 6))
     for _ in range(rng.randint(0, 2)):

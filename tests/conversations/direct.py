@@ -12,19 +12,19 @@ from tests.conversations import rules
 from tests.raw_amqp import answers
 
 QUIET = 0.1
-"""Seconds without an answer after which none is to come. They pass at once, in the broker alone."""
+"""Seconds without a reply that end the wait. They pass at once, in the broker's time."""
 AFTERWARDS = 3.5
-"""Seconds after the last step, in which a server may hang up."""
+"""Seconds after the last step in which the server may close the connection."""
 BEGIN_OF_2026 = 1_767_225_600
-"""The time of day that the broker is told, in seconds since 1970."""
+"""The broker's time of day, in seconds since 1970."""
 TOGETHER = {"unknown class after close ch0"}
-"""Where it matters that bytes come together: an answer to the first of them is never sent."""
+"""Conversations whose bytes must arrive together: the reply to the first is never sent."""
 
 
 class DirectConnection:
-    """A client's connection to a broker of its own. It has what :class:`rules.Peer` needs.
+    """A client's connection to its own broker, with the socket methods of :class:`rules.Peer`.
 
-    ``piece`` is how many bytes the server gets at once; 0 is all that there are.
+    The server receives ``piece`` bytes at a time, or all at once if it is 0.
     """
 
     def __init__(self, version: str, piece: int = 0) -> None:
@@ -37,24 +37,24 @@ class DirectConnection:
         self._sent = b""
         self._is_cut = False
 
-    # What a session needs of its outlet
+    # Outlet of the session
 
     def changed(self, session: Session) -> None:
-        """Do nothing: all is sent after each request."""
+        """Do nothing: everything is sent after each request."""
 
     def drain(self) -> None:
-        """Hand every effect in the outbox to whom it concerns."""
+        """Pass every effect in the outbox to its channel or connection."""
         hand_on(self.broker)
 
-    # What a client needs of a socket
+    # Socket of the client
 
     @property
     def is_over(self) -> bool:
-        """Whether the server has hung up."""
+        """Whether the server has closed the connection."""
         return self._is_cut or self.session.wire.is_over
 
     def sendall(self, data: bytes) -> None:
-        """Have the server take bytes, and do all that they cause."""
+        """Let the server process these bytes and all their effects."""
         size = self._piece or len(data)
         for at in range(0, len(data), size):
             if not self.is_over:
@@ -62,22 +62,22 @@ class DirectConnection:
                 self._settle()
 
     def recv(self, size: int = 1 << 16) -> bytes:
-        """Return what the server has sent; ``b""`` if it has hung up."""
+        """Return what the server has sent, or ``b""`` if it has closed the connection."""
         if not self._sent and not self.is_over:
             raise BlockingIOError
         data, self._sent = self._sent[:size], self._sent[size:]
         return data
 
     def received(self) -> bytes:
-        """Return all that the server has sent and that was not read."""
+        """Return all unread bytes that the server has sent."""
         data, self._sent = self._sent, b""
         return data
 
     def settimeout(self, seconds: float | None) -> None:
-        """Do nothing: all that is to come has come."""
+        """Do nothing: no more bytes will arrive."""
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass in the broker, and on the connection."""
+        """Let time pass in the broker and on the connection."""
         self._now += seconds
         self.broker.advance(self._now)
         self.session.wire.advance(self._now)
@@ -109,7 +109,7 @@ class DirectConnection:
 
 
 def converse(version: str, steps: Sequence[bytes], piece: int = 0) -> list[str]:
-    """Return the answers to these steps, and "end" if the server hung up in the seconds after."""
+    """Return the replies to these steps, then "end" if the server closed the connection."""
     connection = DirectConnection(version, piece)
     for step in steps:
         connection.sendall(step)
@@ -119,6 +119,6 @@ def converse(version: str, steps: Sequence[bytes], piece: int = 0) -> list[str]:
 
 
 def converse_by_rules(version: str, name: str, piece: int = 0) -> list[str]:
-    """Return the answers to a conversation about RabbitMQ's rules."""
+    """Return the replies to a conversation about RabbitMQ's rules."""
     connection = DirectConnection(version, piece)
     return rules.converse(connection, name, QUIET, connection.pass_time)

@@ -1,4 +1,4 @@
-"""Conversations about rules that random programs found: the in-memory broker had them wrong."""
+"""Conversations about rules that the in-memory broker broke, found by random programs."""
 
 from __future__ import annotations
 
@@ -290,4 +290,4 @@ FOUND: dict[str, list[Any]] = {
         for mode in (0, 3)
     },
 }
-"""What RabbitMQ answers is recorded beside that of the other rules."""
+"""RabbitMQ's replies are recorded with those of the other rules."""

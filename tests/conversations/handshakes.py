@@ -1,4 +1,4 @@
-"""Starts of connections: headers, logins, tuning, connection.open."""
+"""Conversations that open connections: headers, logins, tuning and connection.open."""
 
 from __future__ import annotations
 

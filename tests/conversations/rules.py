@@ -1,7 +1,7 @@
-"""Conversations about RabbitMQ's rules, and what RabbitMQ answers to each.
+"""Conversations about RabbitMQ's rules, and RabbitMQ's recorded replies.
 
-``rules.json`` holds the answers of RabbitMQ 3.10.8, 4.0.5 and 4.3.6. A name or a time that RabbitMQ
-makes up has a word in its place.
+``rules.json`` has the replies of RabbitMQ 3.10.8, 4.0.5 and 4.3.6. Words stand for the names and
+times that RabbitMQ generates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.conversations.steps import PAUSE, declare, publish
 
 RECORD = Path(__file__).with_name("rules.json")
 REFUSED = {"stream"}
-"""Conversations about features that the in-memory broker has not, and refuses by name."""
+"""Conversations about features that the in-memory broker lacks and refuses by name."""
 CONVERSATIONS: dict[str, list[Any]] = FOUND | {
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
@@ -264,7 +264,7 @@ CONVERSATIONS: dict[str, list[Any]] = FOUND | {
 
 
 def recorded(version: str) -> dict[str, list[str]]:
-    """Return the answers of a version: 3.10, 4.0 or 4.3."""
+    """Return the recorded replies of a version: 3.10, 4.0 or 4.3."""
     record = json.loads(RECORD.read_text())
     return {
         name: next(said for of, said in by.items() if of == "all" or of.startswith(version))
@@ -273,7 +273,7 @@ def recorded(version: str) -> dict[str, list[str]]:
 
 
 class Connection(Protocol):
-    """The part of a socket that a client needs."""
+    """The socket methods that a client needs."""
 
     def sendall(self, data: bytes, /) -> None: ...
 
@@ -283,10 +283,10 @@ class Connection(Protocol):
 
 
 class Peer:
-    """A client that shows what a server answers, over a connection that is open.
+    """A client that returns a server's replies as text, over an open connection.
 
-    It waits ``quiet`` seconds for more answers. ``pass_time`` takes their place for a server whose
-    time can be moved: it has dealt with all that was sent when that returns.
+    It waits ``quiet`` seconds for further replies, or calls ``pass_time`` for a server whose time
+    can be advanced: that server has processed all input when ``pass_time`` returns.
     """
 
     def __init__(
@@ -323,7 +323,7 @@ class Peer:
                 self.read(1)
 
     def read(self, least: int = 0) -> list[str]:
-        """Return the answers, at least this many, or those until the server is quiet."""
+        """Return at least this many replies, or all until the server is quiet."""
         lines: list[str] = []
         longest = 10 if least else self._quiet
         if self._pass_time is not None and not least:
@@ -373,7 +373,7 @@ def converse(
     quiet: float = 0.25,
     pass_time: Callable[[float], None] | None = None,
 ) -> list[str]:
-    """Hold a conversation with a server; return its answers."""
+    """Run a conversation with a server and return its replies."""
     peer = Peer(connection, quiet, pass_time)
     said: list[str] = []
     for step in CONVERSATIONS[name]:
@@ -390,5 +390,5 @@ def converse(
 
 
 def without_times(lines: list[str]) -> list[str]:
-    """Return the answers without what differs from run to run."""
+    """Return the replies without timestamps, which differ between runs."""
     return [re.sub(r"datetime\.datetime\(.*?\)\)?", "TIME", line) for line in lines]

@@ -23,7 +23,7 @@ def publish(
 ) -> bytes:
     properties = Basic.Properties(**values)
     if mode is not None:
-        properties.delivery_mode = mode  # any number: pamqp checks what it is given at first
+        properties.delivery_mode = mode  # set here, since pamqp's constructor checks it
     parts = (
         Basic.Publish(exchange=exchange, routing_key=key, mandatory=mand, immediate=imm),
         header.ContentHeader(0, len(body), properties),

@@ -1,7 +1,7 @@
-"""The public API as its users write it. Type-checked by ``mypy --strict``, never run.
+"""Typical uses of the public API, type-checked by ``mypy --strict`` and never run.
 
-An ``ignore`` marks a mistake that type checkers must find: one that they no longer find is an
-unused ``ignore``, which is an error too.
+An ``ignore`` marks a mistake that type checkers must find. If they no longer find it, the unused
+``ignore`` is an error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A service and its tests as users write them. Type-checked by mypy and pyright, never run."""
+"""A typical service and its tests, type-checked by mypy and pyright and never run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Order:
-    """What the shop sells."""
+    """An order of the shop."""
 
     tea: str
     cups: int
@@ -32,7 +32,7 @@ class Order:
 
 
 class Shop:
-    """A service with a connection of its own."""
+    """A service with its own connection."""
 
     def __init__(self, connect: Callable[[], Awaitable[mooq.Connection]]) -> None:
         self._connect = connect
@@ -58,7 +58,7 @@ class Shop:
         await self._connection.process_events()
 
     async def brew(self, message: mooq.IncomingMessage) -> None:
-        """Brew what was ordered, and say so."""
+        """Brew the order and reply to its sender."""
         order = Order.read(message)
         self.brewed.append(order)
         if self._channel is not None and message["reply_to"] is not None:
@@ -72,7 +72,7 @@ class Shop:
             )
 
     async def audit(self, message: mooq.IncomingMessage, delivery: mooq.ManualDelivery) -> None:
-        """Keep what has a header."""
+        """Acknowledge messages that have a source header."""
         if "source" in message["headers"]:
             await delivery.acknowledge()
         else:
@@ -85,7 +85,7 @@ class Shop:
 
 
 async def main() -> None:
-    """Run the service, and ask it for tea."""
+    """Run the service and send it a request."""
     shop = Shop(lambda: mooq.connect(url="amqp://localhost", client_name="shop", heartbeat=30))
     running = asyncio.create_task(shop.run())
     try:

@@ -122,9 +122,9 @@ async def test_in_memory_broker_routes_every_topic_pair() -> None:
 
 
 async def test_topic_proof_detects_a_misrouted_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.parity_faults import the_empty_key_misses_a_lone_hash
+    from tests.parity_faults import hash_binding_misses_the_empty_key
 
-    the_empty_key_misses_a_lone_hash(monkeypatch)
+    hash_binding_misses_the_empty_key(monkeypatch)
 
     proof = await prove(InMemory(), longest=2)
 
