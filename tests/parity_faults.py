@@ -25,7 +25,9 @@ Fault = Callable[[pytest.MonkeyPatch], None]
 
 def last_in_first_out(patch: pytest.MonkeyPatch) -> None:
     def pop(self: ready.ReadyMessages) -> ready.QueuedMessage:
-        return self.fresh.pop() if self.fresh else self.returned.pop()
+        waiting: list[ready.QueuedMessage] = [*self]
+        self.keep(waiting[:-1])
+        return waiting[-1]
 
     patch.setattr(ready.ReadyMessages, "pop", pop)
 

@@ -305,4 +305,6 @@ def _inequivalent(
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
     return value if isinstance(value, str) else term(value, marks_utf8=False)

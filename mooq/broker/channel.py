@@ -6,7 +6,7 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mooq.broker import arguments as argument_rules
-from mooq.broker import refusals, reply_to
+from mooq.broker import conditions, refusals, reply_to
 from mooq.broker.consumers import Consumer
 from mooq.broker.deliveries import Deliveries, dead_letter_those_over, put_back
 from mooq.broker.message import Message, Properties
@@ -91,13 +91,14 @@ class Channel:
         arguments: Table,
     ) -> None:
         """Declare an exchange."""
-        if not name:
-            raise refusals.default_exchange()
         name = name.replace("\r", "").replace("\n", "")
         if passive:
+            if not name:
+                raise refusals.default_exchange()
             self._host.exchange(name)
             return
-        self._check(CONFIGURE, "exchange", name)
+        if name:
+            self._check(CONFIGURE, "exchange", name)
         self._host.declare_exchange(
             name,
             type_,
@@ -224,10 +225,7 @@ class Channel:
         if name not in self._host.queues:
             return 0
         found = self._host.queue(name, self.connection)
-        if if_unused and len(found.consumers):
-            raise refusals.in_use("queue", name, self._host.name)
-        if if_empty and len(found):
-            raise refusals.not_empty(name, self._host.name)
+        conditions.check_deletion(found, self._host.name, if_unused=if_unused, if_empty=if_empty)
         return self._host.delete_queue(found)
 
     # Consumers
@@ -254,7 +252,7 @@ class Channel:
     ) -> str:
         """Begin a consumer; return its tag. ``no_local`` has no effect, as in RabbitMQ."""
         name = self._named(queue)
-        if consumer_tag and (consumer_tag in self._consumers or consumer_tag == self._reply_tag):
+        if consumer_tag and consumer_tag in self._consumers:
             raise refusals.tag_in_use(consumer_tag)
         tag = consumer_tag or f"amq.ctag-{token_urlsafe(16)}"
         if name == reply_to.NAME:
@@ -268,8 +266,12 @@ class Channel:
         argument_rules.check_consumer_arguments(
             arguments, found.type, name, self._host.name, version
         )
-        if found.consumers.refuses(exclusive):
-            raise refusals.exclusive_use(name, self._host.name)
+        conditions.check_consumer(
+            found,
+            self._host.name,
+            exclusive=exclusive,
+            has_limit=bool(self.deliveries.global_limit),
+        )
         consumer = Consumer(
             self,
             tag,
@@ -306,6 +308,7 @@ class Channel:
         name = self._named(queue)
         self._check(READ, "queue", name)
         found = self._host.queue(name, self.connection)
+        conditions.check_get(found, self._host.name, self._broker.version_rules)
         queued = found.take()
         if queued is None:
             return None
@@ -383,7 +386,7 @@ class Channel:
         held = self.deliveries.take_all()
         self.stop_consuming()
         consumers, self._consumers = self._consumers, {}
-        over = put_back(held.values(), counts=True)
+        over = put_back(held.values(), counts=True, is_asked=False)
         queues = dict.fromkeys(queue for queue, _ in consumers.values())
         for queue in queues:
             if queue.auto_delete and not queue.consumers.all and not queue.is_deleted:

@@ -72,15 +72,30 @@ class Consumer:
 class Consumers:
     """The consumers of one queue.
 
-    ``keeps_active`` is whether a single active consumer stays active when one of a higher priority
-    comes, as it does in classic queues.
+    The single active consumer stays active when one of a higher priority comes, unless
+    ``switches_active``: then it gives way once it has nothing unacknowledged, and gets no message
+    until then. Its successor is the first of the highest priority, or just the first of all if not
+    ``ranks_waiting``. (``activate_next_consumer()`` of ``rabbit_fifo``.)
+
+    ``leaves_when_full`` is whether a consumer loses its turn with the message that fills it, as in
+    quorum queues, instead of when its turn comes.
     """
 
-    def __init__(self, *, is_single_active: bool, keeps_active: bool) -> None:
+    def __init__(
+        self,
+        *,
+        is_single_active: bool,
+        switches_active: bool = False,
+        ranks_waiting: bool = True,
+        leaves_when_full: bool = False,
+    ) -> None:
         self.all: list[Consumer] = []
-        self._is_single_active = is_single_active
-        self._keeps_active = keeps_active
+        self.is_single_active = is_single_active
+        self._switches_active = switches_active
+        self._ranks_waiting = ranks_waiting
+        self._leaves_when_full = leaves_when_full
         self._active_one: Consumer | None = None
+        self._is_giving_way = False
         self._rings: dict[int, deque[Consumer]] = {}
         self._in_order: list[deque[Consumer]] = []  # the highest priority first
 
@@ -92,7 +107,7 @@ class Consumers:
 
         Where a single consumer is active none can be exclusive.
         """
-        if exclusive and (self.all or self._is_single_active):
+        if exclusive and (self.all or self.is_single_active):
             return True
         return any(consumer.exclusive for consumer in self.all)
 
@@ -100,7 +115,7 @@ class Consumers:
         """Let a consumer join at the end."""
         self.all.append(consumer)
         self._join(consumer)
-        if self._is_single_active:
+        if self.is_single_active:
             self._active()
 
     def remove(self, consumer: Consumer) -> None:
@@ -119,7 +134,7 @@ class Consumers:
 
     def next(self) -> Consumer | None:
         """Return whose turn it is; None when all are full."""
-        if self._is_single_active:
+        if self.is_single_active:
             first = self._active()
             return first if first is not None and first.has_room else None
         for ring in self._in_order:
@@ -136,19 +151,38 @@ class Consumers:
                         or deliveries.global_unsettled < deliveries.global_limit
                     )
                 ):
-                    ring.rotate(-1)
+                    if self._leaves_when_full and limit == consumer.unsettled + 1:
+                        ring.popleft()
+                        consumer.is_waiting = True
+                    else:
+                        ring.rotate(-1)
                     return consumer
                 ring.popleft()
                 consumer.is_waiting = True
         return None
 
     def _active(self) -> Consumer | None:
-        """Return the single active consumer: the first of the highest priority."""
-        if not self.all:
-            return None
-        if not (self._keeps_active and self._active_one in self.all):
-            self._active_one = min(self.all, key=lambda one: -one.priority)
-        return self._active_one
+        """Return the single active consumer; None while it gives way."""
+        active = self._active_one
+        if active is not None and not active.is_active:
+            active = None
+        if active is not None and self._switches_active:
+            if max(one.priority for one in self.all) > active.priority:
+                self._is_giving_way = True
+            if self._is_giving_way:
+                if active.unsettled:
+                    return None
+                active = None
+        if active is None and self.all:
+            self._is_giving_way = False
+            active = min(self.all, key=self._rank) if self._ranks_waiting else self.all[0]
+        self._active_one = active
+        return active
+
+    def _rank(self, consumer: Consumer) -> tuple[int, float]:
+        """Return a number that is lower for one that is to be active earlier."""
+        credit = consumer.limit or float("inf")
+        return -consumer.priority, -credit if self._switches_active else 0
 
     def _join(self, consumer: Consumer) -> None:
         if consumer.priority not in self._rings:

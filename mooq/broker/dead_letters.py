@@ -16,9 +16,16 @@ REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "de
 
 
 def dead_letter(
-    message: Message, queue: Queue, reason: str, time_of_day: int, version: Version
+    message: Message,
+    queue: Queue,
+    reason: str,
+    delivery_count: int,
+    time_of_day: int,
+    version: Version,
 ) -> Message:
     """Return the dead letter that is published for a message of a queue.
+
+    ``delivery_count`` is how many of its deliveries have failed in quorum queues.
 
     Its exchange and key are those of the queue's dead-letter arguments. The header x-death has an
     entry for each queue and reason, the latest first.
@@ -44,7 +51,9 @@ def dead_letter(
         keys: tuple[str, ...] | None = None
     else:
         key, keys = message.routing_key, message.routing_keys
-    return Message(message.body, queue.dead_letter_exchange or "", key, properties, keys)
+    exchange = queue.dead_letter_exchange or ""
+    count = delivery_count if version.keeps_delivery_count else 0
+    return Message(message.body, exchange, key, properties, keys, count)
 
 
 def _entry(message: Message, queue: Queue, reason: str, time_of_day: int) -> Table:

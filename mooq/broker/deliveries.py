@@ -24,19 +24,21 @@ Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]
 
 
 def put_back(
-    deliveries: Collection[Unacknowledged], *, counts: bool
+    deliveries: Collection[Unacknowledged], *, counts: bool, is_asked: bool
 ) -> list[tuple[Queue, QueuedMessage]]:
     """Put messages back into their queues; return those that are over a delivery limit instead.
 
-    ``counts`` is whether this counts towards that limit.
+    ``counts`` is whether this counts towards that limit, ``is_asked`` whether a client asks for it.
     """
     over = [
         (queue, queued)
         for queued, queue, _, _ in deliveries
-        if counts and queue.exceeds_limit(queued) and queue.end(queued)
+        if queue.exceeds_limit(queued, counts=counts) and queue.end(queued)
     ]
+    for _, queued in over:
+        queued.delivery_count += counts
     for queued, queue, _, _ in deliveries:
-        queue.requeue(queued, counts=counts)
+        queue.requeue(queued, counts=counts, is_asked=is_asked)
     return over
 
 
@@ -111,14 +113,15 @@ class Deliveries:
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
         """Requeue, or reject as dead letters."""
         taken = self._take(delivery_tag, multiple)
-        counts = self._broker.version_rules.counts_nacks
-        settle = partial(self._requeue, counts=counts) if requeue else self._reject
+        settle = self._return if requeue else self._reject
         self._settle(taken, partial(settle, taken))
 
     def reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Requeue, or reject as a dead letter. Requeueing counts towards a delivery limit."""
+        """Requeue, or reject as a dead letter."""
         taken = self._take(delivery_tag, False)
-        settle = partial(self._requeue, counts=True) if requeue else self._reject
+        settle = self._reject
+        if requeue:
+            settle = self._fail if self._broker.version_rules.rejects_fail else self._return
         self._settle(taken, partial(settle, taken))
 
     def recover(self, requeue: bool) -> None:
@@ -126,7 +129,7 @@ class Deliveries:
         if not requeue:
             raise refusals.not_implemented("requeue=false")
         taken, self._unacknowledged = self._unacknowledged, {}
-        self._requeue(taken, counts=self._broker.version_rules.counts_nacks)
+        self._return(taken)
 
     def holds(self, tag: int) -> bool:
         """Return whether a delivery is unacknowledged, and its queue exists."""
@@ -189,8 +192,15 @@ class Deliveries:
         for queue, queued in rejected:
             queue.dead_letter(queued, dead_letters.REJECTED)
 
-    def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool) -> None:
-        over = put_back(taken.values(), counts=counts)
+    def _return(self, taken: dict[int, Unacknowledged]) -> None:
+        counts = self._broker.version_rules.counts_returns
+        self._requeue(taken, counts=counts, is_asked=True)
+
+    def _fail(self, taken: dict[int, Unacknowledged]) -> None:
+        self._requeue(taken, counts=True, is_asked=False)
+
+    def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool, is_asked: bool) -> None:
+        over = put_back(taken.values(), counts=counts, is_asked=is_asked)
         self._release(taken.values())
         dead_letter_those_over(over)
 
@@ -258,4 +268,4 @@ class Deliveries:
         self._channel.forget_consumer(consumer)
         queue.remove_consumer(consumer)
         self._outbox.append(ConsumerCancelled(self._channel, consumer.tag))
-        self._requeue(mine, counts=False)
+        self._requeue(mine, counts=False, is_asked=False)

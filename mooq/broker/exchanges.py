@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mooq.broker import refusals
-from mooq.broker.terms import term
+from mooq.broker.header_matching import frozen, matches
 from mooq.broker.topics import TopicTrie
-from mooq.broker.values import Table, type_name
+from mooq.broker.values import Table
 
 if TYPE_CHECKING:
     from mooq.broker.message import Message
@@ -35,8 +34,10 @@ class Exchange:
         auto_delete: bool,
         internal: bool,
         arguments: Table,
+        version: Version,
     ) -> None:
         self.name = name
+        self._version = version
         self.type = type_
         self.durable = durable
         self.auto_delete = auto_delete
@@ -51,7 +52,7 @@ class Exchange:
     def bind(self, destination: Destination, key: str, arguments: Table) -> None:
         """Add a binding; one that exists already stays one."""
         known = self.bindings.setdefault(destination, {})
-        binding = key, _frozen(arguments)
+        binding = key, frozen(arguments)
         if binding not in known:
             known[binding] = arguments
             self._add(destination, key, arguments)
@@ -62,7 +63,7 @@ class Exchange:
     def unbind(self, destination: Destination, key: str, arguments: Table) -> bool:
         """Remove a binding; return whether there was one."""
         known = self.bindings.get(destination)
-        binding = key, _frozen(arguments)
+        binding = key, frozen(arguments)
         if known is None or binding not in known:
             return False
         self._remove(destination, key, known.pop(binding))
@@ -151,7 +152,7 @@ class HeadersExchange(Exchange):
         return [
             destination
             for destination, bindings in self.bindings.items()
-            if any(_matches(arguments, headers) for arguments in bindings.values())
+            if any(matches(arguments, headers, self._version) for arguments in bindings.values())
         ]
 
 
@@ -174,50 +175,3 @@ EXCHANGES: dict[str, type[Exchange]] = {
     "headers": HeadersExchange,
     "x-local-random": LocalRandomExchange,
 }
-
-
-MODES = ("all", "any", "all-with-x", "any-with-x")
-
-
-def check_match(arguments: Table, version: Version) -> None:
-    """Raise the refusal of an ``x-match`` that a headers exchange has no meaning for."""
-    if "x-match" not in arguments:
-        return
-    value = arguments["x-match"]
-    if isinstance(value, str) and value in MODES:
-        return
-    shown = term(value, marks_utf8=version.marks_utf8)
-    if type_name(value) == "longstr":
-        raise refusals.failed(
-            f"Invalid x-match field value {shown}; expected {', '.join(MODES[:3])}, or {MODES[3]}"
-        )
-    raise refusals.failed(
-        f"Invalid x-match field type {type_name(value)} (value {shown}); expected longstr"
-    )
-
-
-def _matches(arguments: Table, headers: Table) -> bool:
-    """Return whether headers match a binding's arguments, by its ``x-match``.
-
-    Arguments that begin with ``x-`` count only for the modes ``all-with-x`` and ``any-with-x``. A
-    void argument asks only for the header to be there.
-    """
-    mode = arguments.get("x-match", "all")
-    with_x = isinstance(mode, str) and mode.endswith("-with-x")
-    wanted = [
-        (name, value)
-        for name, value in arguments.items()
-        if name != "x-match" and (with_x or not name.startswith("x-"))
-    ]
-    found = (
-        name in headers and (value is None or headers[name] == value) for name, value in wanted
-    )
-    if mode in ("any", "any-with-x"):
-        return any(found)
-    return all(found)
-
-
-def _frozen(arguments: Table) -> tuple[tuple[str, Any], ...]:
-    if not arguments:
-        return ()
-    return tuple(sorted((name, repr(value)) for name, value in arguments.items()))

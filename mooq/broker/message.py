@@ -101,10 +101,6 @@ class Properties:
         values = {name: getattr(self, name) for name in PROPERTY_NAMES}
         return Properties(**(values | changes))
 
-    def with_headers(self, headers: Table | None) -> Properties:
-        """Return a copy with other headers."""
-        return self.replace(headers=headers)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Properties):
             return NotImplemented
@@ -124,10 +120,18 @@ class Message:
     """A message as it was published or dead-lettered; queues share it and never change it.
 
     A routing key that is not UTF-8 holds surrogate escapes. ``routing_keys`` are all keys it is
-    routed by: its own, then those of the CC and BCC headers.
+    routed by: its own, then those of the CC and BCC headers. ``delivery_count`` is how many
+    deliveries from quorum queues have failed, of a dead letter.
     """
 
-    __slots__ = ("body", "exchange", "properties", "routing_key", "routing_keys")
+    __slots__ = (
+        "body",
+        "delivery_count",
+        "exchange",
+        "properties",
+        "routing_key",
+        "routing_keys",
+    )
 
     def __init__(
         self,
@@ -136,8 +140,10 @@ class Message:
         routing_key: str,
         properties: Properties = NO_PROPERTIES,
         routing_keys: tuple[str, ...] | None = None,
+        delivery_count: int = 0,
     ) -> None:
         self.body: bytes = body
+        self.delivery_count: int = delivery_count
         self.exchange: str = exchange
         self.routing_key: str = routing_key
         self.properties: Properties = properties
@@ -148,14 +154,15 @@ class Message:
         """Whether it survives a restart in a durable classic queue."""
         return self.properties.delivery_mode == PERSISTENT
 
-    def with_headers(self, headers: Table | None) -> Message:
-        """Return a copy with other headers."""
+    def with_properties(self, **changes: Any) -> Message:
+        """Return a copy in which some properties have other values; ``None`` removes one."""
         return Message(
             self.body,
             self.exchange,
             self.routing_key,
-            self.properties.with_headers(headers),
+            self.properties.replace(**changes),
             self.routing_keys,
+            self.delivery_count,
         )
 
     def __repr__(self) -> str:

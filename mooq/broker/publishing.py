@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mooq.broker import refusals, reply_to
@@ -18,6 +19,8 @@ from mooq.broker.message import (
 )
 from mooq.broker.permissions import WRITE
 from mooq.broker.routing import with_copies, with_sorted_headers
+from mooq.broker.terms import character_list
+from mooq.broker.versions import Version
 
 if TYPE_CHECKING:
     from mooq.broker.channel import Channel
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 NO_ROUTE = 312
 MODES = (None, 1, 2)
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
 """Property flags that a publish must look at."""
 
@@ -81,29 +85,30 @@ class Publisher:
 
     def _prepared(self, message: Message) -> Message:
         """Check properties that mean something to the broker, and do what they ask for."""
+        version = self._broker.version_rules
         properties = message.properties
         flags = properties.flags
-        if not self._broker.version_rules.reads_copies_first:
+        if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
+            if not self._channel.reply_name:
+                raise refusals.failed("fast reply consumer does not exist")
+            message = message.with_properties(reply_to=self._channel.reply_name)
+        if not version.reads_copies_first:
             self._check_user(properties)
         if flags & HAS_EXPIRATION:
-            _check_expiration(properties.expiration or "")
+            milliseconds = _read_expiration(properties.expiration or "", version)
         message = with_copies(message)
-        if self._broker.version_rules.sorts_headers:
+        if version.sorts_headers:
             message = with_sorted_headers(message)
         properties = message.properties
         self._check_user(properties)
         if self._checks_mode and properties.delivery_mode not in MODES:
             raise refusals.unknown_delivery_mode(properties.delivery_mode)
-        if flags & HAS_REPLY_TO and properties.reply_to == reply_to.NAME:
-            if not self._channel.reply_name:
-                raise refusals.failed("fast reply consumer does not exist")
-            message = Message(
-                message.body,
-                message.exchange,
-                message.routing_key,
-                properties.replace(reply_to=self._channel.reply_name),
-                message.routing_keys,
-            )
+        if (
+            flags & HAS_EXPIRATION
+            and version.rewrites_expiration
+            and properties.expiration != str(milliseconds)
+        ):
+            message = message.with_properties(expiration=str(milliseconds))
         return message
 
     def _check_user(self, properties: Properties) -> None:
@@ -139,11 +144,18 @@ class Publisher:
             self._outbox.append(Confirmed(self._channel, self._published, False, is_ack))
 
 
-def _check_expiration(text: str) -> None:
-    if not text.isascii() or not text.lstrip("-").isdigit():
-        raise refusals.failed(f"invalid expiration '{text}': no_integer")
-    number = int(text)
+def _read_expiration(text: str, version: Version) -> int:
+    """Return a message's time to live in milliseconds. Raise the refusal of an invalid one."""
+    found = _INTEGER.match(text)
+    if found is None:
+        raise refusals.invalid_expiration(text, "no_integer")
+    rest = text[found.end() :]
+    if rest:
+        shown = character_list(rest, has_unicode=version.marks_utf8)
+        raise refusals.invalid_expiration(text, f"{{leftover_string,{shown}}}")
+    number = int(found[0])
     if number < 0:
-        raise refusals.failed(f"invalid expiration '{text}': {{value_negative,{number}}}")
+        raise refusals.invalid_expiration(text, f"{{value_negative,{number}}}")
     if number > LONGEST_TIME:
-        raise refusals.failed(f"invalid expiration '{text}': {{value_too_large,{number}}}")
+        raise refusals.invalid_expiration(text, f"{{value_too_large,{number}}}")
+    return number

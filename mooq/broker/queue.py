@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from mooq.broker import dead_letters
 from mooq.broker.consumers import Consumer, Consumers
 from mooq.broker.message import HAS_EXPIRATION, HAS_PRIORITY, Message
-from mooq.broker.ready import PriorityMessages, QueuedMessage, QuorumMessages, ReadyMessages
+from mooq.broker.quorum import QuorumMessages, priority_of
+from mooq.broker.ready import PriorityMessages, QueuedMessage, ReadyMessages
 from mooq.broker.values import INTEGER_TYPES, Long, Table, type_name
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Queue:
         self.ready: ReadyMessages = self._new_ready()
         self.consumers: Consumers = Consumers(
             is_single_active=arguments.get("x-single-active-consumer") is True,
-            keeps_active=arguments.get("x-queue-type") != "quorum",
+            switches_active=queue_type == "quorum" and self._version.quorum_switches_active,
+            ranks_waiting=queue_type == "classic" or self._version.quorum_switches_active,
+            leaves_when_full=queue_type == "quorum",
         )
         self.unsettled: dict[QueuedMessage, None] = {}
         self.is_deleted: bool = False
@@ -82,12 +85,12 @@ class Queue:
         if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ takes any value, and heeds a number
             limit = None
         self.delivery_limit = self._version.delivery_limit if limit is None else limit
-        if limit is not None and limit < 0:
+        if limit is not None and limit < 0 and self._version.has_unlimited_deliveries:
             self.delivery_limit = None
 
     def _new_ready(self) -> ReadyMessages:
         if self.type == "quorum":
-            return QuorumMessages(self._version.requeues_to_tail)
+            return QuorumMessages(self._version)
         return ReadyMessages() if self.max_priority is None else PriorityMessages()
 
     def __len__(self) -> int:
@@ -112,12 +115,18 @@ class Queue:
             return True
         if self.overflow != "drop-head" and self._is_full(message):
             if self.overflow == "reject-publish-dlx":
-                self._host.dead_letter(message, self, dead_letters.MAXLEN, redelivered)
+                refused = QueuedMessage(message, self._next_position)
+                refused.redelivered = redelivered
+                self._host.dead_letter(refused, self, dead_letters.MAXLEN)
             return False
         self._drop_expired()
         queued = QueuedMessage(message, self._next_position)
         if self.max_priority is not None:
             queued.priority = self._priority_of(message)
+        elif not self.is_classic:
+            queued.priority = priority_of(message)
+            queued.delivery_count = message.delivery_count
+            queued.redelivered = message.delivery_count > 0
         self._next_position += 1
         self._set_expiry(queued)
         self.ready.push(queued)
@@ -163,7 +172,7 @@ class Queue:
         ):
             queued = self.ready.pop()  # also of the highest priority
             self._ready_bytes -= len(queued.message.body)
-            self._host.dead_letter(queued.message, self, dead_letters.MAXLEN, queued.redelivered)
+            self._host.dead_letter(queued, self, dead_letters.MAXLEN)
 
     def _drop_expired(self) -> None:
         now = self._broker.now
@@ -174,7 +183,7 @@ class Queue:
                 return
             queued = ready.pop()
             self._ready_bytes -= len(queued.message.body)
-            self._host.dead_letter(queued.message, self, dead_letters.EXPIRED, queued.redelivered)
+            self._host.dead_letter(queued, self, dead_letters.EXPIRED)
 
     # Messages out
 
@@ -210,20 +219,22 @@ class Queue:
         queued = self.ready.pop()
         if not self._is_simple:
             self._ready_bytes -= len(queued.message.body)
-            if self.type == "quorum":
-                queued.acquired_count += 1
         return queued
 
     def as_delivered(self, queued: QueuedMessage, *, is_got: bool = False) -> Message:
         """Return a message of a quorum queue as a client gets it: with counts."""
         counts: Table = {}
-        if self._version.has_acquired_count and queued.acquired_count > 1:
-            counts["x-acquired-count"] = Long(queued.acquired_count - 1)
-        if queued.delivery_count or (is_got and self._version.counts_first_get):
-            counts["x-delivery-count"] = Long(queued.delivery_count)
+        acquired = queued.acquired_count or queued.delivery_count
+        if self._version.has_acquired_count and acquired:
+            counts["x-acquired-count"] = Long(acquired)
+            if queued.delivery_count:
+                counts["x-delivery-count"] = Long(queued.delivery_count)
+        elif acquired or (is_got and self._version.counts_first_get):
+            counts["x-delivery-count"] = Long(acquired)
         if not counts:
             return queued.message
-        return queued.message.with_headers({**(queued.message.properties.headers or {}), **counts})
+        headers = {**(queued.message.properties.headers or {}), **counts}
+        return queued.message.with_properties(headers=dict(sorted(headers.items())))
 
     # Settlement
 
@@ -239,22 +250,39 @@ class Queue:
         return True
 
     def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
-        """Send a message that has ended on as a dead letter."""
-        self._host.dead_letter(queued.message, self, reason, redelivered=True)
+        """Send on, as a dead letter, a message whose delivery has failed."""
+        queued.redelivered = True
+        if reason == dead_letters.REJECTED and not self.is_classic:
+            queued.delivery_count += 1
+        self._host.dead_letter(queued, self, reason)
 
-    def exceeds_limit(self, queued: QueuedMessage) -> bool:
-        """Whether a message may not be delivered once more after a failed delivery."""
+    def exceeds_limit(self, queued: QueuedMessage, *, counts: bool) -> bool:
+        """Whether a message may not be delivered again; ``counts`` is whether a delivery failed."""
         limit = self.delivery_limit
-        return self.type == "quorum" and limit is not None and queued.delivery_count >= limit
+        if self.is_classic or limit is None:
+            return False
+        if self._version.limits_returns:
+            return queued.acquired_count >= limit
+        return queued.delivery_count + counts > limit
 
-    def requeue(self, queued: QueuedMessage, *, counts: bool = False) -> None:
-        """Put a message back, to be delivered again; ``counts`` towards the delivery limit."""
+    def requeue(
+        self, queued: QueuedMessage, *, counts: bool = False, is_asked: bool = False
+    ) -> None:
+        """Put a message back, to be delivered again; ``counts`` towards the delivery limit.
+
+        A quorum queue without a limit puts it last if a client asks for it (``is_asked``), and
+        first if a channel has ended (``handle_aux()`` of ``rabbit_fifo``).
+        """
         if not self.end(queued):
             return
         queued.redelivered = True
-        if self.type == "quorum":
+        if not self.is_classic:
             queued.delivery_count += counts
-        self.ready.put_back(queued)
+            queued.acquired_count += 1
+        if isinstance(self.ready, QuorumMessages) and is_asked and self.delivery_limit is None:
+            self.ready.put_last(queued)
+        else:
+            self.ready.put_back(queued)
         if not self._is_simple:
             self._ready_bytes += len(queued.message.body)
 

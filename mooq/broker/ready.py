@@ -1,11 +1,11 @@
-"""Messages of a queue that are ready: in order of position, or of priority and then position."""
+"""Ready messages of a classic queue, in order of position, or of priority and then position."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol
 
 from mooq.broker.message import Message
 
@@ -13,8 +13,8 @@ from mooq.broker.message import Message
 class QueuedMessage:
     """A message at its position in one queue.
 
-    ``expires`` is when it does, if ever; ``delivery_count`` how often it was delivered and came
-    back; ``acquired_count`` how often it was taken.
+    ``expires`` is when it does, if ever. In a quorum queue, ``acquired_count`` is how often it came
+    back, and ``delivery_count`` how often that counted towards a delivery limit.
     """
 
     # Defaults of the class: most messages never have another value.
@@ -34,6 +34,18 @@ class QueuedMessage:
         return self.position < other.position
 
 
+class _MessageLine(Protocol):
+    """The part of ``deque`` by which messages are kept that have not been delivered before."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[QueuedMessage]: ...
+    def __getitem__(self, index: int, /) -> QueuedMessage: ...
+    def append(self, queued: QueuedMessage, /) -> None: ...
+    def extend(self, messages: Iterable[QueuedMessage], /) -> None: ...
+    def popleft(self) -> QueuedMessage: ...
+    def clear(self) -> None: ...
+
+
 class ReadyMessages:
     """First in, first out. What comes back returns to its position.
 
@@ -41,7 +53,7 @@ class ReadyMessages:
     """
 
     def __init__(self) -> None:
-        self.fresh: deque[QueuedMessage] = deque()
+        self.fresh: _MessageLine = deque()
         self.returned: Any = []
 
     def __len__(self) -> int:
@@ -88,28 +100,3 @@ class PriorityMessages(ReadyMessages):
     def push(self, queued: QueuedMessage) -> None:
         """Add a message behind those of its priority."""
         heappush(self.returned, queued)
-
-
-class QuorumMessages(ReadyMessages):
-    """First in, first out; what comes back is next, in the order in which it came back.
-
-    RabbitMQ 3.10 puts it behind all others, which is ``to_tail``.
-    """
-
-    def __init__(self, to_tail: bool) -> None:
-        super().__init__()
-        self._to_tail = to_tail
-        self.returned: deque[QueuedMessage] = deque()
-
-    def __iter__(self) -> Iterator[QueuedMessage]:
-        yield from self.returned
-        yield from self.fresh
-
-    def put_back(self, queued: QueuedMessage) -> None:
-        """Return a message to the front, behind those that came back before; or to the tail."""
-        (self.fresh if self._to_tail else self.returned).append(queued)
-
-    def pop(self) -> QueuedMessage:
-        """Take the next message."""
-        waiting: deque[QueuedMessage] = self.returned or self.fresh
-        return waiting.popleft()

@@ -209,6 +209,28 @@ def no_streams(name: str, virtual_host: str) -> Refusal:
     )
 
 
+def condition_not_implemented(flag: str, name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of deleting a quorum queue on a condition."""
+    return not_implemented(
+        f"cannot delete queue '{name}' in vhost '{virtual_host}'. queue.delete operations with "
+        f"{flag} flag set are not supported by quorum queues"
+    )
+
+
+def no_global_prefetch(name: str, virtual_host: str) -> Refusal:
+    """Return the refusal of a consumer of a quorum queue on a channel with a global prefetch."""
+    return not_implemented(f"queue '{name}' in vhost '{virtual_host}' does not support global qos")
+
+
+def no_get_beside_single_active(name: str, virtual_host: str, queue_type: str) -> Refusal:
+    """Return the refusal of a get from a quorum queue with a single active consumer."""
+    return Refusal(
+        "RESOURCE_LOCKED",
+        f"cannot obtain access to locked queue '{name}' in vhost '{virtual_host}'. basic.get "
+        f"operations are not supported by {queue_type} queues with single active consumer",
+    )
+
+
 def locked(name: str, virtual_host: str) -> Refusal:
     """Return the refusal of a queue that is exclusive to another connection."""
     return Refusal(
@@ -252,6 +274,11 @@ def not_implemented(what: str) -> Refusal:
 def failed(text: str) -> Refusal:
     """Return the refusal of a request that breaks a rule of the channel."""
     return Refusal("PRECONDITION_FAILED", text)
+
+
+def invalid_expiration(text: str, why: str) -> Refusal:
+    """Return the refusal of a message's time to live."""
+    return failed(f"invalid expiration '{text}': {why}")
 
 
 def permission_missing(

@@ -59,7 +59,7 @@ def with_copies(message: Message) -> Message:
     keys = (message.routing_key, *_keys(headers, "CC"), *_keys(headers, "BCC"))
     if "BCC" in headers:
         kept = {name: value for name, value in headers.items() if name != "BCC"}
-        properties = properties.with_headers(kept)
+        properties = properties.replace(headers=kept)
     return Message(message.body, message.exchange, message.routing_key, properties, keys)
 
 
@@ -71,7 +71,7 @@ def with_sorted_headers(message: Message) -> Message:
     names = list(headers)
     if names == (ordered := sorted(names)):
         return message
-    return message.with_headers({name: headers[name] for name in ordered})
+    return message.with_properties(headers={name: headers[name] for name in ordered})
 
 
 def _keys(headers: dict[str, Any], name: str) -> list[str]:

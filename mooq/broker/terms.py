@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from mooq.broker.values import FieldValue, type_name
 
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+}
+
 
 def term(value: FieldValue, *, marks_utf8: bool) -> str:
     """Return a value as a term of Erlang; ``marks_utf8`` is whether text beyond ASCII is marked."""
@@ -28,7 +40,27 @@ def term(value: FieldValue, *, marks_utf8: bool) -> str:
     return str(value)
 
 
+def character_list(text: str, *, has_unicode: bool) -> str:
+    """Return the bytes of a text as a list of characters, or of numbers if one is not printable.
+
+    ``has_unicode`` is whether a text beyond ASCII is written byte by byte, as versions do that
+    mark it in binaries.
+    """
+    data = text.encode("utf-8", "surrogateescape")
+    if not _is_printable(data):
+        return f"[{','.join(map(str, data))}]"
+    return f'"{_escaped(data.decode("latin-1") if has_unicode else text)}"'
+
+
 def _binary(text: str, *, marks_utf8: bool) -> str:
     if not text:
         return "<<>>"
     return f'<<"{text}"{"/utf8" if marks_utf8 and not text.isascii() else ""}>>'
+
+
+def _is_printable(data: bytes) -> bool:
+    return all(32 <= one < 127 or one >= 160 or one in b"\b\t\n\v\f\r\x1b" for one in data)
+
+
+def _escaped(text: str) -> str:
+    return "".join(_ESCAPES.get(one, one) for one in text)

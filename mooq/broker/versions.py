@@ -20,9 +20,17 @@ class Version:
     - ``delivery_limit``: of quorum queues that declare none
     - ``counts_first_get``: whether the first ``basic.get`` of a message of a quorum queue has
       ``x-delivery-count``
-    - ``counts_nacks``: whether ``basic.nack`` and ``basic.recover`` count towards a delivery limit
+    - ``counts_returns``: whether a requeued delivery of a quorum queue counts as a failed one
+    - ``rejects_fail``: whether one that is requeued by ``basic.reject`` does in any case
+    - ``limits_returns``: whether a delivery limit is for all deliveries that came back, or for
+      those that have failed
+    - ``has_unlimited_deliveries``: whether a negative delivery limit stands for none
+    - ``keeps_delivery_count``: whether a dead letter keeps the count that it had
     - ``has_acquired_count``: whether its redeliveries have ``x-acquired-count``
-    - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
+    - ``quorum_priorities``: how many priorities of messages a quorum queue tells apart
+    - ``quorum_switches_active``: whether a single active consumer of a quorum queue gives way to
+      one of a higher priority once it has nothing unacknowledged
+    - ``quotes_queue_type``: whether a refusal quotes the type of a queue as a binary
     - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
     - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
     - ``consumer_timeout_argument``: which queues may have an ``x-consumer-timeout`` that is heeded:
@@ -35,6 +43,9 @@ class Version:
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
+    - ``rewrites_expiration``: whether a message's expiration is delivered as a plain number
+    - ``matches_strictly``: whether to a headers exchange an integer differs from the same float,
+      and a timestamp is its milliseconds
     - ``sorts_headers``: whether a message's headers come in the order of their names
     - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
     - ``unchecked``: arguments of queues of which any value is accepted
@@ -51,9 +62,15 @@ class Version:
     dead_letters_are_redelivered: bool = False
     delivery_limit: int | None = 20
     counts_first_get: bool = False
-    counts_nacks: bool = True
+    counts_returns: bool = False
+    rejects_fail: bool = False
+    limits_returns: bool = False
+    has_unlimited_deliveries: bool = True
+    keeps_delivery_count: bool = True
     has_acquired_count: bool = False
-    requeues_to_tail: bool = False
+    quorum_priorities: Literal["one", "two", "all"] = "two"
+    quorum_switches_active: bool = True
+    quotes_queue_type: bool = False
     names_default_queue_type: bool = True
     times_out_classic: bool = True
     consumer_timeout_argument: Literal["none", "any", "quorum"] = "any"
@@ -63,6 +80,8 @@ class Version:
     takes_empty_type: bool = False
     returns_replies: bool = True
     checks_delivery_mode: bool = False
+    rewrites_expiration: bool = True
+    matches_strictly: bool = True
     sorts_headers: bool = True
     marks_utf8: bool = True
     unchecked: frozenset[str] = frozenset()
@@ -81,9 +100,15 @@ VERSIONS = {
         has_last_death=False,
         delivery_limit=None,
         counts_first_get=True,
-        requeues_to_tail=True,
+        counts_returns=True,
+        has_unlimited_deliveries=False,
+        keeps_delivery_count=False,
+        quorum_priorities="one",
+        quorum_switches_active=False,
         reads_copies_first=False,
         checks_delivery_mode=True,
+        rewrites_expiration=False,
+        matches_strictly=False,
         sorts_headers=False,
         marks_utf8=False,
         fails_at_void_type=True,
@@ -92,7 +117,7 @@ VERSIONS = {
         more_of_classic=(),
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
-    "4.0": Version("4.0"),
+    "4.0": Version("4.0", limits_returns=True),
     "4.3": Version(
         "4.3",
         most_hashes=2,
@@ -100,7 +125,9 @@ VERSIONS = {
         keeps_transient_exchanges=True,
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
-        counts_nacks=False,
+        quorum_priorities="all",
+        quotes_queue_type=True,
+        rejects_fail=True,
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,

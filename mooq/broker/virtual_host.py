@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from mooq.broker import arguments as argument_rules
 from mooq.broker import dead_letters, refusals
 from mooq.broker.effects import ConsumerCancelled
-from mooq.broker.exchanges import EXCHANGES, Destination, Exchange, check_match
+from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
+from mooq.broker.header_matching import check_match
 from mooq.broker.message import Message
 from mooq.broker.queue import Queue
+from mooq.broker.ready import QueuedMessage
 from mooq.broker.reply_to import DirectReplies
 from mooq.broker.routing import queues_of
 from mooq.broker.topics import words_of
@@ -36,16 +38,26 @@ class VirtualHost:
         self.broker = broker
         self.queues: dict[str, Queue] = {}
         self.exchanges: dict[str, Exchange] = {
-            name: _exchange(name, kind, durable=True) for name, kind in PREDECLARED.items()
+            name: self._predeclared(name, kind) for name, kind in PREDECLARED.items()
         }
-        self.exchanges["amq.rabbitmq.trace"] = _exchange(
-            "amq.rabbitmq.trace", "topic", durable=True, internal=True
-        )
+        trace = self._predeclared("amq.rabbitmq.trace", "topic", internal=True)
+        self.exchanges[trace.name] = trace
         self.replies: DirectReplies = DirectReplies()
-        self._dead: deque[tuple[Message, Queue, str, bool]] = deque()
+        self._dead: deque[tuple[QueuedMessage, Queue, str]] = deque()
         self._is_burying = False
 
     # Exchanges
+
+    def _predeclared(self, name: str, kind: str, *, internal: bool = False) -> Exchange:
+        return EXCHANGES[kind](
+            name,
+            kind,
+            durable=True,
+            auto_delete=False,
+            internal=internal,
+            arguments={},
+            version=self.broker.version_rules,
+        )
 
     def exchange(self, name: str) -> Exchange:
         """Return an exchange, or raise the refusal of one that does not exist."""
@@ -70,6 +82,8 @@ class VirtualHost:
             raise refusals.bad_exchange_type(
                 type_, closes_connection=version.unknown_type_closes_connection
             )
+        if not name:
+            raise refusals.default_exchange()
         current = self.exchanges.get(name)
         if current is not None:
             self._check_same_exchange(current, type_, durable, auto_delete, internal, arguments)
@@ -83,6 +97,7 @@ class VirtualHost:
             auto_delete=auto_delete,
             internal=internal,
             arguments=arguments,
+            version=self.broker.version_rules,
         )
 
     def _check_same_exchange(
@@ -281,14 +296,14 @@ class VirtualHost:
                 return list(exchange.route(message, message.routing_key))  # type: ignore[arg-type]
         return queues_of(self, message)
 
-    def dead_letter(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
+    def dead_letter(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
         """Publish a message of a queue as a dead letter, if its queue says where.
 
         What that causes is done one after the other, however long a chain of queues is.
         """
         if queue.dead_letter_exchange is None:
             return
-        self._dead.append((message, queue, reason, redelivered))
+        self._dead.append((queued, queue, reason))
         if self._is_burying:
             return
         self._is_burying = True
@@ -298,15 +313,20 @@ class VirtualHost:
         finally:
             self._is_burying = False
 
-    def _bury(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
+    def _bury(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
         version = self.broker.version_rules
         letter = dead_letters.dead_letter(
-            message, queue, reason, self.broker.time_of_day(), version
+            queued.message,
+            queue,
+            reason,
+            queued.delivery_count or queued.message.delivery_count,
+            self.broker.time_of_day(),
+            version,
         )
         if letter.exchange and letter.exchange not in self.exchanges:
             return
         targets = dead_letters.without_cycles(letter, self.route(letter), reason)
-        is_flagged = redelivered and version.dead_letters_are_redelivered
+        is_flagged = queued.redelivered and version.dead_letters_are_redelivered
         for target in targets:
             target.publish(letter, is_flagged)
 
@@ -321,12 +341,6 @@ class VirtualHost:
             for exchange in list(self.exchanges.values()):
                 if not exchange.durable and exchange.name in self.exchanges:
                     self._remove_exchange(exchange)
-
-
-def _exchange(name: str, kind: str, *, durable: bool, internal: bool = False) -> Exchange:
-    return EXCHANGES[kind](
-        name, kind, durable=durable, auto_delete=False, internal=internal, arguments={}
-    )
 
 
 def _text(flag: object) -> str:

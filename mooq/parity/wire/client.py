@@ -93,10 +93,16 @@ class WireConnection:
         self._socket.sendall(method_frame(channel, method, *values))
 
     def publish(
-        self, channel: int, exchange: str, key: str, mandatory: bool, message: Message
+        self,
+        channel: int,
+        exchange: str,
+        key: str,
+        mandatory: bool,
+        message: Message,
+        immediate: bool = False,
     ) -> None:
         """Send a message."""
-        payload = methods.BASIC_PUBLISH.encode(0, exchange, key, mandatory, False)
+        payload = methods.BASIC_PUBLISH.encode(0, exchange, key, mandatory, immediate)
         self._socket.sendall(b"".join(content_parts(channel, payload, message, self._frame_max)))
 
     def take(self, channel: int, is_wanted: Callable[[Arrived], bool] = lambda _: True) -> Arrived:

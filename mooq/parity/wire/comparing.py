@@ -50,8 +50,9 @@ def _lines(outcome: Outcome) -> list[str]:
 
 def as_test(program: WireProgram) -> str:
     """Return the source of a test that fails for as long as the brokers differ."""
-    kinds = ", ".join(sorted({type(step).__name__ for step in program}))
     lines = ",\n".join(f"    {step!r}" for step in program)
+    used = {type(step).__name__ for step in program}
+    kinds = ", ".join(sorted({*used, "Typed"} if "Typed(" in lines else used))
     return (
         "from mooq.basics.address import Address\n"
         "from mooq.parity.wire.comparing import compared\n"

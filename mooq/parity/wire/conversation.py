@@ -24,10 +24,10 @@ from mooq.parity.wire.client import (
     values_of,
 )
 from mooq.parity.wire.flushing import Disturbed, Flusher, Place
+from mooq.parity.wire.naming import Naming
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import (
     EXCHANGES,
-    NAMES,
     QUEUES,
     Pause,
     Publish,
@@ -36,14 +36,11 @@ from mooq.parity.wire.programs import (
     Step,
     WireProgram,
 )
-from mooq.parity.wire.text import line_of
+from mooq.parity.wire.tracking import Tracking
 
-SHORT_TTL = 1000  # milliseconds; a program takes less, its pauses apart
 LONGEST_PROGRAM = 0.8  # seconds
 PAUSE = 1.2
 MOST_PASSES = 6
-MISUSE = 5
-"""From this index on, a delivery is settled that was never made."""
 SYNCHRONOUS = frozenset(
     (
         *("exchange.declare", "exchange.delete", "queue.bind", "queue.unbind", "exchange.bind"),
@@ -66,45 +63,44 @@ class Conversation:
     ) -> None:
         self._pool = pool
         self._prefix = prefix
+        self._names = Naming(prefix)
         self._pass_time = pass_time
         self._connections: dict[int, WireConnection] = {}
-        self._flusher = Flusher(self._connections)
         self._open: set[Place] = set()
-        self._confirming: dict[Place, list[int]] = {}
-        """How many messages were published on each channel that confirms, and which are not yet."""
-        self._unsettled: defaultdict[Place, list[int]] = defaultdict(list)
-        self._consumers: dict[tuple[int, int, str], str] = {}
-        self._silent: set[tuple[int, int, str]] = set()
-        """Consumers that acknowledge nothing."""
-        self._asked: dict[Place, list[Send]] = defaultdict(list)
-        self._owners: dict[str, int] = {}
-        """The connection of each exclusive queue."""
-        self._declared: set[str] = set()
-        self._last_queue: dict[Place, str] = {}
+        self._flusher = Flusher(self._connections, lambda: self._pool.await_log(len(self._open)))
+        self._has_quorum = False
+        self._tracking = Tracking(self._names)
         self._outcome: defaultdict[str, list[str]] = defaultdict(list)
 
     def run(self, program: WireProgram) -> list[Outcome]:
         """Return what each step came to. Raises :class:`Disturbed` and :class:`NoAnswer`."""
+        self._has_quorum = "'quorum'" in repr(program)
+        is_complete = False
+        try:
+            outcomes = self._outcomes(program)
+            is_complete = True
+        finally:
+            self._leave(is_complete)
+        return outcomes
+
+    def _outcomes(self, program: WireProgram) -> list[Outcome]:
         has_time = "100" in repr(program)
         outcomes = []
         began = time.monotonic()
-        try:
-            for number, step in enumerate(program, 1):
-                if isinstance(step, Pause) and has_time:
-                    self._check_time(began)
-                    self._pass_time(PAUSE)
-                    began = time.monotonic()
-                try:
-                    self._perform(step)
-                    self._settle(step)
-                except NoAnswer as error:
-                    raise NoAnswer(f"step {number} of {program}: {error}") from error
-                outcomes.append({key: tuple(lines) for key, lines in self._outcome.items()})
-                self._outcome.clear()
-            if has_time:
+        for number, step in enumerate(program, 1):
+            if isinstance(step, Pause) and has_time:
                 self._check_time(began)
-        finally:
-            self._leave()
+                self._pass_time(PAUSE)
+                began = time.monotonic()
+            try:
+                self._perform(step)
+                self._settle(step)
+            except NoAnswer as error:
+                raise NoAnswer(f"step {number} of {program}: {error}") from error
+            outcomes.append({key: tuple(lines) for key, lines in self._outcome.items()})
+            self._outcome.clear()
+        if has_time:
+            self._check_time(began)
         return outcomes
 
     def _check_time(self, began: float) -> None:
@@ -116,65 +112,50 @@ class Conversation:
     def _perform(self, step: Step) -> None:
         if isinstance(step, Pause):
             return
-        place = step.connection, step.channel
         if isinstance(step, Send) and step.method == "connection.close":
             self._close(step.connection)
             return
+        place = step.connection, step.channel
         self._make_open(place)
-        connection = self._connections[step.connection]
         if isinstance(step, Publish):
-            if place in self._confirming:
-                self._confirming[place][0] += 1
-                self._confirming[place].append(self._confirming[place][0])
-            message = message_of(step.body, self._named(step.properties))
-            exchange, key = self._named(step.exchange), self._named(step.routing_key)
-            connection.publish(step.channel, exchange, key, step.mandatory, message)
+            self._publish(place, step)
         elif isinstance(step, Settle):
-            tags = self._unsettled[place]
-            if not tags and step.index < MISUSE:
-                return
-            tag = tags[step.index] if step.index < len(tags) else 999
-            fields = {
-                "delivery_tag": tag,
-                "multiple": step.multiple,
-                "requeue": step.requeue,
-            }
-            self._send(step.connection, step.channel, BY_NAME[step.method], fields)
-            covered = [one for one in tags if one == tag or (step.multiple and one < tag)]
-            if step.method == "basic.reject":
-                covered = [tag]
-            self._unsettled[place] = [one for one in tags if one not in covered]
+            tag = self._tracking.settle(place, step)
+            if tag is not None:
+                fields = {
+                    "delivery_tag": tag,
+                    "multiple": step.multiple,
+                    "requeue": step.requeue,
+                }
+                self._send(place, BY_NAME[step.method], fields)
+        elif step.method == "channel.close":
+            self._send(place, methods.CHANNEL_CLOSE, step.fields)
+            self._keep(place, self._take(place, methods.CHANNEL_CLOSE_OK))
         else:
-            self._send(step.connection, step.channel, BY_NAME[step.method], step.fields)
-            if step.method == "channel.close":
-                closed = connection.take(
-                    step.channel, lambda one: one.method is methods.CHANNEL_CLOSE_OK
-                )
-                self._keep(place, closed)
-                return
-            self._asked[place].append(step)
-            if step.method == "basic.recover":
-                self._unsettled[place].clear()
+            self._send(place, BY_NAME[step.method], step.fields)
+            self._tracking.send(place, step)
 
-    def _send(
-        self, connection: int, channel: int, method: Method, fields: Mapping[str, Any]
-    ) -> None:
+    def _publish(self, place: Place, step: Publish) -> None:
+        self._tracking.publish(place)
+        on_broker = self._names.on_broker
+        self._connections[place[0]].publish(
+            place[1],
+            on_broker(step.exchange),
+            on_broker(step.routing_key),
+            step.mandatory,
+            message_of(step.body, on_broker(step.properties)),
+            step.immediate,
+        )
+
+    def _take(self, place: Place, method: Method) -> Arrived:
+        return self._connections[place[0]].take(place[1], lambda one: one.method is method)
+
+    def _send(self, place: Place, method: Method, fields: Mapping[str, Any]) -> None:
         known = {name for name, _ in method.fields}
-        named = {name: self._named(value) for name, value in fields.items() if name in known}
-        self._connections[connection].send(channel, method, *values_of(method, named))
-
-    def _named(self, value: Any) -> Any:
-        """Return a value with the names that this program has on the broker."""
-        if isinstance(value, str):
-            value = str(SHORT_TTL) if value == "100" else value
-            return f"{self._prefix}{value}" if value in NAMES else value
-        if isinstance(value, dict):
-            return {name: self._named(one) for name, one in value.items()}
-        if isinstance(value, list):
-            return [self._named(one) for one in value]
-        if value == 100 and type(value) is int:
-            return SHORT_TTL
-        return value
+        named = {
+            name: self._names.on_broker(value) for name, value in fields.items() if name in known
+        }
+        self._connections[place[0]].send(place[1], method, *values_of(method, named))
 
     def _make_open(self, place: Place) -> None:
         number, channel = place
@@ -184,6 +165,8 @@ class Conversation:
             connection = self._connections[number]
             connection.send(channel, methods.CHANNEL_OPEN, "")
             connection.take(channel)
+            if self._has_quorum:
+                self._pool.watch(connection, channel)
             self._open.add(place)
 
     def _close(self, number: int) -> None:
@@ -201,19 +184,13 @@ class Conversation:
                 del self._outcome[key]
         for place in [one for one in self._open if one[0] == number]:
             self._end(place)
-        for queue in [queue for queue, owner in self._owners.items() if owner == number]:
-            del self._owners[queue]
+        for queue in self._tracking.disown(number):
             self._pool.await_end(queue)
 
     def _end(self, place: Place) -> None:
         """Forget a channel that has ended."""
         self._open.discard(place)
-        self._confirming.pop(place, None)
-        self._unsettled.pop(place, None)
-        self._asked.pop(place, None)
-        self._last_queue.pop(place, None)
-        for key in [key for key in self._consumers if key[:2] == place]:
-            del self._consumers[key]
+        self._tracking.end(place)
 
     # What comes back
 
@@ -221,11 +198,17 @@ class Conversation:
         """Return when everything has happened that a step causes; keep what came back."""
         before = set(self._open)
         self._barrier()
+        for place, queue in self._tracking.deleting:
+            if place in self._open:
+                self._deleted(queue)
+        self._tracking.deleting.clear()
         if isinstance(step, Send) and step.method in SYNCHRONOUS and before == self._open:
             return
-        for _ in range(MOST_PASSES):
+        # A dead letter of a quorum queue shows nowhere on its way; it may pass every queue.
+        least = len(self._tracking.declared) if self._has_quorum else 1
+        for passes in range(1, MOST_PASSES + 1):
             self._flush()
-            if not self._barrier():
+            if not self._barrier() and passes >= least:
                 return
 
     def _barrier(self) -> int:
@@ -234,7 +217,7 @@ class Conversation:
             self._connections[number].send(channel, methods.CHANNEL_FLOW, True)
         for number, channel in sorted(self._open):
             connection = self._connections[number]
-            found = connection.take(channel, lambda one: one.method is methods.CHANNEL_FLOW_OK)
+            found = self._take((number, channel), methods.CHANNEL_FLOW_OK)
             if found.method is methods.CHANNEL_CLOSE:
                 connection.arrived.append(found)
             elif found.method is methods.CHANNEL_FLOW_OK:
@@ -243,7 +226,7 @@ class Conversation:
 
     def _confirm(self, connection: WireConnection, place: Place) -> None:
         """Wait until what was published on a channel is confirmed."""
-        waiting = self._confirming.get(place)
+        waiting = self._tracking.confirming.get(place)
         if waiting is None:
             return
         while len(waiting) > 1:
@@ -276,7 +259,7 @@ class Conversation:
         number, channel = place
         method, values = one.method, one.values
         kind = "deliveries" if method is methods.BASIC_DELIVER else "replies"
-        self._note(place, kind, self._line(one))
+        self._note(place, kind, self._names.line(one))
         if method is methods.CONNECTION_CLOSE:
             self._connections[number].send(0, methods.CONNECTION_CLOSE_OK)
             self._connections[number].is_open = False  # it is forgotten once all is kept
@@ -286,77 +269,45 @@ class Conversation:
         elif method is methods.CHANNEL_CLOSE_OK:
             self._end(place)
         elif method is methods.BASIC_DELIVER:
-            if (number, channel, values[0]) not in self._silent:
-                self._unsettled[place].append(values[1])
+            self._tracking.deliver(place, values[0], values[1])
         elif method is methods.BASIC_CANCEL:
-            self._consumers.pop((number, channel, values[0]), None)
+            self._tracking.consumers.pop((number, channel, values[0]), None)
         else:
-            self._answered(place, one)
-
-    def _answered(self, place: Place, one: Arrived) -> None:
-        """Note what the answer to a method means for later ones."""
-        asked = self._asked[place]
-        if one.method is methods.BASIC_RETURN or not asked:
-            return
-        step = asked.pop(0)
-        method = one.method
-        if method is methods.QUEUE_DECLARE_OK:
-            self._declared.add(one.values[0])
-            self._last_queue[place] = one.values[0]
-            if step.fields.get("exclusive") and not step.fields.get("passive"):
-                self._owners.setdefault(one.values[0], place[0])
-        elif method is methods.CONFIRM_SELECT_OK:
-            self._confirming.setdefault(place, [0])
-        elif method is methods.BASIC_GET_OK and not step.fields.get("no_ack"):
-            self._unsettled[place].append(one.values[0])
-        elif method is methods.BASIC_CONSUME_OK:
-            key = (*place, one.values[0])
-            queue = step.fields.get("queue") or ""
-            self._consumers[key] = self._named(queue) if queue else self._last_queue.get(place, "")
-            self._silent.discard(key)
-            if step.fields.get("no_ack"):
-                self._silent.add(key)
-        elif method is methods.BASIC_CANCEL_OK:
-            self._consumers.pop((*place, one.values[0]), None)
-        elif method is methods.QUEUE_DELETE_OK:
-            name = step.fields.get("queue") or ""
-            self._deleted(self._named(name) if name else self._last_queue.get(place, ""))
+            deleted = self._tracking.answer(place, one)
+            if deleted is not None:
+                self._deleted(deleted)
 
     def _deleted(self, queue: str) -> None:
         """Wait until the consumers of a queue that was deleted are cancelled."""
-        self._owners.pop(queue, None)
-        for (number, channel, tag), name in list(self._consumers.items()):
-            if name == queue and (number, channel) in self._open:
-                connection = self._connections[number]
-                found = connection.take(channel, partial(_is_cancel, tag))
-                self._keep((number, channel), found)
+        for place, tag in self._tracking.delete(queue):
+            if place in self._open:
+                connection = self._connections[place[0]]
+                self._keep(place, connection.take(place[1], partial(_is_cancel, tag)))
 
     def _note(self, place: Place, kind: str, line: str) -> None:
         self._outcome[f"{place[0]}.{place[1]} {kind}"].append(line)
-
-    def _line(self, one: Arrived) -> str:
-        return line_of(one, self._prefix).replace(f"'{SHORT_TTL}'", "'100'")
 
     def _flush(self) -> None:
         """Return when every queue has dealt with all that it was sent."""
         if not self._connections:
             return
         usual = min(self._connections)
-        owners = {name: self._owners.get(name, usual) for name in sorted(self._declared)}
+        tracking = self._tracking
+        owners = {name: tracking.owners.get(name, usual) for name in sorted(tracking.declared)}
         there = {name: number for name, number in owners.items() if number in self._connections}
-        self._declared.difference_update(self._flusher.flush(there))
+        tracking.declared.difference_update(self._flusher.flush(there, tracking.quorum))
 
-    def _leave(self) -> None:
-        """Give connections back, and delete what is left."""
+    def _leave(self, is_complete: bool) -> None:
+        """Give connections back, or close those of which an answer may be missing; delete all."""
         for number in list(self._connections):
             connection = self._connections.pop(number)
             channels = [channel for of, channel in self._open if of == number]
-            if number in self._owners.values():
+            if number in self._tracking.owners.values() or not is_complete:
                 connection.close()
             else:
                 self._pool.give_back(connection, [*channels, *self._flusher.channels(number)])
         named = [[self._prefix + name for name in names] for names in (QUEUES, EXCHANGES)]
-        queues = self._declared.union(named[0]) - self._owners.keys()
+        queues = self._tracking.declared.union(named[0]) - self._tracking.owners.keys()
         self._pool.delete(queues, named[1])
 
 

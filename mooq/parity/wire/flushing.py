@@ -4,19 +4,31 @@ A queue handles ``basic.get``, and ``queue.delete`` with its conditions, behind 
 acknowledgements and rejections that it was sent. So a queue that has consumers is asked to be
 deleted if unused, one that has messages if empty, which both refuse; any other is asked for a
 message that it does not have.
+
+A quorum queue refuses those conditions without a look at itself. It writes what it was sent to the
+log that all quorum queues of a node share, and does it once it is written. So another quorum queue
+of ours is asked for a message after it: its answer comes when that log has been written as far.
+What was published is written last of all that a queue was sent, when it comes to it again, so it is
+asked for its counts before. It is asked for them after, too: then it has done what was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import TypeAlias
 
 from mooq.amqp import methods
 from mooq.errors import MooqError
-from mooq.parity.wire.client import Arrived, WireConnection
+from mooq.parity.wire.client import Arrived, NoAnswer, WireConnection
 
 FIRST = 100
 """The number of the first channel of which no program knows: one for each queue."""
+
+LOOKS = 2
+"""How often a classic queue is asked for its counts before a dead letter shows in them.
+
+It answers that before it takes what it was sent.
+"""
 
 Place: TypeAlias = tuple[int, int]
 
@@ -26,10 +38,16 @@ class Disturbed(MooqError):
 
 
 class Flusher:
-    """Asks queues, each on a channel of its own, of a connection that may use it."""
+    """Asks queues, each on a channel of its own, of a connection that may use it.
 
-    def __init__(self, connections: Mapping[int, WireConnection]) -> None:
+    ``await_log`` returns when all that quorum queues have to write is written.
+    """
+
+    def __init__(
+        self, connections: Mapping[int, WireConnection], await_log: Callable[[], None]
+    ) -> None:
         self._connections = connections
+        self._await_log = await_log
         self._open: set[Place] = set()
 
     def channels(self, number: int) -> list[int]:
@@ -40,37 +58,72 @@ class Flusher:
         """Forget a connection that has ended."""
         self._open = {place for place in self._open if place[0] != number}
 
-    def flush(self, queues: Mapping[str, int]) -> list[str]:
-        """Wait for queues, by name and number of the connection; return those that are gone."""
-        places = [(number, FIRST + index) for index, number in enumerate(queues.values())]
-        for place, name in zip(places, queues, strict=True):
-            connection = self._connections[place[0]]
-            if place not in self._open:
-                connection.send(place[1], methods.CHANNEL_OPEN, "")
-            connection.send(place[1], methods.QUEUE_DECLARE, 0, name, True, *[False] * 4, {})
-        gone = []
-        asked = []
-        for place, name in zip(places, queues, strict=True):
-            if place not in self._open:
-                self._connections[place[0]].take(place[1])
-                self._open.add(place)
-            answer = self._answer(place)
-            if answer is None:
-                gone.append(name)
-                continue
-            connection = self._connections[place[0]]
-            _, ready, consumers = answer.values
-            if consumers or ready:
-                conditions = bool(consumers), not consumers
-                connection.send(place[1], methods.QUEUE_DELETE, 0, name, *conditions, False)
-            else:
-                connection.send(place[1], methods.BASIC_GET, 0, name, False)
-            asked.append(place)
-        for place in asked:
-            answer = self._answer(place)
-            if answer is not None and answer.method is methods.BASIC_GET_OK:
-                self._give_back(place, answer)
-        return gone
+    def flush(self, queues: Mapping[str, int], quorum: Set[str] = frozenset()) -> list[str]:
+        """Wait for queues, by name and number of the connection; return those that are gone.
+
+        ``quorum`` are the names of quorum queues.
+        """
+        places = {
+            name: (number, FIRST + index) for index, (name, number) in enumerate(queues.items())
+        }
+        counts = self._first_counts(places)
+        waiting = {name: place for name, place in places.items() if name in counts.keys() & quorum}
+        classic = {name: place for name, place in places.items() if name in counts.keys() - quorum}
+        if waiting:
+            self._await_quorum(waiting)
+            for _ in range(LOOKS):
+                counts |= self._counts(classic)
+        for name, place in classic.items():
+            self._ask(place, name, counts[name])
+        for place in classic.values():
+            self._take_answer(place)
+        return [name for name in queues if name not in counts]
+
+    def _first_counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
+        """Return the counts of the queues that are there; open the channels that are missing."""
+        missing = [place for place in queues.values() if place not in self._open]
+        for place in missing:
+            self._connections[place[0]].send(place[1], methods.CHANNEL_OPEN, "")
+        for place in missing:
+            self._connections[place[0]].take(place[1])
+            self._open.add(place)
+        return self._counts(queues)
+
+    def _take_answer(self, place: Place) -> None:
+        found = self._answer(place)
+        if found is None:
+            return
+        if found.method is methods.QUEUE_DELETE_OK:
+            raise Disturbed("a queue was deleted whose last consumer was just ending")
+        if found.method is methods.BASIC_GET_OK:
+            self._give_back(place, found)
+
+    def _counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
+        """Return the counts of queues."""
+        for name, place in queues.items():
+            self._look(place, name)
+        found = {name: self._answer(place) for name, place in queues.items()}
+        return {name: answer for name, answer in found.items() if answer is not None}
+
+    def _look(self, place: Place, name: str) -> None:
+        """Ask a queue for its counts."""
+        connection = self._connections[place[0]]
+        connection.send(place[1], methods.QUEUE_DECLARE, 0, name, True, *[False] * 4, {})
+
+    def _await_quorum(self, queues: Mapping[str, Place]) -> None:
+        self._counts(queues)
+        self._await_log()
+        self._counts(queues)
+
+    def _ask(self, place: Place, name: str, counts: Arrived) -> None:
+        """Ask a classic queue, of these counts, for what changes nothing."""
+        connection = self._connections[place[0]]
+        _, ready, consumers = counts.values
+        if consumers or ready:
+            conditions = bool(consumers), not consumers
+            connection.send(place[1], methods.QUEUE_DELETE, 0, name, *conditions, False)
+        else:
+            connection.send(place[1], methods.BASIC_GET, 0, name, False)
 
     def _give_back(self, place: Place, got: Arrived) -> None:
         """Requeue a message that has come back meanwhile, as when the channel that held it ended.
@@ -85,6 +138,8 @@ class Flusher:
         """Return the answer on a channel; None if that was closed."""
         connection = self._connections[place[0]]
         answer = connection.take(place[1])
+        if answer.method is methods.CONNECTION_CLOSE:
+            raise NoAnswer(f"the connection was closed: {answer.values}")
         if answer.method is methods.CHANNEL_CLOSE:
             connection.send(place[1], methods.CHANNEL_CLOSE_OK)
             self._open.discard(place)

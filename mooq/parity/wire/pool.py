@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from secrets import token_hex
 
 from mooq.amqp import methods
 from mooq.amqp.methods import Method
@@ -22,6 +23,7 @@ class ConnectionPool:
         self._address = address
         self._idle: list[WireConnection] = []
         self._cleaning: WireConnection | None = None
+        self._log = ""
 
     def take(self) -> WireConnection:
         """Return a connection without channels."""
@@ -67,8 +69,43 @@ class ConnectionPool:
                 raise NoAnswer(f"exclusive queue {queue} outlives its connection")
             time.sleep(BETWEEN_LOOKS)
 
+    def watch(self, connection: WireConnection, channel: int) -> None:
+        """Have a channel of a program consume from our quorum queue, which is always empty.
+
+        A quorum queue learns some time after it that a channel has ended, and ours like any other.
+        """
+        if not self._log:
+            self._log = f"wire.log.{token_hex(4)}"
+            arguments = {"x-queue-type": "quorum"}
+            conditions = (False, True, False, False, False)  # it is durable
+            self._own().send(1, methods.QUEUE_DECLARE, 0, self._log, *conditions, arguments)
+            self._own().take(1)
+        flags = (False, True, False, False)  # it acknowledges nothing
+        connection.send(channel, methods.BASIC_CONSUME, 0, self._log, self._log, *flags, {})
+        connection.take(channel, lambda one: one.method is methods.BASIC_CONSUME_OK)
+
+    def await_log(self, channels: int) -> None:
+        """Return when quorum queues know that just so many channels are open, and have written.
+
+        Raises :class:`~mooq.parity.wire.client.NoAnswer`.
+        """
+        connection = self._own()
+        deadline = time.monotonic() + LONGEST_END
+        while True:
+            connection.send(1, methods.QUEUE_DECLARE, 0, self._log, True, *[False] * 4, {})
+            if connection.take(1).values[2] == channels:
+                break
+            if time.monotonic() > deadline:
+                raise NoAnswer("a quorum queue does not notice that a channel has ended")
+        # Two answers: of what is written at once, either queue may be told first.
+        for _ in range(2):
+            connection.send(1, methods.BASIC_GET, 0, self._log, True)
+            connection.take(1)
+
     def close(self) -> None:
         """Close all connections."""
+        if self._log:
+            self.delete([self._log], ())
         for connection in self._idle:
             connection.close()
         if self._cleaning is not None:

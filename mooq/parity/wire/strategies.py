@@ -9,7 +9,27 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mooq.parity.strategies import Pool, pool
-from mooq.parity.wire.programs import EXCHANGES, QUEUES, Pause, Publish, Send, Settle, WireProgram
+from mooq.parity.wire.pieces import (
+    ARGUMENTS,
+    BINDINGS,
+    ODD,
+    OF_CONSUMERS,
+    OF_EXCHANGES,
+    OF_QUORUM,
+    PROPERTIES,
+    USUAL,
+)
+from mooq.parity.wire.programs import (
+    EVERYTHING,
+    EXCHANGES,
+    QUEUES,
+    REPLY,
+    Pause,
+    Publish,
+    Send,
+    Settle,
+    WireProgram,
+)
 
 LONGEST = 12
 
@@ -23,57 +43,10 @@ kinds: Pool = pool(
     ["topic", "fanout", "direct", "headers"], ["x-nothing", "", "x-local-random"], 15
 )
 keys: Pool = pool(["a", "a.b", "b", "#", "a.*", ""], ["*.b", "a.#.b", "k" * 255], 15)
-targets: Pool = pool(["q1", "q2"], ["q3", "a", ""], 14)
+targets: Pool = pool(["q1", "q2"], ["q3", "a", "", REPLY], 14)
 bits: Pool = st.sampled_from([False, True])
 rarely: Pool = st.sampled_from([False] * 7 + [True])
 usually: Pool = st.sampled_from([True] * 7 + [False])
-
-USUAL: dict[str, list[Any]] = {
-    "x-max-length": [1, 2, 3],
-    "x-max-length-bytes": [4, 8],
-    "x-overflow": ["drop-head", "reject-publish", "reject-publish-dlx"],
-    "x-dead-letter-exchange": ["", "x1", "x2"],
-    "x-dead-letter-routing-key": ["q1", "q2", "a"],
-    "x-max-priority": [3],
-    "x-single-active-consumer": [True],
-    "x-message-ttl": [0, 100, 60_000],
-}
-"""Arguments of queues with values that they may have."""
-ARGUMENTS: dict[str, list[Any]] = {
-    "x-max-length": [1, 2, 3, 0, -1, "one"],
-    "x-max-length-bytes": [4, 8],
-    "x-overflow": ["drop-head", "reject-publish", "reject-publish-dlx", "nothing"],
-    "x-dead-letter-exchange": ["", "x1", "x2", "nobody", 7],
-    "x-dead-letter-routing-key": ["q1", "q2", "a"],
-    "x-max-priority": [3, 3, 0, 256, "high"],
-    "x-single-active-consumer": [True, False, "yes"],
-    "x-message-ttl": [0, 100, 60_000, -1, "long"],
-    "x-expires": [60_000, 0],
-    "x-queue-mode": ["lazy", "default"],
-    "x-queue-type": ["classic", "nothing", 5],
-}
-HEADERS: list[dict[str, Any]] = [
-    *({"h": 1}, {"h": 2, "g": "s"}, {"h": 1, "g": "s"}),
-    *({"CC": ["q1"]}, {"BCC": ["q2", "q3"]}, {"CC": "q1"}, {"n": {"t": [1, None, 2.5]}}),
-]
-BINDINGS: list[dict[str, Any]] = [
-    *({}, {}, {"x-match": "any", "h": 1}, {"x-match": "all", "h": 1, "g": "s"}),
-    *({"x-match": "some"}, {"x-match": "any-with-x", "x-h": 1}, {"h": 1}),
-]
-PROPERTIES: dict[str, list[Any]] = {
-    "headers": HEADERS,
-    "priority": [0, 1, 3, 9],
-    "expiration": ["0", "100", "60000", "-1", "soon"],
-    "delivery_mode": [1, 2],
-    "user_id": ["guest", "nobody"],
-    "content_type": ["text/plain"],
-    "correlation_id": ["c"],
-    "reply_to": ["q1"],
-    "message_id": ["m"],
-    "timestamp": [1_700_000_000],
-    "type": ["t"],
-    "app_id": ["a"],
-}
 
 
 def some_of(values: dict[str, list[Any]], most: int) -> Pool:
@@ -94,7 +67,13 @@ def send(method: str, **fields: Pool) -> Pool:
     return st.tuples(places, st.fixed_dictionaries(fields)).map(make)
 
 
-_arguments: Pool = st.one_of(st.just({}), some_of(ARGUMENTS, 3))
+odd_argument: Pool = st.tuples(st.sampled_from(sorted(ARGUMENTS)), st.sampled_from(ODD)).map(
+    lambda one: dict([one])
+)
+# Declared once more as what exists already, half of the time; else as anything.
+_arguments: Pool = st.one_of(
+    st.just({}), some_of(ARGUMENTS, 3), st.one_of(some_of(ARGUMENTS, 3), odd_argument)
+)
 declare_queue: Pool = send(
     "queue.declare",
     queue=queues,
@@ -102,6 +81,14 @@ declare_queue: Pool = send(
     exclusive=rarely,
     auto_delete=rarely,
     passive=rarely,
+    arguments=_arguments,
+)
+declare_quietly: Pool = send(
+    "queue.declare",
+    queue=st.sampled_from(QUEUES),
+    durable=usually,
+    passive=rarely,
+    nowait=st.just(True),
     arguments=_arguments,
 )
 declare_exchange: Pool = send(
@@ -112,35 +99,67 @@ declare_exchange: Pool = send(
     auto_delete=rarely,
     internal=rarely,
     passive=rarely,
-    arguments=pool([{}], [{"alternate-exchange": "x1"}, {"alternate-exchange": "x2"}], 13),
+    nowait=rarely,
+    arguments=pool([{}], OF_EXCHANGES, 11),
 )
 bind: Pool = send(
     "queue.bind",
     queue=known_queues,
     exchange=sources,
     routing_key=keys,
+    nowait=rarely,
     arguments=st.sampled_from(BINDINGS),
 )
-unbind: Pool = send("queue.unbind", queue=known_queues, exchange=sources, routing_key=keys)
+unbind: Pool = send(
+    "queue.unbind",
+    queue=known_queues,
+    exchange=sources,
+    routing_key=keys,
+    arguments=st.sampled_from(BINDINGS),
+)
 bind_exchange: Pool = send(
-    "exchange.bind", destination=known_exchanges, source=known_exchanges, routing_key=keys
+    "exchange.bind",
+    destination=known_exchanges,
+    source=sources,
+    routing_key=keys,
+    nowait=rarely,
+    arguments=st.sampled_from(BINDINGS),
 )
 unbind_exchange: Pool = send(
-    "exchange.unbind", destination=known_exchanges, source=known_exchanges, routing_key=keys
+    "exchange.unbind",
+    destination=known_exchanges,
+    source=sources,
+    routing_key=keys,
+    nowait=rarely,
+    arguments=st.sampled_from(BINDINGS[:4]),
 )
 consume: Pool = send(
     "basic.consume",
     queue=known_queues,
     consumer_tag=pool(["c"], ["", "d"], 15),
     no_ack=rarely,
+    no_local=rarely,
     exclusive=rarely,
-    arguments=pool([{}], [{"x-priority": 5}, {"x-priority": -1}, {"x-priority": "high"}], 14),
+    arguments=pool([{}], OF_CONSUMERS, 12),
+)
+consume_quietly: Pool = send(
+    "basic.consume",
+    queue=known_queues,
+    consumer_tag=pool(["c", "d"]),
+    no_ack=rarely,
+    nowait=st.just(True),
+)
+consume_replies: Pool = send(
+    "basic.consume",
+    queue=st.just("amq.rabbitmq.reply-to"),
+    consumer_tag=pool(["r", "c"]),
+    no_ack=usually,
 )
 
 
 def _publish(drawn: Any) -> Publish:
-    (connection, channel), (exchange, key), mandatory, properties, body = drawn
-    return Publish(connection, channel, exchange, key, body, mandatory, properties)
+    (connection, channel), (exchange, key), (mandatory, immediate), properties, body = drawn
+    return Publish(connection, channel, exchange, key, body, mandatory, properties, immediate)
 
 
 def _settle(drawn: Any) -> Settle:
@@ -155,35 +174,47 @@ publish: Pool = st.tuples(
         st.tuples(known_exchanges, keys),
         st.tuples(known_exchanges, keys),
     ),
-    rarely,
+    pool([(False, False)], [(True, False)] * 10 + [(False, True)], 13),
     st.one_of(st.just({}), some_of(PROPERTIES, 3)),
     st.sampled_from(["m", "n", "long body", ""]),
 ).map(_publish)
 settle: Pool = st.tuples(
     places,
     pool(["basic.ack", "basic.nack", "basic.reject", "basic.ack"]),
-    pool([0, 0, 1], [5], 15),
+    pool([0, 0, 1], [5, EVERYTHING], 14),
     rarely,
     bits,
 ).map(_settle)
 
+unusual: Pool = pool(
+    [
+        *(Send(0, 2, "basic.cancel", {"consumer_tag": "c", "nowait": True}), Pause()),
+        Send(0, 2, "basic.recover-async", {"requeue": True}),
+        Send(1, 1, "basic.recover-async", {"requeue": True}),
+        *(Send(0, 1, "confirm.select", {"nowait": True}), Send(0, 2, "channel.open")),
+        *(Send(0, 1, "channel.flow"), Send(1, 1, "basic.qos", {"prefetch_size": 1})),
+        Send(0, 2, "queue.purge", {"queue": "q1", "nowait": True}),
+        Send(0, 2, "queue.delete", {"queue": "q2", "nowait": True}),
+        Send(0, 2, "queue.delete", {"queue": "q1", "if_unused": True, "nowait": True}),
+        Send(0, 1, "exchange.delete", {"exchange": "x2", "nowait": True}),
+    ]
+)
+transactions: Pool = st.one_of(send("tx.select"), send("tx.commit"), send("tx.rollback"))
+endings: Pool = pool([Send(1, 1, "connection.close", {"reply_code": 200}), Pause(), Pause()])
 others: Pool = st.one_of(
     send("basic.qos", prefetch_count=pool([1, 2, 3, 0]), is_global=rarely),
-    send("basic.cancel", consumer_tag=pool(["c"], ["nobody"], 14)),
+    send("basic.cancel", consumer_tag=pool(["c"], ["nobody", "r"], 13)),
     send("basic.recover", requeue=usually),
     send("queue.purge", queue=known_queues),
     send("queue.delete", queue=known_queues, if_unused=rarely, if_empty=rarely),
     send("exchange.delete", exchange=sources, if_unused=rarely),
     send("confirm.select"),
     send("channel.close", reply_code=st.just(200)),
-    unbind,
-    bind_exchange,
-    unbind_exchange,
+    st.one_of(unbind, bind_exchange, unbind_exchange),
     declare_exchange,
-    pool(
-        [Send(0, 1, "tx.select"), Send(0, 1, "tx.commit"), Send(0, 1, "tx.rollback")],
-        [Send(1, 1, "connection.close", {"reply_code": 200}), Pause(), Pause()],
-    ),
+    st.one_of(declare_quietly, consume_quietly, consume_replies, unusual),
+    transactions,
+    endings,
 )
 get: Pool = send("basic.get", queue=known_queues, no_ack=bits)
 # Hypothesis draws alike from all branches of one_of(), however often one is named.
@@ -193,6 +224,7 @@ steps: Pool = st.sampled_from(
 
 
 valid_arguments: Pool = st.one_of(st.just({}), some_of(USUAL, 3))
+quorum_arguments: Pool = some_of(OF_QUORUM, 3).map(lambda one: {"x-queue-type": "quorum", **one})
 valid_kinds: Pool = pool(["topic", "fanout", "direct", "headers"])
 
 
@@ -201,12 +233,16 @@ def at(place: tuple[int, int], method: str, **fields: Pool) -> Pool:
     return st.fixed_dictionaries(fields).map(lambda values: Send(*place, method, values))
 
 
-queue_1: Pool = at(
-    (0, 1), "queue.declare", queue=st.just("q1"), durable=st.just(True), arguments=valid_arguments
-)
-queue_2: Pool = at(
-    (0, 1), "queue.declare", queue=st.just("q2"), durable=st.just(True), arguments=valid_arguments
-)
+def queue(name: str, arguments: Pool) -> Pool:
+    """Return a choice of declarations of a durable queue."""
+    durable = st.just(True)
+    return at((0, 1), "queue.declare", queue=st.just(name), durable=durable, arguments=arguments)
+
+
+queue_1: Pool = queue("q1", valid_arguments)
+queue_2: Pool = queue("q2", valid_arguments)
+quorum_1: Pool = queue("q1", quorum_arguments)
+quorum_2: Pool = queue("q2", st.one_of(valid_arguments, quorum_arguments))
 exchange_1: Pool = at(
     (0, 1), "exchange.declare", exchange=st.just("x1"), type=valid_kinds, durable=st.just(True)
 )
@@ -237,23 +273,27 @@ def _if(one: Pool, is_wanted: bool) -> Pool:
     return one if is_wanted else st.just(None)
 
 
-worlds: Pool = st.tuples(
-    queue_1,
-    *(
-        st.sampled_from([True, True, True, False]).flatmap(partial(_if, one))
-        for one in (
-            *(queue_2, exchange_1, exchange_2, bind_1, bind_2, bind_3, few),
-            *(consume_1, consume_2, confirm),
-        )
-    ),
-).map(lambda drawn: tuple(one for one in drawn if one is not None))
-"""What most steps need: queues, exchanges, bindings, consumers."""
+def _worlds(first: Pool, second: Pool) -> Pool:
+    """Return a choice of what most steps need: queues, exchanges, bindings, consumers."""
+    often = st.sampled_from([True, True, True, False])
+    rest = (
+        *(second, exchange_1, exchange_2, bind_1, bind_2, bind_3, few),
+        *(consume_1, consume_2, confirm),
+    )
+    return st.tuples(first, *(often.flatmap(partial(_if, one)) for one in rest)).map(
+        lambda drawn: tuple(one for one in drawn if one is not None)
+    )
+
+
+worlds: Pool = _worlds(queue_1, queue_2)
+quorum_worlds: Pool = _worlds(quorum_1, quorum_2)
 
 
 def wire_programs() -> st.SearchStrategy[WireProgram]:
     """Return a choice of programs, which begin with what most of their steps need."""
     # Several lists, since hypothesis keeps a list short unless its least size is large.
     some = st.lists(steps, max_size=LONGEST)
-    return st.tuples(worlds, st.lists(steps, min_size=1, max_size=LONGEST), some, some).map(
+    first = st.sampled_from([*[worlds] * 3, quorum_worlds]).flatmap(lambda chosen: chosen)
+    return st.tuples(first, st.lists(steps, min_size=1, max_size=LONGEST), some, some).map(
         lambda drawn: tuple(chain.from_iterable(drawn))
     )

@@ -8,7 +8,8 @@ from typing import Any
 from mooq.broker.message import PROPERTY_NAMES
 from mooq.parity.wire.client import Arrived
 
-GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+")
+GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+|amq\.rabbitmq\.reply-to\.[^'\"]+")
+PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def line_of(one: Arrived, prefix: str) -> str:
@@ -31,9 +32,9 @@ def line_of(one: Arrived, prefix: str) -> str:
 
 
 def _timeless(value: Any) -> Any:
-    """Return a value without the times of deaths."""
+    """Return a value without the times of deaths, and with its type if Python shows none."""
     if isinstance(value, dict):
         return {name: "TIME" if name == "time" else _timeless(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_timeless(one) for one in value]
-    return value
+    return value if type(value) in PLAIN else f"{type(value).__name__} {value}"
