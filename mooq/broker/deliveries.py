@@ -75,9 +75,15 @@ class Deliveries:
         )
 
     def deliver_reply(self, tag: str, message: Message) -> None:
-        """Send a reply to the channel's consumer of replies."""
-        self.last_tag += 1
-        self._outbox.append(Delivered(self._channel, tag, self.last_tag, False, message))
+        """Send a reply to the channel's consumer of replies.
+
+        Before 4.3 it has the tag of the next delivery, which keeps it (``deliver_reply`` of
+        ``rabbit_channel``): a reply is never settled.
+        """
+        number = self.last_tag + 1
+        if self._broker.version_rules.numbers_replies:
+            self.last_tag = number
+        self._outbox.append(Delivered(self._channel, tag, number, False, message))
 
     def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
         """Return the tag of a message that a get has taken."""

@@ -46,6 +46,7 @@ class Publisher:
         self._exchanges = channel.connection.host.exchanges
         self._is_limited = channel.connection.permissions.are_limited
         self._checks_mode = self._broker.version_rules.checks_delivery_mode
+        self._returns_replies = self._broker.version_rules.returns_replies
         self._special = SPECIAL | HAS_DELIVERY_MODE if self._checks_mode else SPECIAL
         self._published = 0
 
@@ -74,9 +75,11 @@ class Publisher:
         message = Message(body, exchange, routing_key, properties)
         if properties.flags & self._special:
             message = self._prepared(message)
-        if not exchange and routing_key.startswith(reply_to.NAME):
-            self._reply(message, mandatory)
-            return
+        if not exchange and (
+            message.routing_keys is not None or routing_key.startswith(reply_to.NAME)
+        ):
+            is_routed = self._host.replies.publish(message)
+            mandatory = mandatory and (self._returns_replies or not is_routed)
         queues = self._host.route(message)
         if self._channel.transaction is not None:
             self._channel.transaction.publish(message, queues, mandatory)
@@ -117,15 +120,6 @@ class Publisher:
                 f"user_id property set to '{properties.user_id}' but authenticated user was "
                 f"'{self._connection.user}'"
             )
-
-    def _reply(self, message: Message, mandatory: bool) -> None:
-        self._host.replies.deliver(message)
-        is_returned = self._broker.version_rules.returns_replies or not reply_to.is_given(
-            message.routing_key
-        )
-        if mandatory and is_returned:
-            self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
-        self._confirm(True)
 
     def put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         """Add a message to its queues; return or confirm it."""

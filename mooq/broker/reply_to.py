@@ -36,11 +36,17 @@ class DirectReplies:
         """Return whether replies can be sent to a name, or the general one is meant."""
         return name == NAME or name in self._channels
 
-    def deliver(self, message: Message) -> None:
-        """Send a reply, unless nobody consumes there any more."""
-        channel = self._channels.get(message.routing_key)
-        if channel is not None:
-            channel.deliver_reply(message)
+    def publish(self, message: Message) -> bool:
+        """Send a message to the consumers of replies among its keys; return if it has such keys.
+
+        A consumer that has ended is left out.
+        """
+        keys = sorted(set(message.routing_keys or (message.routing_key,)))
+        for key in keys:
+            channel = self._channels.get(key)
+            if channel is not None:
+                channel.deliver_reply(message)
+        return any(map(_is_given, keys))
 
 
 def is_name(queue_name: str) -> bool:
@@ -48,7 +54,7 @@ def is_name(queue_name: str) -> bool:
     return queue_name.startswith(NAME)
 
 
-def is_given(name: str) -> bool:
+def _is_given(name: str) -> bool:
     """Return whether a name is like those that channels are given."""
     return name.startswith(f"{NAME}.") and len(name) == _GIVEN
 

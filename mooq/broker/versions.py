@@ -42,6 +42,7 @@ class Version:
     - ``takes_empty_type``: whether an empty type of a queue is the default one
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
+    - ``numbers_replies``: whether a reply over direct reply-to has a delivery tag of its own
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``rewrites_expiration``: whether a message's expiration is delivered as a plain number
     - ``matches_strictly``: whether to a headers exchange an integer differs from the same float,
@@ -79,6 +80,7 @@ class Version:
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
     returns_replies: bool = True
+    numbers_replies: bool = False
     checks_delivery_mode: bool = False
     rewrites_expiration: bool = True
     matches_strictly: bool = True
@@ -132,6 +134,7 @@ VERSIONS = {
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
         returns_replies=False,
+        numbers_replies=True,
         takes_empty_type=True,
         unchecked=frozenset({"x-queue-mode"}),
         more_of_quorum=(

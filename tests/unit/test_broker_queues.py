@@ -99,7 +99,7 @@ def test_queue_and_message_expiry_run_in_order(ttl: int, expires: int) -> None:
         ("", "no_integer"),
         ("1.5", '{leftover_string,".5"}'),
         ("+5 ", '{leftover_string," "}'),
-        ("5\n\"x\\", '{leftover_string,"\\n\\"x\\\\"}'),
+        ('5\n"x\\', '{leftover_string,"\\n\\"x\\\\"}'),
         ("5\x01", "{leftover_string,[1]}"),
         ("٣", "no_integer"),
         ("-1", "{value_negative,-1}"),
