@@ -16,7 +16,7 @@ from time import perf_counter
 
 from mooq.basics.address import Address
 from mooq.parity.ledger import measure
-from mooq.parity.searching import ApiComparison, Search
+from mooq.parity.search import ApiComparison, Search
 from mooq.parity.targets import InMemory
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.measuring import Measure
 from mooq.broker.broker import Broker
-from mooq.server.outlet import Outlet
+from mooq.server.driver import BrokerDriver
 from mooq.server.protocol import ClientProtocol
 from tests.raw_amqp import READY, body, frame, header, method, publish, short
 
@@ -57,8 +57,8 @@ def through_server(messages: int) -> Measure:
     """Return a piece of work: publish, confirm, deliver and acknowledge so many messages."""
 
     async def measure() -> float:
-        outlet = Outlet(Broker({"guest": "guest"}, ["/"]), asyncio.get_running_loop())
-        protocol, transport = ClientProtocol(outlet, enforces_heartbeats=False), NoSocket()
+        driver = BrokerDriver(Broker({"guest": "guest"}, ["/"]), asyncio.get_running_loop())
+        protocol, transport = ClientProtocol(driver, enforces_heartbeats=False), NoSocket()
         protocol.connection_made(transport)
         for step in (*READY, *PREPARE):
             protocol.data_received(step)
@@ -69,7 +69,7 @@ def through_server(messages: int) -> Measure:
         assert transport.written - before > messages * len(BODY)
         protocol.connection_lost(None)
         transport.close()
-        outlet.close()
+        driver.close()
         return 0.0
 
     return measure

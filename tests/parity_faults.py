@@ -12,7 +12,7 @@ from mooq.broker import (
     dead_letters,
     deliveries,
     exchanges,
-    publishing,
+    publisher,
     queue,
     ready,
     topics,
@@ -182,12 +182,12 @@ def bindings_outlive_their_queue(patch: pytest.MonkeyPatch) -> None:
 
 
 def unroutable_is_never_an_error(patch: pytest.MonkeyPatch) -> None:
-    put = publishing.Publisher.put
+    put = publisher.Publisher.put
 
-    def leniently(self: publishing.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
+    def leniently(self: publisher.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
         put(self, message, queues, False)
 
-    patch.setattr(publishing.Publisher, "put", leniently)
+    patch.setattr(publisher.Publisher, "put", leniently)
 
 
 def a_restart_forgets_everything(patch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from mooq.amqp import methods
 from mooq.amqp.contents import HEADER_SIZE, Channel, decode_fields, find_method
 from mooq.amqp.frames import BODY, HEADER, HEARTBEAT, METHOD
-from mooq.amqp.handshake import Gatekeeper
+from mooq.amqp.handshake import Authenticator
 from mooq.amqp.methods import Method, Values
 from mooq.amqp.output import Output
 from mooq.amqp.properties import WireProperties
@@ -37,7 +37,7 @@ Publish = tuple[str, str, bool, bool]
 """Exchange, routing key, mandatory and immediate."""
 
 
-class RequestHandler(Gatekeeper, Protocol):
+class RequestHandler(Authenticator, Protocol):
     """The one who fulfils a connection's requests; each method may raise Refusal."""
 
     def open_channel(self, channel: Channel) -> None:

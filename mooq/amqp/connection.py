@@ -2,8 +2,9 @@
 
 Bytes that a client sent go into :meth:`ServerConnection.receive`, which calls the
 :class:`~mooq.amqp.channels.RequestHandler`; answers collect until
-:meth:`ServerConnection.data_to_send` takes them. Time is given to it. A violation of the protocol
-closes the connection in RabbitMQ's words; only errors of the handler are raised."""
+:meth:`ServerConnection.data_to_send` takes them. The caller passes the time. A protocol violation
+closes the connection with RabbitMQ's text. Only errors of the handler are raised.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +54,7 @@ HANDSHAKE_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 30.0
 """Seconds that a peer has to send its close-ok or to hang up; a shorter heartbeat shortens it."""
 
-SILENCE = 3.0
+HANG_UP_DELAY = 3.0
 """Seconds after which a client that broke the framing, or failed to log in, is hung up on."""
 
 _SETTLED = Struct(">IQB")
@@ -96,7 +97,7 @@ class ServerConnection:
         self._deadline: float | None = now + HANDSHAKE_TIMEOUT
         self._now = now
         self._state = "header"  # then those of the handshake, then closing or closed
-        self._is_deaf: bool = False
+        self._is_done: bool = False
         self._buffer = b""
         self.output: Output = Output(self._handshake.limits.frame_max)
         self.channels: Channels = Channels(handler, self.output, version, largest_message)
@@ -118,7 +119,7 @@ class ServerConnection:
 
     def next_deadline(self) -> float | None:
         """Return when :meth:`advance` has something to do; None for never."""
-        beat = None if self._is_deaf else self._heartbeats.next_deadline()
+        beat = None if self._is_done else self._heartbeats.next_deadline()
         if self._deadline is None or beat is None:
             return self._deadline if beat is None else beat
         return min(self._deadline, beat)
@@ -128,10 +129,10 @@ class ServerConnection:
         self._now = now
         if self._deadline is not None and now >= self._deadline:
             self.hang_up()
-        if self._is_deaf:
+        if self._is_done:
             return
         if self.is_held or self.channels.is_blocked:
-            self._heartbeats.forgive()
+            self._heartbeats.mark_received()
         if self._heartbeats.is_missed(now) and self._enforces_heartbeats:
             self.hang_up()
         elif self._heartbeats.is_due(now):
@@ -167,7 +168,7 @@ class ServerConnection:
     def hang_up(self) -> None:
         """End the connection without a word."""
         self._handler.close()
-        self._is_deaf = self.is_over = True
+        self._is_done = self.is_over = True
         self.has_input = False
         self._deadline = None
         self._buffer = b""
@@ -183,7 +184,7 @@ class ServerConnection:
         """Do to the connection what this does to one of RabbitMQ's."""
         if isinstance(failure, LoginRefused):
             self.close(failure.refusal)
-            self._fall_silent()
+            self._stop_reading()
         elif isinstance(failure, Crash | TableError) or self._state not in ("running", "opening"):
             self.output.take()  # is not sent any more
             self.hang_up()
@@ -192,11 +193,11 @@ class ServerConnection:
         else:
             self.close(failure.refusal, failure.method)
             if isinstance(failure, LostSync):
-                self._fall_silent()
+                self._stop_reading()
 
-    def _fall_silent(self) -> None:
-        self._is_deaf = True
-        self._deadline = self._now + SILENCE
+    def _stop_reading(self) -> None:
+        self._is_done = True
+        self._deadline = self._now + HANG_UP_DELAY
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the client and fulfil the requests in them."""
@@ -207,12 +208,12 @@ class ServerConnection:
             self._buffer = b""
         at = self._read_header(data) if self._state == "header" else 0
         if self._state != "header":
-            while not (self._is_deaf or self.is_held or self.channels.is_blocked):
+            while not (self._is_done or self.is_held or self.channels.is_blocked):
                 end = self._read_frames(data, at)
                 if end == at:
                     break
                 at = end
-        if not self._is_deaf:
+        if not self._is_done:
             self._buffer = data[at:]
             self.has_input = self.is_held or self.channels.is_blocked
 
@@ -310,8 +311,8 @@ class ServerConnection:
                             continue
                 self._take_frame(kind, number, payload)
                 largest = self.output.frame_max  # connection.tune-ok changes it
-                if self.is_held or self._is_deaf or self.output.is_much or self.channels.is_blocked:
-                    self.is_held = self.output.is_much
+                if self.is_held or self._is_done or self.output.is_full or self.channels.is_blocked:
+                    self.is_held = self.output.is_full
                     break
         except Refusal as refusal:
             assert channel is not None

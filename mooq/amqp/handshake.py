@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     heartbeat: int = 60
 
 
-class Gatekeeper(Protocol):
+class Authenticator(Protocol):
     """Those who know users and virtual hosts."""
 
     def log_in(self, mechanism: str, username: str, password: str | None) -> None:
@@ -46,8 +46,8 @@ class Handshake:
     are those in force: the proposed ones, until the client has answered.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, version: Version, limits: Limits) -> None:
-        self._gatekeeper = gatekeeper
+    def __init__(self, authenticator: Authenticator, version: Version, limits: Limits) -> None:
+        self._authenticator = authenticator
         self._version = version
         self._proposed = limits
         self.limits: Limits = Limits(limits.channel_max, version.first_frame_max, 0)
@@ -80,7 +80,7 @@ class Handshake:
             self.state = "opening"
             return None
         if self.state == "opening" and method is methods.CONNECTION_OPEN:
-            self._gatekeeper.open(values[0])
+            self._authenticator.open(values[0])
             self.state = "running"
             return methods.CONNECTION_OPEN_OK, ("",)
         raise unexpected_method(self.state, method)
@@ -98,7 +98,7 @@ class Handshake:
         else:
             username, password = _credentials(mechanism, response)
         try:
-            self._gatekeeper.log_in(mechanism, username, password)
+            self._authenticator.log_in(mechanism, username, password)
         except Refusal as refusal:
             if self.capabilities.get("authentication_failure_close") is not True:
                 raise Crash("the login was refused") from None

@@ -54,6 +54,6 @@ class Heartbeats:
         self._checks = 0 if has_received else self._checks + 1
         return self._checks > 1
 
-    def forgive(self) -> None:
+    def mark_received(self) -> None:
         """Count the peer as heard: it is not read, so its silence says nothing."""
         self.has_received = True

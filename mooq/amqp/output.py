@@ -6,7 +6,7 @@ from mooq.amqp.frames import content_parts, method_frame
 from mooq.amqp.methods import Method
 from mooq.broker.message import Message
 
-MUCH = 1 << 20
+MOST_UNSENT = 1 << 20
 """Bytes after which a connection's requests wait until they are sent."""
 
 _OVERHEAD = 128  # bytes, about, of what is sent beside a body
@@ -23,9 +23,9 @@ class Output:
         self.size: int = 0
 
     @property
-    def is_much(self) -> bool:
+    def is_full(self) -> bool:
         """Whether nothing more should be asked for before this is sent."""
-        return self.size > MUCH
+        return self.size > MOST_UNSENT
 
     def take(self) -> bytes:
         """Return everything, and forget it."""

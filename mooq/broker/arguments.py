@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mooq.broker import refusals
+from mooq.broker.erlang import erlang_term
 from mooq.broker.refusals import Refusal
-from mooq.broker.terms import term
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 from mooq.broker.versions import Version
 
@@ -305,4 +305,4 @@ def _inequivalent(
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else term(value, marks_utf8=False)
+    return value if isinstance(value, str) else erlang_term(value, marks_utf8=False)

@@ -111,7 +111,7 @@ class Broker:
         if name not in self._hosts:
             self._hosts[name] = VirtualHost(name, self)
 
-    def held(self, virtual_host: str) -> Counter[str]:
+    def message_counts(self, virtual_host: str) -> Counter[str]:
         """Return how many messages of each queue are ready, or delivered and not settled."""
         counts = Counter({name: len(one) for name, one in self._hosts[virtual_host].queues.items()})
         for connection in self._connections:
@@ -206,7 +206,7 @@ class Connection:
         self.host = host
         self.user = user
         self.permissions = permissions
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.is_paused: bool = False
         self.is_open: bool = True
         self.exclusive_queues: dict[Queue, None] = {}

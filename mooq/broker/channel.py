@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mooq.broker import arguments as argument_rules
 from mooq.broker import refusals, reply_to
 from mooq.broker.consumers import Consumer
-from mooq.broker.deliveries import Deliveries, dead_letter_those_over, put_back
+from mooq.broker.deliveries import Deliveries, dead_letter_over_limit, put_back
 from mooq.broker.message import Message, Properties
 from mooq.broker.permissions import CONFIGURE, READ, WRITE
-from mooq.broker.publishing import Publisher
+from mooq.broker.publisher import Publisher
 from mooq.broker.queue import Queue
 from mooq.broker.transactions import Transaction
 from mooq.broker.values import Table
@@ -41,12 +41,12 @@ class GetOk(NamedTuple):
 
 
 class Channel:
-    """One channel of a connection. ``door`` is for whoever hands on its effects."""
+    """One channel of a connection. ``effect_handler`` is for whoever hands on its effects."""
 
     def __init__(self, connection: Connection, number: int) -> None:
         self.connection = connection
         self.number = number
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.is_open: bool = True
         self._broker = connection.broker
         self._host = connection.host
@@ -322,7 +322,7 @@ class Channel:
         for queue, consumer in list(self._consumers.values()):
             if consumer.has_room:
                 queue.consumers.rejoin(consumer)
-                queue.settle_down()
+                queue.resume()
 
     # Confirms and transactions
 
@@ -391,5 +391,5 @@ class Channel:
             else:
                 queue.use()
         for queue in queues | dict.fromkeys(queue for _, queue, _, _ in held.values()):
-            queue.settle_down()
-        dead_letter_those_over(over)
+            queue.resume()
+        dead_letter_over_limit(over)

@@ -40,7 +40,7 @@ def put_back(
     return over
 
 
-def dead_letter_those_over(over: list[tuple[Queue, QueuedMessage]]) -> None:
+def dead_letter_over_limit(over: list[tuple[Queue, QueuedMessage]]) -> None:
     """Send on the messages that were delivered too often."""
     for queue, queued in over:
         queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
@@ -170,10 +170,10 @@ class Deliveries:
                 if consumer.is_waiting:
                     queue.consumers.rejoin(consumer)
             else:
-                self._give_room(queue, consumer)
+                self._free_capacity(queue, consumer)
         ready = queue.ready
         if ready.fresh or ready.returned:
-            queue.settle_down()
+            queue.resume()
         return True
 
     def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
@@ -192,7 +192,7 @@ class Deliveries:
     def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool) -> None:
         over = put_back(taken.values(), counts=counts)
         self._release(taken.values())
-        dead_letter_those_over(over)
+        dead_letter_over_limit(over)
 
     def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
         """Give consumers room again, and let their queues go on."""
@@ -201,13 +201,13 @@ class Deliveries:
             queues[queue] = None
             if consumer is not None:
                 self.global_unsettled -= 1
-                self._give_room(queue, consumer)
+                self._free_capacity(queue, consumer)
         if self.global_limit:
             self._channel.wake_consumers()
         for queue in queues:
-            queue.settle_down()
+            queue.resume()
 
-    def _give_room(self, queue: Queue, consumer: Consumer) -> None:
+    def _free_capacity(self, queue: Queue, consumer: Consumer) -> None:
         """Give a consumer room for another message.
 
         A classic queue counts by the consumer's tag, so that of one that has ended is its
@@ -245,12 +245,12 @@ class Deliveries:
                 self._outbox.append(ChannelClosed(self._channel, refusal))
                 return
             if consumer.is_active:
-                self._cut_off(queue, consumer)
+                self._cancel_late_consumer(queue, consumer)
         self._next_due = min((one[3] for one in self._unacknowledged.values()), default=NEVER)
         if self._next_due != NEVER:
             self._broker.schedule(self._next_due, self)
 
-    def _cut_off(self, queue: Queue, consumer: Consumer) -> None:
+    def _cancel_late_consumer(self, queue: Queue, consumer: Consumer) -> None:
         """End a consumer that was too late, and requeue what it holds."""
         mine = {tag: one for tag, one in self._unacknowledged.items() if one[2] is consumer}
         for tag in mine:

@@ -7,7 +7,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mooq.broker import refusals
-from mooq.broker.terms import term
+from mooq.broker.erlang import erlang_term
 from mooq.broker.topics import TopicTrie
 from mooq.broker.values import Table, type_name
 
@@ -160,11 +160,11 @@ class LocalRandomExchange(Exchange):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._chance = Random()  # noqa: S311 - nobody gains by guessing it
+        self._random = Random()  # noqa: S311 - nobody gains by guessing it
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
         """Return one of the destinations."""
-        return [self._chance.choice(list(self.bindings))] if self.bindings else ()
+        return [self._random.choice(list(self.bindings))] if self.bindings else ()
 
 
 EXCHANGES: dict[str, type[Exchange]] = {
@@ -186,7 +186,7 @@ def check_match(arguments: Table, version: Version) -> None:
     value = arguments["x-match"]
     if isinstance(value, str) and value in MODES:
         return
-    shown = term(value, marks_utf8=version.marks_utf8)
+    shown = erlang_term(value, marks_utf8=version.marks_utf8)
     if type_name(value) == "longstr":
         raise refusals.failed(
             f"Invalid x-match field value {shown}; expected {', '.join(MODES[:3])}, or {MODES[3]}"

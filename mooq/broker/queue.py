@@ -125,7 +125,7 @@ class Queue:
         self.drain()
         queued.redelivered = queued.redelivered or redelivered
         self._drop_expired()
-        self._drop_what_is_too_much()
+        self._enforce_length_limit()
         self.schedule()
         return True
 
@@ -154,7 +154,7 @@ class Queue:
             return self._ready_bytes >= self.max_bytes
         return self._ready_bytes + len(message.body) > self.max_bytes
 
-    def _drop_what_is_too_much(self) -> None:
+    def _enforce_length_limit(self) -> None:
         if self.overflow != "drop-head":
             return
         while len(self.ready) and (
@@ -258,7 +258,7 @@ class Queue:
         if not self._is_simple:
             self._ready_bytes += len(queued.message.body)
 
-    def settle_down(self) -> None:
+    def resume(self) -> None:
         """Go on after messages were settled or consumers have room."""
         if self.is_deleted:
             return
@@ -266,10 +266,10 @@ class Queue:
             self.drain()
             return
         if self.is_classic:  # what came back may be too much: that goes first
-            self._drop_what_is_too_much()
+            self._enforce_length_limit()
         self._drop_expired()
         self.drain()
-        self._drop_what_is_too_much()
+        self._enforce_length_limit()
         self.schedule()
 
     # Consumers
@@ -277,7 +277,7 @@ class Queue:
     def add_consumer(self, consumer: Consumer) -> None:
         """Begin a consumer."""
         self.consumers.add(consumer)
-        self.settle_down()
+        self.resume()
 
     def remove_consumer(self, consumer: Consumer) -> None:
         """End a consumer; with the last one an auto-delete queue goes."""

@@ -42,8 +42,8 @@ class VirtualHost:
             "amq.rabbitmq.trace", "topic", durable=True, internal=True
         )
         self.replies: DirectReplies = DirectReplies()
-        self._dead: deque[tuple[Message, Queue, str, bool]] = deque()
-        self._is_burying = False
+        self._pending_dead_letters: deque[tuple[Message, Queue, str, bool]] = deque()
+        self._is_dead_lettering = False
 
     # Exchanges
 
@@ -288,17 +288,19 @@ class VirtualHost:
         """
         if queue.dead_letter_exchange is None:
             return
-        self._dead.append((message, queue, reason, redelivered))
-        if self._is_burying:
+        self._pending_dead_letters.append((message, queue, reason, redelivered))
+        if self._is_dead_lettering:
             return
-        self._is_burying = True
+        self._is_dead_lettering = True
         try:
-            while self._dead:
-                self._bury(*self._dead.popleft())
+            while self._pending_dead_letters:
+                self._publish_dead_letter(*self._pending_dead_letters.popleft())
         finally:
-            self._is_burying = False
+            self._is_dead_lettering = False
 
-    def _bury(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
+    def _publish_dead_letter(
+        self, message: Message, queue: Queue, reason: str, redelivered: bool
+    ) -> None:
         version = self.broker.version_rules
         letter = dead_letters.dead_letter(
             message, queue, reason, self.broker.time_of_day(), version

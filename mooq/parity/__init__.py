@@ -13,10 +13,10 @@
     scheduler.py     has its callbacks (callbacks.py) end one after the other
     internals.py     access to mooq's internals
     trace.py         what came back
-    compare.py       differences between two traces that may be, and those that may not
+    comparison.py    differences between two traces that may be, and those that may not
     divergence.py    a program on both brokers, and how they differ on it
     report.py        reports for people: side by side, and as a test
-    searching.py     many programs, and the shortest on which the brokers differ
+    search.py        many programs, and the shortest on which the brokers differ
     ledger.py        many searches by several processes, and their results
     recording.py     recorded truth: asked for, kept, replayed
     topics.py        every topic pattern with every key

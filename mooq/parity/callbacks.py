@@ -25,7 +25,7 @@ class CallbackFailure(Exception):
 
 
 @dataclass(eq=False)
-class Begun:
+class RunningCallback:
     """A callback that has started."""
 
     asked: Consume
@@ -57,7 +57,7 @@ class Callbacks:
     def __init__(self, send: Sending) -> None:
         self._send = send
         self._seen: set[tuple[str, str]] = set()
-        self._begun: list[Begun] = []
+        self._begun: list[RunningCallback] = []
         self._something = asyncio.Event()
 
     def make(self, asked: Consume) -> AnyCallback:
@@ -66,7 +66,7 @@ class Callbacks:
         async def callback(message: IncomingMessage, *delivery: ManualDelivery) -> None:
             task = asyncio.current_task()
             assert task is not None
-            begun = Begun(asked, message, task)
+            begun = RunningCallback(asked, message, task)
             self._begun.append(begun)
             self._something.set()
             await begun.turn.wait()
@@ -78,7 +78,7 @@ class Callbacks:
         callback.__qualname__ = asked.consumer
         return callback
 
-    async def started(self, count: int, processing: asyncio.Task[None]) -> list[Begun]:
+    async def started(self, count: int, processing: asyncio.Task[None]) -> list[RunningCallback]:
         """Return the callbacks of one cycle, once ``count`` have started or the cycle is over."""
         while len(self._begun) < count and not processing.done():
             self._something.clear()
@@ -90,7 +90,7 @@ class Callbacks:
         begun, self._begun = self._begun, []
         return begun
 
-    async def _behave(self, begun: Begun) -> None:
+    async def _behave(self, begun: RunningCallback) -> None:
         asked, message = begun.asked, begun.message
         does = asked.does
         seen = (asked.consumer, repr(message["msg"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooq.parity.compare import Difference, differences
+from mooq.parity.comparison import Difference, differences
 from mooq.parity.programs import Program
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, Target

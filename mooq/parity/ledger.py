@@ -21,7 +21,7 @@ from typing import Literal, TypeAlias
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted
-from mooq.parity.searching import ApiComparison, Difference, Findings, Search
+from mooq.parity.search import ApiComparison, Difference, Findings, Search
 from mooq.parity.targets import RabbitMQ
 
 CHUNK = 1000  # operations that a process does at a time
@@ -91,7 +91,7 @@ async def measure(
     context = multiprocessing.get_context("spawn")
     ending = context.Event()
     run = asyncio.get_running_loop().run_in_executor
-    with ProcessPoolExecutor(workers, context, _begin_work, (ending,)) as pool:
+    with ProcessPoolExecutor(workers, context, _init_worker, (ending,)) as pool:
         chunks = [
             run(pool, _chunk, level, address, seeds.getrandbits(63), min(CHUNK, operations - done))
             for done in range(0, operations, CHUNK)
@@ -123,7 +123,7 @@ async def measure(
 _ending: Event
 
 
-def _begin_work(ending: Event) -> None:
+def _init_worker(ending: Event) -> None:
     """Make a process ready for its chunks: it ends when it is told to, or its parent is gone."""
     global _ending
     _ending = ending

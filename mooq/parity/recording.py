@@ -21,13 +21,13 @@ from mooq.basics.address import Address
 from mooq.basics.wording import counted
 from mooq.errors import BrokerConnectionError
 from mooq.parity import trace as traces
-from mooq.parity.compare import Difference, differences
+from mooq.parity.comparison import Difference, differences
+from mooq.parity.conditions import until
 from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
 from mooq.parity.versions import numbers_of
-from mooq.parity.waiting import until
 
 RECORDED = Path(__file__).parent / "recorded"
 

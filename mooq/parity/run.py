@@ -20,6 +20,7 @@ from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
 from mooq.parity.calls import SHORT, Calls
+from mooq.parity.conditions import until
 from mooq.parity.participants import Participants
 from mooq.parity.programs import (
     Cancel,
@@ -37,7 +38,6 @@ from mooq.parity.programs import (
 from mooq.parity.scheduler import Scheduler
 from mooq.parity.targets import Target
 from mooq.parity.trace import Delivered, Step, Trace
-from mooq.parity.waiting import until
 from mooq.transports.message import Delivery
 
 Choices = Mapping[int, tuple[int, ...]]
@@ -68,7 +68,7 @@ async def run(program: Program, target: Target, choices: Choices | None = None) 
     together are concurrent. Raises :class:`Stuck` when a step takes more than a minute, and
     :class:`~mooq.parity.internals.Disturbed` if that keeps happening.
     """
-    with _quiet():
+    with _silenced_logs():
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(internals.Disturbed),
             stop=stop_after_attempt(ATTEMPTS),
@@ -111,7 +111,7 @@ class _Run:
                     f"{in_seconds(STEP_TIMEOUT)} on {self._target.address} "
                     f"(RabbitMQ {self._target.version})"
                 ) from error
-        return Trace(self._with_late_answers(steps), await self._leave())
+        return Trace(self._with_late_answers(steps), await self._close_and_drain())
 
     async def _step(self, number: int, operation: Operation) -> Step:
         answer, deliveries = await self._perform(number, operation)
@@ -151,7 +151,7 @@ class _Run:
                 await until(partial(_lost, connection), f"the loss of {name}")
         await self._return_of_lost(operation)
         if was_done and isinstance(operation, CloseChannel | DeleteQueue):
-            await self._scheduler.departed(operation)
+            await self._scheduler.wait_until_gone(operation)
         if isinstance(operation, Consume):
             return await self._scheduler.ready_of(operation)
         if was_processed or isinstance(
@@ -191,7 +191,7 @@ class _Run:
             for number, step in enumerate(steps, 1)
         )
 
-    async def _leave(self) -> dict[str, tuple[str, ...]]:
+    async def _close_and_drain(self) -> dict[str, tuple[str, ...]]:
         """Close every channel; return what is then left in each queue."""
         await self._scheduler.release(None)
         for connection in self._participants.connections.values():
@@ -210,7 +210,7 @@ class _Run:
         for connection in self._participants.connections.values():
             for channel in internals.channels(connection):
                 await channel.close(timeout=SHORT)
-            await self._target.take_back(connection)
+            await self._target.release_connection(connection)
         queues = [self._participants.queue(name) for name in self._participants.queues]
         await self._target.end(queues, list(self._participants.exchanges))
 
@@ -220,7 +220,7 @@ async def _lost(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silenced_logs() -> Iterator[None]:
     """Log nothing: callbacks fail on purpose, and connections are lost on purpose."""
     before = [log.level for log in loggers]
     for log in loggers:

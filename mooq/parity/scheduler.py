@@ -9,7 +9,8 @@ from functools import partial
 from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
-from mooq.parity.callbacks import Begun, Callbacks
+from mooq.parity.callbacks import Callbacks, RunningCallback
+from mooq.parity.conditions import until
 from mooq.parity.participants import Member, Participants
 from mooq.parity.programs import (
     CloseChannel,
@@ -22,7 +23,6 @@ from mooq.parity.programs import (
     connection_of,
 )
 from mooq.parity.targets import InMemory
-from mooq.parity.waiting import until
 from mooq.transports.message import Delivery
 
 Started = tuple[str, str, Delivery]
@@ -37,7 +37,7 @@ class Scheduler:
         self._is_instant = isinstance(participants.target, InMemory)
         self.callbacks: Callbacks = Callbacks(self._send)
         self.late_answers: dict[int, str] = {}
-        self._waiting: list[tuple[str, Begun]] = []
+        self._waiting: list[tuple[str, RunningCallback]] = []
         self._unfinished: list[tuple[int, asyncio.Task[None]]] = []
 
     async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
@@ -50,7 +50,7 @@ class Scheduler:
             return await self._outcome(closed), started
         for _ in range(asked.cycles):
             try:
-                await self._bring_back(connection)
+                await self._recover(connection)
             except MooqError as error:
                 return self._participants.normalizer.of_error(error), started
             waiting = internals.arrived(connection)
@@ -66,14 +66,14 @@ class Scheduler:
                 )
                 for one, (_, delivery) in zip(begun, waiting, strict=False)
             ]
-            await self._conduct(begun)
+            await self._finish_callbacks(begun)
             if all(one.task.done() for one in begun):
                 answers.append(await self._outcome(processing))
             else:
                 self._unfinished.append((number, processing))
         return "; ".join(filter(None, answers)), started
 
-    async def _bring_back(self, connection: Connection) -> None:
+    async def _recover(self, connection: Connection) -> None:
         """Recover a lost connection; return when all that was sent to it is here."""
         if internals.is_lost(connection):
             await internals.recover(connection)
@@ -83,9 +83,9 @@ class Scheduler:
             for channel in internals.channels(connection):
                 await channel.flush()
 
-    async def _conduct(self, begun: Iterable[Begun]) -> None:
+    async def _finish_callbacks(self, begun: Iterable[RunningCallback]) -> None:
         """Let callbacks end in the order of their consumers' names."""
-        before: Begun | None = None
+        before: RunningCallback | None = None
         for one in sorted(begun, key=lambda begun: begun.asked.consumer):
             if before is not None and not _may_follow(one.asked, before.asked):
                 await self._settled(before)
@@ -119,13 +119,13 @@ class Scheduler:
             return self._participants.normalizer.of_error(error)
         return ""
 
-    async def _settled(self, begun: Begun) -> None:
+    async def _settled(self, begun: RunningCallback) -> None:
         """Return when what follows from how a callback ended has happened."""
         if self._is_instant:
             return
         member = self._participants.members[begun.asked.consumer]
         await member.channel.flush()
-        if not self._is_away(member):
+        if not self._is_disconnected(member):
             await self._ready_in(member)
         is_rejected = begun.has_failed and begun.message["redelivered"]
         if is_rejected or isinstance(begun.asked.does, Settle):
@@ -144,7 +144,7 @@ class Scheduler:
                 del self._participants.declared[queue]
         for name, member in sorted(self._participants.members.items()):
             has_own = member.asked.queue is None and member.subscription.tag is not None
-            if has_own and not self._is_away(member):
+            if has_own and not self._is_disconnected(member):
                 ready[f"@{name}"] = await self._ready_in(member)
         return ready
 
@@ -159,7 +159,7 @@ class Scheduler:
     async def _ready_in(self, member: Member) -> int | None:
         return await internals.ready(member.channel, member.queue_name)
 
-    async def departed(self, operation: CloseChannel | DeleteQueue) -> None:
+    async def wait_until_gone(self, operation: CloseChannel | DeleteQueue) -> None:
         """Return when the consumers and queues are gone that an operation ends.
 
         RabbitMQ deletes a queue some time after its last consumer left, and tells consumers some
@@ -183,17 +183,17 @@ class Scheduler:
 
     async def _is_gone(self, member: Member) -> bool:
         return (
-            self._is_away(member)
+            self._is_disconnected(member)
             or await internals.count(member.channel, member.queue_name) is None
         )
 
     async def _is_told(self, member: Member) -> bool:
-        if member.channel.is_closed or self._is_away(member):
+        if member.channel.is_closed or self._is_disconnected(member):
             return True
         await member.channel.flush()
         return member.subscription.tag is None
 
-    def _is_away(self, member: Member) -> bool:
+    def _is_disconnected(self, member: Member) -> bool:
         connection = self._participants.connections[connection_of(member.asked.channel)]
         return internals.is_closed(connection) or internals.is_lost(connection)
 

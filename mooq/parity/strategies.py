@@ -1,6 +1,6 @@
 """Programs that hypothesis writes: small worlds, so that their parts meet, and now and then misuse.
 
-Hypothesis is an extra; nothing else here imports it but :mod:`mooq.parity.searching`.
+Hypothesis is an extra; nothing else here imports it but :mod:`mooq.parity.search`.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
 from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
 from mooq.parity import internals
+from mooq.parity.conditions import until
 from mooq.parity.versions import NEWEST_FOLLOWED, followed
-from mooq.parity.waiting import until
 from mooq.transports.message import IncomingMessage
 
 Restarting = Callable[[], Awaitable[None]]
@@ -42,7 +42,7 @@ class Target(ABC):
         """Open a connection for the program."""
 
     @abstractmethod
-    async def take_back(self, connection: Connection) -> None:
+    async def release_connection(self, connection: Connection) -> None:
         """Take a connection that the program is done with and whose channels are closed."""
 
     @abstractmethod
@@ -85,7 +85,7 @@ class InMemory(Target):
         await connection.connect()
         return connection
 
-    async def take_back(self, connection: Connection) -> None:
+    async def release_connection(self, connection: Connection) -> None:
         await connection.close()
 
     async def restart(self) -> None:
@@ -124,7 +124,7 @@ class RabbitMQ(Target):
         await connection.connect()
         return connection
 
-    async def take_back(self, connection: Connection) -> None:
+    async def release_connection(self, connection: Connection) -> None:
         if internals.is_closed(connection) or internals.is_lost(connection):
             await connection.close()
         else:

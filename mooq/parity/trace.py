@@ -31,7 +31,7 @@ PROPERTIES: tuple[
 
 GENERATED = re.compile(r"(amq\.gen-)[\w-]{22}|\b[0-9a-f]{20}-\d+\b")
 """The name that a broker gives to a queue; those of queues that were declared have an alias."""
-LONGEST_WORDS = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
+LONGEST_TEXT = 180  # characters; RabbitMQ cuts at 255 bytes, prefixes and virtual host included
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Normalizer:
         if isinstance(error, BaseExceptionGroup):
             return "; ".join(sorted(self.of_error(each) for each in error.exceptions))
         ours, bracket, theirs = self.of(str(error)).partition("[")
-        return f"{type(error).__name__}: {ours}{bracket}{_begin(theirs)}"
+        return f"{type(error).__name__}: {ours}{bracket}{_shortened(theirs)}"
 
     def of_message(self, message: IncomingMessage) -> str:
         """Return what of a message was the program's doing, or its broker's."""
@@ -110,9 +110,9 @@ class Normalizer:
         return self.of(", ".join(parts))
 
 
-def _begin(text: str) -> str:
+def _shortened(text: str) -> str:
     """Return the begin of a broker's words: where RabbitMQ cuts them depends on its names."""
-    return text if len(text) <= LONGEST_WORDS else f"{text[:LONGEST_WORDS]}…"
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def _is_made(message_id: str | None) -> bool:

@@ -10,11 +10,11 @@ from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, cast
 
 from mooq.broker import refusals
-from mooq.server.outlet import Outlet
+from mooq.server.driver import BrokerDriver
 from mooq.server.session import Session
 
 if TYPE_CHECKING:
-    from mooq.amqp.sightings import ByteTap
+    from mooq.amqp.inspection import ByteTap
 
 LOGGER = logging.getLogger("mooq.server")
 
@@ -23,13 +23,13 @@ WRITE_BUFFER = 1 << 18
 
 
 class ClientProtocol(asyncio.Protocol):
-    """A client's TCP connection to the broker behind an outlet."""
+    """A client's TCP connection to the broker behind an driver."""
 
     def __init__(
-        self, outlet: Outlet, enforces_heartbeats: bool, tap: ByteTap | None = None
+        self, driver: BrokerDriver, enforces_heartbeats: bool, tap: ByteTap | None = None
     ) -> None:
         self._tap = tap
-        self._outlet = outlet
+        self._driver = driver
         self._loop = asyncio.get_running_loop()
         self._enforces_heartbeats = enforces_heartbeats
         self._timer: asyncio.TimerHandle | None = None
@@ -48,27 +48,27 @@ class ClientProtocol(asyncio.Protocol):
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         self._session = Session(
-            self._outlet, self._transport.abort, self._loop.time(), self._enforces_heartbeats
+            self._driver, self._transport.abort, self._loop.time(), self._enforces_heartbeats
         )
-        self._outlet.protocols[self._session] = self
+        self._driver.protocols[self._session] = self
         self._set_timer()
 
     def data_received(self, data: bytes) -> None:
         """Fulfil the requests in these bytes."""
-        with self._outlet.working:
+        with self._driver.access:
             if self._tap is not None:
                 data = self._tap.from_client(data)
             self._receive(data)
-            self._outlet.settle()
+            self._driver.flush()
 
     def _receive(self, data: bytes) -> None:
         wire = self._session.wire
         try:
-            wire.receive(data, self._outlet.advance())
+            wire.receive(data, self._driver.advance())
         except Exception:
             LOGGER.exception("the in-memory broker failed; it closes the connection")
             wire.fail()
-        self._outlet.changed(self._session)
+        self._driver.changed(self._session)
 
     def flush(self) -> None:
         """Send what the session has to send, and read on or not."""
@@ -109,10 +109,10 @@ class ClientProtocol(asyncio.Protocol):
     def _proceed(self) -> None:
         self.is_behind = False
         if not self._session.is_congested and not self._transport.is_closing():
-            with self._outlet.working:
+            with self._driver.access:
                 self._session.proceed()
                 self._receive(b"")
-                self._outlet.settle()
+                self._driver.flush()
 
     def pause_writing(self) -> None:
         """Count the client as one that does not read."""
@@ -136,10 +136,10 @@ class ClientProtocol(asyncio.Protocol):
 
     def _on_time(self) -> None:
         self._timer = None
-        with self._outlet.working:
+        with self._driver.access:
             self._session.wire.advance(self._loop.time())
-            self._outlet.changed(self._session)
-            self._outlet.settle()
+            self._driver.changed(self._session)
+            self._driver.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the session; also in the eyes of a forked child that still has the socket."""
@@ -148,10 +148,10 @@ class ClientProtocol(asyncio.Protocol):
             self._timer = None
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with self._outlet.working:
+        with self._driver.access:
             self._session.wire.hang_up()
-            self._outlet.protocols.pop(self._session, None)
-            self._outlet.settle()
+            self._driver.protocols.pop(self._session, None)
+            self._driver.flush()
         if self._tap is not None:
             self._tap.close()
         if not self.closed.done():
@@ -168,9 +168,9 @@ class ClientProtocol(asyncio.Protocol):
 
     def end(self) -> None:
         """Tell the client that the broker stops, and close."""
-        with self._outlet.working:
+        with self._driver.access:
             self._session.wire.close(refusals.shutdown())
-            self._outlet.drain()
+            self._driver.drain()
         self._write(self._session.data_to_send())
         self._transport.close()
 

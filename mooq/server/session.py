@@ -23,7 +23,7 @@ from mooq.server.requests import REQUESTS
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker, Connection
     from mooq.broker.channel import Channel
-    from mooq.server.outlet import Outlet
+    from mooq.server.driver import BrokerDriver
 
 LOGGER = logging.getLogger("mooq.server")
 
@@ -49,9 +49,9 @@ class ChannelSession:
         self._last = 0  # every message up to this one was confirmed
         self._early: set[int] = set()
 
-    def take(self, effect: Effect) -> None:
+    def handle(self, effect: Effect) -> None:
         """Send an effect to the client, at once or when it reads again."""
-        self._session.take(effect, self)
+        self._session.handle(effect, self)
 
     def deliver(self, effect: effects.Delivered) -> None:
         """Send basic.deliver."""
@@ -69,7 +69,7 @@ class ChannelSession:
         )
         self._session.wire.output.send_message(self.wire.number, payload, message)
 
-    def give_back(self, effect: effects.Returned) -> None:
+    def send_return(self, effect: effects.Returned) -> None:
         """Send basic.return; the confirm of the same message comes after it."""
         message = effect.message
         payload = methods.BASIC_RETURN.encode(
@@ -118,10 +118,10 @@ class Session:
     """
 
     def __init__(
-        self, outlet: Outlet, cut: Callable[[], None], now: float, enforces_heartbeats: bool
+        self, driver: BrokerDriver, cut: Callable[[], None], now: float, enforces_heartbeats: bool
     ) -> None:
-        broker = outlet.broker
-        self._outlet = outlet
+        broker = driver.broker
+        self._driver = driver
         self._broker: Broker = broker
         self._cut = cut
         self._user = ""
@@ -154,17 +154,17 @@ class Session:
     def open(self, virtual_host: str) -> None:
         """Open the connection to a virtual host."""
         self._connection = self._broker.open(self._user, virtual_host)
-        self._connection.door = self
+        self._connection.effect_handler = self
 
     def open_channel(self, channel: WireChannel) -> None:
         """Open a channel of the broker's."""
         assert self._connection is not None
         channel.target = self._connection.channel(channel.number)
-        channel.target.door = ChannelSession(self, channel)
+        channel.target.effect_handler = ChannelSession(self, channel)
 
     def close_channel(self, channel: WireChannel) -> None:
         """Close the channel of the broker's."""
-        self._outlet.drain()
+        self._driver.drain()
         channel.target.close()
 
     def publish(
@@ -190,7 +190,7 @@ class Session:
 
     def request(self, channel: WireChannel, method: Method, values: Values) -> None:
         """Fulfil any other request; its answer comes after what earlier ones caused."""
-        self._outlet.drain()
+        self._driver.drain()
         target: Channel = channel.target
         if method is methods.BASIC_GET:
             self._get(channel, *values)
@@ -223,13 +223,13 @@ class Session:
         """Close the connection of the broker's."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._outlet.drain()
+            self._driver.drain()
             try:
                 connection.close()
             except Exception:
                 LOGGER.exception("the in-memory broker failed to close a connection")
         self._waiting.clear()
-        self._outlet.changed(self)
+        self._driver.changed(self)
 
     def route(self, exchange: str, routing_key: str) -> bytes:
         """Return exchange and routing key as a method has them."""
@@ -242,11 +242,11 @@ class Session:
             self._routes[names] = route
         return route
 
-    def take(self, effect: Effect, channel: ChannelSession | None = None) -> None:
+    def handle(self, effect: Effect, channel: ChannelSession | None = None) -> None:
         """Send an effect, or keep it while the client does not read."""
         if not self.is_dirty:
-            self._outlet.changed(self)
-        if self._waiting or self.is_congested or self.wire.output.is_much:
+            self._driver.changed(self)
+        if self._waiting or self.is_congested or self.wire.output.is_full:
             self._waiting.append((effect, channel))
             self._hold()
         else:
@@ -278,9 +278,9 @@ class Session:
     def proceed(self) -> None:
         """Send what waited, as much as a turn may send; then let requests and deliveries go on."""
         waiting = self._waiting
-        while waiting and not self.wire.output.is_much:
+        while waiting and not self.wire.output.is_full:
             self._send(*waiting.popleft())
-        self._outlet.changed(self)
+        self._driver.changed(self)
         if not waiting and not self.is_congested:
             self.wire.is_held = False
             if self._connection is not None and self._is_paused:
@@ -325,7 +325,7 @@ class Session:
 _SENDERS: dict[type, Callable[[Session, Any, Any], None]] = {
     effects.Delivered: lambda _, channel, effect: channel.deliver(effect),
     effects.Confirmed: lambda _, channel, effect: channel.confirm(effect),
-    effects.Returned: lambda _, channel, effect: channel.give_back(effect),
+    effects.Returned: lambda _, channel, effect: channel.send_return(effect),
     effects.ConsumerCancelled: lambda session, channel, effect: session.cancel(
         channel, effect.consumer_tag
     ),

@@ -21,7 +21,7 @@ from mooq.broker.effects import (
     Effect,
     Returned,
 )
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
 from mooq.transports.broker_messages import ClientProperties, message_of, wire_arguments
@@ -61,12 +61,12 @@ class DirectBroker:
     def drop_connections(self) -> None:
         """Drop every connection, like a network failure."""
         self.rules.drop_connections()
-        hand_on(self.rules)
+        dispatch_effects(self.rules)
 
     def restart(self) -> None:
         """Close every connection, and keep durable data."""
         self.rules.restart()
-        hand_on(self.rules)
+        dispatch_effects(self.rules)
 
 
 class DirectConnection:
@@ -82,14 +82,14 @@ class DirectConnection:
         self.dropped = dropped
         self._first_tag = first_tag
         self._numbers = 1  # on RabbitMQ, the control channel is the first one
-        rules.door = self
+        rules.effect_handler = self
 
     @property
     def is_open(self) -> bool:
         """Whether it is open."""
         return self.rules.is_open
 
-    def take(self, effect: Effect) -> None:
+    def handle(self, effect: Effect) -> None:
         """Handle what the broker did to the connection."""
         if isinstance(effect, ConnectionClosed):
             self.dropped()
@@ -105,7 +105,7 @@ class DirectConnection:
         """Close it with its channels."""
         if self.rules.is_open:
             self.rules.close()
-            hand_on(self.rules.broker)
+            dispatch_effects(self.rules.broker)
 
 
 class DirectChannel:
@@ -118,14 +118,14 @@ class DirectChannel:
         self._broker = rules.connection.broker
         self._consumers: dict[str, tuple[Callable[[Delivery], None], Callable[[], None]]] = {}
         self._returned = False
-        rules.door = self
+        rules.effect_handler = self
 
     @property
     def is_open(self) -> bool:
         """Whether it can be used."""
         return self.rules.is_open
 
-    def take(self, effect: Effect) -> None:
+    def handle(self, effect: Effect) -> None:
         """Pass on what the broker sends to the channel."""
         kind = type(effect)
         if kind is Delivered:
@@ -155,7 +155,7 @@ class DirectChannel:
             raise Refused(refusal.code, refusal.text) from refusal
         finally:
             if self._outbox:
-                hand_on(self._broker)
+                dispatch_effects(self._broker)
 
     def declare_exchange(self, exchange: Exchange) -> None:
         """Declare an exchange."""
@@ -223,7 +223,7 @@ class DirectChannel:
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
         if self._outbox:
-            hand_on(self._broker)
+            dispatch_effects(self._broker)
             if self._returned:
                 self._returned = False
                 raise Refused(Refused.NO_ROUTE, "NO_ROUTE")
@@ -244,7 +244,7 @@ class DirectChannel:
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
         self._consumers[tag] = deliver, cancelled
-        hand_on(self._broker)
+        dispatch_effects(self._broker)
         return tag
 
     def hear_replies(self, deliver: Callable[[Delivery], None]) -> None:
@@ -284,7 +284,7 @@ class DirectChannel:
         else:
             rules.basic_reject(tag, outcome is Outcome.REQUEUE)
         if self._outbox:
-            hand_on(self._broker)
+            dispatch_effects(self._broker)
 
     def holds(self, tag: int) -> bool:
         """Return whether a delivery is not settled."""
@@ -294,4 +294,4 @@ class DirectChannel:
         """Cancel all consumers, and requeue the channel's unsettled messages."""
         self._consumers.clear()
         self.rules.close()
-        hand_on(self._broker)
+        dispatch_effects(self._broker)

@@ -9,22 +9,22 @@ from time import monotonic
 from typing import ClassVar
 
 from mooq.broker.broker import Broker as Rules
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 from mooq.transports.event_loops import running_loop
 
 
 class Timer:
     """Has a broker do what is due: messages and queues expire, callbacks take too long.
 
-    ``held`` lets one thread at a time use the broker.
+    ``locked`` lets one thread at a time use the broker.
     """
 
     # Not looked up in the module, where tools that stop the time of a test would replace it.
     clock: ClassVar[staticmethod[[], float]] = staticmethod(monotonic)
 
-    def __init__(self, rules: Rules, held: Callable[[], AbstractContextManager[object]]) -> None:
+    def __init__(self, rules: Rules, locked: Callable[[], AbstractContextManager[object]]) -> None:
         self._rules = rules
-        self._held = held
+        self._locked = locked
         self._loop: AbstractEventLoop | None = None
         self._timer: TimerHandle | None = None
         rules.on_schedule = self.set
@@ -32,7 +32,7 @@ class Timer:
     def set(self) -> None:
         """Set the timer for what is due next, in the running event loop if there is one.
 
-        Called with the broker held, also for a loop that is used for the first time: the one that
+        Called with the broker locked, also for a loop that is used for the first time: the one that
         had the timer before may be closed, or stand still.
         """
         loop, deadline = running_loop(), self._rules.next_deadline()
@@ -55,8 +55,8 @@ class Timer:
     def _on_time(self, loop: AbstractEventLoop) -> None:
         if self._loop is loop:
             self._timer = None
-        with self._held():
+        with self._locked():
             if self._rules.on_schedule is not None:
                 self._rules.advance(self.clock())
-                hand_on(self._rules)
+                dispatch_effects(self._rules)
                 self.set()

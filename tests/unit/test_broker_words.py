@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mooq.broker import values
-from mooq.broker.terms import term
+from mooq.broker.erlang import erlang_term
 from mooq.broker.values import same_value, type_name
 from tests.unit.verbs import (
     QUORUM,
@@ -82,8 +82,8 @@ def test_values_are_the_same_if_type_and_content_are() -> None:
     ],
 )
 def test_value_is_shown_as_a_term_of_erlang(value: Any, shown: str) -> None:
-    assert term(value, marks_utf8=True) == shown
-    assert term(value, marks_utf8=False) == shown.replace("/utf8", "")
+    assert erlang_term(value, marks_utf8=True) == shown
+    assert erlang_term(value, marks_utf8=False) == shown.replace("/utf8", "")
 
 
 def test_words_about_exchanges() -> None:

@@ -72,7 +72,7 @@ def test_methods_are_compared_frame_by_frame() -> None:
 
 def test_without_hypothesis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    for name in ("ledger", "searching", "strategies"):
+    for name in ("ledger", "search", "strategies"):
         monkeypatch.delitem(sys.modules, f"mooq.parity.{name}", raising=False)
 
     result = ask("parity")

@@ -4,14 +4,14 @@ What each RabbitMQ made of them is kept in ``recorded/``; a program that hypothe
 belongs here too.
 """
 
-from mooq.parity.reference import delivering, failing, routing
+from mooq.parity.reference import deliveries, failures, routing
 from mooq.parity.reference.program import ReferenceProgram
 
 __all__ = ["REFERENCE_PROGRAMS", "ReferenceProgram"]
 
 REFERENCE_PROGRAMS = (
-    *delivering.REFERENCE_PROGRAMS,
-    *failing.REFERENCE_PROGRAMS,
+    *deliveries.REFERENCE_PROGRAMS,
+    *failures.REFERENCE_PROGRAMS,
     *routing.REFERENCE_PROGRAMS,
 )
 """The programs, by the names of their records."""

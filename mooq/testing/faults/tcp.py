@@ -17,7 +17,7 @@ from threading import Thread
 from typing import TypeAlias
 
 from mooq.amqp.frames import FRAME_OVERHEAD, METHOD
-from mooq.amqp.sightings import ByteTap
+from mooq.amqp.inspection import ByteTap
 from mooq.basics.sockets import has_input, read_all
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, carried_out

@@ -30,9 +30,9 @@ from mooq.transports.rabbit.answers import (
     to_the_end,
     was_cancelled,
 )
-from mooq.transports.rabbit.confirming import ConfirmingChannel
+from mooq.transports.rabbit.confirm_channel import ConfirmChannel
 from mooq.transports.rabbit.connection import AmqpConnection, close_all
-from mooq.transports.rabbit.settling import SettlingChannel
+from mooq.transports.rabbit.consumer_channel import ConsumerChannel
 
 T = TypeVar("T")
 
@@ -56,7 +56,7 @@ class ConnectionPair:
         self._publishing: AmqpConnection | None = None
         self._publishing_lock = asyncio.Lock()
         self._connecting: set[asyncio.Future[None]] = set()
-        self._control: SettlingChannel | None = None
+        self._control: ConsumerChannel | None = None
         self._control_lock = asyncio.Lock()
         self._nothing_owed = asyncio.Event()
         self._nothing_owed.set()
@@ -140,13 +140,13 @@ class ConnectionPair:
             if not is_wanted and connection.is_open:  # cancelled just as it opened
                 await to_the_end(connection.close())
 
-    async def consuming_channel(self) -> SettlingChannel:
+    async def consuming_channel(self) -> ConsumerChannel:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await opened(in_time(SettlingChannel.on(self._consuming.amqp)))
+        return await opened(in_time(ConsumerChannel.on(self._consuming.amqp)))
 
-    async def publishing_channel(self) -> ConfirmingChannel:
+    async def publishing_channel(self) -> ConfirmChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
         async with self._publishing_lock:
             if self.is_lost:
@@ -160,7 +160,7 @@ class ConnectionPair:
                     await close_all(publishing)
                     raise Lost("the connection was closed meanwhile")
                 self._publishing = publishing
-            return await opened(ConfirmingChannel.on(self._publishing.amqp))
+            return await opened(ConfirmChannel.on(self._publishing.amqp))
 
     @property
     def take_no_more(self) -> bool:
@@ -221,7 +221,7 @@ class ConnectionPair:
 
         return await self.control(ask)
 
-    def settled(self, channel: SettlingChannel) -> None:
+    def settled(self, channel: ConsumerChannel) -> None:
         """Let control continue, if a message was settled on its channel."""
         if channel is self._control:
             channel.write_out()

@@ -12,7 +12,7 @@ import pytest
 FORKING = """
 import os, socket, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # fork beside threads: the point of it
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))
@@ -58,7 +58,7 @@ def test_child_can_serve_on_the_same_port_later() -> None:
     script = """
 import os, socket, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))
@@ -89,7 +89,7 @@ def test_port_of_a_dead_parent_is_free() -> None:
     script = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))

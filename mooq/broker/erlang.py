@@ -5,7 +5,7 @@ from __future__ import annotations
 from mooq.broker.values import FieldValue, type_name
 
 
-def term(value: FieldValue, *, marks_utf8: bool) -> str:
+def erlang_term(value: FieldValue, *, marks_utf8: bool) -> str:
     """Return a value as a term of Erlang; ``marks_utf8`` is whether text beyond ASCII is marked."""
     if value is None:
         return "undefined"
@@ -18,12 +18,12 @@ def term(value: FieldValue, *, marks_utf8: bool) -> str:
     if isinstance(value, dict):
         entries = (
             f"{{{_binary(name, marks_utf8=marks_utf8)},{type_name(one)},"
-            f"{term(one, marks_utf8=marks_utf8)}}}"
+            f"{erlang_term(one, marks_utf8=marks_utf8)}}}"
             for name, one in value.items()
         )
         return f"[{','.join(entries)}]"
     if isinstance(value, list):
-        items = (f"{{{type_name(one)},{term(one, marks_utf8=marks_utf8)}}}" for one in value)
+        items = (f"{{{type_name(one)},{erlang_term(one, marks_utf8=marks_utf8)}}}" for one in value)
         return f"[{','.join(items)}]"
     return str(value)
 

@@ -18,10 +18,10 @@ from mooq.amqp.methods import BASIC_PUBLISH
 from mooq.broker.message import Message as BrokerMessage
 from mooq.transports.broker_messages import ClientProperties
 from mooq.transports.message import Message
-from mooq.transports.rabbit.writing import WritingChannel
+from mooq.transports.rabbit.buffered_channel import BufferedChannel
 
 
-class ConfirmingChannel(WritingChannel):
+class ConfirmChannel(BufferedChannel):
     """A channel in confirm mode."""
 
     has_confirms = True

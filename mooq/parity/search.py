@@ -86,7 +86,7 @@ class _DifferenceFound(Exception):
     """Tells hypothesis that a program is what it looks for."""
 
 
-class _Enough(BaseException):
+class _StopSearch(BaseException):
     """Has hypothesis write no more; it takes every ``Exception`` for a failure to be shrunk.
 
     Its ``__cause__`` is what makes it impossible to go on, if anything does.
@@ -134,10 +134,10 @@ class Search:
         def check(program: Any) -> None:
             if self._last is not None:
                 if monotonic() - self._found > LONGEST_SHRINKING:
-                    raise _Enough
+                    raise _StopSearch
             else:  # what is made of a program to shrink it does not count
                 if findings.operations >= operations or self._is_ending():
-                    raise _Enough
+                    raise _StopSearch
                 findings.programs += 1
                 findings.operations += self._comparison.size(program)
             if self._differs(program):
@@ -146,7 +146,7 @@ class Search:
         self._last = None
         try:
             check()
-        except _Enough as enough:
+        except _StopSearch as enough:
             if enough.__cause__ is not None:
                 raise enough.__cause__ from None
         except (_DifferenceFound, Flaky):
@@ -159,7 +159,7 @@ class Search:
         try:
             difference = self._repeatedly(program)
         except Exception as error:  # which hypothesis would shrink, and might lose
-            raise _Enough from error
+            raise _StopSearch from error
         if difference is None:
             return False
         if self._last is None:

@@ -80,7 +80,7 @@ class FrameSplitter:
         return rest
 
 
-class PassingContent:
+class PartialContent:
     """A method with content, of which header and body are yet to come."""
 
     __slots__ = ("_missing", "_parts", "_properties", "method", "values")

@@ -12,10 +12,10 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from mooq.transports.message import ACKNOWLEDGED, Outcome
-from mooq.transports.rabbit.writing import WritingChannel
+from mooq.transports.rabbit.buffered_channel import BufferedChannel
 
 
-class SettlingChannel(WritingChannel):
+class ConsumerChannel(BufferedChannel):
     """A channel for control and consumers."""
 
     has_confirms = False

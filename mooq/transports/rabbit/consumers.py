@@ -17,7 +17,7 @@ from mooq.transports.broker_messages import plain
 from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
-from mooq.transports.rabbit.settling import SettlingChannel
+from mooq.transports.rabbit.consumer_channel import ConsumerChannel
 
 
 class Consumers:
@@ -26,7 +26,7 @@ class Consumers:
     def __init__(self, pair: ConnectionPair, on_lost: Callable[[], None]) -> None:
         self._pair = pair
         self._on_lost = on_lost
-        self._channel: SettlingChannel | None = None
+        self._channel: ConsumerChannel | None = None
         self._lock = asyncio.Lock()
         self._is_closed = False
         self.closed_by: Refused | None = None
@@ -78,7 +78,7 @@ class Consumers:
         self._on_cancel[tag] = receiver.on_cancel
         return tag
 
-    async def _open(self) -> SettlingChannel:
+    async def _open(self) -> ConsumerChannel:
         channel = await self._pair.consuming_channel()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
