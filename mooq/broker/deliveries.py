@@ -1,4 +1,4 @@
-"""Deliveries of a channel: their tags, what is unacknowledged, and how it is settled."""
+"""Deliveries of a channel: their tags, and their settlement."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
-"""A delivery and when it must be settled; a get has no consumer, and takes its time."""
+"""A message, its queue, its consumer (None for a get), and the time by which to settle it."""
 
 
 def put_back(
     deliveries: Collection[Unacknowledged], *, counts: bool
 ) -> list[tuple[Queue, QueuedMessage]]:
-    """Put messages back into their queues; return those that are over a delivery limit instead.
+    """Requeue messages; return those that exceed a delivery limit instead.
 
-    ``counts`` is whether this counts towards that limit.
+    ``counts`` is whether this counts towards the limit.
     """
     over = [
         (queue, queued)
@@ -41,13 +41,13 @@ def put_back(
 
 
 def dead_letter_over_limit(over: list[tuple[Queue, QueuedMessage]]) -> None:
-    """Send on the messages that were delivered too often."""
+    """Dead-letter the messages that exceed a delivery limit."""
     for queue, queued in over:
         queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
 
 
 class Deliveries:
-    """Deliveries that a channel has not settled. A global limit is for the whole channel."""
+    """The unsettled deliveries of a channel. ``global_limit`` is the channel's prefetch count."""
 
     def __init__(self, channel: Channel) -> None:
         self.global_limit = 0
@@ -60,7 +60,7 @@ class Deliveries:
         self._unacknowledged: dict[int, Unacknowledged] = {}
 
     def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
-        """Send a message to a consumer."""
+        """Deliver a message to a consumer."""
         self.last_tag = tag = self.last_tag + 1
         if not consumer.no_ack:
             self.global_unsettled += 1
@@ -73,12 +73,12 @@ class Deliveries:
         )
 
     def deliver_reply(self, tag: str, message: Message) -> None:
-        """Send a reply to the channel's consumer of replies."""
+        """Deliver a reply to the channel's reply consumer."""
         self.last_tag += 1
         self._outbox.append(Delivered(self._channel, tag, self.last_tag, False, message))
 
     def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
-        """Return the tag of a message that a get has taken."""
+        """Return the delivery tag for a message taken with basic.get."""
         self.last_tag = tag = self.last_tag + 1
         if no_ack:
             queue.acknowledge(queued)
@@ -87,20 +87,20 @@ class Deliveries:
         return tag
 
     def queue_names(self) -> list[str]:
-        """Return the queue of each delivery that is not settled."""
+        """Return the queue name of each unsettled delivery."""
         return [queue.name for _, queue, _, _ in self._unacknowledged.values()]
 
     def restore(self, again: dict[int, Unacknowledged]) -> None:
-        """Have deliveries unacknowledged again: their transaction was rolled back."""
+        """Restore the deliveries of a transaction that was rolled back."""
         self._unacknowledged = dict(sorted((again | self._unacknowledged).items()))
 
     def take_all(self) -> dict[int, Unacknowledged]:
-        """Forget everything that is unacknowledged; return it."""
+        """Remove and return all unacknowledged deliveries."""
         held, self._unacknowledged = self._unacknowledged, {}
         return held
 
     def acknowledge(self, delivery_tag: int, multiple: bool) -> None:
-        """Acknowledge."""
+        """Acknowledge one delivery, or all up to a tag."""
         if not multiple and self._channel.transaction is None and not self.global_limit:
             if not self.acknowledge_one(delivery_tag):
                 raise refusals.unknown_delivery_tag(delivery_tag)
@@ -109,27 +109,27 @@ class Deliveries:
         self._settle(taken, partial(self._acknowledge, taken))
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
-        """Requeue, or reject as dead letters."""
+        """Requeue or dead-letter one delivery, or all up to a tag."""
         taken = self._take(delivery_tag, multiple)
         counts = self._broker.version_rules.counts_nacks
         settle = partial(self._requeue, counts=counts) if requeue else self._reject
         self._settle(taken, partial(settle, taken))
 
     def reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Requeue, or reject as a dead letter. Requeueing counts towards a delivery limit."""
+        """Requeue or dead-letter one delivery. Requeueing counts towards a delivery limit."""
         taken = self._take(delivery_tag, False)
         settle = partial(self._requeue, counts=True) if requeue else self._reject
         self._settle(taken, partial(settle, taken))
 
     def recover(self, requeue: bool) -> None:
-        """Requeue everything that is unacknowledged."""
+        """Requeue all unacknowledged deliveries."""
         if not requeue:
             raise refusals.not_implemented("requeue=false")
         taken, self._unacknowledged = self._unacknowledged, {}
         self._requeue(taken, counts=self._broker.version_rules.counts_nacks)
 
     def holds(self, tag: int) -> bool:
-        """Return whether a delivery is unacknowledged, and its queue exists."""
+        """Return whether a delivery is unacknowledged and its queue still exists."""
         held = self._unacknowledged.get(tag)
         return held is not None and not held[1].is_deleted
 
@@ -157,7 +157,7 @@ class Deliveries:
             self._channel.transaction.settle(taken, settle)
 
     def acknowledge_one(self, tag: int) -> bool:
-        """Acknowledge one delivery; False if there is none of this tag."""
+        """Acknowledge one delivery; return False for an unknown tag."""
         delivery = self._unacknowledged.pop(tag, None)
         if delivery is None:
             return False
@@ -183,8 +183,8 @@ class Deliveries:
 
     def _reject(self, taken: dict[int, Unacknowledged]) -> None:
         rejected = [(queue, queued) for queued, queue, _, _ in taken.values() if queue.end(queued)]
-        # A dead letter may come back to its queue: after what waits there, and its consumer has
-        # room by then (handle_cast({reject, ...}) of rabbit_amqqueue_process).
+        # A dead letter may return to its own queue. It comes last there, and the consumer can
+        # already get another message (handle_cast({reject, ...}) in rabbit_amqqueue_process).
         self._release(taken.values())
         for queue, queued in rejected:
             queue.dead_letter(queued, dead_letters.REJECTED)
@@ -195,7 +195,7 @@ class Deliveries:
         dead_letter_over_limit(over)
 
     def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
-        """Give consumers room again, and let their queues go on."""
+        """Update the counts of consumers, and resume delivery from the queues."""
         queues: dict[Queue, None] = {}
         for _, queue, consumer, _ in deliveries:
             queues[queue] = None
@@ -208,10 +208,10 @@ class Deliveries:
             queue.resume()
 
     def _free_capacity(self, queue: Queue, consumer: Consumer) -> None:
-        """Give a consumer room for another message.
+        """Count one unsettled delivery less for a consumer.
 
-        A classic queue counts by the consumer's tag, so that of one that has ended is its
-        successor's of the same tag.
+        A classic queue counts by consumer tag, so a delivery of an ended consumer is counted for a
+        later one with the same tag.
         """
         if not consumer.is_active:
             successor = self._channel.successor(consumer, queue) if queue.is_classic else None
@@ -223,7 +223,7 @@ class Deliveries:
             queue.consumers.rejoin(consumer)
 
     def _due_after(self, timeout: float) -> float:
-        """Return when a delivery of now must be settled, and be told then."""
+        """Return the time by which a new delivery must be settled, and schedule a check."""
         due = self._broker.now + timeout
         if due < self._next_due:
             self._next_due = due
@@ -231,7 +231,7 @@ class Deliveries:
         return due
 
     def advance(self, now: float) -> None:
-        """End the channel, or a consumer, if a delivery has been unacknowledged for too long."""
+        """Close the channel, or cancel a consumer, if a delivery was not settled in time."""
         self._next_due = NEVER
         if not self._channel.is_open:
             return
@@ -251,7 +251,7 @@ class Deliveries:
             self._broker.schedule(self._next_due, self)
 
     def _cancel_late_consumer(self, queue: Queue, consumer: Consumer) -> None:
-        """End a consumer that was too late, and requeue what it holds."""
+        """Cancel a consumer that did not settle in time, and requeue its deliveries."""
         mine = {tag: one for tag, one in self._unacknowledged.items() if one[2] is consumer}
         for tag in mine:
             del self._unacknowledged[tag]

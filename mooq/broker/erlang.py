@@ -1,4 +1,4 @@
-"""Values as RabbitMQ's language writes them, for the refusals that quote one."""
+"""Values in Erlang's notation, for refusals that quote one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mooq.broker.values import FieldValue, type_name
 
 
 def erlang_term(value: FieldValue, *, marks_utf8: bool) -> str:
-    """Return a value as a term of Erlang; ``marks_utf8`` is whether text beyond ASCII is marked."""
+    """Return a value as an Erlang term; ``marks_utf8`` marks text beyond ASCII as UTF-8."""
     if value is None:
         return "undefined"
     if isinstance(value, bool):

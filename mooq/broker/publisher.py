@@ -1,4 +1,4 @@
-"""Publishing on a channel: checks, routing, returns, confirms and transactions."""
+"""Publishing on a channel: checks, routing, returns and confirms."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 NO_ROUTE = 312
 MODES = (None, 1, 2)
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
-"""Property flags that a publish must look at."""
+"""The flags of properties that the broker acts on."""
 
 
 class Publisher:
-    """Publishes what a channel sends, and tells the channel what became of it."""
+    """Publishes the messages of a channel, and returns or confirms them."""
 
     def __init__(self, channel: Channel) -> None:
         self.confirms = False
@@ -54,7 +54,7 @@ class Publisher:
         properties: Properties,
         body: bytes,
     ) -> None:
-        """Publish a message; with confirms on, the effect says what became of it."""
+        """Publish a message. Returns and confirms are effects."""
         if immediate:
             raise refusals.not_implemented("immediate=true")
         if exchange:
@@ -80,7 +80,7 @@ class Publisher:
             self.put(message, queues, mandatory)
 
     def _prepared(self, message: Message) -> Message:
-        """Check properties that mean something to the broker, and do what they ask for."""
+        """Check and apply the properties that the broker acts on."""
         properties = message.properties
         flags = properties.flags
         if not self._broker.version_rules.reads_copies_first:
@@ -123,7 +123,7 @@ class Publisher:
         self._confirm(True)
 
     def put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
-        """Add a message to its queues; return or confirm it."""
+        """Add a message to its queues, and return or confirm it."""
         is_taken = True
         for queue in queues:
             if not queue.publish(message):

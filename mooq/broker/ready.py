@@ -1,4 +1,4 @@
-"""Messages of a queue that are ready: in order of position, or of priority and then position."""
+"""Ready messages of a queue, ordered by position, or by priority and then position."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mooq.broker.message import Message
 class QueuedMessage:
     """A message at its position in one queue.
 
-    ``expires`` is when it does, if ever; ``delivery_count`` how often it was delivered and came
-    back; ``acquired_count`` how often it was taken.
+    ``expires`` is the time at which it expires, None for never. ``delivery_count`` is the number of
+    failed deliveries, ``acquired_count`` the number of all deliveries and gets.
     """
 
-    # Defaults of the class: most messages never have another value.
+    # Class attributes, because most messages keep these values.
     priority = 0
     redelivered = False
     expires: float | None = None
@@ -35,9 +35,9 @@ class QueuedMessage:
 
 
 class ReadyMessages:
-    """First in, first out. What comes back returns to its position.
+    """First in, first out. Requeued messages return to their positions.
 
-    ``returned`` is what comes before all that is ``fresh``: a heap.
+    ``returned`` is a heap of requeued messages, which come before all ``fresh`` ones.
     """
 
     def __init__(self) -> None:
@@ -60,40 +60,40 @@ class ReadyMessages:
         heappush(self.returned, queued)
 
     def first(self) -> QueuedMessage:
-        """Return the next message, which stays."""
+        """Return the next message without removing it."""
         first: QueuedMessage = self.returned[0] if self.returned else self.fresh[0]
         return first
 
     def pop(self) -> QueuedMessage:
-        """Take the next message."""
+        """Remove and return the next message."""
         if self.returned:
             queued: QueuedMessage = heappop(self.returned)
             return queued
         return self.fresh.popleft()
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all messages."""
         self.fresh.clear()
         self.returned.clear()
 
     def keep(self, kept: list[QueuedMessage]) -> None:
-        """Keep just these, which are in order."""
+        """Keep only these messages, which are in order."""
         self.clear()
         self.fresh.extend(kept)
 
 
 class PriorityMessages(ReadyMessages):
-    """The highest priority first, each in order of position."""
+    """Ordered by priority, the highest first, then by position."""
 
     def push(self, queued: QueuedMessage) -> None:
-        """Add a message behind those of its priority."""
+        """Add a message after those of the same priority."""
         heappush(self.returned, queued)
 
 
 class QuorumMessages(ReadyMessages):
-    """First in, first out; what comes back is next, in the order in which it came back.
+    """First in, first out. Requeued messages come first, in the order of requeueing.
 
-    RabbitMQ 3.10 puts it behind all others, which is ``to_tail``.
+    RabbitMQ 3.10 puts them last: ``to_tail``.
     """
 
     def __init__(self, to_tail: bool) -> None:
@@ -106,10 +106,10 @@ class QuorumMessages(ReadyMessages):
         yield from self.fresh
 
     def put_back(self, queued: QueuedMessage) -> None:
-        """Return a message to the front, behind those that came back before; or to the tail."""
+        """Requeue a message after those that were requeued earlier, or at the tail."""
         (self.fresh if self._to_tail else self.returned).append(queued)
 
     def pop(self) -> QueuedMessage:
-        """Take the next message."""
+        """Remove and return the next message."""
         waiting: deque[QueuedMessage] = self.returned or self.fresh
         return waiting.popleft()

@@ -1,4 +1,4 @@
-"""Versions of RabbitMQ: where 3.10, 4.0 and 4.3 were seen to differ, as data."""
+"""Versions of RabbitMQ: the observed differences between 3.10, 4.0 and 4.3."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Version:
-    """The rules in which one version differs from another.
+    """The rules that differ between versions.
 
-    - ``max_message_size``: bytes of the largest body
-    - ``most_hashes``: how many ``#`` words a topic binding may have; None for any number
+    - ``max_message_size``: the maximum size of a body, in bytes
+    - ``most_hashes``: the maximum number of ``#`` words in a topic binding; None for no limit
     - ``has_global_prefetch``: whether ``basic.qos`` with ``global`` limits a whole channel
-    - ``unknown_type_closes_connection``: as an unknown exchange type did in 3.10
+    - ``unknown_type_closes_connection``: whether an unknown exchange type closes the connection
     - ``keeps_transient_exchanges``: whether these survive a restart
     - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
-    - ``dead_letters_are_redelivered``: whether one that was delivered before is flagged so
-    - ``delivery_limit``: of quorum queues that declare none
-    - ``counts_first_get``: whether the first ``basic.get`` of a message of a quorum queue has
+    - ``dead_letters_are_redelivered``: whether a dead letter keeps the flag redelivered
+    - ``delivery_limit``: the default of quorum queues
+    - ``counts_first_get``: whether the first ``basic.get`` of a message from a quorum queue has
       ``x-delivery-count``
     - ``counts_nacks``: whether ``basic.nack`` and ``basic.recover`` count towards a delivery limit
-    - ``has_acquired_count``: whether its redeliveries have ``x-acquired-count``
-    - ``requeues_to_tail``: whether a quorum queue puts what comes back behind the rest
-    - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
-    - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
-    - ``consumer_timeout_argument``: which queues may have an ``x-consumer-timeout`` that is heeded:
-      none, any (where any value is accepted), or quorum queues, and their consumers
+    - ``has_acquired_count``: whether redeliveries of a quorum queue have ``x-acquired-count``
+    - ``requeues_to_tail``: whether a quorum queue requeues messages at the tail
+    - ``names_default_queue_type``: whether a refusal shows ``classic`` if no type was declared
+    - ``times_out_classic``: whether ``consumer_timeout`` applies to classic queues
+    - ``consumer_timeout_argument``: where ``x-consumer-timeout`` has an effect: on no queues, on
+      any (with any value), or on quorum queues and their consumers
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
-    - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
-      before, the broker failed
-    - ``fails_at_void_type``: whether the broker fails at one that is void
-    - ``takes_empty_type``: whether an empty type of a queue is the default one
-    - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
-      no queue got, although it is delivered
+    - ``names_unknown_types``: whether an unknown type of a server-named queue is refused, instead
+      of causing an internal error
+    - ``fails_at_void_type``: whether a void type of such a queue causes an internal error
+    - ``takes_empty_type``: whether an empty queue type stands for the default one
+    - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
+      unroutable, although it is delivered
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
-    - ``sorts_headers``: whether a message's headers come in the order of their names
-    - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
-    - ``unchecked``: arguments of queues of which any value is accepted
-    - ``more_of_classic``, ``more_of_quorum``: arguments that queues of a type take beside the rest
+    - ``sorts_headers``: whether a message's headers are sorted by name
+    - ``marks_utf8``: whether refusals mark a non-ASCII value as UTF-8
+    - ``unchecked``: queue arguments that accept any value
+    - ``more_of_classic``, ``more_of_quorum``: additional arguments of these queue types
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One virtual host: its exchanges and queues by name, and what is between them."""
+"""Virtual hosts: exchanges, queues, their bindings, and dead-lettering."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PREDECLARED = {
 
 
 class VirtualHost:
-    """Exchanges, queues, and the bindings and dead letters between them."""
+    """A virtual host, with its exchanges and queues by name."""
 
     def __init__(self, name: str, broker: Broker) -> None:
         self.name = name
@@ -48,7 +48,7 @@ class VirtualHost:
     # Exchanges
 
     def exchange(self, name: str) -> Exchange:
-        """Return an exchange, or raise the refusal of one that does not exist."""
+        """Return an exchange, or raise a refusal if it does not exist."""
         try:
             return self.exchanges[name]
         except KeyError:
@@ -64,7 +64,7 @@ class VirtualHost:
         internal: bool,
         arguments: Table,
     ) -> None:
-        """Make sure that an exchange exists, or raise the refusal."""
+        """Declare an exchange, or raise a refusal."""
         version = self.broker.version_rules
         if type_ not in version.exchange_types:
             raise refusals.bad_exchange_type(
@@ -114,7 +114,7 @@ class VirtualHost:
         )
 
     def delete_exchange(self, name: str, *, if_unused: bool) -> None:
-        """Delete an exchange; nothing happens if there is none."""
+        """Delete an exchange. Does nothing if it does not exist."""
         if name.startswith("amq."):
             raise refusals.system_exchange(name, self.name)
         exchange = self.exchanges.get(name)
@@ -131,7 +131,7 @@ class VirtualHost:
         self._unbind_everywhere(exchange)
 
     def _unbind_everywhere(self, destination: Destination) -> None:
-        """Remove the bindings to a destination; auto-delete exchanges go with their last one."""
+        """Remove all bindings to a destination, and auto-delete exchanges without any left."""
         waiting: list[Destination] = [destination]
         while waiting:
             gone = waiting.pop()
@@ -161,7 +161,7 @@ class VirtualHost:
     def unbind(
         self, source_name: str, destination: Destination, key: str, arguments: Table
     ) -> None:
-        """Remove one binding; nothing happens if there is none."""
+        """Remove one binding. Does nothing if it does not exist."""
         source = self.exchanges.get(source_name)
         if source is None:
             return
@@ -172,7 +172,7 @@ class VirtualHost:
     # Queues
 
     def queue(self, name: str, connection: Connection) -> Queue:
-        """Return a queue that the connection may use, or raise the refusal."""
+        """Return a queue that the connection may use, or raise a refusal."""
         queue = self.queues.get(name)
         if queue is None:
             raise refusals.no_queue(name, self.name)
@@ -190,7 +190,7 @@ class VirtualHost:
         auto_delete: bool,
         arguments: Table,
     ) -> Queue:
-        """Make sure that a queue exists, or raise the refusal."""
+        """Declare a queue, or raise a refusal."""
         current = self.queues.get(name)
         if current is not None:
             owner = connection if exclusive else None
@@ -244,7 +244,7 @@ class VirtualHost:
         if not version.names_default_queue_type and (default | arguments)["x-queue-type"] != (
             current.type
         ):
-            default = {}  # the refusal says "none" of the one that named no type
+            default = {}  # the refusal says "none" if no type was declared
         argument_rules.check_equivalent(
             default | current.arguments,
             default | arguments,
@@ -255,7 +255,7 @@ class VirtualHost:
         )
 
     def delete_queue(self, queue: Queue) -> int:
-        """Delete a queue; its consumers are told. Return how many messages were ready."""
+        """Delete a queue, and notify its consumers. Return the number of ready messages."""
         count = len(queue)
         if self.queues.get(queue.name) is not queue:
             return count
@@ -274,7 +274,7 @@ class VirtualHost:
     # Messages
 
     def route(self, message: Message) -> list[Queue]:
-        """Return the queues that a message goes to. Its exchange exists."""
+        """Return the queues that a message is routed to. Its exchange must exist."""
         if message.routing_keys is None and message.exchange:
             exchange = self.exchanges[message.exchange]
             if exchange.leads_to_queues_only:  # nearly always
@@ -282,9 +282,9 @@ class VirtualHost:
         return queues_of(self, message)
 
     def dead_letter(self, message: Message, queue: Queue, reason: str, redelivered: bool) -> None:
-        """Publish a message of a queue as a dead letter, if its queue says where.
+        """Publish a message as a dead letter, if its queue has a dead-letter exchange.
 
-        What that causes is done one after the other, however long a chain of queues is.
+        Dead letters that this causes are queued and published one by one, without recursion.
         """
         if queue.dead_letter_exchange is None:
             return
@@ -313,7 +313,7 @@ class VirtualHost:
             target.publish(letter, is_flagged)
 
     def restart(self) -> None:
-        """Keep what is durable."""
+        """Keep durable exchanges, queues and messages."""
         for queue in list(self.queues.values()):
             if queue.durable:
                 queue.restart()
@@ -336,5 +336,5 @@ def _text(flag: object) -> str:
 
 
 def _atom(name: str) -> str:
-    """Return a name as RabbitMQ's language writes it: in quotes unless it is a plain word."""
+    """Return a name as an Erlang atom: quoted unless it has only letters."""
     return name if name.isalpha() else f"'{name}'"
