@@ -41,7 +41,7 @@ class GetOk(NamedTuple):
 
 
 class Channel:
-    """One channel of a connection. ``effect_handler`` is for whoever hands on its effects."""
+    """A channel of a connection. ``effect_handler`` receives its effects."""
 
     def __init__(self, connection: Connection, number: int) -> None:
         self.connection = connection

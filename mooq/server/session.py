@@ -1,4 +1,4 @@
-"""One AMQP connection to the broker: requests to its verbs, its effects to frames."""
+"""AMQP sessions: turn a client's requests into broker calls, and effects into frames."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LOGGER = logging.getLogger("mooq.server")
 
 _TAG = Struct(">QB")
 _COUNT = Struct(">I")
-_REMEMBERED = 512  # exchanges with routing keys, and consumers
+_REMEMBERED = 512  # cached encodings of routes and of consumer tags
 
 
 class ChannelSession:
-    """One channel: what it takes to turn effects into frames.
+    """A channel of a session: encodes its effects as frames.
 
-    Confirms of messages published in a row leave as one, in the place of the first.
+    Confirms of consecutive messages are sent as one frame, in the position of the first.
     """
 
     __slots__ = ("_early", "_first", "_heads", "_last", "_session", "_slot", "wire")
@@ -44,13 +44,13 @@ class ChannelSession:
         self._session = session
         self.wire: WireChannel = wire
         self._heads: dict[str, bytes] = {}
-        self._slot: int | None = None  # the place of the confirm to be sent, in the output
+        self._slot: int | None = None  # the pending confirm's position in the output
         self._first = 0
-        self._last = 0  # every message up to this one was confirmed
+        self._last = 0  # every message up to this one is confirmed
         self._early: set[int] = set()
 
     def handle(self, effect: Effect) -> None:
-        """Send an effect to the client, at once or when it reads again."""
+        """Send an effect to the client, or keep it until the client is reading."""
         self._session.handle(effect, self)
 
     def deliver(self, effect: effects.Delivered) -> None:
@@ -70,7 +70,7 @@ class ChannelSession:
         self._session.wire.output.send_message(self.wire.number, payload, message)
 
     def send_return(self, effect: effects.Returned) -> None:
-        """Send basic.return; the confirm of the same message comes after it."""
+        """Send basic.return, before the confirm of the same message."""
         message = effect.message
         payload = methods.BASIC_RETURN.encode(
             effect.code, effect.text, message.exchange, message.routing_key
@@ -79,7 +79,7 @@ class ChannelSession:
         self._session.wire.output.send_message(self.wire.number, payload, message)
 
     def confirm(self, effect: effects.Confirmed) -> None:
-        """Send basic.ack or basic.nack, or add to the one that is about to be sent."""
+        """Send basic.ack or basic.nack, or extend the pending one."""
         tag, output = effect.delivery_tag, self._session.wire.output
         if effect.is_ack and not effect.multiple and tag == self._last + 1:
             if self._slot is None:
@@ -102,7 +102,7 @@ class ChannelSession:
             self._early.discard(self._last)
 
     def end_run(self) -> None:
-        """Fix the confirm that is about to be sent, if there is one."""
+        """Encode the pending confirm, if there is one."""
         if self._slot is not None:
             last = self._last
             self._session.wire.output.parts[self._slot] = confirm_frame(
@@ -112,10 +112,7 @@ class ChannelSession:
 
 
 class Session:
-    """The broker's side of one AMQP connection.
-
-    ``cut`` ends its TCP connection without a word.
-    """
+    """The broker's side of an AMQP connection. ``cut`` drops its TCP connection."""
 
     def __init__(
         self, driver: BrokerDriver, cut: Callable[[], None], now: float, enforces_heartbeats: bool
@@ -142,7 +139,7 @@ class Session:
         )
 
     def log_in(self, mechanism: str, username: str, password: str | None) -> None:
-        """Let a user in; an anonymous one needs no password, but has to exist."""
+        """Log in. The anonymous user needs no password, but must exist."""
         if password is None:
             password = self._broker.users.get(username, "")
         try:
@@ -157,13 +154,13 @@ class Session:
         self._connection.effect_handler = self
 
     def open_channel(self, channel: WireChannel) -> None:
-        """Open a channel of the broker's."""
+        """Open the broker's channel."""
         assert self._connection is not None
         channel.target = self._connection.channel(channel.number)
         channel.target.effect_handler = ChannelSession(self, channel)
 
     def close_channel(self, channel: WireChannel) -> None:
-        """Close the channel of the broker's."""
+        """Close the broker's channel."""
         self._driver.drain()
         channel.target.close()
 
@@ -181,7 +178,7 @@ class Session:
         channel.target.basic_publish(exchange, routing_key, mandatory, immediate, properties, body)
 
     def publish_too_large(self, channel: WireChannel, size: int) -> None:
-        """Refuse a message that is larger than any may be."""
+        """Refuse a message above the size limit."""
         raise refusals.message_too_large(size, self._broker.max_message_size)
 
     def ack(self, channel: WireChannel, delivery_tag: int, multiple: bool) -> None:
@@ -189,7 +186,7 @@ class Session:
         channel.target.basic_ack(delivery_tag, multiple)
 
     def request(self, channel: WireChannel, method: Method, values: Values) -> None:
-        """Fulfil any other request; its answer comes after what earlier ones caused."""
+        """Handle any other request, and send its reply after the effects of earlier ones."""
         self._driver.drain()
         target: Channel = channel.target
         if method is methods.BASIC_GET:
@@ -214,13 +211,13 @@ class Session:
         self.wire.output.send_message(channel.number, payload, message)
 
     def content_header_arrived(self) -> bool:
-        """Return whether an alarm holds the connection back, now that it publishes."""
+        """Return whether an alarm blocks the connection, which is starting to publish."""
         if not self._broker.has_alarm or self._connection is None:
             return False
         return self._connection.content_header_arrived()
 
     def close(self) -> None:
-        """Close the connection of the broker's."""
+        """Close the broker's connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             self._driver.drain()
@@ -232,7 +229,7 @@ class Session:
         self._driver.changed(self)
 
     def route(self, exchange: str, routing_key: str) -> bytes:
-        """Return exchange and routing key as a method has them."""
+        """Return the exchange and routing key, encoded as fields of a method."""
         names = (exchange, routing_key)
         route = self._routes.get(names)
         if route is None:
@@ -243,7 +240,7 @@ class Session:
         return route
 
     def handle(self, effect: Effect, channel: ChannelSession | None = None) -> None:
-        """Send an effect, or keep it while the client does not read."""
+        """Send an effect, or keep it until the client is reading."""
         if not self.is_dirty:
             self._driver.changed(self)
         if self._waiting or self.is_congested or self.wire.output.is_full:
@@ -267,16 +264,16 @@ class Session:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether effects wait until more can be sent."""
+        """Whether effects wait to be sent."""
         return bool(self._waiting)
 
     def congest(self) -> None:
-        """Hold requests and deliveries back: the client does not read."""
+        """Pause requests and deliveries, because the client is not reading."""
         self.is_congested = True
         self._hold()
 
     def proceed(self) -> None:
-        """Send what waited, as much as a turn may send; then let requests and deliveries go on."""
+        """Send waiting effects up to the output limit; if all are sent, resume requests."""
         waiting = self._waiting
         while waiting and not self.wire.output.is_full:
             self._send(*waiting.popleft())
@@ -288,34 +285,34 @@ class Session:
                 self._connection.resume()
 
     def data_to_send(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the bytes to send now."""
         for channel in self.confirming:
             channel.end_run()
         self.confirming.clear()
         return self.wire.data_to_send()
 
     def has_capability(self, name: str) -> bool:
-        """Return whether the client understands an extension."""
+        """Return whether the client supports an extension."""
         return self.wire.capabilities.get(name) is True
 
     def block(self, effect: effects.Blocked) -> None:
-        """Tell the client that its publishes are not read."""
+        """Tell the client that it is blocked."""
         if self.has_capability("connection.blocked"):
             self.wire.output.send(0, methods.CONNECTION_BLOCKED, effect.reason)
 
     def unblock(self) -> None:
-        """Tell the client that its publishes are read again, and read them."""
+        """Tell the client that it is no longer blocked, and resume reading."""
         self.wire.channels.is_blocked = False
         if self.has_capability("connection.blocked"):
             self.wire.output.send(0, methods.CONNECTION_UNBLOCKED)
 
     def cancel(self, channel: ChannelSession, consumer_tag: str) -> None:
-        """Tell the client that the broker ended a consumer, if it wants to know."""
+        """Tell the client that the broker cancelled a consumer, if it supports that."""
         if self.has_capability("consumer_cancel_notify"):
             self.wire.output.send(channel.wire.number, methods.BASIC_CANCEL, consumer_tag, True)
 
     def end(self, effect: effects.ConnectionClosed) -> None:
-        """Close the connection, or cut it."""
+        """Close the connection, or drop it if there is no refusal."""
         if effect.refusal is None:
             self._cut()
         else:
