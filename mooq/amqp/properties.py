@@ -51,7 +51,7 @@ class WireProperties(Properties):
         flags = (raw[0] << 8 | raw[1]) if len(raw) > 1 else _CONTINUED
         self.flags: int = flags & ~_UNUSED
         if flags & _CONTINUED:
-            raise PropertiesError("property flags that go on")
+            raise PropertiesError("property flags of a second word")
         at = 2
         try:
             for step in _steps(self.flags):
@@ -67,7 +67,7 @@ class WireProperties(Properties):
         except (IndexError, TableError) as damage:
             raise PropertiesError(str(damage)) from None
         if at != len(raw):
-            raise PropertiesError(f"{len(raw)} bytes of properties, of which {at} are announced")
+            raise PropertiesError(f"{len(raw)} bytes of properties instead of {at}")
 
     def __getattr__(self, name: str) -> Any:
         """Decode all properties at the first use of one."""

@@ -100,12 +100,12 @@ def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[FieldValue,
         double = kind == ord("d")
         value = (_DOUBLE if double else _FLOAT).unpack_from(data, at)[0]
         if not isfinite(value):  # not supported by Erlang
-            raise TableError(f"{value} is no number that RabbitMQ reads")
+            raise TableError(f"RabbitMQ cannot read the number {value}")
         if not double:
             value = Float(value)
         at += 8 if double else 4
     else:
-        raise TableError(f"there is no field type {chr(kind)!r}")
+        raise TableError(f"unknown field type {chr(kind)!r}")
     if at > end:
         raise TableError("a value is cut short")
     return value, at
@@ -208,4 +208,4 @@ def encode_value(value: FieldValue) -> bytes:
     try:
         return encoder(value)
     except (error, OverflowError) as failure:
-        raise ValueError(f"AMQP holds no {value!r}: {failure}") from None
+        raise ValueError(f"AMQP cannot encode {value!r}: {failure}") from None

@@ -92,7 +92,8 @@ class Listener:
         forks.close_in_children(self)
         if not is_loopback(self.host):
             LOGGER.warning(
-                "the in-memory broker listens on %s, for everyone who can reach it", self.host
+                "the in-memory broker is listening on %s; anyone who can reach it can connect",
+                self.host,
             )
 
     def descriptors(self) -> Iterable[int]:

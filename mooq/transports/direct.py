@@ -1,7 +1,7 @@
-"""mooq's direct connection to the in-memory broker: calls instead of bytes, with the same rules.
+"""Direct connections to the in-memory broker: function calls instead of a socket.
 
-A refused request leaves the channel open. On RabbitMQ it would close the channel, but mooq sends
-requests on a separate control channel, so users do not notice.
+A refused request leaves the channel open. RabbitMQ would close it, but mooq sends requests on a
+separate control channel there, so users see the same behaviour.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class DirectBroker:
     def first_tag(self) -> int:
         """Return a number above the delivery tags of every channel opened before.
 
-        So a callback that outlives its connection settles with a tag that no later channel knows.
+        So a callback that outlives its connection cannot settle a delivery of a later channel.
         """
         return next(self._channels_opened) << DELIVERIES_BITS
 
@@ -64,13 +64,13 @@ class DirectBroker:
         dispatch_effects(self.rules)
 
     def restart(self) -> None:
-        """Close every connection, and keep durable data."""
+        """Close every connection, and keep durable exchanges, queues and messages."""
         self.rules.restart()
         dispatch_effects(self.rules)
 
 
 class DirectConnection:
-    """One connection; ``dropped`` is called when the broker closes it."""
+    """A connection; ``dropped`` is called when the broker closes it."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class DirectConnection:
 
 
 class DirectChannel:
-    """One channel of mooq's transport. The broker closes it with ``on_closed``."""
+    """A channel; ``on_closed`` is called when the broker closes it."""
 
     def __init__(self, rules: RulesChannel) -> None:
         self.rules = rules

@@ -1,4 +1,4 @@
-"""A broker that several threads share, and the deliveries between their event loops."""
+"""In-memory brokers shared by several threads, and deliveries between their event loops."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ class SharedBroker:
         with self._lock:
             if not self.is_shared and loop is not self.caller:
                 self.is_shared = True
-                while (
-                    self.is_busy
-                ):  # for microseconds, once; an event would slow down every message
+                while self.is_busy:  # briefly and once; an event would slow down every message
                     sleep(0)
             self.caller = loop
             yield self.broker

@@ -1,11 +1,11 @@
 """The asyncio transport to the in-memory broker.
 
-The broker does everything within the call, so no method here has to wait, and a cancelled caller
-leaves nothing half done. Publishing now and then lets other tasks run, as a network would, so that
-a service that publishes in a loop does not starve its own consumers.
+The broker completes each operation within the call, so no method here waits, and a cancelled
+caller leaves nothing half done. Every few publishes, other tasks get to run, so that a service
+that publishes in a loop does not starve its own consumers.
 
-Several threads, each with an event loop, may share a broker. One at a time calls it. Deliveries for
-a connection are passed to the connection's loop.
+Several threads, each with an event loop, may share a broker. They call it one at a time.
+Deliveries for a connection are passed to its event loop.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class MemoryTransport(NodesTransport):
 
 
 class MemoryChannel(TransportChannel):
-    """The methods of one channel, each a plain call to the broker."""
+    """A channel, whose methods are plain calls to the broker."""
 
     def __init__(
         self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, DirectChannel]]
@@ -266,7 +266,7 @@ class MemoryChannel(TransportChannel):
         return self._ask(DirectChannel.get, queue_name)
 
     def _closed(self, link: Link, refused: Refused) -> None:
-        """Take note of the broker's reason for closing the channel, and tell the connection."""
+        """Store the broker's reason for closing the channel, and notify the connection."""
         self._closed_by = refused
         link.tell(self._transport.on_lost)
 

@@ -58,8 +58,8 @@ class ConnectionPair:
         self._connecting: set[asyncio.Future[None]] = set()
         self._control: ConsumerChannel | None = None
         self._control_lock = asyncio.Lock()
-        self._nothing_owed = asyncio.Event()
-        self._nothing_owed.set()
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
         self._is_held_up = False
 
     @property
@@ -202,12 +202,12 @@ class ConnectionPair:
         async with self._control_lock:
             if self._control is None or self._control.is_closed:
                 self._control = await self.consuming_channel()
-                self._nothing_owed.set()
-            await self._nothing_owed.wait()
+                self._is_settled.set()
+            await self._is_settled.wait()
             return await answered(request(self._control))
 
     async def get(self, queue_name: str) -> DeliveredMessage:
-        """Return the answer to basic.get. If it is a message, control waits until it is settled.
+        """Return the reply to basic.get. If it is a message, control waits until it is settled.
 
         Otherwise a refusal of the next request would close the channel and lose the
         acknowledgement.
@@ -216,7 +216,7 @@ class ConnectionPair:
         async def ask(channel: AbstractChannel) -> DeliveredMessage:
             arrived = await channel.basic_get(queue_name)
             if not isinstance(arrived.delivery, Basic.GetEmpty):
-                self._nothing_owed.clear()
+                self._is_settled.clear()
             return arrived
 
         return await self.control(ask)
@@ -225,10 +225,10 @@ class ConnectionPair:
         """Let control continue, if a message was settled on its channel."""
         if channel is self._control:
             channel.write_out()
-            self._nothing_owed.set()
+            self._is_settled.set()
 
     async def has_exchange(self, name: str) -> bool:
-        """Whether an exchange exists. It asks every time, because others may delete it."""
+        """Return whether an exchange exists. Asks every time, because others may delete it."""
         self.forget_exchange(name)
         try:
             await self.verify_exchange(name)
@@ -244,7 +244,7 @@ class ConnectionPair:
             self.known_exchanges.discard(name)
 
     async def verify_exchange(self, name: str) -> None:
-        """Check that an exchange exists, once for each, or raise :class:`Refused`."""
+        """Check once that an exchange exists, or raise :class:`Refused`."""
         if name not in self.known_exchanges:
             await self.control(lambda channel: channel.exchange_declare(name, passive=True))
             self.known_exchanges.add(name)

@@ -1,4 +1,4 @@
-"""The consumers of one mooq channel, on their own AMQP channel, and their deliveries."""
+"""Consumers of a mooq channel, on a separate AMQP channel, and their deliveries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mooq.transports.rabbit.consumer_channel import ConsumerChannel
 
 
 class Consumers:
-    """The consumers of one channel: starting, cancelling, settling their deliveries."""
+    """The consumers of one channel."""
 
     def __init__(self, pair: ConnectionPair, on_lost: Callable[[], None]) -> None:
         self._pair = pair
@@ -73,7 +73,7 @@ class Consumers:
             await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
             answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
-        if tag in self._deleted:  # just as its consumer started
+        if tag in self._deleted:  # while its consumer was starting
             raise Refused(Refused.NOT_FOUND, f"NOT_FOUND - queue '{queue_name}' was just deleted")
         self._on_cancel[tag] = receiver.on_cancel
         return tag

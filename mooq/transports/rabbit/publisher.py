@@ -1,4 +1,4 @@
-"""Publishing on a separate AMQP channel: order, confirms, and the three outcomes."""
+"""Publishing on a separate AMQP channel: order, confirms and outcomes."""
 
 from __future__ import annotations
 
@@ -101,10 +101,9 @@ class Publisher:
         return channel if exchange_name in self._pair.known_exchanges else None
 
     async def _prepare(self, exchange_name: str) -> ConfirmChannel:
-        """Prepare exchange, channel and room, one publish at a time, in order.
+        """Wait for the exchange, the channel and free capacity, one publish at a time, in order.
 
-        Nothing is awaited between the end of this and the writing of the message, so the next
-        publish cannot overtake.
+        The caller then writes the message without awaiting, so the next publish cannot overtake.
         """
         self._preparing += 1
         try:
