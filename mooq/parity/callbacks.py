@@ -1,8 +1,7 @@
-"""Callbacks that a program conducts: all start as they arrive, and end one after the other.
+"""Callbacks of a program: they start when their messages arrive, and finish one at a time.
 
-RabbitMQ does what follows from an acknowledgement some time later, and what follows from two on
-different channels in either order. So each callback waits for its turn, and the next one's comes
-when everything that follows from the last has happened.
+RabbitMQ handles an acknowledgement asynchronously, and two on different channels in any order. So
+each callback waits until the effects of the previous one have happened.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ class RunningCallback:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is done and raised something."""
+        """Whether it has raised an error."""
         return self.task.done() and not self.task.cancelled() and self.task.result() is not None
 
     async def proceed(self) -> bool:
-        """Give it its turn; return True when it is done and settled, False when it waits."""
+        """Let it continue; return True when it has finished, False when it waits for an event."""
         self.waits.clear()
         self.turn.set()
         waiting = asyncio.ensure_future(self.waits.wait())
@@ -52,7 +51,7 @@ class RunningCallback:
 
 
 class Callbacks:
-    """Makes the callbacks of a program's consumers, and knows those that run."""
+    """Creates the callbacks of a program's consumers, and tracks those that run."""
 
     def __init__(self, send: Sending) -> None:
         self._send = send

@@ -1,4 +1,4 @@
-"""Processing events: starts what has arrived and has its callbacks end one after the other."""
+"""Event processing: starts the callbacks of deliveries, and lets them finish one at a time."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from mooq.parity.targets import InMemory
 from mooq.transports.message import Delivery
 
 Started = tuple[str, str, Delivery]
-"""A consumer, the text of a message, and the delivery that brought it."""
+"""A consumer, the text of a message, and its delivery."""
 
 
 class Scheduler:
-    """Runs the callbacks of one program, and knows when what follows from them is done."""
+    """Runs the callbacks of a program, and waits for their effects."""
 
     def __init__(self, participants: Participants) -> None:
         self._participants = participants
@@ -41,7 +41,7 @@ class Scheduler:
         self._unfinished: list[tuple[int, asyncio.Task[None]]] = []
 
     async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
-        """Return what ``process_events`` raised, and the callbacks that were started."""
+        """Process events; return what ``process_events`` raised, and the started callbacks."""
         connection = await self._participants.connection(asked.connection)
         started: list[Started] = []
         answers = []
@@ -74,7 +74,7 @@ class Scheduler:
         return "; ".join(filter(None, answers)), started
 
     async def _recover(self, connection: Connection) -> None:
-        """Recover a lost connection; return when all that was sent to it is here."""
+        """Recover a lost connection; return when everything sent to it has arrived."""
         if internals.is_lost(connection):
             await internals.recover(connection)
             self._participants.name_queues()
@@ -84,7 +84,7 @@ class Scheduler:
                 await channel.flush()
 
     async def _finish_callbacks(self, begun: Iterable[RunningCallback]) -> None:
-        """Let callbacks end in the order of their consumers' names."""
+        """Let callbacks finish in the order of their consumers' names."""
         before: RunningCallback | None = None
         for one in sorted(begun, key=lambda begun: begun.asked.consumer):
             if before is not None and not _may_follow(one.asked, before.asked):
@@ -97,7 +97,7 @@ class Scheduler:
             await self._settled(before)
 
     async def release(self, event: str | None) -> None:
-        """Let the callbacks return that wait for an event, or for any."""
+        """Release the callbacks that wait for an event, or for any event."""
         ready = [one for waits_for, one in self._waiting if event in (None, waits_for)]
         self._waiting = [pair for pair in self._waiting if pair[1] not in ready]
         for one in ready:
@@ -112,7 +112,7 @@ class Scheduler:
             self._unfinished.clear()
 
     async def _outcome(self, processing: asyncio.Task[None]) -> str:
-        """Return how many callbacks failed, or what else went wrong."""
+        """Return the error of ``process_events``, if any, as text."""
         try:
             await processing
         except Exception as error:  # noqa: BLE001 - the other broker must raise it too
@@ -120,7 +120,7 @@ class Scheduler:
         return ""
 
     async def _settled(self, begun: RunningCallback) -> None:
-        """Return when what follows from how a callback ended has happened."""
+        """Return when all effects of a callback's settlement have happened."""
         if self._is_instant:
             return
         member = self._participants.members[begun.asked.consumer]
@@ -132,9 +132,9 @@ class Scheduler:
             await self.ready()  # it may have been dead-lettered into any queue
 
     async def ready(self) -> dict[str, int | None]:
-        """Return how many messages wait in each queue, when each has done what it was told.
+        """Return the number of ready messages in each queue, after earlier requests to it.
 
-        A queue that is not there is asked for once: RabbitMQ closes a channel to say so.
+        A missing queue is checked once, because RabbitMQ closes a channel to report it.
         """
         inspector = self._participants.target.inspector
         ready = {}
@@ -149,7 +149,7 @@ class Scheduler:
         return ready
 
     async def ready_of(self, asked: Consume) -> dict[str, int | None]:
-        """Return how many messages wait in a queue that has just got a consumer."""
+        """Return the number of ready messages in the queue of a new consumer."""
         member = self._participants.members.get(asked.consumer)
         if member is None or member.asked is not asked:
             return {}
@@ -160,10 +160,10 @@ class Scheduler:
         return await internals.ready(member.channel, member.queue_name)
 
     async def wait_until_gone(self, operation: CloseChannel | DeleteQueue) -> None:
-        """Return when the consumers and queues are gone that an operation ends.
+        """Return when the consumers and queues that an operation ends are gone.
 
-        RabbitMQ deletes a queue some time after its last consumer left, and tells consumers some
-        time after their queue was deleted.
+        RabbitMQ deletes a queue some time after its last consumer, and notifies consumers some time
+        after their queue was deleted.
         """
         if self._is_instant:
             return
@@ -207,7 +207,7 @@ class Scheduler:
 
 
 def _may_follow(this: Consume, before: Consume) -> bool:
-    """Whether RabbitMQ must take two acknowledgements in their order: one channel, one queue."""
+    """Return whether RabbitMQ handles two acknowledgements in order: same channel and queue."""
     return (
         isinstance(this.does, Succeed)
         and isinstance(before.does, Succeed)

@@ -1,7 +1,6 @@
-"""Programs written by hand, one for each rule of RabbitMQ's that users of mooq meet.
+"""Hand-written programs, one for each rule of RabbitMQ that matters to users of mooq.
 
-What each RabbitMQ made of them is kept in ``recorded/``; a program that hypothesis found, shrunk,
-belongs here too.
+Their traces on RabbitMQ are in ``recorded/``. Add shrunk programs that Hypothesis found here too.
 """
 
 from mooq.parity.reference import deliveries, failures, routing
@@ -14,4 +13,4 @@ REFERENCE_PROGRAMS = (
     *failures.REFERENCE_PROGRAMS,
     *routing.REFERENCE_PROGRAMS,
 )
-"""The programs, by the names of their records."""
+"""All programs; their names are those of the files in ``recorded/``."""
