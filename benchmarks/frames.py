@@ -1,10 +1,10 @@
-"""The server alone: frames that are ready to be sent, against RabbitMQ, each pinned to one core.
+"""Speed of `mooq serve` and RabbitMQ alone, with a minimal client.
 
 ``python -m benchmarks.frames amqp://guest:guest@localhost:5672/``
 
-The client has core 1 to itself and does next to nothing: it sends slices of bytes, and counts
-frames by their size. `mooq serve` is pinned to core 0; start the RabbitMQ there too, so that Erlang
-has one scheduler: ``docker run --cpuset-cpus 0 --publish 127.0.0.1:5672:5672 IMAGE``.
+The client runs on core 1. It sends prepared frames, and counts received frames by their size.
+`mooq serve` is pinned to core 0. Start RabbitMQ there too, so that Erlang has one scheduler:
+``docker run --cpuset-cpus 0 --publish 127.0.0.1:5672:5672 IMAGE``.
 """
 
 from __future__ import annotations

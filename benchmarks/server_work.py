@@ -1,4 +1,4 @@
-"""The in-memory server without a socket: bytes in, bytes out, for counting what a message takes."""
+"""The in-memory server without a socket, for counting the instructions of a message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREPARE = (
 
 
 class NoSocket(asyncio.Transport):
-    """Takes what is written, and counts it."""
+    """Discards written bytes, and counts them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class NoSocket(asyncio.Transport):
 
 
 def through_server(messages: int) -> Measure:
-    """Return a piece of work: publish, confirm, deliver and acknowledge so many messages."""
+    """Return a function that publishes, confirms, delivers and acknowledges messages."""
 
     async def measure() -> float:
         driver = BrokerDriver(Broker({"guest": "guest"}, ["/"]), asyncio.get_running_loop())
