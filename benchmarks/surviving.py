@@ -30,10 +30,10 @@ from mooq.launchers.readiness import handshake, wait_until_ready
 from mooq.testing.faults import Faults, faults_before
 
 SEED = 20171123
-BOUND = 1.0  # seconds after the broker's readiness, by when every consumer is to be back
+BOUND = 1.0  # seconds within which every consumer must recover once the broker is ready
 CLUSTER = Path(__file__).parents[1] / "examples" / "cluster" / "compose.yml"
 PROJECT = "mooq-surviving"
-SYNC = 10.0  # seconds for a node to have caught up with the others
+SYNC = 10.0  # seconds for a node to catch up with the others
 WAYS = (
     ("stopped", ("stop",), ("start",)),
     ("cut off", ("network", "disconnect"), ("network", "connect")),
