@@ -43,14 +43,14 @@ class Peer:
         self.ask(method(1, 50, 10, declare))
 
     def ask(self, request: bytes, answers: int = 1) -> None:
-        """Send a request, and wait for so many frames."""
+        """Send a request, and wait for a number of frames."""
         self._socket.sendall(request)
         received = b""
         while whole_frames(received) < answers:
             received += self._read()
 
     def send(self, data: bytes) -> None:
-        """Send it all."""
+        """Send all the data."""
         self._socket.sendall(data)
 
     def _read(self) -> bytes:
@@ -60,7 +60,7 @@ class Peer:
         return data
 
     def read(self, size: int) -> bytes:
-        """Read exactly so much."""
+        """Read an exact number of bytes."""
         parts = []
         while size:
             parts.append(data := self._socket.recv(min(size, 1 << 20)))

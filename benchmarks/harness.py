@@ -179,7 +179,7 @@ def isolation(image: str) -> None:
             if is_working:
                 asyncio.run(work(virtual_host))
             began = perf_counter()
-            lease.give_back(virtual_host)
+            lease.release(virtual_host)
             return seconds + perf_counter() - began
 
         for is_working, what in ((True, "tests that connect and publish"), (False, "empty tests")):

@@ -190,7 +190,7 @@ class InMemoryBroker(Lifetime):
             await in_loop(self._listener.loop, self._listener.read_all(), "the in-memory broker")
 
     def __enter__(self) -> Self:
-        """Run, and listen in a thread of its own."""
+        """Run, and listen in a separate thread."""
         self._start()
         self.listen(in_thread=True)
         return self

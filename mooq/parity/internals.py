@@ -100,7 +100,7 @@ async def ready(channel: Channel, queue_name: str) -> int | None:
             return 0
         await internal.settle(found, Outcome.RELEASE)
         if not found.redelivered:  # but it is from now on
-            raise Disturbed(f"a message was still on its way to queue {queue_name!r}")
+            raise Disturbed(f"a message was still in transit to queue {queue_name!r}")
         ready = await count(channel, queue_name)
     if ready is not None:
         await _refuse_to_delete(channel, queue_name)

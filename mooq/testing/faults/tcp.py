@@ -74,7 +74,7 @@ class Route:
             self.cut()
 
     def cut(self) -> None:
-        """Close it on both sides; data on its way is lost."""
+        """Close it on both sides; data in transit is lost."""
         self._faults.routes.discard(self)
         self.to_broker.close()
         self.to_client.close()
@@ -93,7 +93,7 @@ class Route:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it reads on from the client."""
+        """Whether it is reading from the client."""
         reader, writer = self._client
         return not (reader.at_eof() or self.to_broker.is_full or writer.is_closing())
 
@@ -240,7 +240,7 @@ class Proxy(Faults):
         super().heal()
 
     async def read_all(self) -> None:
-        """Return when everything that clients sent before the call is on its way."""
+        """Return when everything that clients sent before the call has been read."""
         await read_all(self._is_behind)
 
     def _is_behind(self) -> bool:
