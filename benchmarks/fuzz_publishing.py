@@ -133,7 +133,7 @@ async def _interrupt(
     """Run publishes on a connection, and cancel and close until none are left."""
     channels = [await connection.create_channel() for _ in range(chance.randint(1, 3))]
     for channel in channels:
-        if chance.random() < 0.7:  # the others start with everything ahead
+        if chance.random() < 0.7:  # the others start without a prepared channel
             await channel.publish(exchange_name=EXCHANGE, msg="first")
     publishes = [
         Publish(

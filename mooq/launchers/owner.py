@@ -75,7 +75,7 @@ def beginning_of(pid: int) -> str | None:
             return None if fields[0] in "ZX" else fields[19]
         return None
     if sys.platform == "win32":
-        return ""  # not known: nothing of it is ever taken for left behind
+        return ""  # unknown, so its owner is never considered dead
     import subprocess
 
     shown = subprocess.run(  # noqa: S603

@@ -35,8 +35,8 @@ from mooq.testing.virtual_hosts import Management
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-# In memory, which saves a test's virtual host the disk. A folder that no image has, or the engine
-# would give it the image's owner and mode, which need not let RabbitMQ write.
+# In memory, so that creating a virtual host does not wait for the disk. No image has this folder;
+# otherwise Docker would apply the image's owner and mode, with which RabbitMQ might not write.
 DATA_FOLDER = "/mooq"
 FREE_PORTS_TRIED = 3
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.1  # seconds between two questions to the management API
@@ -138,7 +138,7 @@ async def started_node(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -
         try:
             return await _throw_away(settings, at_the_end, address, management_port)
         except BrokerConnectionError:
-            # Between being found free and being used, a port may be taken by anybody.
+            # Another process may take a free port before it is used.
             is_here = host == LOOPBACK
             if not left or (
                 is_here and await _is_free(address.port) and await _is_free(management_port)

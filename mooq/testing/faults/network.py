@@ -19,8 +19,8 @@ from mooq.testing.faults.shared_event import SharedEvent
 if TYPE_CHECKING:
     from mooq.testing.faults.tcp import Route
 
-MOST_WAITING = 2**16  # bytes, before who sends must wait as well
-PIECES_A_SECOND = 20  # that a trickle comes in
+MOST_WAITING = 2**16  # bytes in transit above which senders must wait
+PIECES_A_SECOND = 20  # with a limited rate
 
 Moment = Literal["confirm", "delivery"]
 
