@@ -1,11 +1,11 @@
-# What .ci/run and .ci/images.sh need of a Debian machine; to be sourced.
+# Functions for Debian machines, sourced by .ci/run and .ci/images.sh.
 # shellcheck shell=bash
 
-logs=${TMPDIR:-/tmp}/mooq-images # what the commands printed, kept for whoever wonders
+logs=${TMPDIR:-/tmp}/mooq-images # the output of the commands
 tries=3
 mkdir -p "$logs"
 
-fail() {   # message [log] : to standard error, with the log's end
+fail() {   # message [log] : prints both to standard error, and exits
     echo "${0##*/}: $1" >&2
     if [ -s "${2:-}" ]; then
         echo "The end of $2:" >&2
@@ -16,17 +16,17 @@ fail() {   # message [log] : to standard error, with the log's end
 
 needed() { [ "$(id -u)" = 0 ] || fail "$1: run this as root"; }
 
-again() {   # log command... : up to $tries times, what it prints in the log
+again() {   # log command... : tries up to $tries times, with the output in the log
     local log=$1 try
     shift
     for try in $(seq "$tries"); do
         "$@" >"$log" 2>&1 </dev/null && return
-        [ "$try" = "$tries" ] || sleep $((try * 5)) # mirrors hiccup
+        [ "$try" = "$tries" ] || sleep $((try * 5)) # mirrors may fail temporarily
     done
     fail "gave up after $tries tries: $*" "$log"
 }
 
-packages() {   # package... : installed, unless they are
+packages() {   # package... : installs the missing ones
     local package missing=()
     command -v apt-get >/dev/null || fail "no apt-get here, so no Debian package: $*"
     for package in "$@"; do

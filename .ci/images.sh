@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A Docker engine with its compose plugin, and RabbitMQ images, from Debian packages alone: for
-# machines that reach a Debian mirror but no image registry. What is already there is left alone.
+# Installs Docker with its compose plugin, and builds RabbitMQ images, from Debian packages only: for
+# machines with access to a Debian mirror but not to an image registry. Existing ones are kept.
 #
-#   .ci/images.sh                the engine, the compose plugin and mooq-rabbitmq:4.0
-#   .ci/images.sh 4.0 systemd    … and the images named, built side by side
+#   .ci/images.sh                Docker, the compose plugin and mooq-rabbitmq:4.0
+#   .ci/images.sh 4.0 systemd    Docker, the compose plugin and these images, built in parallel
 #
-#   3.10, 4.0, 4.3   RabbitMQ as Debian 12, 13 and unstable have it, with the management plugin
-#   systemd          RabbitMQ 3.10 as a service of an image that boots systemd
-#   python3.13       Python of Debian 13, and 3.14 of unstable, as mooq-python:3.13 and 3.14
-#   python3.14
+#   3.10, 4.0, 4.3   RabbitMQ from Debian 12, 13 and unstable, with the management plugin
+#   systemd          RabbitMQ 3.10 as a systemd service
+#   python3.13       Python from Debian 13, as mooq-python:3.13
+#   python3.14       Python from Debian unstable, as mooq-python:3.14
 #
-# MOOQ_IMAGE_NAME names the images of RabbitMQ otherwise than mooq-rabbitmq.
+# MOOQ_IMAGE_NAME replaces the name mooq-rabbitmq.
 set -euo pipefail
 
 # shellcheck source=.ci/debian.sh
@@ -26,7 +26,7 @@ main() {
     images "$@"
 }
 
-suite_of() {   # version -> the Debian suite that has it
+suite_of() {   # version -> its Debian suite
     case $1 in
         3.10 | systemd) echo bookworm ;;
         4.0 | python3.13) echo trixie ;;
@@ -59,8 +59,8 @@ engine() {
     fail "the Docker engine gave no answer for 60 seconds" "$logs/dockerd.log"
 }
 
-archives() {   # those of Debian that this machine's apt is set up with, the main one first
-    # shellcheck disable=SC2016 # apt-get fills the fields in, not the shell
+archives() {   # the Debian archives in this machine's apt settings, the main one first
+    # shellcheck disable=SC2016 # apt-get expands the fields
     apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' 'Origin: Debian' |
         awk '$2 !~ /-/ { print $1 }'
 }
@@ -70,12 +70,12 @@ mirror() {
     archives | head -n 1 | grep . || fail "apt knows no archive of Debian's; add one to /etc/apt"
 }
 
-fetching() {   # how this machine's apt fetches, for an apt that works elsewhere
+fetching() {   # this machine's apt settings for downloads, for another root
     apt-config dump | grep -iE '^Acquire::(https?|Check-[A-Za-z-]+)(::| ")' || true
     echo "Acquire::Retries \"$tries\";"
 }
 
-compose_plugin() {   # Debian 12 has none; that of Debian 13 is one static program
+compose_plugin() {   # from Debian 13, where it is a static program; Debian 12 has none
     docker compose version >/dev/null 2>&1 && return
     local box archive plugins=/usr/libexec/docker/cli-plugins
     needed "installing the compose plugin"
@@ -101,11 +101,11 @@ compose_plugin() {   # Debian 12 has none; that of Debian 13 is one static progr
         fail "the compose plugin does not run" "$logs/compose.log"
 }
 
-build() {   # version archive : a root file system from packages, straight into an image
+build() {   # version archive : an image whose file system is installed from packages
     local version=$1 archive=$2 include=rabbitmq-server,ca-certificates conf=etc/rabbitmq/conf.d
     local suite changes hooks
     suite=$(suite_of "$version")
-    # RabbitMQ lets guest in from its own host only, and a container's clients are elsewhere.
+    # By default, guest may log in only from the same host, not from outside the container.
     hooks=("mkdir -p \"\$1/$conf\"" "echo 'loopback_users = none' >\"\$1/$conf/10-any-host.conf\"")
     if [[ $version = python* ]]; then
         include=$version,$version-venv,ca-certificates

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The package as a user gets it: built, checked, installed from the wheel into an environment of its
-# own, its examples started and their tests run, away from this folder.
-# Needs build and twine around it, and Docker unless --in-memory is given.
+# Builds and checks the package, installs the wheel into a new environment outside this folder, and
+# runs the examples and their tests there.
+# Needs build and twine, and Docker unless --in-memory is given.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -19,9 +19,9 @@ for wanted in mooq/py.typed licenses/LICENSE mooq/parity/recorded/; do
     grep --quiet "$wanted" "$work/contents" || { echo "the wheel lacks $wanted"; exit 1; }
 done
 ! grep --extended-regexp '^(tests|benchmarks|examples|docs)/' "$work/contents" ||
-    { echo "the wheel holds what is not for users"; exit 1; }
+    { echo "the wheel contains files that are not for users"; exit 1; }
 
-python - "$wheel" <<'END' # PyPI follows no link to what lies beside the README
+python - "$wheel" <<'END' # PyPI does not resolve relative links in the README
 import re, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     (name,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
@@ -41,6 +41,6 @@ done
 "$work/venv/bin/pip" install --quiet "$wheel[cli]"
 "$work/venv/bin/mooq" demo
 "$work/venv/bin/pip" install --quiet "$wheel[cli,parity,pytest]" -r requirements.txt basedpyright
-"$work/venv/bin/pytest" --mooq-backend "$backend" # by the examples' own pytest.ini
+"$work/venv/bin/pytest" --mooq-backend "$backend" # uses the examples' pytest.ini
 PATH="$work/venv/bin:$PATH" basedpyright --verifytypes mooq --ignoreexternal # fails below 100 %
 PATH="$work/venv/bin:$PATH" basedpyright --level error service.py

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# The tests that need no RabbitMQ, on newer versions of Python: each in a container made of Debian's
-# packages, with the dependencies that pip resolves for that version.
+# Runs the tests that need no RabbitMQ on newer versions of Python, each in a container built from
+# Debian packages, with the dependencies that pip resolves for that version.
 #
 #   .ci/pythons.sh             Python 3.13 and 3.14
-#   .ci/pythons.sh 3.13        … and the versions named
+#   .ci/pythons.sh 3.13        these versions
 #
-# pip in the container uses this machine's settings: its indexes, folders of wheels, certificates,
-# proxies and cache.
+# pip in the container uses this machine's settings: indexes, wheel folders, certificates, proxies
+# and cache.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$(mktemp -d "${TMPDIR:-/tmp}/mooq-pythons.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-pip_settings() {   # into $work: variables for the container, and the folders and files they name
+pip_settings() {   # writes the container's variables, and copies the files they refer to, to $work
     python3 - "$work" <<'END'
 import ast, os, subprocess, sys
 from pathlib import Path
@@ -42,13 +42,13 @@ Path(settings["PIP_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)
 volumes = set()
 for name, value in settings.items():
     for word in value.split():
-        # An index in a folder refers to files beside it.
+        # An index file refers to files in its folder.
         path = Path(word[7:]).parent if word.startswith("file://") else Path(word)
         if path.is_absolute() and path.exists():
             access = "rw" if name == "PIP_CACHE_DIR" else "ro"
             volumes.add(f"--volume={path}:{path}:{access}\n")
 work = Path(sys.argv[1])
-# In a file, since the address of an index may hold a password, and a command line is seen by all.
+# In a file, because an index URL may contain a password, and other users can see command lines.
 (work / "variables").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 (work / "volumes").write_text("".join(sorted(volumes)))
 END
@@ -70,7 +70,7 @@ END
 pip_settings
 mapfile -t volumes <"$work/volumes"
 for version in "$@"; do
-    # The host's network: a proxy or an index may listen on this machine alone.
+    # The host's network, because a proxy or an index may listen only on this machine.
     tar -c --exclude-vcs --exclude-caches --exclude=__pycache__ --exclude=.venv . |
         docker run --rm --interactive --network host --env-file "$work/variables" "${volumes[@]}" \
             --env PYTHON="$version" --env PYTEST_TIMEOUT="${PYTEST_TIMEOUT:-300}" --env TERM="${TERM:-dumb}" \

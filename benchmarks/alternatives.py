@@ -1,8 +1,8 @@
-"""A faster event loop and faster JSON libraries: the gain, and what they would change.
+"""Gains and behaviour changes of a faster event loop and faster JSON libraries.
 
-``python -m benchmarks.alternatives [amqp://guest:guest@localhost:5672/]``; each is measured where
-it is installed (``pip install uvloop orjson msgspec python-rapidjson ujson``). With an address,
-uvloop is measured on RabbitMQ as well.
+``python -m benchmarks.alternatives [amqp://guest:guest@localhost:5672/]`` measures those that are
+installed (``pip install uvloop orjson msgspec python-rapidjson ujson``). With an address, it
+measures uvloop on RabbitMQ as well.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ REPEATS = 20_000
 
 
 def on_loop(measure: Measure, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Measure:
-    """Measure on an event loop of its own, in a thread of its own."""
+    """Measure on a new event loop in a separate thread."""
 
     def run() -> float:
         with asyncio.Runner(loop_factory=new_loop) as runner:
@@ -63,7 +63,7 @@ def on_loop(measure: Measure, new_loop: Callable[[], asyncio.AbstractEventLoop])
 
 
 async def loops(url: str | None) -> None:
-    """Compare uvloop with asyncio's own loop."""
+    """Compare uvloop with asyncio's event loop."""
     import uvloop
 
     works = {"publish → callback": through_mooq(MESSAGE, 20_000)}
@@ -84,7 +84,7 @@ async def loops(url: str | None) -> None:
 
 
 def json_libraries() -> None:
-    """Print how quick each is, and what it does with what mooq refuses or keeps exact."""
+    """Print the speed of each, and its results for values that mooq refuses or keeps exact."""
     body = codec.encode(MESSAGE)
     print("| library | encode | decode |", " | ".join([*VALUES, *BODIES]), "|")
     print("| --- |" + " --- |" * (2 + len(VALUES) + len(BODIES)))
@@ -103,7 +103,7 @@ def json_libraries() -> None:
 def row(
     name: str, encode: Callable[[Any], Any], decode: Callable[[bytes], Any], body: bytes
 ) -> None:
-    """Print the line of one library."""
+    """Print a library's results."""
     cells = [
         name,
         f"{seconds(encode, MESSAGE) * 1e6:.2f} µs",
@@ -115,12 +115,12 @@ def row(
 
 
 def decode(body: bytes) -> Any:
-    """Decode a message as for a callback, the dict around it included."""
+    """Decode a message for a callback, including the dict around it."""
     return codec.decode(Delivery(Message(body, "e", "k"), False, None))["msg"]
 
 
 def seconds(work: Callable[[Any], Any], argument: object) -> float:
-    """Return what one call takes, the best of some."""
+    """Return the seconds per call, the best of several measurements."""
     rounds = []
     for _ in range(5):
         start = perf_counter()
@@ -131,7 +131,7 @@ def seconds(work: Callable[[Any], Any], argument: object) -> float:
 
 
 def outcome(work: Callable[[Any], Any], argument: Any) -> str:
-    """Return what comes of it, as a cell of a table."""
+    """Return the result or error as the cell of a table."""
     try:
         result = work(argument)
     except (TypeError, ValueError, OverflowError):

@@ -1,8 +1,8 @@
-"""Memory of a service beside a queue with a million messages, publishing and consuming them.
+"""Memory of a publisher and a consumer of a queue with a million messages.
 
-``python -m benchmarks.backlog --url amqp://… [--messages 1000000] [--seconds 30]``, in a virtual
-host that nobody else uses. The publisher has 256 publishes in flight; the consumer, with a prefetch
-count of 100, takes 10 ms for each message. Exit status 1 when either came to hold 8 MiB more.
+``python -m benchmarks.backlog --url amqp://… [--messages 1000000] [--seconds 30]``. Use a virtual
+host without other clients. The publisher has 256 publishes in flight. The consumer has a prefetch
+count of 100 and takes 10 ms per message. Exits with 1 if the memory of either grows by 8 MiB.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MESSAGE = {"id": 4711, "name": "a message as services send them", "tags": ["a", 
 
 
 async def publish(channel: mooq.Channel, messages: int, look: Callable[[], None]) -> None:
-    """Publish so many, looking twenty times in between."""
+    """Publish messages, and measure memory twenty times in between."""
     numbers = iter(range(messages))
 
     async def some() -> None:
@@ -79,7 +79,7 @@ async def main() -> None:
 
 
 def report(what: str, looks: list[Held]) -> bool:
-    """Print the first look, the last, and the highest; return whether they are close."""
+    """Print the first, last and highest measurement; return whether they are close."""
     first, last = looks[1], looks[-1]
     most = max(look.memory for look in looks)
     print(f"{what}: {first}, then {last}, at most {most / 2**20:.1f} MiB", flush=True)

@@ -1,10 +1,10 @@
-"""Many connections to `mooq serve`, and many waiting messages: memory and time of each.
+"""Memory and time of `mooq serve` with many connections, and with many waiting messages.
 
 ``python -m benchmarks.crowding [--connections 1000] [--messages 1000000]``
 
 All connections are open at once, and each declares a queue, publishes and gets. Then one connection
-publishes the messages, and another consumes them, in order. Exit status 1 when an answer is missing
-or wrong, when a message is lost, or when memory that was used is not used again by the next round.
+publishes the messages, and another consumes them in order. Exits with 1 for a missing or wrong
+answer, for a lost message, or if the second round does not reuse the memory of the first.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def connection(address: Address) -> WireConnection:
 
 
 def connections(address: Address, count: int) -> None:
-    """Have so many connections open at once, each with a queue of its own."""
+    """Open connections at once, each with its own queue."""
     opened = []
     for number in range(count):
         opened.append(connection(address))
@@ -61,7 +61,7 @@ def connections(address: Address, count: int) -> None:
 
 
 def messages(address: Address, count: int, used: Callable[[], float]) -> None:
-    """Have so many messages wait in one queue, then consume them."""
+    """Publish messages to one queue, then consume them."""
     publisher, consumer = connection(address), connection(address)
     publisher.send(1, methods.QUEUE_DECLARE, 0, "backlog", *OPTIONS, {})
     publisher.take(1)

@@ -1,10 +1,10 @@
-"""The server alone: frames that are ready to be sent, against RabbitMQ, each pinned to one core.
+"""Speed of `mooq serve` and RabbitMQ alone, with a minimal client.
 
 ``python -m benchmarks.frames amqp://guest:guest@localhost:5672/``
 
-The client has core 1 to itself and does next to nothing: it sends slices of bytes, and counts
-frames by their size. `mooq serve` is pinned to core 0; start the RabbitMQ there too, so that Erlang
-has one scheduler: ``docker run --cpuset-cpus 0 --publish 127.0.0.1:5672:5672 IMAGE``.
+The client runs on core 1. It sends prepared frames, and counts received frames by their size.
+`mooq serve` is pinned to core 0. Start RabbitMQ there too, so that Erlang has one scheduler:
+``docker run --cpuset-cpus 0 --publish 127.0.0.1:5672:5672 IMAGE``.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Peer:
         self.ask(method(1, 50, 10, declare))
 
     def ask(self, request: bytes, answers: int = 1) -> None:
-        """Send a request, and wait for so many frames."""
+        """Send a request, and wait for a number of frames."""
         self._socket.sendall(request)
         received = b""
         while whole_frames(received) < answers:
             received += self._read()
 
     def send(self, data: bytes) -> None:
-        """Send it all."""
+        """Send all the data."""
         self._socket.sendall(data)
 
     def _read(self) -> bytes:
@@ -60,7 +60,7 @@ class Peer:
         return data
 
     def read(self, size: int) -> bytes:
-        """Read exactly so much."""
+        """Read an exact number of bytes."""
         parts = []
         while size:
             parts.append(data := self._socket.recv(min(size, 1 << 20)))

@@ -1,10 +1,10 @@
-"""Damaged conversations with `mooq serve`, while another client works; what becomes of its memory.
+"""Fuzzing of `mooq serve` with damaged AMQP conversations, while another client uses it.
 
 ``python -m benchmarks.fuzz_conversations [CONVERSATIONS] [SEED]``
 
-Each conversation ends in the broker's close or in a socket that is hung up, within the deadline.
-The other client is served all the time. A conversation that does not end, an answer that is no
-frame, or memory that grows by more than the bound is exit status 1.
+The broker must end each conversation within the deadline, with a close or by disconnecting, and
+keep serving the other client. Exits with 1 if a conversation does not end, if an answer is not a
+frame, or if memory grows by more than the bound.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from tests.raw_amqp import answers
 AT_ONCE = 20
 DEADLINE = 30.0  # seconds for one conversation
 MOST_GROWTH = 64 << 20  # bytes
-WARMING = 2000  # conversations, before memory is first looked at
+WARMING = 2000  # conversations before the first measurement of memory
 
 
 async def converse(host: str, port: int, data: bytes) -> str:
-    """Send all of it, and nothing more; return what the broker's last words were."""
+    """Send all the data; return how the broker ended the conversation."""
     reader, writer = await asyncio.open_connection(host, port)
     try:
         writer.write(data)
@@ -47,7 +47,7 @@ async def converse(host: str, port: int, data: bytes) -> str:
 
 
 async def bystander(url: str, ended: asyncio.Event) -> int:
-    """Publish and get until told to end; return how often. An error ends the run."""
+    """Publish and get until told to end; return the number of messages. Errors are raised."""
     served = 0
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
@@ -64,7 +64,7 @@ async def bystander(url: str, ended: asyncio.Event) -> int:
 
 
 async def main(wanted: int, seed: int) -> int:
-    """Hold the conversations; return the exit status."""
+    """Run the conversations; return the exit status."""
     server = await asyncio.create_subprocess_exec(*SERVE, stdout=asyncio.subprocess.PIPE)
     assert server.stdout is not None
     url = json.loads(await server.stdout.readline())["url"]

@@ -1,10 +1,10 @@
-"""Names, keys, messages and frames that nobody would think of: success or a documented error.
+"""Fuzzing of mooq's API with random arguments and damaged frames.
 
 ``python -m benchmarks.fuzz_inputs --url amqp://… [--calls N] [--conversations N] [--seed N]``
-makes the same calls, with arguments made by chance, to a broker in memory and to a RabbitMQ, in a
-virtual host that nobody else uses, and compares what came of each: what was returned or delivered,
-or an error's type and text. Then it holds conversations with RabbitMQ whose answers are damaged on
-their way, each of which must end within its timeouts in success or in an error of mooq's.
+makes the same calls with random arguments in memory and on RabbitMQ, in a virtual host without
+other clients. Both must have the same outcome: the same result, deliveries or documented error.
+Then it connects to RabbitMQ through a proxy that damages the answers. Each conversation must end
+within its timeouts, successfully or with one of mooq's errors.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ OTHERS: list[object] = [None, True, 5, 1.5, b"bytes", [], ["a"], {}, ("a", "b"),
 LENGTHS = [1, 2, 3, 3, 3, 8, 126, 127, 128, 254, 255, 256, 300]
 KINDS = ["direct", "fanout", "topic", "headers", "x-random", "Fanout", "", "x" * 200]
 MOST_AT_ONCE = 16  # conversations
-LONGEST = 60.0  # seconds for one, closing included
+LONGEST = 60.0  # seconds for one, including closing
 
 Outcome = tuple[str, object]
 
 
 class Chance:
-    """Makes arguments: many that are right, or nearly."""
+    """Generates arguments, many of which are valid or nearly valid."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -56,41 +56,41 @@ class Chance:
         ]
 
     def text(self, letters: str) -> str:
-        """Return a text of these letters, often of a length that is just allowed, or just not."""
+        """Return a text of these letters, often with a length at the limit."""
         return "".join(self.random.choices(letters, k=self.random.choice(LENGTHS)))
 
     def name(self) -> Any:
-        """Return a name, or something in its place."""
+        """Return a name, or another value in its place."""
         known = self.random.choice("abcdefgh")
         odd = self.random.choice(OTHERS)
         some, any_ = self.text(NAMED), self.text(ODD + NAMED)
         return self.random.choice([known, known, some, any_, f"amq.{some}", "", odd])
 
     def key(self) -> Any:
-        """Return a routing key: words, wildcards, oddities."""
+        """Return a routing key with words, wildcards or unusual characters."""
         words = ["a", "b", "*", "#", "", "**", "#a", "é", self.text(NAMED)]
         if self.random.random() < 0.1:
             return self.name()
         return ".".join(self.random.choices(words, k=self.random.randrange(5)))
 
     def message(self) -> Any:
-        """Return something that JSON can hold, or cannot."""
+        """Return a value that JSON may or may not support."""
         return self.random.choice(self._messages)()
 
     def label(self) -> object:
-        """Return a key of a dict, usually a text."""
+        """Return a dict key, usually a text."""
         return self.random.choice([*["a", "b", self.text(ODD + NAMED)] * 3, 1, None, b"k", ("t",)])
 
     @staticmethod
     def nested(depth: int) -> object:
-        """Return lists in lists."""
+        """Return nested lists."""
         value: list[object] = []
         for _ in range(depth):
             value = [value]
         return value
 
     def headers(self) -> Any:
-        """Return headers, or something in their place."""
+        """Return headers, or another value in their place."""
         if self.random.random() < 0.8:
             return None
         if self.random.random() < 0.2:
@@ -123,12 +123,12 @@ class Chance:
         return name, make[name]()
 
     def kind(self) -> Any:
-        """Return an exchange's type, usually the one that its name has."""
+        """Return an exchange type, usually that of the exchange's name."""
         return self.random.choice([*["topic"] * 6, *KINDS, *OTHERS])
 
 
 class Called:
-    """One of the two brokers, called with whatever comes."""
+    """One of the two brokers."""
 
     def __init__(self, conn: mooq.Connection, chan: mooq.Channel) -> None:
         self._conn = conn
@@ -137,17 +137,17 @@ class Called:
         self._place = f"{conn.host}:{conn.port}"
 
     async def begin(self) -> None:
-        """Have a queue that gets whatever is published to the exchange ``all``."""
+        """Declare a queue that gets everything published to the exchange ``all``."""
         await self._consume("seen", ["#"], exchange_name="all", exchange_type="topic")
 
     async def _consume(self, *arguments: Any, **named: Any) -> None:
         async def nothing(_: mooq.IncomingMessage) -> None: ...
 
-        async with await self._conn.create_channel() as chan:  # whose consumer ends with it
+        async with await self._conn.create_channel() as chan:  # closes the consumer too
             await chan.register_consumer(*arguments, callback=nothing, **named)
 
     async def outcome(self, name: str, arguments: dict[str, Any]) -> Outcome:
-        """Return what came of a call."""
+        """Return the outcome of a call."""
         try:
             return "done", await self._call(name, dict(arguments))
         except DOCUMENTED as error:
@@ -171,12 +171,12 @@ class Called:
     async def _get(self, queue_name: str) -> dict[str, Any]:
         message = dict(await self._chan.get(queue_name))
         if message["message_id"] not in self._given:
-            del message["message_id"]  # one that mooq made
+            del message["message_id"]  # generated by mooq
         return message
 
 
 async def compare(address: Address, calls: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Return how often calls came to what, and every difference between the brokers."""
+    """Return the number of calls per outcome, and every difference between the brokers."""
     chance, found, wrong = Chance(seed), Counter[str](), list[str]()
     async with (
         mooq.InMemoryBroker(host="fuzzed", port=1, virtual_hosts=[address.virtual_host]),
@@ -192,11 +192,11 @@ async def compare(address: Address, calls: int, seed: int) -> tuple[Counter[str]
             name, arguments = chance.call()
             try:
                 memory, real = [await one.outcome(name, arguments) for one in both]
-            except Exception as error:  # noqa: BLE001 - whatever is no documented error is the find
+            except Exception as error:  # noqa: BLE001 - undocumented errors are what this looks for
                 wrong.append(f"{number}: {name} {arguments!r:.300}: {error!r}")
-                break  # the two may differ from here on
+                break  # the brokers may differ from here on
             found[f"{name}: {memory[0]}"] += 1
-            if memory != real and repr(memory) != repr(real):  # NaN is never equal
+            if memory != real and repr(memory) != repr(real):  # NaN is not equal to itself
                 wrong.append(
                     f"{number}: {name} {arguments!r:.300}: {memory!r:.300} but {real!r:.300}"
                 )
@@ -206,12 +206,12 @@ async def compare(address: Address, calls: int, seed: int) -> tuple[Counter[str]
 
 
 class Damaging(Route):
-    """Passes RabbitMQ's answers on with a byte changed, lost or added here and there."""
+    """Passes on RabbitMQ's answers with random bytes changed, removed or added."""
 
     random = Random(0)
 
     def damaged(self, data: bytes) -> bytes:
-        """Return what arrives of a frame."""
+        """Return the bytes that arrive for a frame."""
         if self.random.random() < 0.94:
             return data
         at = self.random.randrange(len(data))
@@ -220,7 +220,7 @@ class Damaging(Route):
 
 
 async def converse(proxy: Proxy) -> str:
-    """Hold one conversation; return how it ended."""
+    """Run one conversation; return its outcome."""
     try:
         async with (
             asyncio.timeout(LONGEST),
@@ -235,7 +235,7 @@ async def converse(proxy: Proxy) -> str:
 
 
 async def damage(address: Address, conversations: int, seed: int) -> tuple[Counter[str], list[str]]:
-    """Return how often conversations ended how, and those that ended in no error of mooq's."""
+    """Return the number of conversations per outcome, and those with another error than mooq's."""
     Damaging.random = Random(seed)
     found, wrong = Counter[str](), list[str]()
     proxy = Proxy(arguments_of("rabbit", address), Damaging)
@@ -245,7 +245,7 @@ async def damage(address: Address, conversations: int, seed: int) -> tuple[Count
         async with at_once:
             try:
                 found[f"conversation: {await converse(proxy)}"] += 1
-            except Exception as error:  # noqa: BLE001 - this is what is looked for
+            except Exception as error:  # noqa: BLE001 - other errors are what this looks for
                 wrong.append(f"a conversation ended in {error!r}")
 
     try:
@@ -258,7 +258,7 @@ async def damage(address: Address, conversations: int, seed: int) -> tuple[Count
 
 
 async def fuzz(address: Address, calls: int, conversations: int, seed: int) -> list[str]:
-    """Do both, print what was seen, and return what is wrong."""
+    """Run both, print the results, and return the failures."""
     found, wrong = await compare(address, calls, seed)
     damaged, also_wrong = await damage(address, conversations, seed)
     for what, times in sorted((found + damaged).items()):
@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--conversations", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    logging.disable()  # what was damaged is logged by everybody
+    logging.disable()  # damaged frames cause many log lines
     address = Address.from_url(options.url)
     wrong = asyncio.run(fuzz(address, options.calls, options.conversations, options.seed))
     if wrong:

@@ -1,9 +1,9 @@
-"""Publishes that are cancelled, closed upon and cut off at random instants: what they come to.
+"""Publishes that are interrupted at random times by cancellation, closing or a lost connection.
 
-``python -m benchmarks.fuzz_publishing [--url amqp://…] [--interruptions 10000] [--seed N]`` does so
-to a broker in memory, or to a RabbitMQ in a virtual host that nobody else uses. Whatever is
-interrupted, a publish must end within its timeout as confirmed, refused or unconfirmed; what was
-confirmed must be in the queue, what was refused or not sent must not, and nothing twice.
+``python -m benchmarks.fuzz_publishing [--url amqp://…] [--interruptions 10000] [--seed N]`` runs in
+memory, or on RabbitMQ in a virtual host without other clients. Every publish must end within its
+timeout as confirmed, refused or unconfirmed. Confirmed messages must be in the queue, refused and
+unsent ones must not, and none may be there twice.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import faults_before
 
 EXCHANGE, QUEUE = "fuzz", "fuzz"
-MOST_TURNS = 60  # of the event loop, before an interruption
-TRAVEL = 0.0005  # seconds, in memory too, or nothing could be interrupted on its way
-SLACK = 5.0  # seconds by which a busy machine may be late
+MOST_TURNS = 60  # iterations of the event loop before an interruption
+TRAVEL = 0.0005  # seconds of network delay, in memory too, so that messages can be interrupted
+SLACK = 5.0  # seconds of tolerance for a busy machine
 
 Connect = Callable[[], Awaitable[mooq.Connection]]
 
 
 @dataclass
 class Findings:
-    """Outcomes of all publishes."""
+    """The outcomes of all publishes."""
 
     interruptions: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     longest_overrun: float = 0.0
-    """Seconds by which the latest publish missed its timeout."""
+    """The longest time by which a publish missed its timeout, in seconds."""
 
 
 @dataclass
 class Publish:
-    """One publish, its outcome, and what that says of where the message must be."""
+    """A publish, its outcome, and whether the message must therefore be in the queue."""
 
     message_id: str
     exchange: str
@@ -52,7 +52,7 @@ class Publish:
     outcome: str = "never begun"
 
     async def on(self, channel: mooq.Channel, findings: Findings) -> None:
-        """Publish, and note what comes of it, and when."""
+        """Publish, and note the outcome and its time."""
         clock = asyncio.get_running_loop().time
         began = clock()
         self.outcome = "never ended"
@@ -76,7 +76,7 @@ class Publish:
             findings.wrong.append(f"{self} ended {overrun:.1f} s after its timeout")
 
     def check(self, arrived: int, findings: Findings) -> None:
-        """Compare with how often the message is in the queue."""
+        """Compare the outcome with the number of copies in the queue."""
         findings.outcomes[self.outcome] += 1
         must, must_not = self.outcome == "confirmed", self.outcome in NEVER_SENT
         if self.outcome not in {"confirmed", "cancelled", "PublishUnconfirmed", *NEVER_SENT}:
@@ -95,9 +95,9 @@ async def fuzz(
     interruptions: int,
     cut: Callable[[], object],
 ) -> Findings:
-    """Interrupt publishes so often, and return what came of them.
+    """Interrupt publishes, and return their outcomes.
 
-    ``cut`` breaks the network by which ``connect`` leads to the broker; ``observe`` goes past it.
+    ``connect`` connects through a network that ``cut`` breaks, ``observe`` connects directly.
     """
     chance, findings = Random(seed), Findings()
     publishes: list[Publish] = []
@@ -115,7 +115,7 @@ async def fuzz(
             async with await connect() as connection:
                 publishes += await _interrupt(connection, chance, findings, f"{seed}-{turn}", cut)
             arrived += await _arrived(look)
-        # A broken connection's last words may be heard late.
+        # Data from a broken connection may arrive late.
         await asyncio.sleep(1)
         arrived += await _arrived(look)
     for publish in publishes:
@@ -130,10 +130,10 @@ async def _interrupt(
     name: str,
     cut: Callable[[], object],
 ) -> list[Publish]:
-    """Let publishes run on a connection, and cancel and close until nothing is left."""
+    """Run publishes on a connection, and cancel and close until none are left."""
     channels = [await connection.create_channel() for _ in range(chance.randint(1, 3))]
     for channel in channels:
-        if chance.random() < 0.7:  # the rest have everything before them
+        if chance.random() < 0.7:  # the others start without a prepared channel
             await channel.publish(exchange_name=EXCHANGE, msg="first")
     publishes = [
         Publish(
@@ -190,7 +190,7 @@ async def _arrived(channel: mooq.Channel) -> Counter[str]:
 
 
 async def _never(_: mooq.IncomingMessage) -> None:
-    """Be registered; nobody processes events."""
+    """Do nothing; it is only registered."""
 
 
 async def main() -> None:

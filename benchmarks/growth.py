@@ -1,7 +1,7 @@
-"""In memory: what an operation costs as what is already there grows, up to a million.
+"""Cost of an operation in memory with up to a million queues, bindings, consumers or messages.
 
-``python -m benchmarks.growth [--largest 1000000]``; flat is what theory says of all but the bytes
-of a message, which are copied, and so cost by the byte.
+``python -m benchmarks.growth [--largest 1000000]``. The cost should be constant, except that it
+grows with the size of a message, which is copied.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Operation: TypeAlias = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def channel() -> AsyncIterator[tuple[mooq.Connection, mooq.Channel]]:
-    """Yield a connection, and a channel of it, to a broker of its own."""
+    """Yield a connection and a channel to a new broker."""
     host = f"growth-{next(serial)}"
     async with (
         mooq.InMemoryBroker(host=host, port=1),
@@ -41,7 +41,7 @@ async def channel() -> AsyncIterator[tuple[mooq.Connection, mooq.Channel]]:
 
 
 async def seconds(operation: Operation) -> float:
-    """Return the median CPU time of an operation, of a few rounds of many."""
+    """Return the median CPU time of an operation over several rounds."""
     rounds = []
     for _ in range(ROUNDS):
         start = process_time()
@@ -65,7 +65,7 @@ async def consume(
 
 
 async def waiting(size: int) -> float:
-    """Publish to a queue in which so many messages wait."""
+    """Publish to a queue with ``size`` waiting messages."""
     async with channel() as (_, chan):
         await consume(chan, "q", ["k"])
         for _ in range(size):
@@ -76,7 +76,7 @@ async def waiting(size: int) -> float:
 
 
 async def taking(size: int) -> float:
-    """Take a message off a queue in which so many wait; what is taken is replaced."""
+    """Get a message from a queue with ``size`` waiting messages, and publish another."""
     async with channel() as (conn, chan):
         await consume(chan, "q", ["k"])
         await conn.process_events(num_cycles=1)
@@ -87,7 +87,7 @@ async def taking(size: int) -> float:
 
 
 async def topic_bindings(size: int) -> float:
-    """Publish to a topic exchange with so many bindings, one of which matches."""
+    """Publish to a topic exchange with ``size`` bindings, one of which matches."""
     async with channel() as (_, chan):
         keys = [f"site{number}.*.level{number % 7}.#" for number in range(1, size)]
         await consume(chan, "q", ["*.room.hit.#", *keys], "topic")
@@ -97,7 +97,7 @@ async def topic_bindings(size: int) -> float:
 
 
 async def queues(size: int) -> float:
-    """Publish to one of so many queues."""
+    """Publish to one of ``size`` queues."""
     async with channel() as (_, chan):
         for number in range(size):
             await consume(chan, f"q{number}", [f"k{number}"])
@@ -107,7 +107,7 @@ async def queues(size: int) -> float:
 
 
 async def consumers(size: int) -> float:
-    """Publish to a queue with so many consumers, all of whom have room."""
+    """Publish to a queue with ``size`` consumers, all below their prefetch limit."""
     async with channel() as (_, chan):
         for _ in range(size):
             await consume(chan, "q", ["k"], prefetch_count=65_535)
@@ -117,7 +117,7 @@ async def consumers(size: int) -> float:
 
 
 async def body(size: int) -> float:
-    """Publish a message of so many bytes, and have it delivered."""
+    """Publish and deliver a message of ``size`` bytes."""
     async with channel() as (conn, chan):
         callback = Countdown(0)
         await chan.register_consumer(
@@ -140,7 +140,7 @@ async def a_few(operation: Operation, times: int = 30) -> float:
 
 
 async def floor_of_body(size: int) -> float:
-    """Write and read so many bytes of JSON, and nothing else."""
+    """Encode and decode ``size`` bytes of JSON, and nothing else."""
     text = "x" * size
 
     async def both() -> None:
@@ -158,7 +158,7 @@ CURVES: dict[str, tuple[Callable[[int], Awaitable[float]], int]] = {
     "publish and deliver, by bytes": (body, 1_000_000),
     "json alone, by bytes": (floor_of_body, 1_000_000),
 }
-"""What is measured, and up to which size memory and patience allow."""
+"""The measurements, and the largest size of each that memory and time allow."""
 
 
 async def main(largest: int) -> dict[str, dict[int, float]]:

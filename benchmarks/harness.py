@@ -1,8 +1,8 @@
-"""Cost of the harness: ready, a test's isolation, tests in memory, and the gain by workers.
+"""Cost of the test harness: readiness, isolation of a test, tests in memory, and xdist workers.
 
-``python -m benchmarks.harness IMAGE [ready boots isolation in-memory workers]``, an image with the
-management plugin. Every comparison is made in turns on the same machine. ``workers`` takes a
-quarter of an hour, and all that the integration tests take.
+``python -m benchmarks.harness IMAGE [ready boots isolation in-memory workers]``. The image must
+have the management plugin. Comparisons alternate between both sides. ``workers`` takes a quarter of
+an hour, and needs everything that the integration tests need.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 BOOTS = 4
-INTERVAL = 0.02  # seconds between two attempts of the raw poller
+INTERVAL = 0.02  # seconds between attempts of the raw poller
 TESTS = 200
 SUITE = "tests/integration"
 ONE_TEST = """
@@ -58,7 +58,7 @@ async def test_it(mooq_channel, mooq_broker, number):
     assert heard == [number]
 """
 
-# RabbitMQ's own way for its threads, which mooq replaces (docs/launchers.md).
+# RabbitMQ's defaults for Erlang's schedulers, which mooq replaces (docs/launchers.md).
 AS_THE_IMAGE_IS = {
     "RABBITMQ_SCHEDULER_BIND_TYPE": "db",
     "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "none",
@@ -73,7 +73,7 @@ ONE_THREAD = {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +SDcpu 1:1 +SDio 1"
 
 
 class Variant(DockerLauncher):
-    """A container whose environment is changed."""
+    """A container with a modified environment."""
 
     def __init__(self, address: Address, image: str, environment: dict[str, str]) -> None:
         super().__init__(address, image)
@@ -85,7 +85,7 @@ class Variant(DockerLauncher):
 
 
 async def raw_poller(port: int) -> float:
-    """Return when a client first gets an AMQP channel that tries to every 20 ms."""
+    """Return the time at which a client that tries every 20 ms first gets an AMQP channel."""
     while True:
         try:
             connection = await aiormq.connect(f"amqp://guest:guest@{LOOPBACK}:{port}/")
@@ -99,7 +99,7 @@ async def raw_poller(port: int) -> float:
 
 
 async def boot(image: str, environment: dict[str, str]) -> tuple[float, float]:
-    """Boot; return how long ``run()`` took, and how much later it was than a raw poller."""
+    """Boot; return the duration of ``run()``, and its delay compared with a raw poller."""
     address = Address(LOOPBACK, free_port())
     launcher = Variant(address, image, environment)
     async with asyncio.TaskGroup() as tasks:
@@ -116,7 +116,7 @@ async def boot(image: str, environment: dict[str, str]) -> tuple[float, float]:
 
 
 def ready(image: str) -> None:
-    """Compare run() with a raw poller, both waiting for the same boots."""
+    """Compare ``run()`` with a raw poller during the same boots."""
     later = [asyncio.run(boot(image, IN_MEMORY | MANAGEMENT))[1] for _ in range(BOOTS * 2)]
     print(
         f"run() after a raw 20 ms poller: median {median(later):.3f} s, "
@@ -125,7 +125,7 @@ def ready(image: str) -> None:
 
 
 def boots(image: str) -> None:
-    """Compare what a boot may do without."""
+    """Compare boots without optional parts."""
     variants = {
         "as the image is, management plugin": AS_THE_IMAGE_IS | MANAGEMENT,
         "Erlang's threads unbound, spinning shortly": MANAGEMENT,
@@ -157,7 +157,7 @@ def lease_of(image: str) -> Iterator[Lease]:
 
 
 def isolation(image: str) -> None:
-    """Measure what having a virtual host of its own costs a test."""
+    """Measure the cost of a separate virtual host per test."""
     with lease_of(image) as lease:
         answer = lease.answer()
         assert isinstance(answer, dict)
@@ -179,7 +179,7 @@ def isolation(image: str) -> None:
             if is_working:
                 asyncio.run(work(virtual_host))
             began = perf_counter()
-            lease.give_back(virtual_host)
+            lease.release(virtual_host)
             return seconds + perf_counter() - began
 
         for is_working, what in ((True, "tests that connect and publish"), (False, "empty tests")):
@@ -191,7 +191,7 @@ def isolation(image: str) -> None:
 
 
 def in_memory(image: str) -> None:
-    """Measure tests that connect, consume and publish, all fixtures included."""
+    """Measure tests that connect, consume and publish, including all fixtures."""
     count = 2000
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pytest.ini").write_text(
@@ -217,13 +217,13 @@ def workers(image: str) -> None:
 
 
 def processor_seconds() -> float:
-    """Return what processes that have ended have used, and theirs that they waited for."""
+    """Return the CPU time of ended child processes and their descendants."""
     used = os.times()
     return used.children_user + used.children_system
 
 
 def pytest_seconds(folder: str, *options: str) -> float:
-    """Return how long pytest says that a run took, in which everything passed."""
+    """Return the duration that pytest reports for a run, in which all tests must pass."""
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *options],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""Cost of ``import mooq`` over a bare interpreter start, and modules that it leaves unloaded.
+"""Cost of ``import mooq`` compared with a bare interpreter, and the modules that stay unloaded.
 
 ``python -m benchmarks.importing``
 """
@@ -15,7 +15,7 @@ HEAVY = ("aio_pika", "testcontainers", "pytest")
 
 
 def starting(code: str) -> float:
-    """Return the seconds that an interpreter takes to start, run the code and end."""
+    """Return the seconds in which an interpreter starts, runs the code and exits."""
     begin = perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True)
     return perf_counter() - begin

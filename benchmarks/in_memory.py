@@ -1,6 +1,6 @@
-"""In memory: publish → callback against its floor and against peers, and topics as they grow.
+"""Messages in memory, compared with the minimal cost and with other libraries.
 
-``python benchmarks/in_memory.py``; peers are measured where they are installed
+``python benchmarks/in_memory.py`` measures those that are installed
 (``pip install kombu 'faststream[rabbit]'``).
 """
 
@@ -26,7 +26,7 @@ read = json.JSONDecoder().raw_decode
 
 
 class Countdown:
-    """A callback that sets an event when it has been called so many times."""
+    """A callback that sets an event after a number of calls."""
 
     def __init__(self, calls: int) -> None:
         self.left = calls
@@ -39,10 +39,10 @@ class Countdown:
 
 
 def floor(message: object, messages: int, copies: int = 1) -> Measure:
-    """Measure what no broker can leave out: encode a message, decode it in a task for each copy.
+    """Measure the minimum for any broker: encode a message, and decode each copy in a task.
 
-    With mooq's encoder, a decoder that is made once, and a turn of the event loop as often as mooq
-    gives one, so that no more tasks wait than in mooq.
+    It uses mooq's encoder and a single decoder, and yields to the event loop as often as mooq, so
+    that no more tasks are waiting than in mooq.
     """
 
     async def measure() -> float:
@@ -66,7 +66,7 @@ def floor(message: object, messages: int, copies: int = 1) -> Measure:
 def through_mooq(
     message: object, messages: int, *, queues: int = 1, consumers: int = 1, kind: str = "direct"
 ) -> Measure:
-    """Measure a message from publish to the callbacks of all queues it is routed to."""
+    """Measure a message from publish to the callbacks of all its queues."""
 
     async def measure() -> float:
         callback = Countdown(messages * queues)
@@ -94,7 +94,7 @@ def through_mooq(
 
 
 def topic_publish(bindings: int, publishes: int = 5_000) -> Measure:
-    """Measure a publish to a topic exchange with so many bindings, two of which match."""
+    """Measure a publish to a topic exchange with many bindings, two of which match."""
 
     async def measure() -> float:
         host = f"benchmark-{next(serial)}"
@@ -128,7 +128,7 @@ def topic_publish(bindings: int, publishes: int = 5_000) -> Measure:
 
 
 async def kombu() -> float:
-    """Measure kombu's memory transport, publish to acknowledgement."""
+    """Measure kombu's memory transport, from publish to acknowledgement."""
     from kombu import Connection, Exchange, Queue
 
     messages = 3_000
@@ -152,7 +152,7 @@ async def kombu() -> float:
 
 
 async def faststream() -> float:
-    """Measure FastStream's TestRabbitBroker, publish to handler."""
+    """Measure FastStream's TestRabbitBroker, from publish to handler."""
     from faststream.rabbit import RabbitBroker, TestRabbitBroker
 
     messages = 200

@@ -1,9 +1,9 @@
-"""Cost of one message in memory, counted and not timed, so that noise cannot fail a build.
+"""Cost of a message in memory, counted instead of timed, so that noise cannot fail a build.
 
-``python -m benchmarks.instructions`` counts the bytecode instructions and the calls into C that one
-more message takes from publish to acknowledgement, and compares with what instructions.json has for
-this version of Python: more than 3 % over it is an error. ``--record`` writes what was counted;
-``--rooms`` shows instead which file they are in.
+``python -m benchmarks.instructions`` counts the bytecode instructions and calls into C for one more
+message from publish to acknowledgement. Counts over 3 % above those in instructions.json for this
+version of Python are an error. ``--record`` writes new counts; ``--files`` prints the instructions
+by file instead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from benchmarks.server_work import through_server
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "benchmarks/instructions.json"
 TOLERANCE = 1.03
-FEW, MANY = 64, 320  # messages; the difference between the two is free of what a run costs once
+FEW, MANY = 64, 320  # messages; the difference excludes the fixed cost of a run
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 WORK: dict[str, Callable[[int], Measure]] = {
@@ -41,16 +41,16 @@ WORK: dict[str, Callable[[int], Measure]] = {
 
 
 class Counter:
-    """Counts what Python executes in this thread."""
+    """Counts the instructions that Python executes in this thread."""
 
     def __init__(self) -> None:
-        self.rooms: Counts[str] = Counts()  # instructions by file
+        self.by_file: Counts[str] = Counts()  # instructions by file
         self.c_calls = 0
 
     def trace(self, frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
-        """Count an instruction, and have those of a new frame counted."""
+        """Count an instruction, and enable counting in a new frame."""
         if event == "opcode":
-            self.rooms[frame.f_code.co_filename] += 1
+            self.by_file[frame.f_code.co_filename] += 1
         else:
             frame.f_trace_opcodes = True
             frame.f_trace_lines = False
@@ -63,7 +63,7 @@ class Counter:
 
     def count(self, measure: Measure) -> tuple[Counts[str], int]:
         """Return the instructions by file, and the calls into C, of a piece of work."""
-        self.rooms, self.c_calls = Counts(), 0
+        self.by_file, self.c_calls = Counts(), 0
         loop = asyncio.new_event_loop()
         sys.settrace(self.trace)
         sys.setprofile(self.profile)
@@ -73,26 +73,26 @@ class Counter:
             sys.setprofile(None)
             sys.settrace(None)
             loop.close()
-        return self.rooms, self.c_calls
+        return self.by_file, self.c_calls
 
 
 def cost(work: Callable[[int], Measure]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return what one more message takes, and its instructions by file."""
+    """Return the cost of one more message, and its instructions by file."""
     counter = Counter()
     counter.count(work(FEW))  # caches fill, modules load
     (few, few_calls), (many, many_calls) = counter.count(work(FEW)), counter.count(work(MANY))
-    rooms = {file: (many[file] - few[file]) / (MANY - FEW) for file in many}
+    by_file = {file: (many[file] - few[file]) / (MANY - FEW) for file in many}
     return {
-        "instructions": round(sum(rooms.values()), 1),
+        "instructions": round(sum(by_file.values()), 1),
         "calls into C": round((many_calls - few_calls) / (MANY - FEW), 1),
-    }, rooms
+    }, by_file
 
 
-def show_rooms() -> None:
-    """Print in which files the instructions of a message are."""
-    _, rooms = cost(WORK["publish → callback"])
+def show_files() -> None:
+    """Print the instructions of a message by file."""
+    _, by_file = cost(WORK["publish → callback"])
     print("| file | instructions |\n| --- | --- |")
-    for file, figure in sorted(rooms.items(), key=lambda room: -room[1]):
+    for file, figure in sorted(by_file.items(), key=lambda entry: -entry[1]):
         if figure >= 1:
             name = file.removeprefix(f"{ROOT}/").partition(f"python{PYTHON}/")
             print(f"| {name[2] or name[0]} | {figure:.0f} |")
@@ -101,10 +101,10 @@ def show_rooms() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--record", action="store_true")
-    parser.add_argument("--rooms", action="store_true")
+    parser.add_argument("--files", action="store_true")
     options = parser.parse_args()
-    if options.rooms:
-        show_rooms()
+    if options.files:
+        show_files()
         return
     recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     counted = {name: cost(work)[0] for name, work in WORK.items()}

@@ -1,4 +1,4 @@
-"""Publishers and consumers on a broker that fails, and what became of every message."""
+"""Publishers and consumers on a failing broker, which track every message."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ LONGEST_WAIT = 120.0  # seconds
 class Load:
     """A stream of messages through one queue, from several publishers to several consumers.
 
-    A publisher repeats a message, with its id, until it is confirmed. What was confirmed and has
-    arrived is forgotten, so that a load may last for hours.
+    A publisher repeats a message, with the same id, until it is confirmed. Messages that were
+    confirmed and have arrived are not kept, so a load may run for hours.
     """
 
     def __init__(self, pause: float = PAUSE) -> None:
         self.epoch = 0
-        """What publishers send: raise it to tell what is published from now on."""
+        """The content of messages; increase it to distinguish later messages."""
         self.confirmed = 0
         self.arrived = 0
         self.unconfirmed = 0
-        """How many publishes ended as PublishUnconfirmed."""
+        """The number of publishes that raised PublishUnconfirmed."""
         self.unsent = 0
-        """How many ended as another BrokerConnectionError."""
+        """The number that raised another BrokerConnectionError."""
         self.awaited: set[str] = set()
-        """What was confirmed and has not arrived: at the end, what was lost."""
+        """The confirmed messages that have not arrived; at the end, the lost ones."""
         self.listeners: list[Listener] = []
         self._early: set[str] = set()
         self._pause = pause

@@ -1,4 +1,4 @@
-"""Measuring two sides in turns, so that a machine's moods touch both; what counts is the ratio."""
+"""Comparisons that alternate between two sides, so that noise affects both, and their ratios."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from statistics import median
 RESULTS = Path(__file__).parent / "results.json"
 
 Measure = Callable[[], Awaitable[float]]
-"""Returns seconds for one piece of work."""
+"""Returns the seconds per unit of work."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """One line of the results: how often ``base`` takes as long as ``ours``."""
+    """A line of the results; ``ratio`` is the time of ``base`` divided by that of ``ours``."""
 
     work: str
     against: str
@@ -39,7 +39,7 @@ class Ratio:
 async def compare(
     work: str, ours: Measure, against: str, base: Measure, wanted: str, rounds: int = 7
 ) -> Ratio:
-    """Measure both in turns; return the median of the ratios of each turn, and print it."""
+    """Measure both alternately; print and return the median of the ratios of all rounds."""
     await ours()
     await base()
     pairs = [(await ours(), await base()) for _ in range(rounds)]
@@ -56,13 +56,13 @@ async def compare(
 
 
 def run(main: Callable[[], Awaitable[list[Ratio]]], section: str) -> None:
-    """Run a section of the benchmarks, and keep its results beside the others'."""
+    """Run a section of the benchmarks, and save its results."""
     print("work | against | mooq | against | ratio | wanted")
     keep(section, [asdict(ratio) for ratio in asyncio.run(_as_coroutine(main))])
 
 
 def keep(section: str, results: object) -> None:
-    """Keep a section's results beside the others', with the day and what they were measured on."""
+    """Save a section's results with the date, version of Python and number of cores."""
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     kept[section] = {
         "date": date.today().isoformat(),

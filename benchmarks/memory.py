@@ -1,4 +1,4 @@
-"""Memory of a message that waits in the in-memory broker, beyond its JSON.
+"""Memory of a waiting message in the in-memory broker, in addition to its JSON.
 
 ``python -m benchmarks.memory``
 """

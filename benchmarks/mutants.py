@@ -1,9 +1,9 @@
-"""How many single faults in the in-memory broker and its AMQP are noticed.
+"""Mutation testing of the in-memory broker and its AMQP.
 
-``python -m benchmarks.mutants`` changes ``mooq/broker`` and ``mooq/amqp`` in one small way after
-the other. Each mutant has to face what is recorded of RabbitMQ, the cheapest first: the AMQP
-conversations, then the programs of parity. One that does as RabbitMQ in all of that has to face
-the unit tests. A mutant that passes them too survives, and is listed.
+``python -m benchmarks.mutants`` applies small changes to ``mooq/broker`` and ``mooq/amqp``, one at
+a time. Each mutant is first compared with RabbitMQ's recordings, the fastest first: AMQP
+conversations, then parity programs. If it behaves as RabbitMQ in all of them, the unit tests run. A
+mutant that passes them too survives, and is listed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import aio_pika  # noqa: F401 - so that each mutant's process has it already
+import aio_pika  # noqa: F401 - imported before the mutants' processes are forked
 import hypothesis  # noqa: F401
 import pytest
 import pytest_asyncio  # noqa: F401
@@ -52,13 +52,13 @@ UNIT_TESTS = {
 }
 """By the package of the mutant."""
 VERSIONS = ("4.0", "3.10", "4.3")
-LONGEST = 20  # seconds for what is recorded: a loop without an end is a fault that shows
+LONGEST = 20  # seconds for the recordings; an endless loop counts as noticed
 LONGEST_TESTS = 120
-MOST_MEMORY = 4 << 30  # bytes, for a loop that collects something without an end
+MOST_MEMORY = 4 << 30  # bytes, in case a mutant collects data endlessly
 
 
 def differs_in_conversations() -> bool:
-    """Whether the broker answers otherwise than a RabbitMQ was recorded to do."""
+    """Return whether the broker differs from the recorded conversations."""
     return any(_differs(version) for version in VERSIONS) or _differs(VERSIONS[0], piece=1)
 
 
@@ -80,7 +80,7 @@ def _differs(version: str, piece: int = 0) -> bool:
 
 
 def differs_in_programs() -> bool:
-    """Whether programs on the broker come to something else than on a RabbitMQ."""
+    """Return whether the broker differs from the recorded programs."""
     from mooq.parity.recording import compare, load
     from mooq.parity.reference import REFERENCE_PROGRAMS
     from mooq.parity.targets import InMemory
@@ -99,17 +99,17 @@ def differs_in_programs() -> bool:
 
 
 def fails_a_test(package: str) -> bool:
-    """Whether a unit test of the package fails."""
+    """Return whether a unit test of the package fails."""
     options = ["-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:xdist"]
     return pytest.main([*options, *(str(TESTS / name) for name in UNIT_TESTS[package])]) != 0
 
 
 Check = tuple[str, Callable[[], bool], int]
-"""A name, what tells whether a mutant is noticed, and the seconds that it may take."""
+"""A name, a function that returns whether a mutant is noticed, and its timeout in seconds."""
 
 
 def checks(package: str) -> tuple[Check, ...]:
-    """Return what a mutant of a package has to face, the cheapest first."""
+    """Return the checks for a mutant of a package, the fastest first."""
     return (
         ("conversations", differs_in_conversations, LONGEST),
         ("programs", differs_in_programs, LONGEST),
@@ -132,7 +132,7 @@ class Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def face(mutant: Mutant) -> str | None:
-    """Return by what a mutant is noticed, None if it is not; it has a process of its own."""
+    """Run a mutant in a separate process; return the check that noticed it, None if none did."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -146,7 +146,7 @@ def face(mutant: Mutant) -> str | None:
 
 
 def _live(mutant: Mutant, writing: int) -> None:
-    """Face every check, and say which one begins; the process ends when one notices."""
+    """Run every check, and report which one starts; the process ends when one notices."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     sys.meta_path.insert(0, Loader(mutant))
     silence = os.open(os.devnull, os.O_WRONLY)
@@ -155,7 +155,7 @@ def _live(mutant: Mutant, writing: int) -> None:
     try:
         for name, notices, longest in checks(mutant.module.partition(".")[0]):
             os.write(writing, f"\n{name}".encode())
-            signal.alarm(longest)  # which ends the process, as a fault should
+            signal.alarm(longest)  # ends the process
             if notices():
                 return
         os.write(writing, b"\nsurvives")
@@ -164,7 +164,7 @@ def _live(mutant: Mutant, writing: int) -> None:
 
 
 def chosen(options: argparse.Namespace) -> list[tuple[str, int]]:
-    """Return the mutants that were asked for, in the order of their modules."""
+    """Return the requested mutants, in the order of their modules."""
     every = [one for module in options.modules or modules() for one in numbered(module)]
     if options.sample is None:
         return every

@@ -1,7 +1,7 @@
-"""Mutants: the in-memory broker and its AMQP, changed in one small way after the other.
+"""Mutants of the in-memory broker and its AMQP, each with one small change.
 
-A statement is left out, a comparison turned, a constant changed, a condition negated. What only
-types are checked by is left as it is.
+A change removes a statement, inverts a comparison, changes a constant or negates a condition. Type
+annotations are not changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
 
 
 class Mutant(NamedTuple):
-    """One change of one module."""
+    """A change of a module."""
 
     module: str
     line: int
@@ -40,7 +40,7 @@ class Mutant(NamedTuple):
 
 
 class _Mutator(ast.NodeTransformer):
-    """Makes the change of one number, and says which it was; without a number counts them."""
+    """Applies the change with a number, and describes it; without a number, counts the changes."""
 
     def __init__(self, chosen: int = -1) -> None:
         self.count = 0
@@ -187,7 +187,7 @@ def modules() -> list[str]:
 
 
 def numbered(module: str) -> Iterator[tuple[str, int]]:
-    """Return what :func:`mutant` takes, for every mutant of a module."""
+    """Return the arguments of :func:`mutant` for every mutant of a module."""
     counting = _Mutator()
     counting.visit(_parsed(module))
     return ((module, number) for number in range(counting.count))
@@ -201,7 +201,7 @@ def mutant(module: str, number: int) -> Mutant:
 
 
 def original(module: str) -> Mutant:
-    """Return a mutant that is none."""
+    """Return an unchanged module."""
     return Mutant(module, 0, "nothing", _parsed(module))
 
 

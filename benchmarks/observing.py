@@ -1,7 +1,7 @@
-"""Cost of observing clients: a whole test in memory, and what the proxy adds on RabbitMQ.
+"""Cost of observing clients: a whole test in memory, and the delay of the proxy on RabbitMQ.
 
-``python -m benchmarks.observing [amqp://…]``, a RabbitMQ with the management plugin at port 15672
-of the same host, or at ``--management-port``. Without one the proxy is not measured.
+``python -m benchmarks.observing [amqp://…]``. RabbitMQ needs the management plugin at port 15672 of
+the same host, or at ``--management-port``. Without an address, the proxy is not measured.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_it(mooq_broker, number):
 
 
 def tests_in_memory() -> None:
-    """Measure whole tests, all fixtures included."""
+    """Measure whole tests, including all fixtures."""
     for name, text, count in (
         ("mooq's API", f"import pytest\n{ONE_TEST}", TESTS),
         ("aio-pika", ON_AIO_PIKA, TESTS),
@@ -70,7 +70,7 @@ def tests_in_memory() -> None:
 
 
 def run(text: str, count: int) -> float:
-    """Return the seconds of a run of pytest with so many tests."""
+    """Return the seconds of a pytest run with a number of tests."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "pytest.ini").write_text(
             "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
@@ -80,7 +80,7 @@ def run(text: str, count: int) -> float:
 
 
 async def round_trip(url: str) -> float:
-    """Return the seconds of an awaited publish."""
+    """Return the seconds per awaited publish."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.declare_queue("q", exclusive=True)
@@ -94,7 +94,7 @@ async def round_trip(url: str) -> float:
 
 
 async def proxy(url: str, management_port: int) -> None:
-    """Measure what the proxy adds to a round trip, in turns with a direct connection."""
+    """Measure a round trip through the proxy, alternating with a direct connection."""
     async with running_broker(url, management_port=management_port) as broker:
         pairs = [(await round_trip(url), await round_trip(broker.url)) for _ in range(TURNS)]
     added = median(through - direct for direct, through in pairs)

@@ -1,4 +1,4 @@
-"""On RabbitMQ: publishing and consuming against raw aio-pika, aiormq and FastStream, in turns.
+"""Publishing and consuming on RabbitMQ, compared with aio-pika, aiormq and FastStream.
 
 ``python -m benchmarks.on_rabbitmq amqp://guest:guest@localhost:5672/``
 """
@@ -33,7 +33,7 @@ Publisher: TypeAlias = Callable[[str], AbstractAsyncContextManager[Publish]]
 
 @asynccontextmanager
 async def mooq_publisher(url: str) -> AsyncIterator[Publish]:
-    """Yield one publish, persistent and confirmed, of mooq's."""
+    """Yield a persistent, confirmed publish with mooq."""
     async with await mooq.connect(url=url) as conn:
         chan = await conn.create_channel()
         await chan.register_producer(exchange_name=EXCHANGE, exchange_type="direct")
@@ -42,7 +42,7 @@ async def mooq_publisher(url: str) -> AsyncIterator[Publish]:
 
 @asynccontextmanager
 async def aio_pika_publisher(url: str) -> AsyncIterator[Publish]:
-    """Yield the same of aio-pika's."""
+    """Yield the same with aio-pika."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         exchange = await channel.declare_exchange(EXCHANGE, "direct", durable=True)
@@ -60,7 +60,7 @@ async def aio_pika_publisher(url: str) -> AsyncIterator[Publish]:
 
 @asynccontextmanager
 async def aiormq_publisher(url: str) -> AsyncIterator[Publish]:
-    """Yield the same of aiormq's."""
+    """Yield the same with aiormq."""
     connection = await aiormq.connect(url)
     channel = await connection.channel()
     await channel.exchange_declare(EXCHANGE, exchange_type="direct", durable=True)
@@ -74,7 +74,7 @@ async def aiormq_publisher(url: str) -> AsyncIterator[Publish]:
 
 
 def publishing(publisher: Publisher, url: str, messages: int, in_flight: int) -> Measure:
-    """Measure a publish, with so many waiting for their confirms at a time."""
+    """Measure a publish with a number of unconfirmed publishes."""
 
     async def measure() -> float:
         async with publisher(url) as publish:
@@ -93,7 +93,7 @@ def publishing(publisher: Publisher, url: str, messages: int, in_flight: int) ->
 
 
 async def fill(url: str, messages: int) -> None:
-    """Leave so many messages in the queue."""
+    """Fill the queue with a number of messages."""
     async with await aio_pika.connect(url) as connection, mooq_publisher(url) as publish:
         channel = await connection.channel()
         queue = await channel.declare_queue(QUEUE, durable=True)
@@ -105,7 +105,7 @@ async def fill(url: str, messages: int) -> None:
 
 
 def consuming(consume: Callable[[str, int], Awaitable[float]], url: str, messages: int) -> Measure:
-    """Measure a message consumed and acknowledged, from a full queue."""
+    """Measure consuming and acknowledging a message from a filled queue."""
 
     async def measure() -> float:
         await fill(url, messages)
@@ -152,7 +152,7 @@ async def aio_pika_consumer(url: str, messages: int) -> float:
 
 
 async def mooq_end_to_end(url: str) -> float:
-    """Measure messages published and consumed by many services of mooq's at once."""
+    """Measure messages between many concurrent services with mooq."""
     callback = Countdown(PAIRS * MESSAGES_OF_A_PAIR)
     async with contextlib.AsyncExitStack() as connections:
 
@@ -180,7 +180,7 @@ async def mooq_end_to_end(url: str) -> float:
 
 
 async def faststream_end_to_end(url: str) -> float:
-    """Measure the same of FastStream's."""
+    """Measure the same with FastStream."""
     from faststream.rabbit import Channel, RabbitBroker, RabbitExchange, RabbitQueue
 
     callback = Countdown(PAIRS * MESSAGES_OF_A_PAIR)
@@ -226,7 +226,7 @@ async def _all_at_once(publish: Callable[[int], Awaitable[object]], callback: Co
 
 @contextlib.contextmanager
 def _cancelled(forever: Coroutine[Any, Any, None]) -> Iterator[None]:
-    """Have something run while the block lasts."""
+    """Run a coroutine during the block."""
     task = asyncio.ensure_future(forever)
     try:
         yield

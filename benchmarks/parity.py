@@ -1,8 +1,8 @@
-"""Operations a second that parity compares: in memory, and against a RabbitMQ.
+"""Operations per second that parity compares: in memory, and against RabbitMQ.
 
 ``python benchmarks/parity.py [--against amqp://127.0.0.1:5672] [--operations N] [--workers N]``.
-In memory, both sides are in-memory brokers, so each operation is made twice and written by
-hypothesis once; against RabbitMQ the programs are run on it and in memory.
+Hypothesis generates each program once. It runs twice: on two in-memory brokers, or on RabbitMQ and
+in memory.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from time import perf_counter
 
 from mooq.basics.address import Address
 from mooq.parity.ledger import measure
-from mooq.parity.searching import ApiComparison, Search
+from mooq.parity.search import ApiComparison, Search
 from mooq.parity.targets import InMemory
 
 
 def in_memory(seed: int, operations: int) -> int:
-    """Compare two brokers in memory; return how many operations that took."""
+    """Compare two in-memory brokers; return the number of operations."""
     with asyncio.Runner() as runner:
         findings = Search(ApiComparison(runner, InMemory())).search(seed, operations)
     assert not findings.divergences

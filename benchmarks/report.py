@@ -1,4 +1,4 @@
-"""Puts what was measured, and what was compared, into the pages: drawn and in figures.
+"""Writes the results of benchmarks and parity runs into the documentation, as charts and tables.
 
 ``python -m benchmarks.report``
 """
@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 OURS, THEIRS, WANTED = "#2f5fd0", "#9aa4b2", "#c0392b"
 
-WIDTH = 4.8  # inches: with this font's size to be read on a phone, where pages are 360 pixels wide
-LONGEST_BAR = 5.0  # in a picture of ratios: one that goes far beyond would dwarf the rest
+WIDTH = 4.8  # inches, so that the font is readable on a phone with 360 pixels
+LONGEST_BAR = 5.0  # longer bars in a chart of ratios are cut, or the others would be too short
 
 pyplot.rcParams.update(
     {
-        "svg.hashsalt": "mooq",  # the same figures make the same file
+        "svg.hashsalt": "mooq",  # makes the file reproducible
         "svg.fonttype": "none",
         "font.family": "sans-serif",
         "font.size": 9,
@@ -35,7 +35,7 @@ pyplot.rcParams.update(
 
 
 def draw_ratios(sections: dict[str, Any]) -> None:
-    """Draw each ratio as a bar; right of 1, mooq takes less time than the other."""
+    """Draw each ratio as a bar; above 1, mooq is faster."""
     ratios = [
         ratio
         for section in ("in memory", "on RabbitMQ")
@@ -71,7 +71,7 @@ def draw_ratios(sections: dict[str, Any]) -> None:
 
 
 def draw_growth(curves: dict[str, dict[str, float]]) -> None:
-    """Draw the cost of each operation against the size of one thing, which its axis names."""
+    """Draw the cost of each operation against the size that its axis names."""
     by_bytes = {name: costs for name, costs in curves.items() if name.endswith("by bytes")}
     others = {name: costs for name, costs in curves.items() if name not in by_bytes}
     figure, grid = pyplot.subplots(3, 2, figsize=(WIDTH, 6.6), layout="constrained")
@@ -124,7 +124,7 @@ def _plot(axes: Any, costs: dict[str, float], *, color: str, dashed: bool = Fals
 
 
 def draw_ledger(runs: list[ledger.Entry]) -> None:
-    """Draw the operations compared with each RabbitMQ: a segment a run, labelled with its seed."""
+    """Draw the operations compared with each RabbitMQ; each segment is a run, with its seed."""
     versions = ledger.by_version(runs)
     figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + 0.75 * len(versions)))
     for place, (version, its_runs) in enumerate(versions.items()):
@@ -159,7 +159,7 @@ def draw_ledger(runs: list[ledger.Entry]) -> None:
 
 
 def write_table(sections: dict[str, Any]) -> None:
-    """Write the figures of the benchmarks into their page."""
+    """Write the benchmark results into their page."""
     lines = [
         "| work | against | mooq | the other | ratio | wanted |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -178,7 +178,7 @@ def write_table(sections: dict[str, Any]) -> None:
 
 
 def fill(page: Path, mark: str, text: str) -> None:
-    """Write a text between the two marks of a page."""
+    """Write a text between the two markers of a page."""
     begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
     before, _, rest = page.read_text(encoding="utf-8").partition(begin)
     _, _, after = rest.partition(end)
@@ -186,7 +186,7 @@ def fill(page: Path, mark: str, text: str) -> None:
 
 
 def _time(seconds: float) -> str:
-    """Return a time whose unit stays on its line, by a no-break space."""
+    """Return a time with its unit, joined by a no-break space."""
     return f"{seconds * 1e6:,.1f}\xa0µs" if seconds < 0.01 else f"{seconds * 1e3:,.0f}\xa0ms"
 
 

@@ -1,4 +1,4 @@
-"""`mooq serve` as benchmarks run it, and the memory of its process."""
+"""The `mooq serve` command for benchmarks, and the memory of its process."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ SERVE = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
 
 
 def resident(pid: int) -> int:
-    """Return the bytes of memory that a process has."""
+    """Return the memory of a process, in bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()

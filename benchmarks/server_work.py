@@ -1,4 +1,4 @@
-"""The in-memory server without a socket: bytes in, bytes out, for counting what a message takes."""
+"""The in-memory server without a socket, for counting the instructions of a message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.measuring import Measure
 from mooq.broker.broker import Broker
-from mooq.server.outlet import Outlet
+from mooq.server.driver import BrokerDriver
 from mooq.server.protocol import ClientProtocol
 from tests.raw_amqp import READY, body, frame, header, method, publish, short
 
@@ -25,7 +25,7 @@ PREPARE = (
 
 
 class NoSocket(asyncio.Transport):
-    """Takes what is written, and counts it."""
+    """Discards written bytes, and counts them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,11 +54,11 @@ class NoSocket(asyncio.Transport):
 
 
 def through_server(messages: int) -> Measure:
-    """Return a piece of work: publish, confirm, deliver and acknowledge so many messages."""
+    """Return a function that publishes, confirms, delivers and acknowledges messages."""
 
     async def measure() -> float:
-        outlet = Outlet(Broker({"guest": "guest"}, ["/"]), asyncio.get_running_loop())
-        protocol, transport = ClientProtocol(outlet, enforces_heartbeats=False), NoSocket()
+        driver = BrokerDriver(Broker({"guest": "guest"}, ["/"]), asyncio.get_running_loop())
+        protocol, transport = ClientProtocol(driver, enforces_heartbeats=False), NoSocket()
         protocol.connection_made(transport)
         for step in (*READY, *PREPARE):
             protocol.data_received(step)
@@ -69,7 +69,7 @@ def through_server(messages: int) -> Measure:
         assert transport.written - before > messages * len(BODY)
         protocol.connection_lost(None)
         transport.close()
-        outlet.close()
+        driver.close()
         return 0.0
 
     return measure

@@ -1,4 +1,4 @@
-"""AMQP clients on the in-memory broker's port and on RabbitMQ, in turns.
+"""Other AMQP clients on the in-memory broker's port, compared with RabbitMQ.
 
 ``python -m benchmarks.serving amqp://guest:guest@localhost:5672/``
 """
@@ -27,11 +27,11 @@ BODY = b'{"id": 1, "name": "a message like many"}'
 QUEUE = "mooq-benchmark"
 
 Work = Callable[[str], Awaitable[float]]
-"""Takes a URL; returns seconds for one message, or for one test."""
+"""Takes a URL; returns the seconds per message or per test."""
 
 
 async def awaited(url: str) -> float:
-    """One confirmed publish of aio-pika's after the other."""
+    """Sequential confirmed publishes with aio-pika."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.declare_queue(QUEUE, exclusive=True)
@@ -42,7 +42,7 @@ async def awaited(url: str) -> float:
 
 
 async def in_flight(url: str) -> float:
-    """Confirmed publishes of aio-pika's, some at a time."""
+    """Concurrent confirmed publishes with aio-pika."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.declare_queue(QUEUE, exclusive=True)
@@ -58,7 +58,7 @@ async def in_flight(url: str) -> float:
 
 
 async def unconfirmed(url: str) -> float:
-    """Publishes of aio-pika's without confirms, until the last is in the queue."""
+    """Publishes with aio-pika without confirms, until the last one is in the queue."""
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel(publisher_confirms=False)
         await channel.declare_queue(QUEUE, exclusive=True)
@@ -70,7 +70,7 @@ async def unconfirmed(url: str) -> float:
 
 
 async def consumed(url: str) -> float:
-    """Messages of a full queue, consumed and acknowledged with aio-pika."""
+    """Consuming and acknowledging messages from a filled queue with aio-pika."""
     async with await aio_pika.connect(url) as connection:
         filling = await connection.channel(publisher_confirms=False)
         queue = await filling.declare_queue(QUEUE, exclusive=True)
@@ -96,7 +96,7 @@ async def consumed(url: str) -> float:
 
 
 async def whole_tests(url: str) -> float:
-    """Connect, declare, publish, consume and close with aio-pika, as a small test does."""
+    """Connect, declare, publish, consume and close with aio-pika, like a small test."""
     start = perf_counter()
     for _ in range(TESTS):
         async with await aio_pika.connect(url) as connection:
@@ -116,7 +116,7 @@ def with_pika(url: str) -> pika.BlockingConnection:
 
 
 async def awaited_by_pika(url: str) -> float:
-    """One confirmed publish of pika's after the other."""
+    """Sequential confirmed publishes with pika."""
     with with_pika(url) as connection:
         channel = connection.channel()
         channel.queue_declare(QUEUE, exclusive=True)
@@ -128,7 +128,7 @@ async def awaited_by_pika(url: str) -> float:
 
 
 async def unconfirmed_by_pika(url: str) -> float:
-    """Publishes of pika's without confirms, until the last is in the queue."""
+    """Publishes with pika without confirms, until the last one is in the queue."""
     with with_pika(url) as connection:
         channel = connection.channel()
         channel.queue_declare(QUEUE, exclusive=True)
@@ -140,7 +140,7 @@ async def unconfirmed_by_pika(url: str) -> float:
 
 
 async def consumed_by_pika(url: str) -> float:
-    """Messages of a full queue, consumed and acknowledged with pika."""
+    """Consuming and acknowledging messages from a filled queue with pika."""
     with with_pika(url) as connection:
         channel = connection.channel()
         channel.queue_declare(QUEUE, exclusive=True)
@@ -160,7 +160,7 @@ async def consumed_by_pika(url: str) -> float:
 
 
 async def whole_tests_by_pika(url: str) -> float:
-    """Connect, declare, publish, consume and close with pika, as a small test does."""
+    """Connect, declare, publish, consume and close with pika, like a small test."""
     start = perf_counter()
     for _ in range(TESTS):
         with with_pika(url) as connection:
@@ -176,7 +176,7 @@ async def whole_tests_by_pika(url: str) -> float:
 
 @asynccontextmanager
 async def own_process() -> AsyncIterator[str]:
-    """Serve in a process: `mooq serve`."""
+    """Run `mooq serve`."""
     server = await asyncio.create_subprocess_exec(*SERVE, stdout=asyncio.subprocess.PIPE)
     assert server.stdout is not None
     try:
@@ -187,12 +187,12 @@ async def own_process() -> AsyncIterator[str]:
 
 
 def measuring(work: Work, url: str) -> Measure:
-    """Return what measures this work at a URL."""
+    """Return a function that measures this work at a URL."""
     return lambda: work(url)
 
 
 async def main(rabbitmq: str) -> list[Ratio]:
-    """Measure every client and way of serving."""
+    """Measure every client with every type of server."""
     base = "RabbitMQ"
     ratios = []
     async with own_process() as url:

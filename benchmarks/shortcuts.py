@@ -1,7 +1,7 @@
-"""Distance to the floor in memory if mooq left out what users rely on.
+"""Cost of mooq's features in memory, compared with the minimum.
 
-``python -m benchmarks.shortcuts`` measures publish → callback with parts of mooq replaced by the
-least that still delivers and acknowledges.
+``python -m benchmarks.shortcuts`` measures publish → callback with parts of mooq replaced by
+minimal ones that still deliver and acknowledge.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ MESSAGES = 20_000
 async def publish(
     self: Any, *, exchange_name: str, msg: object, routing_key: str = "", **_: Any
 ) -> None:
-    """Publish without a check, a deadline, recovery or mooq's errors."""
+    """Publish without checks, a timeout, recovery or mooq's errors."""
     message = Message(encode(msg), exchange_name, routing_key, new_message_id())
     await self._internal.publish(message, False, 30.0)
 
 
 async def handle(self: Any, delivery: Delivery) -> None:
-    """Await a callback without telling failures from cancellation or timing its steps."""
+    """Await a callback without distinguishing failures from cancellation or timing its steps."""
     await self._callback(decode(delivery))
     await self.channel.settle(delivery, Outcome.ACKNOWLEDGE)
 
 
 def start_all(self: Any) -> list[CallbackTask]:
-    """Start callbacks without keeping their tasks, so that a shutdown could not wait for them."""
+    """Start callbacks without keeping their tasks, so that a shutdown cannot wait for them."""
     self._is_processed = True
     create_task = asyncio.get_running_loop().create_task
     started = []
@@ -55,7 +55,7 @@ PARTS: Mapping[str, tuple[type, Callable[..., Any]]] = {
 
 
 def without(*parts: str) -> Measure:
-    """Measure mooq with some of its parts replaced."""
+    """Measure mooq with some parts replaced."""
     measure = through_mooq(MESSAGE, MESSAGES)
 
     async def measure_without() -> float:

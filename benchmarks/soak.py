@@ -1,8 +1,8 @@
-"""Ten minutes of messages over connections that break now and then: is anything left behind?
+"""Soak test for leaks: ten minutes of messages over connections that break now and then.
 
-``python -m benchmarks.soak [--minutes 10] [--url amqp://…]`` prints what the process holds, again
-and again: memory, tasks, descriptors. On a RabbitMQ at ``--url``, or in memory. Exit status 1 when
-a confirmed message was lost, or the last quarter of the time held clearly more than the second.
+``python -m benchmarks.soak [--minutes 10] [--url amqp://…]`` runs on RabbitMQ at ``--url``, or in
+memory, and regularly prints the process's memory, tasks and file descriptors. Exits with 1 if a
+confirmed message is lost, or if the last quarter uses clearly more of them than the second.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import faults_before
 
-EVERY = 5.0  # seconds between two looks
-BREAKS_EVERY = 6  # looks
+EVERY = 5.0  # seconds between measurements
+BREAKS_EVERY = 6  # measurements
 TOLERANCE = 1.02
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
 class Held:
-    """What this process holds."""
+    """The resources of this process."""
 
     memory: int
-    """Resident, in bytes."""
+    """Resident memory, in bytes."""
     tasks: int
     descriptors: int
 
@@ -50,7 +50,7 @@ class Held:
 
 
 async def soak(address: Address, broker: str, seconds: float) -> bool:
-    """Return whether all stayed flat, and nothing was lost."""
+    """Return whether all resources stayed constant and no message was lost."""
     load, looks = Load(pause=0.05), []
     clock = asyncio.get_running_loop().time
     async with (

@@ -1,6 +1,6 @@
-"""Time until the in-memory broker listens, and the memory of ``mooq serve``.
+"""Time until the in-memory broker is listening, and the memory of ``mooq serve``.
 
-``python -m benchmarks.starting``. The floors listen as well, and answer nothing.
+``python -m benchmarks.starting``. The baselines only listen.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BARE = "import socket; socket.create_server(('127.0.0.1', 0)); print('listening'
 
 
 async def in_the_loop() -> float:
-    """Run a broker and listen in the running loop."""
+    """Run a broker that listens in the running event loop."""
     start = perf_counter()
     async with mooq.InMemoryBroker(host="starting", port=1) as broker:
         broker.listen()
@@ -43,7 +43,7 @@ async def bare_in_the_loop() -> float:
 
 
 async def in_a_thread() -> float:
-    """Run a broker and listen in a thread of its own."""
+    """Run a broker that listens in a separate thread."""
 
     def listen() -> float:
         start = perf_counter()
@@ -54,7 +54,7 @@ async def in_a_thread() -> float:
 
 
 async def bare_in_a_thread() -> float:
-    """Listen with asyncio in a thread of its own."""
+    """Listen with asyncio in a separate thread."""
 
     def serve(is_listening: threading.Event) -> None:
         async def listen() -> None:
@@ -76,7 +76,7 @@ async def bare_in_a_thread() -> float:
 
 
 def process(command: list[str]) -> float:
-    """Return the seconds until a process has said that it listens."""
+    """Return the seconds until a process reports that it is listening."""
     start = perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -94,7 +94,7 @@ async def serve() -> float:
 
 
 async def bare_process() -> float:
-    """Start Python, which listens."""
+    """Start a Python process that only listens."""
     return process([sys.executable, "-c", BARE])
 
 
@@ -104,7 +104,7 @@ def broker_port(url: str) -> int:
 
 
 def memory() -> tuple[float, float]:
-    """Return the MB of ``mooq serve`` when it listens, and after many messages through it."""
+    """Return the MB of ``mooq serve`` when it starts listening, and after many messages."""
     with subprocess.Popen(
         SERVE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as child:

@@ -1,10 +1,10 @@
-"""Losses of a service whose broker fails under load, and the time until it is back.
+"""Lost messages and recovery time of a service whose broker fails under load.
 
-``python -m benchmarks.surviving kills 50`` kills RabbitMQ and starts it again, so often.
-``python -m benchmarks.surviving faults 200`` breaks the network to it, in so many random ways.
-``python -m benchmarks.surviving cluster`` stops, then cuts off, each node of a cluster of three.
-All need Docker, and the image that MOOQ_RABBITMQ_IMAGE names. Exit status 1 when a confirmed
-message was lost, or a consumer was not back within a second of the broker or the network.
+``python -m benchmarks.surviving kills 50`` kills and restarts RabbitMQ 50 times.
+``python -m benchmarks.surviving faults 200`` causes 200 random network faults.
+``python -m benchmarks.surviving cluster`` stops, then isolates, each node of a cluster of three.
+All need Docker and the image in MOOQ_RABBITMQ_IMAGE. Exits with 1 if a confirmed message is lost,
+or a consumer has not recovered within a second after the broker or the network.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from mooq.launchers.readiness import handshake, wait_until_ready
 from mooq.testing.faults import Faults, faults_before
 
 SEED = 20171123
-BOUND = 1.0  # seconds after the broker's readiness, by when every consumer is to be back
+BOUND = 1.0  # seconds within which every consumer must recover once the broker is ready
 CLUSTER = Path(__file__).parents[1] / "examples" / "cluster" / "compose.yml"
 PROJECT = "mooq-surviving"
-SYNC = 10.0  # seconds for a node to have caught up with the others
+SYNC = 10.0  # seconds for a node to catch up with the others
 WAYS = (
     ("stopped", ("stop",), ("start",)),
     ("cut off", ("network", "disconnect"), ("network", "connect")),
@@ -42,7 +42,7 @@ NODES = {"one": 5681, "two": 5682, "three": 5683}
 
 
 class KillingLauncher(DockerLauncher):
-    """Ends RabbitMQ as a power failure does."""
+    """Kills RabbitMQ, like a power failure."""
 
     def __init__(self, address: Address, load: Load) -> None:
         super().__init__(address, None)
@@ -56,7 +56,7 @@ class KillingLauncher(DockerLauncher):
 
 
 async def kills(times: int) -> bool:
-    """Kill a broker so often; return whether all went well."""
+    """Kill a broker repeatedly; return whether no message was lost and recovery was in time."""
     load, port, chance = Load(), free_port(), Random(SEED)
     launcher = KillingLauncher(Address(LOOPBACK, port), load)
     back = []
@@ -78,7 +78,7 @@ async def kills(times: int) -> bool:
 
 
 async def faults(times: int) -> bool:
-    """Break the network so often; return whether all went well."""
+    """Cause network faults; return whether no message was lost and recovery was in time."""
     load, port, chance = Load(), free_port(), Random(SEED)
     back = []
     async with (
@@ -116,7 +116,7 @@ FAULTS: dict[str, Callable[[Faults], object]] = {
 
 
 async def cluster() -> bool:
-    """Lose each node of a cluster in two ways; return whether nothing confirmed was lost."""
+    """Stop and isolate each node of a cluster; return whether no confirmed message was lost."""
     load = Load()
     compose("up", "--wait", "--detach")
     try:
@@ -144,7 +144,7 @@ async def lose_node(
     lose: tuple[str, ...],
     restore: tuple[str, ...],
 ) -> None:
-    """Lose one node, wait until every consumer is back, and have the node back as well."""
+    """Lose one node, wait until every consumer has recovered, and restore the node."""
     users = sum(connection.port == NODES[name] for connection in connections)
     await asyncio.to_thread(docker, *lose, *target(name, lose))
     load.epoch += 1

@@ -62,7 +62,7 @@ __all__ = [
     "queue_arguments",
 ]
 
-_homes = {
+_modules = {
     "Channel": "client.channel",
     "Connection": "client.connection",
     "InMemoryBroker": "client.in_memory",
@@ -98,7 +98,7 @@ if not TYPE_CHECKING:  # type checkers read the imports above
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value: object = getattr(import_module(f"mooq.{_homes.get(name, 'errors')}"), name)
+        value: object = getattr(import_module(f"mooq.{_modules.get(name, 'errors')}"), name)
         globals()[name] = value
         return value
 

@@ -12,7 +12,7 @@ from mooq.broker import (
     dead_letters,
     deliveries,
     exchanges,
-    publishing,
+    publisher,
     queue,
     ready,
     topics,
@@ -184,12 +184,12 @@ def bindings_outlive_their_queue(patch: pytest.MonkeyPatch) -> None:
 
 
 def mandatory_is_ignored(patch: pytest.MonkeyPatch) -> None:
-    put = publishing.Publisher.put
+    put = publisher.Publisher.put
 
-    def leniently(self: publishing.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
+    def leniently(self: publisher.Publisher, message: Any, queues: Any, mandatory: bool) -> None:
         put(self, message, queues, False)
 
-    patch.setattr(publishing.Publisher, "put", leniently)
+    patch.setattr(publisher.Publisher, "put", leniently)
 
 
 def restart_deletes_every_queue(patch: pytest.MonkeyPatch) -> None:

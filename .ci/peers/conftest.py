@@ -1,4 +1,4 @@
-"""Put in a suite's root folder: the fixtures of a container, which aiormq's archive lacks."""
+"""Fixtures of a container, which aiormq's archive lacks; copied to the root of a suite."""
 
 import pytest
 from tests.docker_client import ContainerInfo

@@ -1,11 +1,11 @@
-"""Put in the place of a suite's Docker client: its container is the broker that runs already."""
+"""A replacement for a suite's Docker client, whose container is the running broker."""
 
 import os
 from dataclasses import dataclass, field
 
 
 class DockerNotAvailableError(Exception):
-    """Raised nowhere; the suites' conftest imports it."""
+    """Never raised; imported by the suites' conftest."""
 
 
 @dataclass
@@ -20,7 +20,7 @@ class ContainerInfo:
     ports: dict[str, int] = field(
         default_factory=lambda: {
             "5672/tcp": int(os.environ["RABBITMQ_5672_TCP"]),
-            "5671/tcp": 1,  # the suites' TLS tests are left out
+            "5671/tcp": 1,  # TLS tests are excluded
         }
     )
 

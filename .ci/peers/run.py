@@ -1,14 +1,14 @@
-"""The released test suites of other AMQP clients, against `mooq serve`.
+"""Runs the released test suites of other AMQP clients against `mooq serve`.
 
-    python .ci/peers/run.py                  all of suites.toml
-    python .ci/peers/run.py --quick          without those that are slow: the gate
-    python .ci/peers/run.py kombu            the ones named
+    python .ci/peers/run.py                  all suites in suites.toml
+    python .ci/peers/run.py --quick          without slow tests, as in .ci/run
+    python .ci/peers/run.py kombu            only the named suites
     python .ci/peers/run.py --version 3.10   with the rules of another version of RabbitMQ
-    python .ci/peers/run.py --against URL    on a RabbitMQ of that version
-    python .ci/peers/run.py --record         write down how many pass, and draw the table
+    python .ci/peers/run.py --against URL    on RabbitMQ of that version
+    python .ci/peers/run.py --record         record the numbers of passed tests, and update the docs
 
-Each suite comes from its source distribution on PyPI. It passes if no test fails, and as many pass
-as on a RabbitMQ of that version. Needs an environment with mooq[cli] around it.
+Each suite comes from its source distribution on PyPI. It passes if no test fails and as many tests
+pass as on RabbitMQ of that version. Needs mooq[cli] in its environment.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from xml.etree import ElementTree
 
 HERE = Path(__file__).parent
 PASSED = HERE / "passed.json"
-"""How many tests of each suite have passed, by version, then by broker."""
+"""The numbers of passed tests of each suite, by version, then by broker."""
 RABBITMQ, SERVE = "RabbitMQ", "mooq serve"
 PAGE = HERE.parents[1] / "docs" / "any-client.md"
 BEGIN, END = "<!-- suites -->", "<!-- /suites -->"
 LONGEST_TEST = 60  # seconds
-RERUNS = 2  # of a test that failed: some of the suites race against their own timers
+RERUNS = 2  # of a failed test, because some suites contain races
 
 
 @dataclass(frozen=True)
 class Suite:
-    """One client's tests, and what of them is left out: part of a test's name, and the reason."""
+    """A client's test suite; ``left_out`` has parts of test names, and reasons."""
 
     name: str
     package: str
@@ -60,7 +60,7 @@ def suites() -> list[Suite]:
 
 
 def table(listed: list[Suite], passed: dict[str, dict[str, dict[str, int]]]) -> str:
-    """Return how many tests of each suite pass, as the page has it."""
+    """Return the numbers of passed tests as a table for the page."""
     columns = [(version, broker) for version in passed for broker in (RABBITMQ, SERVE)]
     titles = ["suite", *(f"{broker}, {version}" for version, broker in columns)]
     rows = [
@@ -75,7 +75,7 @@ def table(listed: list[Suite], passed: dict[str, dict[str, dict[str, int]]]) -> 
 
 @contextmanager
 def serving(version: str) -> Iterator[str]:
-    """Run `mooq serve` and give its URL."""
+    """Run `mooq serve`; yield its URL."""
     command = [sys.executable, "-m", "mooq", "serve", "--port", "0", "--json"]
     with subprocess.Popen([*command, "--version", version], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
@@ -86,7 +86,7 @@ def serving(version: str) -> Iterator[str]:
 
 
 def environment(work: Path, chosen: list[Suite]) -> Path:
-    """Make a virtual environment with the clients and what their tests need; return its Python."""
+    """Create a virtual environment with the clients and test dependencies; return its Python."""
     subprocess.run([sys.executable, "-m", "venv", work / "venv"], check=True)
     python = work / "venv" / "bin" / "python"
     wanted = {"pytest", "pytest-timeout", "pytest-rerunfailures"}
@@ -117,8 +117,8 @@ def sources(suite: Suite, work: Path) -> Path:
 
 
 def counted(report: Path) -> tuple[int, list[str]]:
-    """Return how many tests passed, and the names of those that failed every time."""
-    last = {  # of a test that ran again, its last outcome
+    """Return the number of passed tests, and the names of those that always failed."""
+    last = {  # the last outcome of a test that was rerun
         f"{case.get('classname')}::{case.get('name')}": {child.tag for child in case}
         for case in ElementTree.parse(report).iter("testcase")
     }
@@ -153,7 +153,7 @@ def run(suite: Suite, url: str, work: Path, python: Path, is_quick: bool) -> tup
 
 
 def main() -> int:
-    """Run what is asked for; return the exit code."""
+    """Run the requested suites; return the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
     parser.add_argument("--quick", action="store_true")
@@ -188,7 +188,7 @@ def main() -> int:
                 *(f"  {name}" for name in failed),
             ]
     if asked.record:
-        recorded = json.loads(PASSED.read_text())  # another run may have written meanwhile
+        recorded = json.loads(PASSED.read_text())  # another run may have changed it
         recorded[asked.version][broker] |= counts
         PASSED.write_text(json.dumps(recorded, indent=1) + "\n")
         page = PAGE.read_text()

@@ -1,4 +1,4 @@
-"""The channels of a connection: their methods and contents, and how they close."""
+"""Channels of a connection: their methods, contents and closing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 from mooq.amqp import methods
 from mooq.amqp.contents import HEADER_SIZE, Channel, decode_fields, find_method
 from mooq.amqp.frames import BODY, HEADER, HEARTBEAT, METHOD
-from mooq.amqp.handshake import Gatekeeper
+from mooq.amqp.handshake import Authenticator
 from mooq.amqp.methods import Method, Values
 from mooq.amqp.output import Output
 from mooq.amqp.properties import WireProperties
@@ -23,7 +23,7 @@ from mooq.amqp.violations import (
 from mooq.broker import refusals
 from mooq.broker.refusals import Refusal, Scope
 
-_REMEMBERED = 512  # publish methods, and lists of properties
+_REMEMBERED = 512  # cached publish methods, and cached properties
 _LONGEST_REMEMBERED = 256  # bytes
 
 _REQUESTS = frozenset(
@@ -31,20 +31,20 @@ _REQUESTS = frozenset(
     for method in methods.METHODS.values()
     if (method.from_client and method.class_id > 20) or method is methods.CHANNEL_FLOW
 )
-"""What a client may ask for on an open channel."""
+"""The methods that a client may send on an open channel."""
 
 Publish = tuple[str, str, bool, bool]
 """Exchange, routing key, mandatory and immediate."""
 
 
-class RequestHandler(Gatekeeper, Protocol):
-    """The one who fulfils a connection's requests; each method may raise Refusal."""
+class RequestHandler(Authenticator, Protocol):
+    """Handles the requests of a connection. Each method may raise ``Refusal``."""
 
     def open_channel(self, channel: Channel) -> None:
-        """Open a channel; its ``target`` is the handler's to use."""
+        """Open a channel. The handler may store an object of its own in ``target``."""
 
     def close_channel(self, channel: Channel) -> None:
-        """Close a channel that the client or a refusal closed."""
+        """Clean up a channel that was closed by the client or by a refusal."""
 
     def publish(
         self,
@@ -56,22 +56,22 @@ class RequestHandler(Gatekeeper, Protocol):
         properties: WireProperties,
         body: bytes,
     ) -> None:
-        """Take a message."""
+        """Publish a message."""
 
     def publish_too_large(self, channel: Channel, size: int) -> None:
-        """Refuse a message that is larger than any may be; its body was not kept."""
+        """Refuse a message above the size limit. Its body was not kept."""
 
     def ack(self, channel: Channel, delivery_tag: int, multiple: bool) -> None:
-        """Take an acknowledgement."""
+        """Acknowledge deliveries."""
 
     def request(self, channel: Channel, method: Method, values: Values) -> None:
-        """Fulfil any other method and send its answer."""
+        """Handle any other method, and send its reply."""
 
     def content_header_arrived(self) -> bool:
-        """Return whether an alarm blocks the connection, now that it publishes."""
+        """Return whether an alarm blocks the connection, which is starting to publish."""
 
     def close(self) -> None:
-        """Give up everything that belongs to the connection; may come twice."""
+        """Clean up the connection. Closing twice must be safe."""
 
 
 class ConnectionRefused(Exception):
@@ -84,10 +84,10 @@ class ConnectionRefused(Exception):
 
 
 class Channels:
-    """The channels by number, and what their frames do.
+    """The channels of a connection, by number.
 
-    ``largest_message`` in bytes is what is kept of a body. ``is_blocked`` says that a message
-    began to arrive while an alarm was on.
+    Bodies above ``largest_message`` bytes are not kept. ``is_blocked`` is True if a message started
+    to arrive during an alarm.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Channels:
         self.properties: dict[bytes, WireProperties] = {}
 
     def take_frame(self, kind: int, number: int, payload: bytes) -> None:
-        """Take a frame. Raises what closes the connection."""
+        """Handle a frame. Raises an exception that closes the connection."""
         if kind == METHOD and len(payload) >= 4:
             self._take_method(number, payload)
         elif kind == HEADER and len(payload) >= HEADER_SIZE:
@@ -140,10 +140,10 @@ class Channels:
         if not method.has_content:
             self._fulfil(channel, method, values)
             return
-        channel.begin(method, values)  # to be refused; what is published takes another way
+        channel.begin(method, values)  # to be refused later; read_publish() handles publishes
 
     def read_publish(self, payload: bytes) -> Publish | None:
-        """Return what a method frame of basic.publish says, remembered; None if it is damaged."""
+        """Return the decoded basic.publish of a method frame, and cache it; None if damaged."""
         try:
             key_at = 8 + payload[6]
             end = key_at + payload[key_at - 1]
@@ -165,7 +165,7 @@ class Channels:
         return publish
 
     def read_properties(self, raw: bytes) -> WireProperties:
-        """Return the properties that these bytes are, remembered if they are few.
+        """Return decoded properties, and cache them if they are short.
 
         Raises :class:`~mooq.amqp.properties.PropertiesError`.
         """
@@ -179,7 +179,7 @@ class Channels:
         return properties
 
     def _finish(self, channel: Channel) -> None:
-        """Hand over the message whose last piece has arrived."""
+        """Pass a complete message to the handler."""
         method, values, raw = channel.method, channel.values, channel.properties
         assert method is not None
         assert raw is not None
@@ -228,14 +228,14 @@ class Channels:
                 self.refuse(channel, refusal, method)
 
     def _take_late_method(self, channel: Channel, method: Method) -> None:
-        """Ignore what a client sent before it heard that its channel is closed."""
+        """Handle a method that a client sent before it learned that its channel is closed."""
         if method is methods.CHANNEL_CLOSE:
             self._output.send(channel.number, methods.CHANNEL_CLOSE_OK)
         elif method is methods.CHANNEL_CLOSE_OK:
             self.by_number.pop(channel.number, None)
 
     def refuse(self, channel: Channel, refusal: Refusal, method: Method | None) -> None:
-        """Close what a refusal closes: a channel here, a connection by raising."""
+        """Close the channel of a refusal, or raise to close the connection."""
         text = shortened(refusal.text, self._version.is_unicode)
         if refusal.scope is Scope.CONNECTION or text is None:
             raise ConnectionRefused(refusal, method)

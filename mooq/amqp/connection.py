@@ -1,9 +1,10 @@
-"""The server's side of one AMQP connection as a state machine: bytes in, requests out.
+"""The server's side of an AMQP connection as a state machine: bytes in, requests out.
 
-Bytes that a client sent go into :meth:`ServerConnection.receive`, which calls the
-:class:`~mooq.amqp.channels.RequestHandler`; answers collect until
-:meth:`ServerConnection.data_to_send` takes them. Time is given to it. A violation of the protocol
-closes the connection in RabbitMQ's words; only errors of the handler are raised."""
+The caller passes a client's bytes to :meth:`ServerConnection.receive`, which calls the
+:class:`~mooq.amqp.channels.RequestHandler`, and then sends the bytes that
+:meth:`ServerConnection.data_to_send` returns. The caller also passes the time. A protocol violation
+closes the connection with RabbitMQ's text. Only errors of the handler are raised.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +49,13 @@ from mooq.amqp.violations import (
 from mooq.broker.refusals import CODES, Refusal
 
 HANDSHAKE_TIMEOUT = 10.0
-"""Seconds that a client has until connection.open."""
+"""Seconds within which a client must send connection.open."""
 
 CLOSE_TIMEOUT = 30.0
-"""Seconds that a peer has to send its close-ok or to hang up; a shorter heartbeat shortens it."""
+"""Seconds within which a peer must send close-ok or disconnect, or a heartbeat if shorter."""
 
-SILENCE = 3.0
-"""Seconds after which a client that broke the framing, or failed to log in, is hung up on."""
+HANG_UP_DELAY = 3.0
+"""Seconds after which a client is disconnected that broke the framing or failed to log in."""
 
 _SETTLED = Struct(">IQB")
 _ACK_SIZE = _SETTLED.size
@@ -69,11 +70,11 @@ _Closing = Violation | Crash | PropertiesError | TableError | LoginRefused | Con
 
 
 class ServerConnection:
-    """One connection, from the protocol header to the last close-ok.
+    """A connection, from the protocol header to the last close-ok.
 
-    ``largest_message`` in bytes is what is kept of a body, ``now`` seconds of a monotonic clock.
-    ``is_over`` tells to hang up once everything is sent. While ``is_held``, requests wait;
-    ``has_input`` then says that some do, for :meth:`receive` to go on with.
+    Bodies above ``largest_message`` bytes are not kept. ``now`` is in seconds of a monotonic clock.
+    If ``is_over``, disconnect once everything is sent. While ``is_held`` is True, requests wait;
+    ``has_input`` then tells to call :meth:`receive` again later.
     """
 
     def __init__(
@@ -95,8 +96,8 @@ class ServerConnection:
         self._heartbeats = Heartbeats(0, now)
         self._deadline: float | None = now + HANDSHAKE_TIMEOUT
         self._now = now
-        self._state = "header"  # then those of the handshake, then closing or closed
-        self._is_deaf: bool = False
+        self._state = "header"  # then the states of the handshake, then closing or closed
+        self._is_done: bool = False
         self._buffer = b""
         self.output: Output = Output(self._handshake.limits.frame_max)
         self.channels: Channels = Channels(handler, self.output, version, largest_message)
@@ -106,39 +107,39 @@ class ServerConnection:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """The capabilities that the client has told of."""
+        """The capabilities that the client announced."""
         return self._handshake.capabilities
 
     def data_to_send(self) -> bytes:
-        """Return what is to be sent, and forget it."""
+        """Return the bytes to send, and clear them."""
         data = self.output.take()
         if data and data != HEARTBEAT_FRAME:
             self._heartbeats.has_sent = True
         return data
 
     def next_deadline(self) -> float | None:
-        """Return when :meth:`advance` has something to do; None for never."""
-        beat = None if self._is_deaf else self._heartbeats.next_deadline()
+        """Return the time at which to call :meth:`advance`; None for never."""
+        beat = None if self._is_done else self._heartbeats.next_deadline()
         if self._deadline is None or beat is None:
             return self._deadline if beat is None else beat
         return min(self._deadline, beat)
 
     def advance(self, now: float) -> None:
-        """Send a heartbeat that is due, and hang up on a peer that was silent for too long."""
+        """Send a heartbeat if it is due, and disconnect a peer that was silent for too long."""
         self._now = now
         if self._deadline is not None and now >= self._deadline:
             self.hang_up()
-        if self._is_deaf:
+        if self._is_done:
             return
         if self.is_held or self.channels.is_blocked:
-            self._heartbeats.forgive()
+            self._heartbeats.mark_received()
         if self._heartbeats.is_missed(now) and self._enforces_heartbeats:
             self.hang_up()
         elif self._heartbeats.is_due(now):
             self.output.add(HEARTBEAT_FRAME)
 
     def close(self, refusal: Refusal, method: Method | None = None) -> None:
-        """Close the connection for a reason; the client is to answer with close-ok."""
+        """Send connection.close; the client must reply with close-ok."""
         if self._state in ("closing", "closed"):
             return
         text = shortened(refusal.text, self._version.is_unicode)
@@ -151,23 +152,23 @@ class ServerConnection:
         self.output.send(0, methods.CONNECTION_CLOSE, refusal.code, text, *cause)
 
     def close_channel(self, channel: Channel, refusal: Refusal) -> None:
-        """Close a channel for a reason that no method of the client's gave."""
+        """Close a channel for a reason other than a method of the client."""
         try:
             self.channels.refuse(channel, refusal, None)
         except ConnectionRefused as failure:
             self._fail(failure)
 
     def fail(self) -> None:
-        """Close the connection after an error inside the broker."""
+        """Close the connection after an internal error of the broker."""
         if self._state in ("running", "opening"):
             self.close(internal_error())
         else:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """End the connection without a word."""
+        """End the connection without sending connection.close."""
         self._handler.close()
-        self._is_deaf = self.is_over = True
+        self._is_done = self.is_over = True
         self.has_input = False
         self._deadline = None
         self._buffer = b""
@@ -180,26 +181,26 @@ class ServerConnection:
         self._deadline = self._now + min(heartbeat or CLOSE_TIMEOUT, CLOSE_TIMEOUT)
 
     def _fail(self, failure: _Closing) -> None:
-        """Do to the connection what this does to one of RabbitMQ's."""
+        """Handle a failure as RabbitMQ does."""
         if isinstance(failure, LoginRefused):
             self.close(failure.refusal)
-            self._fall_silent()
+            self._stop_reading()
         elif isinstance(failure, Crash | TableError) or self._state not in ("running", "opening"):
-            self.output.take()  # is not sent any more
+            self.output.take()  # discarded
             self.hang_up()
         elif isinstance(failure, PropertiesError):
             self.close(internal_error())
         else:
             self.close(failure.refusal, failure.method)
             if isinstance(failure, LostSync):
-                self._fall_silent()
+                self._stop_reading()
 
-    def _fall_silent(self) -> None:
-        self._is_deaf = True
-        self._deadline = self._now + SILENCE
+    def _stop_reading(self) -> None:
+        self._is_done = True
+        self._deadline = self._now + HANG_UP_DELAY
 
     def receive(self, data: bytes, now: float) -> None:
-        """Take bytes from the client and fulfil the requests in them."""
+        """Handle the requests in bytes from the client."""
         self._now = now
         self._heartbeats.has_received = True
         if self._buffer:
@@ -207,17 +208,17 @@ class ServerConnection:
             self._buffer = b""
         at = self._read_header(data) if self._state == "header" else 0
         if self._state != "header":
-            while not (self._is_deaf or self.is_held or self.channels.is_blocked):
+            while not (self._is_done or self.is_held or self.channels.is_blocked):
                 end = self._read_frames(data, at)
                 if end == at:
                     break
                 at = end
-        if not self._is_deaf:
+        if not self._is_done:
             self._buffer = data[at:]
             self.has_input = self.is_held or self.channels.is_blocked
 
     def _read_header(self, data: bytes) -> int:
-        """Read the protocol header; return the offset behind it, 0 while it is not there."""
+        """Read the protocol header; return the offset after it, 0 if it is incomplete."""
         if len(data) < len(PROTOCOL_HEADER):
             return 0
         header = data[: len(PROTOCOL_HEADER)]
@@ -233,9 +234,9 @@ class ServerConnection:
         return len(header)
 
     def _read_frames(self, data: bytes, at: int) -> int:  # noqa: C901 - one loop, for its speed
-        """Go through the whole frames from this offset on; return the offset behind them.
+        """Handle the complete frames from this offset on; return the offset after them.
 
-        It returns early when something was refused or when requests have to wait.
+        Returns early if something was refused or if requests must wait.
         """
         by_number, publishes = self.channels.by_number, self.channels.publishes
         known, handler = self.channels.properties, self._handler
@@ -268,7 +269,7 @@ class ServerConnection:
                     if publish is None and payload.startswith(_PUBLISH):
                         publish = self.channels.read_publish(payload)
                     if publish is not None:
-                        # Mostly the whole message is there: one frame of header, one of body.
+                        # Usually the message is complete: a header frame and a body frame.
                         if length - at > _CONTENT_START:
                             kind, other, size, class_id, weight, body_size = unpack_content(
                                 data, at
@@ -310,8 +311,8 @@ class ServerConnection:
                             continue
                 self._take_frame(kind, number, payload)
                 largest = self.output.frame_max  # connection.tune-ok changes it
-                if self.is_held or self._is_deaf or self.output.is_much or self.channels.is_blocked:
-                    self.is_held = self.output.is_much
+                if self.is_held or self._is_done or self.output.is_full or self.channels.is_blocked:
+                    self.is_held = self.output.is_full
                     break
         except Refusal as refusal:
             assert channel is not None
@@ -331,7 +332,7 @@ class ServerConnection:
         return at
 
     def _take_frame(self, kind: int, number: int, payload: bytes) -> None:
-        """Take any frame. Raises what closes the connection."""
+        """Handle any frame. Raises an exception that closes the connection."""
         if number == 0:
             self._take_connection_frame(kind, payload)
         elif self._state in ("closing", "closed"):
@@ -391,6 +392,6 @@ class ServerConnection:
         self.output.frame_max = limits.frame_max
         self.channels.channel_max = limits.channel_max
         if self._state == "running":
-            # Sent before open-ok, a heartbeat breaks clients that expect nothing else.
+            # Not earlier: clients fail if a heartbeat comes before open-ok.
             self._heartbeats = Heartbeats(limits.heartbeat, self._now)
             self._deadline = None

@@ -1,4 +1,4 @@
-"""Channels as frames have them: methods, and the contents that follow some of them."""
+"""Contents: the header and body that follow some methods on a channel."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def decode_fields(method: Method, payload: bytes) -> Values:
 
 
 class Channel:
-    """One channel of a connection, and the content that arrives on it.
+    """A channel of a connection, and the content that is arriving on it.
 
-    ``method`` is the one whose content is awaited, with its ``values``; None when a method is
-    awaited. ``target`` is for the one who handles requests.
+    ``method`` and ``values`` are those of the method whose content is awaited; ``method`` is None
+    if a method is awaited. ``target`` is for the request handler.
     """
 
     __slots__ = (
@@ -82,7 +82,7 @@ class Channel:
         self.parts = []
 
     def add_header(self, payload: bytes, largest: int | None) -> bool:
-        """Take a content header; return whether the content is complete, without a body.
+        """Add a content header; return whether the content is complete, without a body.
 
         Raises :class:`~mooq.amqp.violations.Violation`.
         """
@@ -108,10 +108,11 @@ class Channel:
         return not size
 
     def add_body(self, payload: bytes, kept: int, refuses_overrun: bool) -> bool:
-        """Take a piece of the body; return whether the content is complete.
+        """Add a body frame; return whether the content is complete.
 
-        Of a body over ``kept`` bytes nothing is kept. A piece too many is refused from 4.3 on;
-        before, the content never ends. Raises :class:`~mooq.amqp.violations.Violation`.
+        A body above ``kept`` bytes is not kept. RabbitMQ 4.3 refuses a body that is longer than
+        announced; in earlier versions such a content never ends. Raises
+        :class:`~mooq.amqp.violations.Violation`.
         """
         method = self.method
         if method is None:
@@ -128,12 +129,12 @@ class Channel:
         return not self._remaining
 
     def add_method(self) -> None:
-        """Check that a method may come. Raises :class:`~mooq.amqp.violations.Violation`."""
+        """Check that no content is awaited. Raises :class:`~mooq.amqp.violations.Violation`."""
         if self.method is not None:
             raise _no_header(self.method) if self.properties is None else _no_body(self.method)
 
     def finish(self) -> bytes:
-        """Return the body of a complete content and await a method again."""
+        """Return the body of a complete content, and await a method again."""
         parts, self.parts = self.parts, []
         self.method = None
         return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -1,4 +1,4 @@
-"""Frames to bytes, and messages to frames."""
+"""Encoding of frames, and of messages as frames."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ METHOD, HEADER, BODY, HEARTBEAT = 1, 2, 3, 8
 
 FRAME_END = 206
 FRAME_OVERHEAD = 8
-"""Bytes of a frame beside its payload."""
+"""Bytes of a frame in addition to its payload."""
 
 FRAME = Struct(">BHI")
 """The start of a frame: type, channel, length of the payload."""
 
 CONTENT_FRAME = Struct(">BHIHHQ")
-"""The start of a content header frame: a frame's, then class id, weight and body size."""
+"""The start of a content header frame: a frame's start, then class id, weight and body size."""
 
 HEARTBEAT_FRAME = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 
@@ -35,15 +35,15 @@ _REFUSED = 0b11  # the bits of a basic.nack to a publisher: multiple, requeue
 
 
 def method_frame(channel: int, method: Method, *values: object) -> bytes:
-    """Return the frame of a method. Raises ValueError and TypeError for what does not fit."""
+    """Return a method frame. Raises ``ValueError`` or ``TypeError`` for an invalid value."""
     payload = method.encode(*values)
     return FRAME.pack(METHOD, channel, len(payload)) + payload + _END
 
 
 def confirm_frame(channel: int, delivery_tag: int, multiple: bool, is_ack: bool) -> bytes:
-    """Return the frame of the basic.ack or basic.nack that tells a publisher of its messages.
+    """Return the frame of a publisher confirm: basic.ack or basic.nack.
 
-    RabbitMQ's basic.nack is for all messages up to this one, and has the bit ``requeue`` set.
+    RabbitMQ's basic.nack always has the bits ``multiple`` and ``requeue`` set.
     """
     method, bits = (BASIC_ACK, multiple) if is_ack else (BASIC_NACK, _REFUSED)
     return _SETTLED.pack(
@@ -54,9 +54,9 @@ def confirm_frame(channel: int, delivery_tag: int, multiple: bool, is_ack: bool)
 def content_parts(
     channel: int, payload: bytes, message: Message, frame_max: int
 ) -> tuple[bytes, ...]:
-    """Return the bytes of a method that carries a message, in parts that are yet to be joined.
+    """Return a method with a message as frames, in parts to be joined.
 
-    ``payload`` is that of the method frame. Bodies are split by ``frame_max``.
+    ``payload`` is that of the method frame. The body is split into frames of ``frame_max`` bytes.
     """
     body = message.body
     size = len(body)

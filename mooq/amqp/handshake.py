@@ -14,25 +14,25 @@ from mooq.broker.values import LongBytes
 
 
 class Limits(NamedTuple):
-    """What the server proposes in connection.tune: numbers, bytes and seconds."""
+    """The limits in connection.tune: a number, bytes and seconds."""
 
     channel_max: int = 2047
     frame_max: int = 131_072
     heartbeat: int = 60
 
 
-class Gatekeeper(Protocol):
-    """Those who know users and virtual hosts."""
+class Authenticator(Protocol):
+    """Checks users and virtual hosts."""
 
     def log_in(self, mechanism: str, username: str, password: str | None) -> None:
-        """Let a user in; no password means that none is asked for. Raises Refusal."""
+        """Log in; password None stands for an anonymous login. Raises ``Refusal``."""
 
     def open(self, virtual_host: str) -> None:
-        """Open the connection to a virtual host. Raises Refusal."""
+        """Open the connection to a virtual host. Raises ``Refusal``."""
 
 
 class LoginRefused(Exception):
-    """A user or password that was refused, and the client wants to hear of it."""
+    """A refused login, for a client with the capability authentication_failure_close."""
 
     def __init__(self, refusal: Refusal) -> None:
         self.refusal = refusal
@@ -40,14 +40,14 @@ class LoginRefused(Exception):
 
 
 class Handshake:
-    """The conversation from connection.start-ok to connection.open.
+    """The exchange of methods from connection.start-ok to connection.open.
 
-    ``state`` is RabbitMQ's name for the progress: starting, tuning, opening, running. ``limits``
-    are those in force: the proposed ones, until the client has answered.
+    ``state`` has RabbitMQ's names: starting, tuning, opening, running. ``limits`` are those in
+    force, which change with connection.tune-ok.
     """
 
-    def __init__(self, gatekeeper: Gatekeeper, version: Version, limits: Limits) -> None:
-        self._gatekeeper = gatekeeper
+    def __init__(self, authenticator: Authenticator, version: Version, limits: Limits) -> None:
+        self._authenticator = authenticator
         self._version = version
         self._proposed = limits
         self.limits: Limits = Limits(limits.channel_max, version.first_frame_max, 0)
@@ -66,10 +66,10 @@ class Handshake:
         )
 
     def answer(self, method: Method, values: Values) -> tuple[Method, Values] | None:
-        """Take a method of the client's; return the answer, None for none.
+        """Handle a method of the client; return the reply, if any.
 
-        Raises Crash for what RabbitMQ only hangs up at, :class:`LoginRefused`, Refusal and
-        :class:`~mooq.amqp.violations.Violation`.
+        Raises :class:`~mooq.amqp.violations.Crash` if RabbitMQ only disconnects,
+        :class:`LoginRefused`, ``Refusal`` and :class:`~mooq.amqp.violations.Violation`.
         """
         if self.state == "starting" and method is methods.CONNECTION_START_OK:
             self._authenticate(*values)
@@ -80,7 +80,7 @@ class Handshake:
             self.state = "opening"
             return None
         if self.state == "opening" and method is methods.CONNECTION_OPEN:
-            self._gatekeeper.open(values[0])
+            self._authenticator.open(values[0])
             self.state = "running"
             return methods.CONNECTION_OPEN_OK, ("",)
         raise unexpected_method(self.state, method)
@@ -98,36 +98,36 @@ class Handshake:
         else:
             username, password = _credentials(mechanism, response)
         try:
-            self._gatekeeper.log_in(mechanism, username, password)
+            self._authenticator.log_in(mechanism, username, password)
         except Refusal as refusal:
             if self.capabilities.get("authentication_failure_close") is not True:
                 raise Crash("the login was refused") from None
             raise LoginRefused(refusal) from None
 
     def _tune(self, asked: Limits) -> None:
-        """Take what the client asks for: at most what was proposed, and no "unlimited"."""
+        """Accept the client's limits: none above the proposed ones, and none unlimited."""
         if not self._version.least_frame_max <= asked.frame_max <= self._proposed.frame_max:
-            raise Crash(f"the client asks for frames of {asked.frame_max} bytes")
+            raise Crash(f"the client requests a frame_max of {asked.frame_max}")
         if not 1 <= asked.channel_max <= self._proposed.channel_max:
-            raise Crash(f"the client asks for {asked.channel_max} channels")
+            raise Crash(f"the client requests a channel_max of {asked.channel_max}")
         self.limits = asked
 
 
 def _credentials(mechanism: str, response: bytes) -> tuple[str, str]:
-    """Return user and password of a SASL response. Raises Crash."""
+    """Return the user and password of a SASL response. Raises ``Crash``."""
     if mechanism == "PLAIN":
         begin, *parts = response.split(b"\x00")
         if begin or len(parts) != 2:
-            raise Crash("a response to PLAIN that is malformed")
+            raise Crash("malformed PLAIN response")
         username, password = parts
         return _text(username), _text(password)
     try:
         login = decode_table(response)
     except TableError:
-        raise Crash("a response to AMQPLAIN that is no table") from None
+        raise Crash("malformed AMQPLAIN response") from None
     user, secret = login.get("LOGIN"), login.get("PASSWORD")
     if not isinstance(user, str | bytes | LongBytes) or not isinstance(secret, str | bytes):
-        raise Crash("a response to AMQPLAIN without LOGIN and PASSWORD")
+        raise Crash("AMQPLAIN response without LOGIN and PASSWORD")
     return _text(user), _text(secret)
 
 

@@ -1,16 +1,17 @@
-"""Heartbeats as RabbitMQ sends and enforces them.
+"""Heartbeats, sent and enforced as by RabbitMQ.
 
-Half an interval without a byte sent, and it sends one. It looks for bytes received once every
-interval, and gives the peer up when it saw none twice: after two to three intervals.
+RabbitMQ sends a heartbeat after half an interval without sending anything. It checks once per
+interval whether it has received anything, and closes the connection after two checks without: two
+to three intervals after the last byte.
 """
 
 from __future__ import annotations
 
 
 class Heartbeats:
-    """The timers of one connection. Times are seconds of a monotonic clock.
+    """The timers of a connection, in seconds of a monotonic clock.
 
-    ``interval`` 0 turns both off. Whoever sends or receives sets ``has_sent``, ``has_received``.
+    ``interval`` 0 disables both. The caller sets ``has_sent`` and ``has_received``.
     """
 
     __slots__ = (
@@ -33,14 +34,14 @@ class Heartbeats:
         self.has_received: bool = True
 
     def next_deadline(self) -> float | None:
-        """Return when :meth:`advance` has something to do; None for never."""
+        """Return the time of the next send or check; None for never."""
         return min(self._next_send, self._next_check) if self._interval else None
 
     def is_due(self, now: float) -> bool:
-        """Return whether a heartbeat is to be sent now."""
+        """Return whether to send a heartbeat now."""
         if not self._interval or now < self._next_send:
             return False
-        is_idle = self._is_first or not self.has_sent  # the first one is sent in any case
+        is_idle = self._is_first or not self.has_sent  # the first one is always sent
         self.has_sent = self._is_first = False
         self._next_send = now + self._interval / 2
         return is_idle
@@ -54,6 +55,6 @@ class Heartbeats:
         self._checks = 0 if has_received else self._checks + 1
         return self._checks > 1
 
-    def forgive(self) -> None:
-        """Count the peer as heard: it is not read, so its silence says nothing."""
+    def mark_received(self) -> None:
+        """Treat the peer as heard, because its data is not being read."""
         self.has_received = True

@@ -1,6 +1,6 @@
-"""The methods of AMQP 0-9-1 with RabbitMQ's extensions, both ways.
+"""Methods of AMQP 0-9-1 and RabbitMQ's extensions, encoded and decoded.
 
-A method's values are a tuple in the order of its fields. Field kinds: ``octet``, ``short``,
+The values of a method are a tuple in the order of its fields. Field types: ``octet``, ``short``,
 ``long``, ``longlong`` (unsigned integers of 1, 2, 4 and 8 bytes), ``bit``, ``text`` (a short string
 that must be UTF-8), ``name`` (a short string of any bytes), ``blob`` (a long string), ``table``.
 """
@@ -20,15 +20,15 @@ _LENGTH = Struct(">I")
 
 
 class DamagedFields(ValueError):
-    """Fields that do not fit their method: too short, too long."""
+    """Fields that are too short or too long for their method."""
 
 
 class DamagedText(ValueError):
-    """A name that is not UTF-8 where it must be."""
+    """A short string that is not UTF-8 but must be."""
 
 
 class Method:
-    """One method: its class and method ids, its name, its fields and who sends it."""
+    """A method: its ids, name, fields, and whether clients send it."""
 
     __slots__ = (
         "class_id",
@@ -66,7 +66,7 @@ class Method:
         return f"<Method {self.name}>"
 
     def decode(self, data: bytes) -> Values:
-        """Return the values of a method frame's payload behind the ids.
+        """Return the values of a method frame's payload after the ids.
 
         Raises :class:`DamagedFields`, :class:`DamagedText` and
         :class:`~mooq.amqp.tables.TableError`.
@@ -101,7 +101,7 @@ class Method:
         return self._read(values)
 
     def _read(self, values: list[Any]) -> Values:
-        """Return the values with texts and tables read, now that all of them are there."""
+        """Decode the texts and tables among the values."""
         for index, (_, kind) in enumerate(self.fields):
             if kind == "text":
                 try:
@@ -115,7 +115,7 @@ class Method:
         return tuple(values)
 
     def encode(self, *values: Any) -> bytes:
-        """Return a method frame's payload; ValueError and TypeError for what does not fit."""
+        """Return a method frame's payload. Raises ``ValueError`` or ``TypeError``."""
         parts = [self.ids]
         bits: list[bool] = []
         for (_, kind), value in zip(self.fields, values, strict=True):

@@ -1,4 +1,4 @@
-"""Output of a connection, as parts that are joined once a turn."""
+"""Output of a connection, in parts that are joined before sending."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from mooq.amqp.frames import content_parts, method_frame
 from mooq.amqp.methods import Method
 from mooq.broker.message import Message
 
-MUCH = 1 << 20
-"""Bytes after which a connection's requests wait until they are sent."""
+MOST_UNSENT = 1 << 20
+"""Unsent bytes above which a connection's requests wait."""
 
-_OVERHEAD = 128  # bytes, about, of what is sent beside a body
+_OVERHEAD = 128  # approximate bytes sent in addition to a body
 
 
 class Output:
-    """Frames to send. ``frame_max`` is the size of the largest, in bytes."""
+    """Frames to send. ``frame_max`` is the maximum size of a frame, in bytes."""
 
     __slots__ = ("frame_max", "parts", "size")
 
@@ -23,27 +23,27 @@ class Output:
         self.size: int = 0
 
     @property
-    def is_much(self) -> bool:
-        """Whether nothing more should be asked for before this is sent."""
-        return self.size > MUCH
+    def is_full(self) -> bool:
+        """Whether requests should wait until this is sent."""
+        return self.size > MOST_UNSENT
 
     def take(self) -> bytes:
-        """Return everything, and forget it."""
+        """Return everything, and clear it."""
         data = b"".join(self.parts)
         self.parts.clear()
         self.size = 0
         return data
 
     def add(self, frame: bytes) -> None:
-        """Send a whole frame, or several."""
+        """Add one or more complete frames."""
         self.parts.append(frame)
         self.size += len(frame)
 
     def send(self, number: int, method: Method, *values: object) -> None:
-        """Send a method on a channel. Raises ValueError and TypeError for what does not fit."""
+        """Add a method on a channel. Raises ``ValueError`` or ``TypeError``."""
         self.add(method_frame(number, method, *values))
 
     def send_message(self, number: int, payload: bytes, message: Message) -> None:
-        """Send a method that carries a message; ``payload`` is the encoded method."""
+        """Add a method with a message; ``payload`` is the encoded method."""
         self.parts += content_parts(number, payload, message, self.frame_max)
         self.size += len(message.body) + _OVERHEAD

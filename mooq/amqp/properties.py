@@ -1,6 +1,6 @@
-"""The basic properties of a content header, both ways.
+"""The basic properties of a content header, encoded and decoded.
 
-What a client published is re-sent as it came, byte for byte, and read only where a rule asks.
+Properties from a client are sent on unchanged, and decoded only if a rule reads them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from mooq.broker.message import FLAGS, PROPERTY_NAMES, Properties
 from mooq.broker.values import Table, Timestamp
 
 _KINDS = {"headers": "table", "delivery_mode": "octet", "priority": "octet", "timestamp": "long"}
-_CONTINUED = 1  # another 16 flags follow: there are no such properties, so nothing can be read
+_CONTINUED = 1  # another 16 flags follow, for which no properties are defined
 _UNUSED = 2  # ignored, as RabbitMQ does
 
 
 class PropertiesError(ValueError):
-    """Bytes that are no basic properties."""
+    """Invalid basic properties."""
 
 
 @lru_cache(maxsize=1024)
 def _present(flags: int) -> tuple[tuple[str, str], ...]:
-    """Return name and kind of each property that these flags announce."""
+    """Return the name and type of each property that the flags announce."""
     return tuple((name, _KINDS.get(name, "text")) for name in PROPERTY_NAMES if flags & FLAGS[name])
 
 
@@ -32,16 +32,16 @@ _TEXT, _TABLE = 0, -1
 
 @lru_cache(maxsize=1024)
 def _steps(flags: int) -> tuple[int, ...]:
-    """Return how to get over each property: its size, or that its length is before it."""
+    """Return the size of each property, or a constant for one with a length prefix."""
     sizes = {"text": _TEXT, "table": _TABLE, "octet": 1, "long": 8}
     return tuple(sizes[kind] for _, kind in _present(flags))
 
 
 class WireProperties(Properties):
-    """Properties as they came: ``raw`` is everything in the content header from the flags on.
+    """Properties from a client; ``raw`` is the content header from the flags on.
 
-    The headers are read when the message arrives, since they may be damaged; everything else when
-    it is first asked for. Raises :class:`PropertiesError`.
+    The headers are decoded at once, because they may be damaged, and the rest on first use. Raises
+    :class:`PropertiesError`.
     """
 
     __slots__ = ("raw",)
@@ -51,7 +51,7 @@ class WireProperties(Properties):
         flags = (raw[0] << 8 | raw[1]) if len(raw) > 1 else _CONTINUED
         self.flags: int = flags & ~_UNUSED
         if flags & _CONTINUED:
-            raise PropertiesError("property flags that go on")
+            raise PropertiesError("property flags of a second word")
         at = 2
         try:
             for step in _steps(self.flags):
@@ -67,10 +67,10 @@ class WireProperties(Properties):
         except (IndexError, TableError) as damage:
             raise PropertiesError(str(damage)) from None
         if at != len(raw):
-            raise PropertiesError(f"{len(raw)} bytes of properties, of which {at} are announced")
+            raise PropertiesError(f"{len(raw)} bytes of properties instead of {at}")
 
     def __getattr__(self, name: str) -> Any:
-        """Read every property, at the first use of one."""
+        """Decode all properties at the first use of one."""
         if name not in FLAGS:
             raise AttributeError(name)
         for absent in PROPERTY_NAMES:
@@ -94,10 +94,10 @@ class WireProperties(Properties):
 
 
 def encode_properties(properties: Properties) -> bytes:
-    """Return properties as bytes, from the flags on: as they came, or encoded.
+    """Return properties as bytes, from the flags on; those from a client are unchanged.
 
-    Raises ValueError for a text over 255 bytes and what
-    :func:`~mooq.amqp.tables.encode_table` raises.
+    Raises ``ValueError`` for a text over 255 bytes, and the errors of
+    :func:`~mooq.amqp.tables.encode_table`.
     """
     if type(properties) is WireProperties:
         return properties.raw

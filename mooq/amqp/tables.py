@@ -1,7 +1,7 @@
-"""Field tables: AMQP's typed key-value pairs, both ways.
+"""Field tables: AMQP's typed key-value pairs, encoded and decoded.
 
-Types are RabbitMQ's (S I D T F A x V t b B s u i l L f d), which differ in places from the letters
-of the specification. Values keep their type; :mod:`mooq.broker.values` says how.
+The types are RabbitMQ's (S I D T F A x V t b B s u i l L f d), some of which differ from those in
+the specification. Values keep their type: see :mod:`mooq.broker.values`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mooq.broker.values import (
 )
 
 DEEPEST = 100
-"""Tables and arrays inside one another that are read; RabbitMQ has no limit but the frame's."""
+"""The maximum nesting of tables and arrays; RabbitMQ has no limit except the frame's size."""
 
 _LENGTH = Struct(">I")
 _NUMBERS: dict[int, tuple[Struct, Callable[[int], int]]] = {
@@ -47,13 +47,13 @@ _FLOAT, _DOUBLE, _DECIMAL = Struct(">f"), Struct(">d"), Struct(">BI")
 
 
 class TableError(ValueError):
-    """Bytes that are no field table."""
+    """An invalid field table."""
 
 
 def decode_table(data: bytes) -> Table:
-    """Return the table that these bytes are, without the length before it.
+    """Decode a table without its length prefix.
 
-    Of a repeated key the first value counts, as for RabbitMQ. Raises :class:`TableError`.
+    Of a repeated key, the first value counts, as in RabbitMQ. Raises :class:`TableError`.
     """
     try:
         return _read_table(data, 0, len(data), 0)
@@ -76,7 +76,7 @@ def _read_table(data: bytes, at: int, end: int, depth: int) -> Table:
 
 
 def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[FieldValue, int]:
-    """Return the value whose type is at this offset, and the offset behind it."""
+    """Return the value whose type is at this offset, and the offset after it."""
     kind = data[at]
     at += 1
     value: FieldValue
@@ -99,13 +99,13 @@ def _read_value(data: bytes, at: int, end: int, depth: int) -> tuple[FieldValue,
     elif kind in b"df":
         double = kind == ord("d")
         value = (_DOUBLE if double else _FLOAT).unpack_from(data, at)[0]
-        if not isfinite(value):  # Erlang has no such numbers
-            raise TableError(f"{value} is no number that RabbitMQ reads")
+        if not isfinite(value):  # not supported by Erlang
+            raise TableError(f"RabbitMQ cannot read the number {value}")
         if not double:
             value = Float(value)
         at += 8 if double else 4
     else:
-        raise TableError(f"there is no field type {chr(kind)!r}")
+        raise TableError(f"unknown field type {chr(kind)!r}")
     if at > end:
         raise TableError("a value is cut short")
     return value, at
@@ -132,10 +132,10 @@ def _read_sized(kind: int, data: bytes, begin: int, end: int, depth: int) -> Fie
 
 
 def encode_table(table: Mapping[str, FieldValue]) -> bytes:
-    """Return a table as bytes, its length before it. Keys stay in order.
+    """Return a table as bytes, with its length prefix and its keys in order.
 
-    Raises ValueError for a key over 255 bytes or a number that no type holds, TypeError for a
-    value that AMQP has no type for.
+    Raises ``ValueError`` for a key over 255 bytes or a number out of range, and ``TypeError`` for a
+    value without an AMQP type.
     """
     fields = b"".join(
         encode_short_string(key) + encode_value(value) for key, value in table.items()
@@ -144,7 +144,7 @@ def encode_table(table: Mapping[str, FieldValue]) -> bytes:
 
 
 def encode_short_string(text: str) -> bytes:
-    """Return a text of at most 255 bytes, its length before it; ValueError if it is longer."""
+    """Return a text with its length prefix. Raises ``ValueError`` for more than 255 bytes."""
     data = text.encode("utf-8", "surrogateescape")
     if len(data) > 255:
         raise ValueError(f"a short string holds 255 bytes, not the {len(data)} of {text[:20]!r}…")
@@ -201,11 +201,11 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
 
 
 def encode_value(value: FieldValue) -> bytes:
-    """Return a field value as bytes, its type before it. Raises ValueError and TypeError."""
+    """Return a field value as bytes, after its type. Raises ``ValueError`` or ``TypeError``."""
     encoder = _ENCODERS.get(type(value))
     if encoder is None:
         raise TypeError(f"AMQP has no type for {value!r}")
     try:
         return encoder(value)
     except (error, OverflowError) as failure:
-        raise ValueError(f"AMQP holds no {value!r}: {failure}") from None
+        raise ValueError(f"AMQP cannot encode {value!r}: {failure}") from None

@@ -1,4 +1,4 @@
-"""Announcements and tolerances of each version of RabbitMQ on the wire. Measured."""
+"""Versions of RabbitMQ: their measured differences on the wire."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ CAPABILITIES = {
 
 @dataclass(frozen=True)
 class Version:
-    """One version of RabbitMQ, as a client sees it before it opens a channel.
+    """A version of RabbitMQ.
 
-    ``headers`` are those taken for AMQP 0-9-1, ``refusal`` is sent to clients with another one;
-    ``least_frame_max`` what a client may ask for; ``first_frame_max`` what holds until then;
-    ``largest_body`` what a content header may announce, None where nothing is checked;
-    ``is_unicode`` whether reply texts are cut and quoted by characters and not by bytes.
+    - ``headers``: the protocol headers that it accepts as AMQP 0-9-1
+    - ``refusal``: the protocol header that it sends to clients with another one
+    - ``least_frame_max``: the minimum ``frame_max`` that a client may request, in bytes
+    - ``first_frame_max``: the one in force before connection.tune-ok
+    - ``largest_body``: the maximum body size in a content header, in bytes; None if unchecked
+    - ``is_unicode``: whether reply texts are shortened and quoted by characters, not bytes
     """
 
     product_version: str
@@ -91,4 +93,4 @@ VERSIONS = {
         is_unicode=True,
     ),
 }
-"""By the versions that the broker model has."""
+"""By the version names of :mod:`mooq.broker.versions`."""

@@ -1,7 +1,7 @@
-"""Violations of the protocol, in RabbitMQ's words.
+"""Protocol violations, with RabbitMQ's reply codes and texts.
 
-Measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6, whose words are Erlang terms pretty-printed at the
-column where they stand: hence the line breaks.
+Measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6. Some texts contain line breaks, because they are
+pretty-printed Erlang terms.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from mooq.amqp.methods import Method
 from mooq.broker.refusals import Refusal, Scope
 
 _LINE = 80  # characters, of Erlang's pretty printer
-_SHOWN = 16  # octets of a payload
+_SHOWN = 16  # octets of a payload in a text
 _ESCAPES = {8: r"\b", 9: r"\t", 10: r"\n", 11: r"\v", 12: r"\f", 13: r"\r", 27: r"\e"}
 _ESCAPES |= {34: r"\"", 92: r"\\"}
 _LONGEST_TEXT = 255
 
 
 class Violation(Exception):
-    """Cause of a closed connection: a refusal, and the method that caused it, if one did."""
+    """A violation that closes the connection, and the method that caused it, if any."""
 
     def __init__(self, name: str, text: str, method: Method | None = None) -> None:
         self.refusal: Refusal = Refusal(name, text, Scope.CONNECTION)
@@ -26,27 +26,27 @@ class Violation(Exception):
 
 
 class LostSync(Violation):
-    """A violation after which nothing that the peer sends can be understood."""
+    """A violation after which the peer's frames cannot be parsed."""
 
 
 class Crash(Exception):
-    """Input at which RabbitMQ's connection crashes: the socket closes without a word."""
+    """Input that crashes RabbitMQ's connection process: it disconnects without a reply."""
 
 
 def internal_error() -> Refusal:
-    """Return what a client hears of an error inside the broker."""
+    """Return the refusal for an internal error of the broker."""
     return Refusal("INTERNAL_ERROR", "", Scope.CONNECTION)
 
 
 def frame_too_large(kind: int, size: int, largest: int) -> LostSync:
-    """Return the violation of a frame above the size that was agreed on."""
+    """Return the violation of a frame above the negotiated size."""
     return LostSync(
         "FRAME_ERROR", f"type {kind}, all octets = <<>>: {{frame_too_large,{size},{largest}}}"
     )
 
 
 def bad_frame_end(kind: int, payload: bytes, end: int, unicode: bool) -> LostSync:
-    """Return the violation of a frame that does not end where it says."""
+    """Return the violation of a frame without an end marker at its end."""
     text = _octets(kind, payload, unicode) + ": "
     term = f"{{invalid_frame_end_marker,{end}}}"
     column = len(text.rpartition("\n")[2]) + 1
@@ -56,49 +56,49 @@ def bad_frame_end(kind: int, payload: bytes, end: int, unicode: bool) -> LostSyn
 
 
 def unknown_frame(kind: int, payload: bytes, unicode: bool) -> Violation:
-    """Return the violation of a frame of no type there is, or too short for its type."""
+    """Return the violation of a frame of an unknown type, or too short for its type."""
     return Violation("FRAME_ERROR", _octets(kind, payload, unicode) + ": unknown_frame")
 
 
 def unexpected_frame(kind: int, payload: bytes, unicode: bool) -> Violation:
-    """Return the violation of a frame that has no place on its channel."""
+    """Return the violation of a frame that is not allowed on its channel."""
     return Violation("UNEXPECTED_FRAME", _octets(kind, payload, unicode))
 
 
 def unexpected_content(text: str, method: Method | None = None) -> Violation:
-    """Return the violation of a frame out of turn."""
+    """Return the violation of a method or content frame that is out of sequence."""
     return Violation("UNEXPECTED_FRAME", text, method)
 
 
 def content_overrun(method: Method) -> Violation:
-    """Return the violation of a body longer than its header said."""
+    """Return the violation of a body longer than its header announced."""
     return Violation("FRAME_ERROR", "content body frame exceeds remaining content size", method)
 
 
 def content_too_large(size: int, largest: int, method: Method) -> Violation:
-    """Return the violation of a header that announces a body larger than any may be."""
+    """Return the violation of a header that announces a body above the size limit."""
     return Violation(
         "FRAME_ERROR", f"content body size {size} exceeds maximum allowed size {largest}", method
     )
 
 
 def cannot_decode(fields: bytes, method: Method) -> Violation:
-    """Return the violation of a method whose fields do not fit it."""
+    """Return the violation of a method with damaged fields."""
     return Violation("FRAME_ERROR", f"cannot decode {_numbers(fields)}", method)
 
 
 def malformed_text(method: Method | None = None) -> Violation:
-    """Return the violation of a name that is not UTF-8."""
+    """Return the violation of a short string that is not UTF-8."""
     return Violation("FRAME_ERROR", "Malformed UTF-8 in shortstr", method)
 
 
 def unexpected_method(state: str, method: Method) -> Violation:
-    """Return the violation of a method that does not fit the state of its connection."""
+    """Return the violation of a method that is not allowed in the connection's state."""
     return Violation("CHANNEL_ERROR", f"unexpected method in connection state {state}", method)
 
 
 def unimplemented_method(method: Method) -> Violation:
-    """Return the violation of a method that clients do not send."""
+    """Return the violation of a method that clients must not send."""
     return Violation("COMMAND_INVALID", "unimplemented method", method)
 
 
@@ -108,14 +108,14 @@ def expected_channel_open(method: Method) -> Violation:
 
 
 def second_channel_open(method: Method) -> Violation:
-    """Return the violation of opening a channel that is open."""
+    """Return the violation of opening an open channel."""
     return Violation("CHANNEL_ERROR", "second 'channel.open' seen", method)
 
 
 def shortened(text: str, unicode: bool) -> str | None:
-    """Return a reply text cut to a short string; None where RabbitMQ fails at cutting it.
+    """Return a reply text shortened to 255 bytes; None if RabbitMQ fails to shorten it.
 
-    Up to 3.12, bytes are cut; since then, characters, which may still be too many bytes.
+    Up to 3.12 RabbitMQ counts bytes. Later versions count characters, which may be too many bytes.
     """
     data = text.encode("utf-8", "surrogateescape")
     if len(data) <= _LONGEST_TEXT:
@@ -138,7 +138,7 @@ def _octets(kind: int, payload: bytes, unicode: bool) -> str:
 
 
 def _binary(data: bytes, column: int, unicode: bool) -> str:
-    """Return the Erlang term of bytes as it is printed from this column on, the first being 1."""
+    """Return bytes as an Erlang term, pretty-printed from this column on, counted from 1."""
     quoted = _quoted(data, unicode)
     if quoted is not None:
         return quoted
@@ -163,7 +163,7 @@ def _numbers(data: bytes) -> str:
 
 
 def _quoted(data: bytes, unicode: bool) -> str | None:
-    """Return printable bytes as a string; None for others."""
+    """Return printable bytes as a string; None if some are not printable."""
     if not data:
         return None
     if all(_is_printable(octet) for octet in data):

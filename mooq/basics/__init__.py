@@ -2,7 +2,9 @@
 
 ::
 
-    address.py   where a broker is: host, port, user, virtual host; passwords masked
-    utf8.py      text that can be encoded
-    wording.py   numbers and durations for error texts
+    address.py   addresses of brokers, with masked passwords
+    numbers.py   checks of numbers in arguments
+    sockets.py   waiting until an event loop has read its sockets
+    utf8.py      encoding of text as UTF-8
+    wording.py   counts and durations in error texts
 """

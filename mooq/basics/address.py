@@ -178,7 +178,7 @@ def _split(url: str) -> SplitResult | None:
     """Return the parts of a URL; None if host and port are not clear."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - which is read, and refused, only when it is asked for
+        parts.port  # noqa: B018 - raises for an invalid port
     except ValueError:
         return None
     return parts
@@ -208,7 +208,7 @@ def _options(query: str) -> str:
 
 
 def check_host(host: str) -> str:
-    """Return the name or IP address of a machine; ``ValueError``, with no password in it."""
+    """Return the host, or raise ``ValueError``, without showing a password, if it is invalid."""
     if not host:
         raise ValueError("host is empty; name a host, such as 'localhost'")
     if "://" in host:

@@ -1,6 +1,6 @@
-"""Arguments of queues and exchanges: type, range, which queue type takes them, equivalence.
+"""Arguments of queues and exchanges: types, ranges, supported queue types, equivalence.
 
-A refusal names the value with its type on the wire, as RabbitMQ's does.
+A refusal shows the value and its type on the wire, as RabbitMQ's does.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mooq.broker import refusals
+from mooq.broker.erlang import erlang_term
 from mooq.broker.refusals import Refusal
-from mooq.broker.terms import term
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 from mooq.broker.versions import Version
 
@@ -22,7 +22,7 @@ OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 QUEUE_TYPES = ("classic", "quorum", "stream")
 
 Check = Callable[[Any, Table], str | None]
-"""Returns why a value is invalid, in RabbitMQ's words; None if it is not."""
+"""Returns RabbitMQ's reason why a value is invalid; None if it is valid."""
 
 
 def _integer(value: Any, _: Table) -> str | None:
@@ -112,10 +112,10 @@ CHECKS: dict[str, Check] = {
     "x-quorum-initial-group-size": _size,
     "x-queue-leader-locator": _one_of(LOCATORS, "invalid_queue_locator_arg"),
 }
-"""The arguments that RabbitMQ checks when a queue is declared, in its order, but for the type.
+"""The arguments that RabbitMQ checks when a queue is declared, in its order, except the type.
 
-These are ``declare_args()`` of its ``rabbit_amqqueue``; what a type takes is in ``capabilities()``
-of ``rabbit_classic_queue`` and the like.
+Source: ``declare_args()`` in ``rabbit_amqqueue``. The arguments of each queue type are in
+``capabilities()`` of ``rabbit_classic_queue`` and ``rabbit_quorum_queue``.
 """
 
 _OF_CLASSIC = (
@@ -138,14 +138,14 @@ _OF_STREAM = frozenset(
 
 
 def taken_by(queue_type: str, version: Version) -> tuple[str, ...]:
-    """Return the arguments that a type of queue takes, in the order in which they are compared."""
+    """Return the arguments that a queue type supports, in the order of comparison."""
     if queue_type == "quorum":
         return _OF_QUORUM + version.more_of_quorum
     return _OF_CLASSIC + version.more_of_classic
 
 
 def check_queue_arguments(arguments: Table, name: str, virtual_host: str, version: Version) -> None:
-    """Raise the refusal of the first argument whose value is invalid, or that its type forbids."""
+    """Raise a refusal for the first argument that is invalid or not supported by the queue type."""
     if not arguments:
         return
     kind = type_name(arguments.get("x-dead-letter-exchange", ""))
@@ -161,7 +161,7 @@ def check_queue_arguments(arguments: Table, name: str, virtual_host: str, versio
         if argument in arguments and argument in taken and argument not in version.unchecked:
             _check(argument, check, arguments, name, virtual_host)
     known = _OF_STREAM.union(taken_by("classic", version), taken_by("quorum", version))
-    # The default type is inserted in the order of the names.
+    # RabbitMQ inserts the default type, and then sorts the names.
     is_sorted = version.names_default_queue_type and "x-queue-type" not in arguments
     for argument in sorted(arguments) if is_sorted else arguments:
         if argument in known and argument not in taken:
@@ -177,9 +177,9 @@ def _check(argument: str, check: Check, arguments: Table, name: str, virtual_hos
 def check_consumer_arguments(
     arguments: Table, queue_type: str, name: str, virtual_host: str, version: Version
 ) -> None:
-    """Raise the refusal of the first argument of a consumer that is invalid or not for its queue.
+    """Raise a refusal for the first consumer argument that is invalid or not for its queue type.
 
-    Nothing else than these is looked at.
+    Unknown arguments are ignored.
     """
     if not arguments:
         return
@@ -206,9 +206,9 @@ def check_consumer_arguments(
 def consumer_timeout(
     of_consumer: Table, of_queue: Table, queue_type: str, default: float | None, version: Version
 ) -> float | None:
-    """Return the seconds in which a consumer must acknowledge; None for no limit.
+    """Return the seconds within which a consumer must acknowledge; None for no limit.
 
-    ``default`` is that of the broker.
+    ``default`` is the broker's timeout.
     """
     if queue_type != "quorum" and not version.times_out_classic:
         return None
@@ -221,7 +221,7 @@ def consumer_timeout(
 
 
 def check_type_of_unnamed(arguments: Table, version: Version) -> None:
-    """Raise the refusal of a type that a queue cannot have which is to be named by the broker."""
+    """Raise a refusal for a type that a server-named queue cannot have."""
     if "x-queue-type" not in arguments:
         return
     value = arguments["x-queue-type"]
@@ -247,7 +247,7 @@ def check_queue_type(
     exclusive: bool,
     auto_delete: bool,
 ) -> str:
-    """Return the type of a queue. Raise the refusal of what that type does not take."""
+    """Return the type of a queue. Raise a refusal for a property that the type does not support."""
     queue_type = str(arguments.get("x-queue-type", "classic"))
     if queue_type == "quorum":
         if auto_delete:
@@ -267,7 +267,7 @@ def check_equivalent(
     name: str,
     virtual_host: str,
 ) -> None:
-    """Raise the refusal of the first argument that differs from what exists."""
+    """Raise a refusal for the first argument that differs from the existing one."""
     for argument in compared:
         one, other = received.get(argument), current.get(argument)
         if argument not in received and argument not in current:
@@ -280,7 +280,7 @@ _CLASSES = {
     **dict.fromkeys((*INTEGER_TYPES, "decimal"), "int"),
     **dict.fromkeys(("float", "double"), "float"),
 }
-"""Types within which values are compared by value (``type_class()`` of ``rabbit_misc``)."""
+"""Types whose values are compared by value (``type_class()`` in ``rabbit_misc``)."""
 
 
 def _is_equivalent(one: Any, other: Any) -> bool:
@@ -307,4 +307,4 @@ def _inequivalent(
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    return value if isinstance(value, str) else term(value, marks_utf8=False)
+    return value if isinstance(value, str) else erlang_term(value, marks_utf8=False)

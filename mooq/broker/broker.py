@@ -1,4 +1,4 @@
-"""The broker: users and virtual hosts, connections to them, time, alarms and restarts."""
+"""The broker: users, virtual hosts, connections, time, alarms and restarts."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ CONSUMER_TIMEOUT = 1800.0  # seconds, RabbitMQ's default
 ALARMS = {"memory": "low on memory", "disk": "low on disk"}
 
 PermissionsByUser = Mapping[tuple[str, str], tuple[str, str, str] | None]
-"""By user and virtual host: patterns for configure, write and read; None for all."""
+"""By user and virtual host: patterns for configure, write and read; None permits everything."""
 
 
 class Timed(Protocol):
-    """Something that wants to be told when a time has come."""
+    """An object with a deadline."""
 
     def advance(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due at ``now``."""
 
 
 class Broker:
-    """One broker.
+    """A broker. Effects of requests are in ``outbox``, in order.
 
-    ``version`` is the RabbitMQ that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``. ``now`` is
-    the time in seconds of a clock that never goes back, and :meth:`advance` gives it the time;
-    between two calls it may look at ``clock`` itself.
-    ``time_of_day`` returns seconds since 1970. ``permissions`` limit users; a user and virtual host
-    that it does not name has all, unless it names the user for other virtual hosts only. Each
-    request's effects are in ``outbox``, in order. Raises ``ValueError`` for an unknown version.
+    - ``version``: the RabbitMQ version that it behaves as: ``"3.10"``, ``"4.0"`` or ``"4.3"``
+    - ``now``: the time in seconds of a monotonic clock; :meth:`advance` sets it later
+    - ``clock``: returns that time, for use between two calls of :meth:`advance`
+    - ``time_of_day``: returns seconds since 1970
+    - ``permissions``: a user without an entry has all permissions everywhere, a user with entries
+      has access only to the virtual hosts in them
+
+    Raises ``ValueError`` for an unknown version.
     """
 
     def __init__(
@@ -73,17 +75,17 @@ class Broker:
         self._due: list[tuple[float, int, Timed]] = []
         self._serial = count()
         self.on_schedule: Callable[[], None] | None = None
-        """Called when :meth:`next_deadline` comes earlier; somebody keeps the time then."""
+        """Called when :meth:`next_deadline` has become earlier."""
 
     # Connections
 
     def authenticate(self, username: str, password: str) -> None:
-        """Raise the refusal of a user or password."""
+        """Raise a refusal for an unknown user or a wrong password."""
         if username not in self.users or self.users[username] != password:
             raise refusals.login_refused()
 
     def open(self, user: str, virtual_host: str) -> Connection:
-        """Return a connection to a virtual host, or raise the refusal."""
+        """Return a connection to a virtual host, or raise a refusal."""
         host = self._hosts.get(virtual_host)
         if host is None:
             raise refusals.no_virtual_host(virtual_host)
@@ -98,21 +100,21 @@ class Broker:
         return connection
 
     def connect(self, virtual_host: str, username: str, password: str) -> Connection:
-        """Return a connection for a user with a password, or raise the refusal."""
+        """Log in and return a connection, or raise a refusal."""
         self.authenticate(username, password)
         return self.open(username, virtual_host)
 
     def forget(self, connection: Connection) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self._connections.pop(connection, None)
 
     def add_virtual_host(self, name: str) -> None:
-        """Have another virtual host; nothing happens if there is one of this name."""
+        """Add a virtual host, unless it exists."""
         if name not in self._hosts:
             self._hosts[name] = VirtualHost(name, self)
 
-    def held(self, virtual_host: str) -> Counter[str]:
-        """Return how many messages of each queue are ready, or delivered and not settled."""
+    def message_counts(self, virtual_host: str) -> Counter[str]:
+        """Return the number of ready and unsettled messages of each queue."""
         counts = Counter({name: len(one) for name, one in self._hosts[virtual_host].queues.items()})
         for connection in self._connections:
             if connection.host.name == virtual_host:
@@ -122,11 +124,11 @@ class Broker:
     # Faults
 
     def drop_connections(self) -> None:
-        """Cut every connection, as a broken network does."""
+        """Drop every connection, like a network failure."""
         self._end_connections(None)
 
     def restart(self) -> None:
-        """Close every connection, and keep what is durable."""
+        """Close every connection, and keep durable exchanges, queues and messages."""
         self._end_connections(refusals.shutdown())
         for host in self._hosts.values():
             host.restart()
@@ -138,16 +140,16 @@ class Broker:
 
     @property
     def has_alarm(self) -> bool:
-        """Whether publishers are held back."""
+        """Whether an alarm blocks publishers."""
         return bool(self._alarms)
 
     @property
     def alarm_reason(self) -> str:
-        """The reason that blocked clients are told."""
+        """The reason that is sent to blocked clients."""
         return " & ".join(ALARMS[alarm] for alarm in self._alarms)
 
     def set_alarm(self, alarm: str, is_on: bool) -> None:
-        """Raise or clear the alarm ``"memory"`` or ``"disk"``. Raises ``ValueError``."""
+        """Set or clear the alarm ``"memory"`` or ``"disk"``. Raises ``ValueError`` for others."""
         if alarm not in ALARMS:
             raise ValueError(f"alarm must be one of {', '.join(ALARMS)}, not {alarm!r}")
         if is_on:
@@ -162,23 +164,23 @@ class Broker:
 
     @property
     def now(self) -> float:
-        """The time: that of the clock if there is one, else what :meth:`advance` gave last."""
+        """The time of the clock if there is one, otherwise that of the last :meth:`advance`."""
         clock = self._clock
         return self._now if clock is None else max(self._now, clock() + self._skipped)
 
     def schedule(self, when: float, timed: Timed) -> None:
-        """Have something told when a time has come."""
+        """Call ``timed.advance()`` at a time."""
         due = self._due
         heappush(due, (when, next(self._serial), timed))
         if due[0][0] == when and self.on_schedule is not None:
             self.on_schedule()
 
     def next_deadline(self) -> float | None:
-        """Return when :meth:`advance` must be called next; None if nothing is to come."""
+        """Return the time at which to call :meth:`advance`; None if nothing is scheduled."""
         return self._due[0][0] - self._skipped if self._due else None
 
     def skip(self, seconds: float) -> None:
-        """Go forward in time, as if the clock had: what becomes due is done, in order."""
+        """Move the clock forward, and do what becomes due, in order."""
         now = self.now - self._skipped
         self._skipped += seconds
         self.advance(now)
@@ -186,7 +188,7 @@ class Broker:
             self.on_schedule()
 
     def advance(self, now: float) -> None:
-        """Give the broker the time of its clock; it does what is due, in order."""
+        """Set the broker's time, and do what has become due, in order."""
         now += self._skipped
         due = self._due
         while due and due[0][0] <= now:
@@ -197,7 +199,7 @@ class Broker:
 
 
 class Connection:
-    """One connection: it owns channels and exclusive queues, and both end with it."""
+    """A connection, with its channels and exclusive queues, which end with it."""
 
     def __init__(
         self, broker: Broker, host: VirtualHost, user: str, permissions: Permissions
@@ -206,7 +208,7 @@ class Connection:
         self.host = host
         self.user = user
         self.permissions = permissions
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.is_paused: bool = False
         self.is_open: bool = True
         self.exclusive_queues: dict[Queue, None] = {}
@@ -219,26 +221,26 @@ class Connection:
         return channel
 
     def forget(self, channel: Channel) -> None:
-        """Forget a channel that is closed."""
+        """Remove a closed channel."""
         self._channels.pop(channel.number, None)
 
     def unsettled(self) -> Iterator[str]:
-        """Yield the queue of each delivery that is not settled."""
+        """Yield the queue name of each unsettled delivery."""
         for channel in self._channels.values():
             yield from channel.deliveries.queue_names()
 
     def pause(self) -> None:
-        """Give its consumers nothing more: the client does not read."""
+        """Stop deliveries, because the client is not reading."""
         self.is_paused = True
 
     def resume(self) -> None:
-        """Go on giving its consumers messages."""
+        """Continue deliveries."""
         self.is_paused = False
         for channel in list(self._channels.values()):
             channel.wake_consumers()
 
     def content_header_arrived(self) -> bool:
-        """Return whether the connection is held back now, since it publishes under an alarm."""
+        """Return whether an alarm blocks the connection, which is starting to publish."""
         if not self.broker.has_alarm:
             return False
         if not self._is_blocked:
@@ -247,18 +249,18 @@ class Connection:
         return True
 
     def unblock(self) -> None:
-        """Let it publish again."""
+        """Allow it to publish again."""
         if self._is_blocked:
             self._is_blocked = False
             self.broker.outbox.append(Unblocked(self))
 
     def close(self) -> None:
-        """Close all channels, then delete its exclusive queues."""
+        """Close all channels, then delete the exclusive queues."""
         if not self.is_open:
             return
         self.is_open = False
         self.broker.forget(self)
-        for channel in self._channels.values():  # or one would get what another requeues
+        for channel in self._channels.values():  # none may get messages that another requeues
             channel.stop_consuming()
         for channel in list(self._channels.values()):
             channel.close()

@@ -1,4 +1,4 @@
-"""One channel: AMQP's verbs, delivery tags, what is unacknowledged, prefetch and confirms."""
+"""Channels: AMQP's methods, consumers, prefetch, confirms and transactions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mooq.broker import arguments as argument_rules
 from mooq.broker import conditions, refusals, reply_to
 from mooq.broker.consumers import Consumer
-from mooq.broker.deliveries import Deliveries, dead_letter_those_over, put_back
+from mooq.broker.deliveries import Deliveries, dead_letter_over_limit, put_back
 from mooq.broker.message import Message, Properties
 from mooq.broker.permissions import CONFIGURE, READ, WRITE
-from mooq.broker.publishing import Publisher
+from mooq.broker.publisher import Publisher
 from mooq.broker.queue import Queue
 from mooq.broker.transactions import Transaction
 from mooq.broker.values import Table
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class DeclareOk(NamedTuple):
-    """The answer to queue.declare."""
+    """The reply to queue.declare."""
 
     name: str
     message_count: int
@@ -32,7 +32,7 @@ class DeclareOk(NamedTuple):
 
 
 class GetOk(NamedTuple):
-    """The answer to basic.get."""
+    """The reply to basic.get."""
 
     delivery_tag: int
     redelivered: bool
@@ -41,12 +41,12 @@ class GetOk(NamedTuple):
 
 
 class Channel:
-    """One channel of a connection. ``door`` is for whoever hands on its effects."""
+    """A channel of a connection. ``effect_handler`` receives its effects."""
 
     def __init__(self, connection: Connection, number: int) -> None:
         self.connection = connection
         self.number = number
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.is_open: bool = True
         self._broker = connection.broker
         self._host = connection.host
@@ -60,7 +60,7 @@ class Channel:
         deliveries = Deliveries(self)
         self.deliveries: Deliveries = deliveries
         self._publisher = publisher = Publisher(self)
-        # These verbs are called for each message, so they are not wrapped.
+        # Not wrapped in methods, because they are called for each message.
         self.deliver: Callable[[Queue, QueuedMessage, Consumer], None] = deliveries.deliver
         self.basic_publish: Callable[[str, str, bool, bool, Properties, bytes], None] = (
             publisher.publish
@@ -74,7 +74,7 @@ class Channel:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the client does not read."""
+        """Whether the client is not reading."""
         return self.connection.is_paused
 
     # Exchanges
@@ -118,7 +118,7 @@ class Channel:
     def exchange_bind(
         self, destination: str, source: str, routing_key: str, arguments: Table
     ) -> None:
-        """Bind an exchange to an exchange."""
+        """Bind an exchange to another."""
         self._check_binding("exchange", destination, source)
         self._host.exchange(source)
         target = self._host.exchange(destination)
@@ -145,7 +145,7 @@ class Channel:
     # Queues
 
     def _named(self, name: str) -> str:
-        """Return a queue's name; ``""`` is the one that the channel declared last."""
+        """Return a queue's name; ``""`` stands for the queue that the channel declared last."""
         if name:
             return name
         if not self._last_queue:
@@ -172,7 +172,7 @@ class Channel:
             self._last_queue = name
             return DeclareOk(name, 0, 1)
         if passive:
-            queue = host.queue(name, self.connection)  # here no name is not the last one's
+            queue = host.queue(name, self.connection)  # "" is not the last queue here
             queue.use()
         else:
             if name.startswith("amq."):
@@ -213,13 +213,13 @@ class Channel:
             self._host.unbind(exchange, target, routing_key, arguments)
 
     def queue_purge(self, queue: str) -> int:
-        """Empty a queue of what is ready; return how much it was."""
+        """Drop the ready messages of a queue; return their number."""
         name = self._named(queue)
         self._check(READ, "queue", name)
         return self._host.queue(name, self.connection).purge()
 
     def queue_delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> int:
-        """Delete a queue; return how many messages were ready."""
+        """Delete a queue; return the number of ready messages."""
         name = self._named(queue)
         self._check(CONFIGURE, "queue", name)
         if name not in self._host.queues:
@@ -231,7 +231,7 @@ class Channel:
     # Consumers
 
     def basic_qos(self, prefetch_size: int, prefetch_count: int, is_global: bool) -> None:
-        """Limit what is unacknowledged: of each consumer to come, or of the channel."""
+        """Limit unacknowledged deliveries, of each later consumer or of the channel."""
         if prefetch_size:
             raise refusals.not_implemented(f"prefetch_size!=0 ({prefetch_size})")
         if is_global and self._broker.version_rules.has_global_prefetch:
@@ -250,7 +250,7 @@ class Channel:
         exclusive: bool,
         arguments: Table,
     ) -> str:
-        """Begin a consumer; return its tag. ``no_local`` has no effect, as in RabbitMQ."""
+        """Start a consumer; return its tag. ``no_local`` has no effect, as in RabbitMQ."""
         name = self._named(queue)
         if consumer_tag and consumer_tag in self._consumers:
             raise refusals.tag_in_use(consumer_tag)
@@ -288,7 +288,7 @@ class Channel:
         return tag
 
     def basic_cancel(self, consumer_tag: str) -> None:
-        """End a consumer; what it holds stays unacknowledged."""
+        """Cancel a consumer; its deliveries stay unacknowledged."""
         if consumer_tag and consumer_tag == self._reply_tag:
             self._end_replies()
         elif consumer_tag in self._consumers:
@@ -296,7 +296,7 @@ class Channel:
             queue.remove_consumer(consumer)
 
     def forget_consumer(self, consumer: Consumer) -> None:
-        """Forget a consumer whose queue is deleted."""
+        """Remove a consumer whose queue was deleted."""
         self._consumers.pop(consumer.tag, None)
 
     def _end_replies(self) -> None:
@@ -304,7 +304,7 @@ class Channel:
         self.reply_name = self._reply_tag = ""
 
     def basic_get(self, queue: str, no_ack: bool) -> GetOk | None:
-        """Take one message; None when there is none."""
+        """Get one message; None if the queue is empty."""
         name = self._named(queue)
         self._check(READ, "queue", name)
         found = self._host.queue(name, self.connection)
@@ -317,15 +317,15 @@ class Channel:
         return GetOk(tag, queued.redelivered, message, len(found))
 
     def deliver_reply(self, message: Message) -> None:
-        """Send a reply to the channel's consumer of replies."""
+        """Deliver a reply to the channel's reply consumer."""
         self.deliveries.deliver_reply(self._reply_tag, message)
 
     def wake_consumers(self) -> None:
-        """Let the channel's consumers stand in line again if they have room."""
+        """Resume delivery to the channel's consumers that are below their limits."""
         for queue, consumer in list(self._consumers.values()):
             if consumer.has_room:
                 queue.consumers.rejoin(consumer)
-                queue.settle_down()
+                queue.resume()
 
     # Confirms and transactions
 
@@ -343,11 +343,11 @@ class Channel:
             self.transaction = Transaction()
 
     def tx_commit(self) -> None:
-        """Do what was published and settled since the last commit."""
+        """Carry out the publishes and settlements since the last commit."""
         self._transactional().commit(self._publisher.put)
 
     def tx_rollback(self) -> None:
-        """Forget what was published, and take settlements back."""
+        """Discard the publishes and settlements since the last commit."""
         self.deliveries.restore(self._transactional().roll_back())
 
     def _transactional(self) -> Transaction:
@@ -356,25 +356,25 @@ class Channel:
         return self.transaction
 
     def channel_flow(self, active: bool) -> None:
-        """Answer a client that asks for deliveries to pause, which RabbitMQ does not implement."""
+        """Refuse to pause deliveries, which RabbitMQ does not implement."""
         if not active:
             raise refusals.not_implemented("active=false")
 
-    # The end
+    # Closing
 
     def successor(self, consumer: Consumer, queue: Queue) -> Consumer | None:
-        """Return the consumer that has taken the tag of one that has ended, on the same queue."""
+        """Return the consumer of the same queue that reuses the tag of an ended one, if any."""
         found = self._consumers.get(consumer.tag)
         return None if found is None or found[0] is not queue else found[1]
 
     def stop_consuming(self) -> None:
-        """Let its consumers have nothing more."""
+        """Stop deliveries to its consumers."""
         for queue, consumer in self._consumers.values():
             if consumer.is_active:
                 queue.consumers.remove(consumer)
 
     def close(self) -> None:
-        """End all consumers, and requeue what is unacknowledged."""
+        """Cancel all consumers, and requeue the unacknowledged messages."""
         if not self.is_open:
             return
         self.is_open = False
@@ -394,5 +394,5 @@ class Channel:
             else:
                 queue.use()
         for queue in queues | dict.fromkeys(queue for _, queue, _, _ in held.values()):
-            queue.settle_down()
-        dead_letter_those_over(over)
+            queue.resume()
+        dead_letter_over_limit(over)

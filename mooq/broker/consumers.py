@@ -1,8 +1,8 @@
-"""Consumers of a queue and whose turn it is: round robin, priorities, single active consumer.
+"""Consumers of a queue and their order: round robin, priorities, single active consumer.
 
-Consumers stand in a ring for each priority: the first is served and goes to the end. One that is
-full when its turn comes leaves, and joins at the end when it has room again. (Measured on RabbitMQ
-3.10, 4.0 and 4.3.)
+Each priority has a ring of consumers. The first one gets the next message and moves to the end. A
+consumer that has reached its prefetch limit when it is first leaves the ring, and rejoins at the
+end when it is below the limit again. Measured on RabbitMQ 3.10, 4.0 and 4.3.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Consumer:
-    """One consumer; ``limit`` is its own prefetch count, 0 for none.
+    """A consumer.
 
-    ``timeout`` is the seconds in which it must acknowledge, None for no limit.
+    ``limit`` is its prefetch count, 0 for none. ``timeout`` is the number of seconds within which
+    it must acknowledge, None for no limit.
     """
 
     __slots__ = (
@@ -53,11 +54,11 @@ class Consumer:
         self.timeout: float | None = timeout
         self.unsettled: int = 0
         self.is_active: bool = True  # until it ends
-        self.is_waiting: bool = False  # out of the ring until it has room
+        self.is_waiting: bool = False  # out of the ring until it is below its limit
 
     @property
     def has_room(self) -> bool:
-        """Whether it may be given another message."""
+        """Whether it can get another message."""
         channel = self.channel
         if channel.connection.is_paused:
             return False
@@ -72,13 +73,14 @@ class Consumer:
 class Consumers:
     """The consumers of one queue.
 
-    The single active consumer stays active when one of a higher priority comes, unless
-    ``switches_active``: then it gives way once it has nothing unacknowledged, and gets no message
-    until then. Its successor is the first of the highest priority, or just the first of all if not
-    ``ranks_waiting``. (``activate_next_consumer()`` of ``rabbit_fifo``.)
+    A single active consumer stays active when one with a higher priority is added. With
+    ``switches_active`` it is replaced instead, once all its deliveries are settled, and gets no
+    message until then. The next one is the first with the highest priority; without
+    ``ranks_waiting`` it is the first that was added. (``activate_next_consumer()`` in RabbitMQ's
+    ``rabbit_fifo``.)
 
-    ``leaves_when_full`` is whether a consumer loses its turn with the message that fills it, as in
-    quorum queues, instead of when its turn comes.
+    With ``leaves_when_full`` a consumer leaves its ring with the delivery that reaches its limit,
+    as in quorum queues, and not when its turn comes.
     """
 
     def __init__(
@@ -97,29 +99,29 @@ class Consumers:
         self._active_one: Consumer | None = None
         self._is_giving_way = False
         self._rings: dict[int, deque[Consumer]] = {}
-        self._in_order: list[deque[Consumer]] = []  # the highest priority first
+        self._in_order: list[deque[Consumer]] = []  # highest priority first
 
     def __len__(self) -> int:
         return len(self.all)
 
     def refuses(self, exclusive: bool) -> bool:
-        """Whether another consumer cannot be: one is exclusive, or it wants to be and is not alone.
+        """Whether another consumer is refused: one is exclusive, or it would be and is not alone.
 
-        Where a single consumer is active none can be exclusive.
+        A queue with a single active consumer refuses exclusive consumers.
         """
         if exclusive and (self.all or self.is_single_active):
             return True
         return any(consumer.exclusive for consumer in self.all)
 
     def add(self, consumer: Consumer) -> None:
-        """Let a consumer join at the end."""
+        """Add a consumer at the end of its ring."""
         self.all.append(consumer)
         self._join(consumer)
         if self.is_single_active:
             self._active()
 
     def remove(self, consumer: Consumer) -> None:
-        """Let a consumer leave."""
+        """Remove a consumer."""
         consumer.is_active = False
         self.all.remove(consumer)
         ring = self._rings[consumer.priority]
@@ -127,13 +129,13 @@ class Consumers:
             ring.remove(consumer)
 
     def rejoin(self, consumer: Consumer) -> None:
-        """Let one that has room again join at the end, unless it never left."""
+        """Return a consumer that has room again to its ring, if it had left it."""
         if consumer.is_waiting and consumer.is_active:
             consumer.is_waiting = False
             self._rings[consumer.priority].append(consumer)
 
     def next(self) -> Consumer | None:
-        """Return whose turn it is; None when all are full."""
+        """Return the consumer that gets the next message; None if all are at their limits."""
         if self.is_single_active:
             first = self._active()
             return first if first is not None and first.has_room else None

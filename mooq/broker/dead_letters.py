@@ -1,4 +1,4 @@
-"""Dead letters: their headers, and cycles in which they would go round for ever."""
+"""Dead letters: their headers, and the detection of cycles."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def dead_letter(
     time_of_day: int,
     version: Version,
 ) -> Message:
-    """Return the dead letter that is published for a message of a queue.
+    """Return the dead letter to publish for a message of a queue.
 
-    ``delivery_count`` is how many of its deliveries have failed in quorum queues.
+    ``delivery_count`` is the number of its failed deliveries from quorum queues.
 
-    Its exchange and key are those of the queue's dead-letter arguments. The header x-death has an
-    entry for each queue and reason, the latest first.
+    Its exchange and routing key are those of the queue's dead-letter arguments. Its header x-death
+    has an entry for each queue and reason, the latest first.
     """
     headers: Table = dict(message.properties.headers or {})
     deaths = [one for one in headers.get("x-death", ()) if isinstance(one, dict)]
@@ -71,9 +71,9 @@ def _entry(message: Message, queue: Queue, reason: str, time_of_day: int) -> Tab
 
 
 def without_cycles(message: Message, queues: Iterable[Queue], reason: str) -> list[Queue]:
-    """Return the queues to which a dead letter may go.
+    """Return the queues that a dead letter may be routed to.
 
-    Not back to one where it has died before, unless somebody has rejected it on the way.
+    RabbitMQ drops it where it was dead-lettered before, unless a consumer rejected it since then.
     """
     deaths = (message.properties.headers or {}).get("x-death", ())
     return [queue for queue in queues if reason == REJECTED or not _is_cycle(queue, deaths)]

@@ -1,4 +1,4 @@
-"""Deliveries of a channel: their tags, what is unacknowledged, and how it is settled."""
+"""Deliveries of a channel: their tags, and their settlement."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 NEVER = float("inf")
 
 Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
-"""A delivery and when it must be settled; a get has no consumer, and takes its time."""
+"""A message, its queue, its consumer (None for a get), and the time by which to settle it."""
 
 
 def put_back(
     deliveries: Collection[Unacknowledged], *, counts: bool, is_asked: bool
 ) -> list[tuple[Queue, QueuedMessage]]:
-    """Put messages back into their queues; return those that are over a delivery limit instead.
+    """Requeue messages; return those that exceed a delivery limit instead.
 
-    ``counts`` is whether this counts towards that limit, ``is_asked`` whether a client asks for it.
+    ``counts`` is whether this counts towards the limit, ``is_asked`` whether a client asked for it.
     """
     over = [
         (queue, queued)
@@ -42,14 +42,14 @@ def put_back(
     return over
 
 
-def dead_letter_those_over(over: list[tuple[Queue, QueuedMessage]]) -> None:
-    """Send on the messages that were delivered too often."""
+def dead_letter_over_limit(over: list[tuple[Queue, QueuedMessage]]) -> None:
+    """Dead-letter the messages that exceed a delivery limit."""
     for queue, queued in over:
         queue.dead_letter(queued, dead_letters.DELIVERY_LIMIT)
 
 
 class Deliveries:
-    """Deliveries that a channel has not settled. A global limit is for the whole channel."""
+    """The unsettled deliveries of a channel. ``global_limit`` is the channel's prefetch count."""
 
     def __init__(self, channel: Channel) -> None:
         self.global_limit = 0
@@ -62,7 +62,7 @@ class Deliveries:
         self._unacknowledged: dict[int, Unacknowledged] = {}
 
     def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
-        """Send a message to a consumer."""
+        """Deliver a message to a consumer."""
         self.last_tag = tag = self.last_tag + 1
         if not consumer.no_ack:
             self.global_unsettled += 1
@@ -75,10 +75,10 @@ class Deliveries:
         )
 
     def deliver_reply(self, tag: str, message: Message) -> None:
-        """Send a reply to the channel's consumer of replies.
+        """Deliver a reply to the channel's reply consumer.
 
-        Before 4.3 it has the tag of the next delivery, which keeps it (``deliver_reply`` of
-        ``rabbit_channel``): a reply is never settled.
+        Before 4.3 the next delivery has the same tag (``deliver_reply`` in RabbitMQ's
+        ``rabbit_channel``); a reply is never settled.
         """
         number = self.last_tag + 1
         if self._broker.version_rules.numbers_replies:
@@ -86,7 +86,7 @@ class Deliveries:
         self._outbox.append(Delivered(self._channel, tag, number, False, message))
 
     def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
-        """Return the tag of a message that a get has taken."""
+        """Return the delivery tag for a message taken with basic.get."""
         self.last_tag = tag = self.last_tag + 1
         if no_ack:
             queue.acknowledge(queued)
@@ -95,20 +95,20 @@ class Deliveries:
         return tag
 
     def queue_names(self) -> list[str]:
-        """Return the queue of each delivery that is not settled."""
+        """Return the queue name of each unsettled delivery."""
         return [queue.name for _, queue, _, _ in self._unacknowledged.values()]
 
     def restore(self, again: dict[int, Unacknowledged]) -> None:
-        """Have deliveries unacknowledged again: their transaction was rolled back."""
+        """Restore the deliveries of a transaction that was rolled back."""
         self._unacknowledged = dict(sorted((again | self._unacknowledged).items()))
 
     def take_all(self) -> dict[int, Unacknowledged]:
-        """Forget everything that is unacknowledged; return it."""
+        """Remove and return all unacknowledged deliveries."""
         held, self._unacknowledged = self._unacknowledged, {}
         return held
 
     def acknowledge(self, delivery_tag: int, multiple: bool) -> None:
-        """Acknowledge."""
+        """Acknowledge one delivery, or all up to a tag."""
         if not multiple and self._channel.transaction is None and not self.global_limit:
             if not self.acknowledge_one(delivery_tag):
                 raise refusals.unknown_delivery_tag(delivery_tag)
@@ -117,13 +117,13 @@ class Deliveries:
         self._settle(taken, partial(self._acknowledge, taken))
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
-        """Requeue, or reject as dead letters."""
+        """Requeue or dead-letter one delivery, or all up to a tag."""
         taken = self._take(delivery_tag, multiple)
         settle = self._return if requeue else self._reject
         self._settle(taken, partial(settle, taken))
 
     def reject(self, delivery_tag: int, requeue: bool) -> None:
-        """Requeue, or reject as a dead letter."""
+        """Requeue or dead-letter one delivery."""
         taken = self._take(delivery_tag, False)
         settle = self._reject
         if requeue:
@@ -131,14 +131,14 @@ class Deliveries:
         self._settle(taken, partial(settle, taken))
 
     def recover(self, requeue: bool) -> None:
-        """Requeue everything that is unacknowledged."""
+        """Requeue all unacknowledged deliveries."""
         if not requeue:
             raise refusals.not_implemented("requeue=false")
         taken, self._unacknowledged = self._unacknowledged, {}
         self._return(taken)
 
     def holds(self, tag: int) -> bool:
-        """Return whether a delivery is unacknowledged, and its queue exists."""
+        """Return whether a delivery is unacknowledged and its queue still exists."""
         held = self._unacknowledged.get(tag)
         return held is not None and not held[1].is_deleted
 
@@ -166,7 +166,7 @@ class Deliveries:
             self._channel.transaction.settle(taken, settle)
 
     def acknowledge_one(self, tag: int) -> bool:
-        """Acknowledge one delivery; False if there is none of this tag."""
+        """Acknowledge one delivery; return False for an unknown tag."""
         delivery = self._unacknowledged.pop(tag, None)
         if delivery is None:
             return False
@@ -179,10 +179,10 @@ class Deliveries:
                 if consumer.is_waiting:
                     queue.consumers.rejoin(consumer)
             else:
-                self._give_room(queue, consumer)
+                self._free_capacity(queue, consumer)
         ready = queue.ready
         if ready.fresh or ready.returned:
-            queue.settle_down()
+            queue.resume()
         return True
 
     def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
@@ -192,8 +192,8 @@ class Deliveries:
 
     def _reject(self, taken: dict[int, Unacknowledged]) -> None:
         rejected = [(queue, queued) for queued, queue, _, _ in taken.values() if queue.end(queued)]
-        # A dead letter may come back to its queue: after what waits there, and its consumer has
-        # room by then (handle_cast({reject, ...}) of rabbit_amqqueue_process).
+        # A dead letter may return to its own queue. It comes last there, and the consumer can
+        # already get another message (handle_cast({reject, ...}) in rabbit_amqqueue_process).
         self._release(taken.values())
         for queue, queued in rejected:
             queue.dead_letter(queued, dead_letters.REJECTED)
@@ -208,26 +208,26 @@ class Deliveries:
     def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool, is_asked: bool) -> None:
         over = put_back(taken.values(), counts=counts, is_asked=is_asked)
         self._release(taken.values())
-        dead_letter_those_over(over)
+        dead_letter_over_limit(over)
 
     def _release(self, deliveries: Iterable[Unacknowledged]) -> None:
-        """Give consumers room again, and let their queues go on."""
+        """Update the counts of consumers, and resume delivery from the queues."""
         queues: dict[Queue, None] = {}
         for _, queue, consumer, _ in deliveries:
             queues[queue] = None
             if consumer is not None:
                 self.global_unsettled -= 1
-                self._give_room(queue, consumer)
+                self._free_capacity(queue, consumer)
         if self.global_limit:
             self._channel.wake_consumers()
         for queue in queues:
-            queue.settle_down()
+            queue.resume()
 
-    def _give_room(self, queue: Queue, consumer: Consumer) -> None:
-        """Give a consumer room for another message.
+    def _free_capacity(self, queue: Queue, consumer: Consumer) -> None:
+        """Count one unsettled delivery less for a consumer.
 
-        A classic queue counts by the consumer's tag, so that of one that has ended is its
-        successor's of the same tag.
+        A classic queue counts by consumer tag, so a delivery of an ended consumer is counted for a
+        later one with the same tag.
         """
         if not consumer.is_active:
             successor = self._channel.successor(consumer, queue) if queue.is_classic else None
@@ -239,7 +239,7 @@ class Deliveries:
             queue.consumers.rejoin(consumer)
 
     def _due_after(self, timeout: float) -> float:
-        """Return when a delivery of now must be settled, and be told then."""
+        """Return the time by which a new delivery must be settled, and schedule a check."""
         due = self._broker.now + timeout
         if due < self._next_due:
             self._next_due = due
@@ -247,7 +247,7 @@ class Deliveries:
         return due
 
     def advance(self, now: float) -> None:
-        """End the channel, or a consumer, if a delivery has been unacknowledged for too long."""
+        """Close the channel, or cancel a consumer, if a delivery was not settled in time."""
         self._next_due = NEVER
         if not self._channel.is_open:
             return
@@ -261,13 +261,13 @@ class Deliveries:
                 self._outbox.append(ChannelClosed(self._channel, refusal))
                 return
             if consumer.is_active:
-                self._cut_off(queue, consumer)
+                self._cancel_late_consumer(queue, consumer)
         self._next_due = min((one[3] for one in self._unacknowledged.values()), default=NEVER)
         if self._next_due != NEVER:
             self._broker.schedule(self._next_due, self)
 
-    def _cut_off(self, queue: Queue, consumer: Consumer) -> None:
-        """End a consumer that was too late, and requeue what it holds."""
+    def _cancel_late_consumer(self, queue: Queue, consumer: Consumer) -> None:
+        """Cancel a consumer that did not settle in time, and requeue its deliveries."""
         mine = {tag: one for tag, one in self._unacknowledged.items() if one[2] is consumer}
         for tag in mine:
             del self._unacknowledged[tag]

@@ -1,7 +1,7 @@
-"""Effects: what the broker sends to its clients on its own account, in order, by one outbox.
+"""Effects: what the broker sends besides the reply to a request, such as deliveries.
 
-A request returns its answer. All else that it causes is appended to ``broker.outbox``. Whoever
-made the request sends the answer first and then drains the outbox.
+A request returns its reply. Its effects, on any connection, are appended to ``broker.outbox`` in
+order. The caller sends the reply first and then drains the outbox.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Delivered:
 
 
 class Returned:
-    """A mandatory message that no queue took (basic.return)."""
+    """A mandatory message that was not routed to any queue (basic.return)."""
 
     is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "code", "message", "text")
@@ -50,7 +50,7 @@ class Returned:
 
 
 class Confirmed:
-    """Publishes that the broker is done with (basic.ack, or basic.nack where it refused one)."""
+    """A publisher confirm: basic.ack, or basic.nack for a message that a queue refused."""
 
     is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "delivery_tag", "is_ack", "multiple")
@@ -63,7 +63,7 @@ class Confirmed:
 
 
 class ConsumerCancelled:
-    """A consumer that the broker ended (basic.cancel, for clients with that capability)."""
+    """A consumer that the broker cancelled (basic.cancel, for clients with that capability)."""
 
     is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "consumer_tag")
@@ -74,7 +74,7 @@ class ConsumerCancelled:
 
 
 class ChannelClosed:
-    """A channel that the broker closed, not as the answer to a method (channel.close)."""
+    """A channel that the broker closed for a reason other than a request (channel.close)."""
 
     is_of_connection: ClassVar[bool] = False
     __slots__ = ("channel", "refusal")
@@ -85,7 +85,7 @@ class ChannelClosed:
 
 
 class ConnectionClosed:
-    """A connection that the broker closed (connection.close); without a refusal it was cut."""
+    """A connection that the broker closed (connection.close), or dropped if without a refusal."""
 
     is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection", "refusal")
@@ -96,7 +96,7 @@ class ConnectionClosed:
 
 
 class Blocked:
-    """A publishing connection that is held back by an alarm (connection.blocked)."""
+    """A publishing connection that an alarm blocks (connection.blocked)."""
 
     is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection", "reason")
@@ -107,7 +107,7 @@ class Blocked:
 
 
 class Unblocked:
-    """A connection that is no longer held back (connection.unblocked)."""
+    """A connection that is no longer blocked (connection.unblocked)."""
 
     is_of_connection: ClassVar[bool] = True
     __slots__ = ("connection",)

@@ -1,4 +1,4 @@
-"""Exchanges by type: the queues and exchanges that a message goes to."""
+"""Exchange types: the queues and exchanges to which each routes a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Binding: TypeAlias = "tuple[str, tuple[tuple[str, Any], ...]]"
 
 
 class Exchange:
-    """One exchange of a virtual host, and the bindings from it."""
+    """An exchange of a virtual host, with the bindings from it."""
 
     kind = "exchange"
 
@@ -50,7 +50,7 @@ class Exchange:
         self.sources: set[Exchange] = set()  # exchanges that are bound to this one
 
     def bind(self, destination: Destination, key: str, arguments: Table) -> None:
-        """Add a binding; one that exists already stays one."""
+        """Add a binding. Binding twice is safe."""
         known = self.bindings.setdefault(destination, {})
         binding = key, frozen(arguments)
         if binding not in known:
@@ -61,7 +61,7 @@ class Exchange:
         destination.sources.add(self)
 
     def unbind(self, destination: Destination, key: str, arguments: Table) -> bool:
-        """Remove a binding; return whether there was one."""
+        """Remove a binding; return whether it existed."""
         known = self.bindings.get(destination)
         binding = key, frozen(arguments)
         if known is None or binding not in known:
@@ -73,7 +73,7 @@ class Exchange:
         return True
 
     def unbind_all(self, destination: Destination) -> bool:
-        """Remove every binding to a destination; return whether there was one."""
+        """Remove all bindings to a destination; return whether there were any."""
         known = self.bindings.pop(destination, None)
         if known is None:
             return False
@@ -83,25 +83,25 @@ class Exchange:
         return True
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
-        """Return the destinations of a message by one of its keys."""
+        """Return the destinations of a message for one of its routing keys."""
         raise NotImplementedError
 
     def _add(self, destination: Destination, key: str, arguments: Table) -> None:
         """Index a binding for :meth:`route`."""
 
     def _remove(self, destination: Destination, key: str, arguments: Table) -> None:
-        """Take a binding from the index."""
+        """Remove a binding from the index."""
 
 
 class DirectExchange(Exchange):
-    """Compares keys."""
+    """Routes by equal keys."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._by_key: dict[str, dict[Destination, int]] = {}
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
-        """Return what is bound by just this key."""
+        """Return the destinations bound with exactly this key."""
         return self._by_key.get(key, ())
 
     def _add(self, destination: Destination, key: str, arguments: Table) -> None:
@@ -118,22 +118,22 @@ class DirectExchange(Exchange):
 
 
 class FanoutExchange(Exchange):
-    """Sends to everything that is bound."""
+    """Routes to all bound destinations."""
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
-        """Return everything that is bound."""
+        """Return all destinations."""
         return self.bindings
 
 
 class TopicExchange(Exchange):
-    """Matches keys with patterns."""
+    """Routes by patterns that match the key."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trie: TopicTrie[Destination] = TopicTrie()
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
-        """Return what is bound by a pattern that the key matches."""
+        """Return the destinations bound with a pattern that matches the key."""
         return self._trie.match(key)
 
     def _add(self, destination: Destination, key: str, arguments: Table) -> None:
@@ -144,10 +144,10 @@ class TopicExchange(Exchange):
 
 
 class HeadersExchange(Exchange):
-    """Compares headers with the arguments of bindings."""
+    """Routes by headers that match the arguments of a binding."""
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
-        """Return what is bound by arguments that the headers match."""
+        """Return the destinations bound with arguments that match the headers."""
         headers = message.properties.headers or {}
         return [
             destination
@@ -157,15 +157,15 @@ class HeadersExchange(Exchange):
 
 
 class LocalRandomExchange(Exchange):
-    """Sends to one of what is bound."""
+    """Routes to one bound destination, chosen at random."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._chance = Random()  # noqa: S311 - nobody gains by guessing it
+        self._random = Random()  # noqa: S311 - not for security
 
     def route(self, message: Message, key: str) -> Iterable[Destination]:
         """Return one of the destinations."""
-        return [self._chance.choice(list(self.bindings))] if self.bindings else ()
+        return [self._random.choice(list(self.bindings))] if self.bindings else ()
 
 
 EXCHANGES: dict[str, type[Exchange]] = {

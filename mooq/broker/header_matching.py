@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mooq.broker import refusals
-from mooq.broker.terms import term
+from mooq.broker.erlang import erlang_term
 from mooq.broker.values import FieldValue, Table, Timestamp, type_name
 from mooq.broker.versions import Version
 
@@ -19,7 +19,7 @@ def check_match(arguments: Table, version: Version) -> None:
     value = arguments["x-match"]
     if isinstance(value, str) and value in MODES:
         return
-    shown = term(value, marks_utf8=version.marks_utf8)
+    shown = erlang_term(value, marks_utf8=version.marks_utf8)
     if type_name(value) == "longstr":
         raise refusals.failed(
             f"Invalid x-match field value {shown}; expected {', '.join(MODES[:3])}, or {MODES[3]}"

@@ -38,11 +38,11 @@ PERSISTENT = 2
 
 
 class Properties:
-    """The basic properties of a message. ``None`` stands for an absent one. Do not change them.
+    """The basic properties of a message; None if absent. Immutable.
 
-    ``flags`` has the bit of :data:`FLAGS` set for each property that is present, so that a rule
-    can see that it is not concerned. A subclass may leave the other attributes unset and fill all
-    of them in ``__getattr__``, which Python calls for the first one that is read.
+    ``flags`` has the bit of :data:`FLAGS` set for each property that is present, so rules can skip
+    absent ones. A subclass may leave the other attributes unset, and fill all of them in
+    ``__getattr__``, which Python calls for the first one that is read.
     """
 
     __slots__ = ("flags", *PROPERTY_NAMES)
@@ -97,7 +97,7 @@ class Properties:
         self.flags = sum(flag for name, flag in FLAGS.items() if getattr(self, name) is not None)
 
     def replace(self, **changes: Any) -> Properties:
-        """Return a copy in which some properties have other values; ``None`` removes one."""
+        """Return a copy with some properties changed; None removes one."""
         values = {name: getattr(self, name) for name in PROPERTY_NAMES}
         return Properties(**(values | changes))
 
@@ -117,11 +117,11 @@ NO_PROPERTIES = Properties()
 
 
 class Message:
-    """A message as it was published or dead-lettered; queues share it and never change it.
+    """A published or dead-lettered message. Queues share it, so it is immutable.
 
-    A routing key that is not UTF-8 holds surrogate escapes. ``routing_keys`` are all keys it is
-    routed by: its own, then those of the CC and BCC headers. ``delivery_count`` is how many
-    deliveries from quorum queues have failed, of a dead letter.
+    A routing key that is not UTF-8 contains surrogate escapes. ``routing_keys`` are all keys for
+    routing: its own, then those of the CC and BCC headers. None stands for its own key only. A dead
+    letter's ``delivery_count`` is the number of its failed deliveries from quorum queues.
     """
 
     __slots__ = (

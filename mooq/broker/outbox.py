@@ -1,4 +1,4 @@
-"""The way of the broker's effects to those whom they concern."""
+"""Dispatch of the broker's effects to its connections and channels."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ if TYPE_CHECKING:
     from mooq.broker.broker import Broker
 
 
-def hand_on(broker: Broker) -> None:
-    """Hand every effect in the outbox, in order, to the door of its channel or connection.
+def dispatch_effects(broker: Broker) -> None:
+    """Pass each effect in the outbox, in order, to the handler of its channel or connection.
 
-    A door's ``take`` may cause further effects: they come after those that wait.
+    A handler may cause further effects; they are dispatched last.
     """
     outbox = broker.outbox
     while outbox:
         effect = outbox.popleft()
         if type(effect) is Delivered:  # nearly always
-            door = effect.channel.door
+            effect_handler = effect.channel.effect_handler
         else:
             other: Any = effect
-            door = (other.connection if effect.is_of_connection else other.channel).door
-        if door is not None:
-            door.take(effect)
+            effect_handler = (
+                other.connection if effect.is_of_connection else other.channel
+            ).effect_handler
+        if effect_handler is not None:
+            effect_handler.handle(effect)

@@ -1,4 +1,4 @@
-"""Permissions of a user in a virtual host: regular expressions of names, as RabbitMQ has them."""
+"""Permissions of a user in a virtual host: regular expressions for names, as in RabbitMQ."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = ("configure", "write", "read")
 
 
 class Permissions(NamedTuple):
-    """What one user may do. ``patterns`` are for configure, write and read; None allows all."""
+    """The permissions of a user; ``patterns`` are for configure, write and read, None for all."""
 
     user: str
     virtual_host: str
@@ -20,15 +20,15 @@ class Permissions(NamedTuple):
 
     @property
     def are_limited(self) -> bool:
-        """Whether anything is forbidden."""
+        """Whether there are patterns."""
         return self.patterns is not None
 
     def check(self, permission: int, kind: str, name: str) -> None:
-        """Raise the refusal of what is not permitted."""
+        """Raise a refusal for an operation that is not permitted."""
         if self.patterns is None:
             return
         pattern = self.patterns[permission]
-        # RabbitMQ takes an empty pattern for one that matches nothing.
+        # In RabbitMQ, an empty pattern matches nothing.
         if not pattern or re.search(pattern, name) is None:
             raise refusals.permission_missing(
                 _NAMES[permission], kind, name, self.virtual_host, self.user

@@ -1,4 +1,4 @@
-"""One queue: what is ready, who consumes it, and what its arguments ask for."""
+"""Queues: ready messages, consumers, expiry, length limits and delivery limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Queue:
-    """One queue of a virtual host; ``owner`` is the connection it is exclusive to, if any."""
+    """A queue of a virtual host; ``owner`` is the connection that it is exclusive to, if any."""
 
     kind = "queue"
 
@@ -82,7 +82,7 @@ class Queue:
         self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
         self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")
         limit = arguments.get("x-delivery-limit")
-        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ takes any value, and heeds a number
+        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ ignores others
             limit = None
         self.delivery_limit = self._version.delivery_limit if limit is None else limit
         if limit is not None and limit < 0 and self._version.has_unlimited_deliveries:
@@ -96,10 +96,10 @@ class Queue:
     def __len__(self) -> int:
         return len(self.ready)
 
-    # Messages in
+    # Publishing
 
     def publish(self, message: Message, redelivered: bool = False) -> bool:
-        """Add a message and hand it on if a consumer has room; False if it is refused."""
+        """Add a message, and deliver it if a consumer has room; return False if it is refused."""
         if self._is_simple and not message.properties.flags & HAS_EXPIRATION:
             queued = QueuedMessage(message, self._next_position)
             self._next_position += 1
@@ -110,7 +110,7 @@ class Queue:
                     self._hand_over(queued, consumer)
                     return True
             ready.fresh.append(queued)
-            if redelivered:  # it has to wait
+            if redelivered:  # only if it was not delivered at once
                 queued.redelivered = True
             return True
         if self.overflow != "drop-head" and self._is_full(message):
@@ -134,7 +134,7 @@ class Queue:
         self.drain()
         queued.redelivered = queued.redelivered or redelivered
         self._drop_expired()
-        self._drop_what_is_too_much()
+        self._enforce_length_limit()
         self.schedule()
         return True
 
@@ -154,7 +154,7 @@ class Queue:
             queued.expires = self._broker.now + ttl / 1000
 
     def _is_full(self, message: Message) -> bool:
-        """Whether a message would be too much; a quorum queue learns that by the next one."""
+        """Whether a message would exceed a limit; a quorum queue notices at the next one."""
         if self.max_length is not None and len(self.ready) >= self.max_length:
             return True
         if self.max_bytes is None:
@@ -163,14 +163,14 @@ class Queue:
             return self._ready_bytes >= self.max_bytes
         return self._ready_bytes + len(message.body) > self.max_bytes
 
-    def _drop_what_is_too_much(self) -> None:
+    def _enforce_length_limit(self) -> None:
         if self.overflow != "drop-head":
             return
         while len(self.ready) and (
             (self.max_length is not None and len(self.ready) > self.max_length)
             or (self.max_bytes is not None and self._ready_bytes > self.max_bytes)
         ):
-            queued = self.ready.pop()  # also of the highest priority
+            queued = self.ready.pop()  # even if it has the highest priority
             self._ready_bytes -= len(queued.message.body)
             self._host.dead_letter(queued, self, dead_letters.MAXLEN)
 
@@ -185,17 +185,17 @@ class Queue:
             self._ready_bytes -= len(queued.message.body)
             self._host.dead_letter(queued, self, dead_letters.EXPIRED)
 
-    # Messages out
+    # Delivering
 
     def drain(self) -> None:
-        """Hand on what is ready to consumers that have room."""
+        """Deliver ready messages to consumers that have room."""
         ready, consumers = self.ready, self.consumers
         while ready.fresh or ready.returned:
             consumer = consumers.next()
             if consumer is None:
                 return
             self._hand_over(self._pop(), consumer)
-            if self._has_expirations:  # what is first now may have waited behind the other
+            if self._has_expirations:  # the next one may have expired behind it
                 self._drop_expired()
 
     def _hand_over(self, queued: QueuedMessage, consumer: Consumer) -> None:
@@ -205,7 +205,7 @@ class Queue:
         consumer.channel.deliver(self, queued, consumer)
 
     def take(self) -> QueuedMessage | None:
-        """Take the next message for a get; None when there is none."""
+        """Take the next message for basic.get; None if there is none."""
         self._used = self._broker.now
         self._drop_expired()
         if not len(self.ready):
@@ -222,7 +222,7 @@ class Queue:
         return queued
 
     def as_delivered(self, queued: QueuedMessage, *, is_got: bool = False) -> Message:
-        """Return a message of a quorum queue as a client gets it: with counts."""
+        """Return a message of a quorum queue with its count headers."""
         counts: Table = {}
         acquired = queued.acquired_count or queued.delivery_count
         if self._version.has_acquired_count and acquired:
@@ -239,25 +239,25 @@ class Queue:
     # Settlement
 
     def acknowledge(self, queued: QueuedMessage) -> None:
-        """End a message."""
+        """Remove a settled message."""
         self.unsettled.pop(queued, None)
 
     def end(self, queued: QueuedMessage) -> bool:
-        """End a message that is unsettled; False if it is not."""
+        """Remove an unsettled message; return False if it is not unsettled here."""
         if queued not in self.unsettled:
             return False
         del self.unsettled[queued]
         return True
 
     def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
-        """Send on, as a dead letter, a message whose delivery has failed."""
+        """Dead-letter a removed message."""
         queued.redelivered = True
         if reason == dead_letters.REJECTED and not self.is_classic:
             queued.delivery_count += 1
         self._host.dead_letter(queued, self, reason)
 
     def exceeds_limit(self, queued: QueuedMessage, *, counts: bool) -> bool:
-        """Whether a message may not be delivered again; ``counts`` is whether a delivery failed."""
+        """Whether a requeue exceeds the delivery limit; ``counts`` if the delivery has failed."""
         limit = self.delivery_limit
         if self.is_classic or limit is None:
             return False
@@ -268,10 +268,11 @@ class Queue:
     def requeue(
         self, queued: QueuedMessage, *, counts: bool = False, is_asked: bool = False
     ) -> None:
-        """Put a message back, to be delivered again; ``counts`` towards the delivery limit.
+        """Requeue a message; ``counts`` is whether this counts towards the delivery limit.
 
-        A quorum queue without a limit puts it last if a client asks for it (``is_asked``), and
-        first if a channel has ended (``handle_aux()`` of ``rabbit_fifo``).
+        A quorum queue without a limit requeues at the tail if a client asked for it
+        (``is_asked``), and at the head if a channel has ended (``handle_aux()`` in RabbitMQ's
+        ``rabbit_fifo``).
         """
         if not self.end(queued):
             return
@@ -286,29 +287,29 @@ class Queue:
         if not self._is_simple:
             self._ready_bytes += len(queued.message.body)
 
-    def settle_down(self) -> None:
-        """Go on after messages were settled or consumers have room."""
+    def resume(self) -> None:
+        """Resume delivery after messages were settled or a consumer has room again."""
         if self.is_deleted:
             return
         if self._is_simple and not self._has_expirations:
             self.drain()
             return
-        if self.is_classic:  # what came back may be too much: that goes first
-            self._drop_what_is_too_much()
+        if self.is_classic:  # requeued messages may exceed the limit; they are dropped first
+            self._enforce_length_limit()
         self._drop_expired()
         self.drain()
-        self._drop_what_is_too_much()
+        self._enforce_length_limit()
         self.schedule()
 
     # Consumers
 
     def add_consumer(self, consumer: Consumer) -> None:
-        """Begin a consumer."""
+        """Add a consumer."""
         self.consumers.add(consumer)
-        self.settle_down()
+        self.resume()
 
     def remove_consumer(self, consumer: Consumer) -> None:
-        """End a consumer; with the last one an auto-delete queue goes."""
+        """Remove a consumer; an auto-delete queue is deleted with the last one."""
         self.consumers.remove(consumer)
         self._used = self._broker.now
         if self.auto_delete and not self.consumers.all:
@@ -316,17 +317,17 @@ class Queue:
             return
         self.schedule()
         if len(self.ready):
-            self.drain()  # another one may be active now
+            self.drain()  # another one may have become active
 
     # Time
 
     def use(self) -> None:
-        """Begin anew the time after which an unused queue is deleted."""
+        """Restart the time after which an unused queue is deleted."""
         self._used = self._broker.now
         self.schedule()
 
     def next_deadline(self) -> float | None:
-        """Return when something is due: a message or the queue itself expires."""
+        """Return the time at which a message or the queue itself expires."""
         deadline: float | None = None
         if not self.consumers.all and self.expires is not None:
             deadline = self._used + self.expires / 1000
@@ -337,7 +338,7 @@ class Queue:
         return deadline
 
     def schedule(self) -> None:
-        """Have :meth:`advance` called when something is due."""
+        """Schedule a call of :meth:`advance` at the next deadline."""
         deadline = self.next_deadline()
         if deadline is not None:
             self._broker.schedule(deadline, self)
@@ -356,23 +357,23 @@ class Queue:
         self._drop_expired()
         self.schedule()
 
-    # The end
+    # Deleting
 
     def purge(self) -> int:
-        """Drop what is ready; return how much it was."""
+        """Drop the ready messages; return their number."""
         count = len(self.ready)
         self.ready.clear()
         self._ready_bytes = 0
         return count
 
     def clear(self) -> None:
-        """Drop everything: the queue is deleted."""
+        """Drop everything, because the queue is deleted."""
         self.is_deleted = True
         self.ready.clear()
         self.unsettled.clear()
 
     def restart(self) -> None:
-        """Keep what survives a restart."""
+        """Keep the messages that survive a restart."""
         for queued in list(self.unsettled):
             self.requeue(queued)
         kept = [

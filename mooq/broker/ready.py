@@ -17,7 +17,7 @@ class QueuedMessage:
     back, and ``delivery_count`` how often that counted towards a delivery limit.
     """
 
-    # Defaults of the class: most messages never have another value.
+    # Class attributes, because most messages keep these values.
     priority = 0
     redelivered = False
     expires: float | None = None
@@ -35,7 +35,7 @@ class QueuedMessage:
 
 
 class _MessageLine(Protocol):
-    """The part of ``deque`` by which messages are kept that have not been delivered before."""
+    """The methods of ``deque`` that hold messages without earlier deliveries."""
 
     def __len__(self) -> int: ...
     def __iter__(self) -> Iterator[QueuedMessage]: ...
@@ -47,9 +47,9 @@ class _MessageLine(Protocol):
 
 
 class ReadyMessages:
-    """First in, first out. What comes back returns to its position.
+    """First in, first out. Requeued messages return to their positions.
 
-    ``returned`` is what comes before all that is ``fresh``: a heap.
+    ``returned`` is a heap of requeued messages, which come before all ``fresh`` ones.
     """
 
     def __init__(self) -> None:
@@ -72,31 +72,31 @@ class ReadyMessages:
         heappush(self.returned, queued)
 
     def first(self) -> QueuedMessage:
-        """Return the next message, which stays."""
+        """Return the next message without removing it."""
         first: QueuedMessage = self.returned[0] if self.returned else self.fresh[0]
         return first
 
     def pop(self) -> QueuedMessage:
-        """Take the next message."""
+        """Remove and return the next message."""
         if self.returned:
             queued: QueuedMessage = heappop(self.returned)
             return queued
         return self.fresh.popleft()
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all messages."""
         self.fresh.clear()
         self.returned.clear()
 
     def keep(self, kept: list[QueuedMessage]) -> None:
-        """Keep just these, which are in order."""
+        """Keep only these messages, which are in order."""
         self.clear()
         self.fresh.extend(kept)
 
 
 class PriorityMessages(ReadyMessages):
-    """The highest priority first, each in order of position."""
+    """Ordered by priority, the highest first, then by position."""
 
     def push(self, queued: QueuedMessage) -> None:
-        """Add a message behind those of its priority."""
+        """Add a message after those of the same priority."""
         heappush(self.returned, queued)

@@ -1,6 +1,6 @@
-"""Refusals: every sentence that RabbitMQ refuses a request with, its reply code and its scope.
+"""Refusals of requests: RabbitMQ's texts, reply codes and scopes.
 
-Measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6. The AMQP layer adds class and method.
+Measured on RabbitMQ 3.10.8, 4.0.5 and 4.3.6. The AMQP layer adds the class and method ids.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ CODES = {
 
 
 class Scope(Enum):
-    """The extent of a refusal: it closes the channel, or the connection."""
+    """What a refusal closes."""
 
     CHANNEL = "channel"
     CONNECTION = "connection"
 
 
 class Refusal(Exception):
-    """A request that the broker refuses; the one who asked closes what ``scope`` names."""
+    """A request that the broker refuses. The caller closes the channel or connection."""
 
     def __init__(self, name: str, text: str, scope: Scope = Scope.CHANNEL) -> None:
         self.code: int = CODES[name]
@@ -49,7 +49,7 @@ def _connection(name: str, text: str) -> Refusal:
 
 
 def login_refused(mechanism: str = "PLAIN") -> Refusal:
-    """Return the refusal of a user or password."""
+    """Return the refusal of an unknown user or wrong password."""
     return _connection(
         "ACCESS_REFUSED",
         f"Login was refused using authentication mechanism {mechanism}. For details see the "
@@ -63,22 +63,22 @@ def no_virtual_host(name: str) -> Refusal:
 
 
 def virtual_host_not_permitted(name: str, user: str) -> Refusal:
-    """Return the refusal of a virtual host that the user has no permissions in."""
+    """Return the refusal of a virtual host where the user has no permissions."""
     return _connection("NOT_ALLOWED", f"access to vhost '{name}' refused for user '{user}'")
 
 
 def unknown_queue_type(queue_type: str) -> Refusal:
-    """Return the refusal of a queue that the broker names, of a type that it does not have."""
+    """Return the refusal of an unknown type for a server-named queue."""
     return Refusal("PRECONDITION_FAILED", f"unknown queue type '{queue_type}'")
 
 
 def failure() -> Refusal:
-    """Return the refusal that stands for an error inside RabbitMQ."""
+    """Return the refusal that RabbitMQ sends for an internal error."""
     return _connection("INTERNAL_ERROR", "")
 
 
 def too_many_channels(limit: int) -> Refusal:
-    """Return the refusal of a channel beyond the number that was negotiated."""
+    """Return the refusal of a channel above the negotiated ``channel_max``."""
     return _connection(
         "NOT_ALLOWED",
         f"number of channels opened ({limit}) has reached the negotiated channel_max ({limit})",
@@ -86,7 +86,7 @@ def too_many_channels(limit: int) -> Refusal:
 
 
 def shutdown() -> Refusal:
-    """Return the reason that clients are given when the broker stops."""
+    """Return the refusal that clients get when the broker stops."""
     return _connection(
         "CONNECTION_FORCED", "broker forced connection closure with reason 'shutdown'"
     )
@@ -108,7 +108,7 @@ def no_declared_queue() -> Refusal:
 
 
 def message_too_large(size: int, limit: int) -> Refusal:
-    """Return the refusal of a body above the limit."""
+    """Return the refusal of a body above the size limit, in bytes."""
     return Refusal(
         "PRECONDITION_FAILED",
         f"message size {size} is larger than configured max size {limit}",
@@ -116,12 +116,12 @@ def message_too_large(size: int, limit: int) -> Refusal:
 
 
 def unknown_delivery_mode(mode: int | None) -> Refusal:
-    """Return the refusal of a message that is neither transient nor persistent."""
+    """Return the refusal of a delivery mode other than 1 and 2."""
     return Refusal("PRECONDITION_FAILED", f"invalid message: {{delivery_mode_unknown,{mode}}}")
 
 
 def default_exchange() -> Refusal:
-    """Return the refusal of what cannot be done with the default exchange."""
+    """Return the refusal of an operation on the default exchange."""
     return Refusal("ACCESS_REFUSED", "operation not permitted on the default exchange")
 
 
@@ -131,7 +131,7 @@ def reserved_name(what: str, name: str) -> Refusal:
 
 
 def system_exchange(name: str, virtual_host: str) -> Refusal:
-    """Return the refusal to delete an exchange of the broker's."""
+    """Return the refusal to delete a predeclared exchange."""
     return Refusal(
         "ACCESS_REFUSED",
         f"deletion of system exchange '{name}' in vhost '{virtual_host}' not allowed",
@@ -147,7 +147,7 @@ def internal_exchange(name: str, virtual_host: str) -> Refusal:
 
 
 def bad_exchange_type(name: str, *, closes_connection: bool) -> Refusal:
-    """Return the refusal of a type of exchange that does not exist."""
+    """Return the refusal of an unknown exchange type."""
     text = f"unknown exchange type '{name}'" if name else "invalid exchange type ''"
     if closes_connection:
         return _connection("COMMAND_INVALID", text)
@@ -157,7 +157,7 @@ def bad_exchange_type(name: str, *, closes_connection: bool) -> Refusal:
 def inequivalent(
     argument: str, kind: str, name: str, virtual_host: str, received: str, current: str
 ) -> Refusal:
-    """Return the refusal to declare what exists with another property."""
+    """Return the refusal to redeclare a queue or exchange with another property or argument."""
     return Refusal(
         "PRECONDITION_FAILED",
         f"inequivalent arg '{argument}' for {kind} '{name}' in vhost '{virtual_host}': received "
@@ -166,7 +166,7 @@ def inequivalent(
 
 
 def invalid_argument(argument: str, kind: str, name: str, virtual_host: str, why: str) -> Refusal:
-    """Return the refusal of an argument's value."""
+    """Return the refusal of an argument with an invalid value."""
     return Refusal(
         "PRECONDITION_FAILED",
         f"invalid arg '{argument}' for {kind} '{name}' in vhost '{virtual_host}': {why}",
@@ -174,7 +174,7 @@ def invalid_argument(argument: str, kind: str, name: str, virtual_host: str, why
 
 
 def invalid_type(argument: str, name: str, virtual_host: str, kind: str) -> Refusal:
-    """Return the refusal of a dead-letter exchange that is not named by a string."""
+    """Return the refusal of a dead-letter exchange whose name is not a string."""
     return failed(
         f"invalid type '{kind}' for arg '{argument}' in queue '{name}' in vhost '{virtual_host}'"
     )
@@ -183,7 +183,7 @@ def invalid_type(argument: str, name: str, virtual_host: str, kind: str) -> Refu
 def argument_of_another_type(
     argument: str, name: str, virtual_host: str, queue_type: str
 ) -> Refusal:
-    """Return the refusal of an argument that a type of queue does not take."""
+    """Return the refusal of an argument that the queue type does not support."""
     return Refusal(
         "PRECONDITION_FAILED",
         f"invalid arg '{argument}' for queue '{name}' in vhost '{virtual_host}' of queue type "
@@ -192,7 +192,7 @@ def argument_of_another_type(
 
 
 def invalid_property(what: str, name: str, virtual_host: str) -> Refusal:
-    """Return the refusal of a flag that a type of queue does not take."""
+    """Return the refusal of a property that the queue type does not support."""
     return Refusal(
         "PRECONDITION_FAILED",
         f"invalid property '{what}' for queue '{name}' in vhost '{virtual_host}'",
@@ -200,7 +200,7 @@ def invalid_property(what: str, name: str, virtual_host: str) -> Refusal:
 
 
 def no_streams(name: str, virtual_host: str) -> Refusal:
-    """Return mooq's own refusal of a stream."""
+    """Return the refusal of a stream, which RabbitMQ would accept."""
     return Refusal(
         "NOT_IMPLEMENTED",
         f"queue '{name}' in vhost '{virtual_host}' cannot be a stream: mooq's in-memory broker "
@@ -242,37 +242,37 @@ def locked(name: str, virtual_host: str) -> Refusal:
 
 
 def in_use(kind: str, name: str, virtual_host: str) -> Refusal:
-    """Return the refusal to delete what is in use."""
+    """Return the refusal to delete a queue or exchange in use."""
     return Refusal("PRECONDITION_FAILED", f"{kind} '{name}' in vhost '{virtual_host}' in use")
 
 
 def not_empty(name: str, virtual_host: str) -> Refusal:
-    """Return the refusal to delete a queue with messages."""
+    """Return the refusal to delete a non-empty queue."""
     return Refusal("PRECONDITION_FAILED", f"queue '{name}' in vhost '{virtual_host}' not empty")
 
 
 def exclusive_use(name: str, virtual_host: str) -> Refusal:
-    """Return the refusal of a consumer beside an exclusive one, or of an exclusive one."""
+    """Return the refusal of a second consumer if either one is exclusive."""
     return Refusal("ACCESS_REFUSED", f"queue '{name}' in vhost '{virtual_host}' in exclusive use")
 
 
 def tag_in_use(tag: str) -> Refusal:
-    """Return the refusal of a consumer tag that the channel has already."""
+    """Return the refusal of a consumer tag that the channel already uses."""
     return _connection("NOT_ALLOWED", f"attempt to reuse consumer tag '{tag}'")
 
 
 def unknown_delivery_tag(tag: int) -> Refusal:
-    """Return the refusal to settle what is not unacknowledged."""
+    """Return the refusal to settle an unknown or settled delivery."""
     return Refusal("PRECONDITION_FAILED", f"unknown delivery tag {tag}")
 
 
 def not_implemented(what: str) -> Refusal:
-    """Return the refusal of what RabbitMQ does not implement."""
+    """Return the refusal of a feature that RabbitMQ does not implement."""
     return _connection("NOT_IMPLEMENTED", what)
 
 
 def failed(text: str) -> Refusal:
-    """Return the refusal of a request that breaks a rule of the channel."""
+    """Return the refusal of a request whose precondition failed."""
     return Refusal("PRECONDITION_FAILED", text)
 
 
@@ -284,7 +284,7 @@ def invalid_expiration(text: str, why: str) -> Refusal:
 def permission_missing(
     permission: str, kind: str, name: str, virtual_host: str, user: str
 ) -> Refusal:
-    """Return the refusal of what a user has no permission for."""
+    """Return the refusal of an operation that the user has no permission for."""
     return Refusal(
         "ACCESS_REFUSED",
         f"{permission} access to {kind} '{name}' in vhost '{virtual_host}' refused for user "
@@ -293,7 +293,7 @@ def permission_missing(
 
 
 def consumer_timeout(channel: int, seconds: float) -> Refusal:
-    """Return why a channel is closed that was too late to acknowledge."""
+    """Return the refusal that closes a channel after a late acknowledgement."""
     return failed(
         f"delivery acknowledgement on channel {channel} timed out. Timeout value used: "
         f"{seconds * 1000:.0f} ms. This timeout value can be configured, see consumers doc guide "
@@ -302,7 +302,7 @@ def consumer_timeout(channel: int, seconds: float) -> Refusal:
 
 
 def too_many_hashes(key: str, count: int, most: int) -> Refusal:
-    """Return the refusal of a topic pattern with too many ``#``."""
+    """Return the refusal of a topic pattern with too many ``#`` wildcards."""
     return failed(
         f"Topic binding key '{key}' uses {count} '#' wildcards, at most {most} are allowed"
     )

@@ -1,4 +1,4 @@
-"""Direct reply-to: replies to a channel without a queue, by the name amq.rabbitmq.reply-to."""
+"""Direct reply-to: replies to a channel without a queue, through amq.rabbitmq.reply-to."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ if TYPE_CHECKING:
     from mooq.broker.channel import Channel
 
 NAME = "amq.rabbitmq.reply-to"
-_RANDOM = 32  # bytes behind the dot of a name that is given
+_RANDOM = 32  # bytes after the dot of a generated name
 _GIVEN = len(f"{NAME}.{token_urlsafe(_RANDOM)}")
 
 
 class DirectReplies:
-    """The channels of a virtual host that consume replies, by the names replies are sent to."""
+    """The channels of a virtual host that consume replies, by their reply names."""
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}
 
     def begin(self, channel: Channel) -> str:
-        """Let a channel consume replies; return the name that stands for it."""
+        """Start consuming replies on a channel; return its reply name."""
         name = f"{NAME}.{token_urlsafe(_RANDOM)}"
         self._channels[name] = channel
         return name
 
     def end(self, name: str) -> None:
-        """End that."""
+        """Stop consuming replies to a name."""
         self._channels.pop(name, None)
 
     def knows(self, name: str) -> bool:
-        """Return whether replies can be sent to a name, or the general one is meant."""
+        """Return whether replies can be sent to a name, or it is the general one."""
         return name == NAME or name in self._channels
 
     def publish(self, message: Message) -> bool:
-        """Send a message to the consumers of replies among its keys; return if it has such keys.
+        """Deliver a message to each reply consumer that its keys name; return whether any key does.
 
-        A consumer that has ended is left out.
+        Replies to a consumer that has ended are dropped.
         """
         keys = sorted(set(message.routing_keys or (message.routing_key,)))
         for key in keys:
@@ -50,17 +50,17 @@ class DirectReplies:
 
 
 def is_name(queue_name: str) -> bool:
-    """Return whether a queue's name is one of direct reply-to."""
+    """Return whether a queue name is one of direct reply-to."""
     return queue_name.startswith(NAME)
 
 
 def _is_given(name: str) -> bool:
-    """Return whether a name is like those that channels are given."""
+    """Return whether a name has the form of a generated reply name."""
     return name.startswith(f"{NAME}.") and len(name) == _GIVEN
 
 
 def check_consumer(no_ack: bool, has_one: bool) -> None:
-    """Raise the refusal of a consumer of replies that cannot be."""
+    """Raise a refusal for a second reply consumer, or one that would acknowledge."""
     if has_one:
         raise refusals.failed("reply consumer already set")
     if not no_ack:

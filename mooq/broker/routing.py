@@ -1,4 +1,4 @@
-"""The walk of a message to its queues: bindings between exchanges, alternates, CC and BCC."""
+"""Routing of messages: bindings between exchanges, alternate exchanges, CC and BCC."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def queues_of(host: VirtualHost, message: Message) -> list[Queue]:
-    """Return the queues that a message goes to, each once."""
+    """Return the queues that a message is routed to, each once."""
     keys = message.routing_keys or (message.routing_key,)
     if not message.exchange:
         return [queue for key in dict.fromkeys(keys) if (queue := host.queues.get(key)) is not None]
@@ -39,16 +39,16 @@ def queues_of(host: VirtualHost, message: Message) -> list[Queue]:
 
 
 def _alternates(host: VirtualHost, name: str, keys: tuple[str, ...]) -> list[Destination]:
-    """Return where a message goes that an exchange with this alternate did not route."""
+    """Return the destinations of an unrouted message for an alternate exchange."""
     if not name:  # the default exchange
         return [host.queues[key] for key in keys if key in host.queues]
     return [host.exchanges[name]] if name in host.exchanges else []
 
 
 def with_copies(message: Message) -> Message:
-    """Return a message with the keys of its headers CC and BCC; BCC is removed.
+    """Return a message with the routing keys of its headers CC and BCC, and without BCC.
 
-    Raises the refusal of a header that is not an array.
+    Raises a refusal for a header that is not an array.
     """
     properties = message.properties
     if not properties.flags & HAS_HEADERS or not properties.headers:
@@ -64,7 +64,7 @@ def with_copies(message: Message) -> Message:
 
 
 def with_sorted_headers(message: Message) -> Message:
-    """Return a message whose headers are in the order of their names, as RabbitMQ sends them."""
+    """Return a message with its headers sorted by name, as RabbitMQ sends them."""
     headers = message.properties.headers
     if not headers or len(headers) == 1:
         return message

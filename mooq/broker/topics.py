@@ -1,6 +1,7 @@
-"""Topic patterns in a trie: ``*`` stands for one word, ``#`` for any number of words.
+"""Topic patterns in a trie: ``*`` matches one word, ``#`` any number of words.
 
-A match costs what the key's words and the wildcards met by them cost, not what is bound elsewhere.
+The cost of a match depends on the words of the key and the wildcards on its path, and not on the
+number of other patterns.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ D = TypeVar("D", bound=Hashable)
 
 
 class _Node(Generic[D]):
-    """What is bound by the words up to here, and the words that go on."""
+    """The destinations of the pattern that ends here, and the next words of longer patterns."""
 
     __slots__ = ("children", "destinations", "is_hash")
 
@@ -29,14 +30,14 @@ class TopicTrie(Generic[D]):
         self._root: _Node[D] = _Node()
 
     def add(self, pattern: str, destination: D) -> None:
-        """Add a destination; added twice, it must be removed twice."""
+        """Add a destination. If added twice, it must be removed twice."""
         node = self._root
         for word in words_of(pattern):
             node = node.children.setdefault(word, _Node(is_hash=word == "#"))
         node.destinations[destination] = node.destinations.get(destination, 0) + 1
 
     def remove(self, pattern: str, destination: D) -> None:
-        """Remove a destination that was added by this pattern."""
+        """Remove a destination that was added with this pattern."""
         words = words_of(pattern)
         path = [self._root]
         for word in words:
@@ -52,7 +53,7 @@ class TopicTrie(Generic[D]):
             del parent.children[word]
 
     def match(self, key: str) -> Iterable[D]:
-        """Return the destinations whose patterns a key matches, each once."""
+        """Return the destinations whose patterns match a key, each once."""
         nodes = _with_hashes([self._root])
         for word in words_of(key):
             reached: list[_Node[D]] = []
@@ -61,7 +62,7 @@ class TopicTrie(Generic[D]):
                     reached.append(node)
                 if "*" in node.children:
                     reached.append(node.children["*"])
-                if word in node.children:  # a wildcard in a key reaches nothing new by this
+                if word in node.children:  # for "*" or "#" in a key, adds no new node
                     reached.append(node.children[word])
             nodes = _with_hashes(reached)
         found: dict[D, int] = {}
@@ -71,7 +72,7 @@ class TopicTrie(Generic[D]):
 
 
 def _with_hashes(nodes: list[_Node[D]]) -> Iterable[_Node[D]]:
-    """Return the nodes, each once, and those reached from them by a ``#`` that takes no word."""
+    """Return the nodes, each once, and those reached from them by a ``#`` that matches no word."""
     found = dict.fromkeys(nodes)
     for node in nodes:
         child = node.children.get("#")
@@ -82,5 +83,5 @@ def _with_hashes(nodes: list[_Node[D]]) -> Iterable[_Node[D]]:
 
 
 def words_of(key: str) -> list[str]:
-    """Return the words of a key or pattern; the empty one has none."""
+    """Return the words of a key or pattern; an empty one has none."""
     return key.split(".") if key else []

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 
 class Transaction:
-    """What has been published and settled since the last commit or rollback."""
+    """The publishes and settlements since the last commit or rollback."""
 
     def __init__(self) -> None:
         self._published: list[tuple[Message, list[Queue], bool]] = []
         self._settled: list[tuple[dict[int, Unacknowledged], Callable[[], None]]] = []
 
     def publish(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
-        """Keep a message, which is routed already."""
+        """Add a message that is already routed."""
         self._published.append((message, queues, mandatory))
 
     def settle(self, taken: dict[int, Unacknowledged], settle: Callable[[], None]) -> None:
-        """Keep a settlement."""
+        """Add a settlement."""
         self._settled.append((taken, settle))
 
     def commit(self, put: Callable[[Message, list[Queue], bool], None]) -> None:
-        """Do everything: first messages, then settlements."""
+        """Carry out all publishes, then all settlements."""
         published, self._published = self._published, []
         settled, self._settled = self._settled, []
         for message, queues, mandatory in published:
@@ -36,7 +36,7 @@ class Transaction:
             settle()
 
     def roll_back(self) -> dict[int, Unacknowledged]:
-        """Forget everything; return what is unacknowledged again."""
+        """Discard everything; return the deliveries that are unacknowledged again."""
         self._published.clear()
         settled, self._settled = self._settled, []
         again: dict[int, Unacknowledged] = {}

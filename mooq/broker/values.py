@@ -1,7 +1,7 @@
-"""AMQP field values: the Python types that stand for the types on the wire.
+"""AMQP field values: the Python types of the types on the wire.
 
-A value keeps its type, since RabbitMQ names the type in refusals and re-sends it unchanged. Plain
-Python values stand for the usual types; the classes below stand for the rest:
+A value keeps its type, because RabbitMQ shows it in refusals and sends it unchanged. Plain Python
+types represent the usual types, the classes below the others:
 
 ==== ================== =====================
 tag  type on the wire   Python
@@ -17,7 +17,7 @@ l    long               :class:`Long`, or an ``int`` that needs more than 32 bit
 f    float              :class:`Float`
 d    double             ``float``
 D    decimal            :class:`AmqpDecimal`
-S    longstr            ``str``, or :class:`LongBytes` where it is not UTF-8
+S    longstr            ``str``, or :class:`LongBytes` if it is not UTF-8
 x    binary             ``bytes``
 A    array              ``list``
 T    timestamp          :class:`Timestamp`, or a ``datetime``
@@ -132,9 +132,9 @@ _NAMES: dict[type, str] = {
 
 
 def type_name(value: FieldValue) -> str:
-    """Return RabbitMQ's name for the type of a value, as its refusals give it.
+    """Return RabbitMQ's name for the type of a value, as in its refusals.
 
-    Raises TypeError for a value that AMQP has no type for.
+    Raises ``TypeError`` for a value without an AMQP type.
     """
     if type(value) is int:
         return "signedint" if -(2**31) <= value < 2**31 else "long"
@@ -145,5 +145,5 @@ def type_name(value: FieldValue) -> str:
 
 
 def same_value(one: FieldValue, other: FieldValue) -> bool:
-    """Return whether two values are equal in type and content, as AMQP has them."""
+    """Return whether two values have the same AMQP type and content."""
     return type_name(one) == type_name(other) and bool(one == other)

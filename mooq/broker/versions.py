@@ -1,4 +1,4 @@
-"""Versions of RabbitMQ: where 3.10, 4.0 and 4.3 were seen to differ, as data."""
+"""Versions of RabbitMQ: the observed differences between 3.10, 4.0 and 4.3."""
 
 from __future__ import annotations
 
@@ -8,49 +8,48 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Version:
-    """The rules in which one version differs from another.
+    """The rules that differ between versions.
 
-    - ``max_message_size``: bytes of the largest body
-    - ``most_hashes``: how many ``#`` words a topic binding may have; None for any number
+    - ``max_message_size``: the maximum size of a body, in bytes
+    - ``most_hashes``: the maximum number of ``#`` words in a topic binding; None for no limit
     - ``has_global_prefetch``: whether ``basic.qos`` with ``global`` limits a whole channel
-    - ``unknown_type_closes_connection``: as an unknown exchange type did in 3.10
+    - ``unknown_type_closes_connection``: whether an unknown exchange type closes the connection
     - ``keeps_transient_exchanges``: whether these survive a restart
     - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
-    - ``dead_letters_are_redelivered``: whether one that was delivered before is flagged so
-    - ``delivery_limit``: of quorum queues that declare none
-    - ``counts_first_get``: whether the first ``basic.get`` of a message of a quorum queue has
+    - ``dead_letters_are_redelivered``: whether a dead letter keeps the flag redelivered
+    - ``delivery_limit``: the default of quorum queues
+    - ``counts_first_get``: whether the first ``basic.get`` of a message from a quorum queue has
       ``x-delivery-count``
-    - ``counts_returns``: whether a requeued delivery of a quorum queue counts as a failed one
-    - ``rejects_fail``: whether one that is requeued by ``basic.reject`` does in any case
-    - ``limits_returns``: whether a delivery limit is for all deliveries that came back, or for
-      those that have failed
-    - ``has_unlimited_deliveries``: whether a negative delivery limit stands for none
-    - ``keeps_delivery_count``: whether a dead letter keeps the count that it had
-    - ``has_acquired_count``: whether its redeliveries have ``x-acquired-count``
-    - ``quorum_priorities``: how many priorities of messages a quorum queue tells apart
-    - ``quorum_switches_active``: whether a single active consumer of a quorum queue gives way to
-      one of a higher priority once it has nothing unacknowledged
-    - ``quotes_queue_type``: whether a refusal quotes the type of a queue as a binary
-    - ``names_default_queue_type``: whether a refusal names ``classic`` where none was declared
-    - ``times_out_classic``: whether ``consumer_timeout`` holds for classic queues
-    - ``consumer_timeout_argument``: which queues may have an ``x-consumer-timeout`` that is heeded:
-      none, any (where any value is accepted), or quorum queues, and their consumers
+    - ``counts_returns``: whether a requeued delivery of a quorum queue counts as failed
+    - ``rejects_fail``: whether one that ``basic.reject`` requeues counts as failed in any case
+    - ``limits_returns``: whether a delivery limit counts all requeued deliveries, or failed ones
+    - ``has_unlimited_deliveries``: whether a negative delivery limit means no limit
+    - ``keeps_delivery_count``: whether a dead letter keeps the count of its failed deliveries
+    - ``has_acquired_count``: whether redeliveries of a quorum queue have ``x-acquired-count``
+    - ``quorum_priorities``: how many message priorities a quorum queue distinguishes
+    - ``quorum_switches_active``: whether a consumer with a higher priority replaces the single
+      active consumer of a quorum queue
+    - ``quotes_queue_type``: whether a refusal shows a queue type as an Erlang binary
+    - ``names_default_queue_type``: whether a refusal shows ``classic`` if no type was declared
+    - ``times_out_classic``: whether ``consumer_timeout`` applies to classic queues
+    - ``consumer_timeout_argument``: where ``x-consumer-timeout`` has an effect: on no queues, on
+      any (with any value), or on quorum queues and their consumers
     - ``reads_copies_first``: whether CC and BCC are read before ``user_id`` is checked
-    - ``names_unknown_types``: whether an unknown type of a queue that the broker names is refused;
-      before, the broker failed
-    - ``fails_at_void_type``: whether the broker fails at one that is void
-    - ``takes_empty_type``: whether an empty type of a queue is the default one
-    - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
-      no queue got, although it is delivered
-    - ``numbers_replies``: whether a reply over direct reply-to has a delivery tag of its own
+    - ``names_unknown_types``: whether an unknown type of a server-named queue is refused, instead
+      of causing an internal error
+    - ``fails_at_void_type``: whether a void type of such a queue causes an internal error
+    - ``takes_empty_type``: whether an empty queue type stands for the default one
+    - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
+      unroutable, although it is delivered
+    - ``numbers_replies``: whether the delivery after a direct reply has the next delivery tag
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``rewrites_expiration``: whether a message's expiration is delivered as a plain number
-    - ``matches_strictly``: whether to a headers exchange an integer differs from the same float,
-      and a timestamp is its milliseconds
-    - ``sorts_headers``: whether a message's headers come in the order of their names
-    - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
-    - ``unchecked``: arguments of queues of which any value is accepted
-    - ``more_of_classic``, ``more_of_quorum``: arguments that queues of a type take beside the rest
+    - ``matches_strictly``: whether a headers exchange distinguishes integers from floats, and
+      compares a header's timestamp in milliseconds
+    - ``sorts_headers``: whether a message's headers are sorted by name
+    - ``marks_utf8``: whether refusals mark a non-ASCII value as UTF-8
+    - ``unchecked``: queue arguments that accept any value
+    - ``more_of_classic``, ``more_of_quorum``: additional arguments of these queue types
     """
 
     name: str

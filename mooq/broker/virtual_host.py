@@ -1,4 +1,4 @@
-"""One virtual host: its exchanges and queues by name, and what is between them."""
+"""Virtual hosts: exchanges, queues, their bindings, and dead-lettering."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PREDECLARED = {
 
 
 class VirtualHost:
-    """Exchanges, queues, and the bindings and dead letters between them."""
+    """A virtual host, with its exchanges and queues by name."""
 
     def __init__(self, name: str, broker: Broker) -> None:
         self.name = name
@@ -43,8 +43,8 @@ class VirtualHost:
         trace = self._predeclared("amq.rabbitmq.trace", "topic", internal=True)
         self.exchanges[trace.name] = trace
         self.replies: DirectReplies = DirectReplies()
-        self._dead: deque[tuple[QueuedMessage, Queue, str]] = deque()
-        self._is_burying = False
+        self._pending_dead_letters: deque[tuple[QueuedMessage, Queue, str]] = deque()
+        self._is_dead_lettering = False
 
     # Exchanges
 
@@ -60,7 +60,7 @@ class VirtualHost:
         )
 
     def exchange(self, name: str) -> Exchange:
-        """Return an exchange, or raise the refusal of one that does not exist."""
+        """Return an exchange, or raise a refusal if it does not exist."""
         try:
             return self.exchanges[name]
         except KeyError:
@@ -76,7 +76,7 @@ class VirtualHost:
         internal: bool,
         arguments: Table,
     ) -> None:
-        """Make sure that an exchange exists, or raise the refusal."""
+        """Declare an exchange, or raise a refusal."""
         version = self.broker.version_rules
         if type_ not in version.exchange_types:
             raise refusals.bad_exchange_type(
@@ -129,7 +129,7 @@ class VirtualHost:
         )
 
     def delete_exchange(self, name: str, *, if_unused: bool) -> None:
-        """Delete an exchange; nothing happens if there is none."""
+        """Delete an exchange. Does nothing if it does not exist."""
         if name.startswith("amq."):
             raise refusals.system_exchange(name, self.name)
         exchange = self.exchanges.get(name)
@@ -146,7 +146,7 @@ class VirtualHost:
         self._unbind_everywhere(exchange)
 
     def _unbind_everywhere(self, destination: Destination) -> None:
-        """Remove the bindings to a destination; auto-delete exchanges go with their last one."""
+        """Remove all bindings to a destination, and auto-delete exchanges without any left."""
         waiting: list[Destination] = [destination]
         while waiting:
             gone = waiting.pop()
@@ -176,7 +176,7 @@ class VirtualHost:
     def unbind(
         self, source_name: str, destination: Destination, key: str, arguments: Table
     ) -> None:
-        """Remove one binding; nothing happens if there is none."""
+        """Remove one binding. Does nothing if it does not exist."""
         source = self.exchanges.get(source_name)
         if source is None:
             return
@@ -187,7 +187,7 @@ class VirtualHost:
     # Queues
 
     def queue(self, name: str, connection: Connection) -> Queue:
-        """Return a queue that the connection may use, or raise the refusal."""
+        """Return a queue that the connection may use, or raise a refusal."""
         queue = self.queues.get(name)
         if queue is None:
             raise refusals.no_queue(name, self.name)
@@ -205,7 +205,7 @@ class VirtualHost:
         auto_delete: bool,
         arguments: Table,
     ) -> Queue:
-        """Make sure that a queue exists, or raise the refusal."""
+        """Declare a queue, or raise a refusal."""
         current = self.queues.get(name)
         if current is not None:
             owner = connection if exclusive else None
@@ -259,7 +259,7 @@ class VirtualHost:
         if not version.names_default_queue_type and (default | arguments)["x-queue-type"] != (
             current.type
         ):
-            default = {}  # the refusal says "none" of the one that named no type
+            default = {}  # the refusal says "none" if no type was declared
         argument_rules.check_equivalent(
             default | current.arguments,
             default | arguments,
@@ -270,7 +270,7 @@ class VirtualHost:
         )
 
     def delete_queue(self, queue: Queue) -> int:
-        """Delete a queue; its consumers are told. Return how many messages were ready."""
+        """Delete a queue, and notify its consumers. Return the number of ready messages."""
         count = len(queue)
         if self.queues.get(queue.name) is not queue:
             return count
@@ -289,7 +289,7 @@ class VirtualHost:
     # Messages
 
     def route(self, message: Message) -> list[Queue]:
-        """Return the queues that a message goes to. Its exchange exists."""
+        """Return the queues that a message is routed to. Its exchange must exist."""
         if message.routing_keys is None and message.exchange:
             exchange = self.exchanges[message.exchange]
             if exchange.leads_to_queues_only:  # nearly always
@@ -297,23 +297,23 @@ class VirtualHost:
         return queues_of(self, message)
 
     def dead_letter(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
-        """Publish a message of a queue as a dead letter, if its queue says where.
+        """Publish a message as a dead letter, if its queue has a dead-letter exchange.
 
-        What that causes is done one after the other, however long a chain of queues is.
+        Dead letters that this causes are queued and published one by one, without recursion.
         """
         if queue.dead_letter_exchange is None:
             return
-        self._dead.append((queued, queue, reason))
-        if self._is_burying:
+        self._pending_dead_letters.append((queued, queue, reason))
+        if self._is_dead_lettering:
             return
-        self._is_burying = True
+        self._is_dead_lettering = True
         try:
-            while self._dead:
-                self._bury(*self._dead.popleft())
+            while self._pending_dead_letters:
+                self._publish_dead_letter(*self._pending_dead_letters.popleft())
         finally:
-            self._is_burying = False
+            self._is_dead_lettering = False
 
-    def _bury(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
+    def _publish_dead_letter(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
         version = self.broker.version_rules
         letter = dead_letters.dead_letter(
             queued.message,
@@ -331,7 +331,7 @@ class VirtualHost:
             target.publish(letter, is_flagged)
 
     def restart(self) -> None:
-        """Keep what is durable."""
+        """Keep durable exchanges, queues and messages."""
         for queue in list(self.queues.values()):
             if queue.durable:
                 queue.restart()
@@ -348,5 +348,5 @@ def _text(flag: object) -> str:
 
 
 def _atom(name: str) -> str:
-    """Return a name as RabbitMQ's language writes it: in quotes unless it is a plain word."""
+    """Return a name as an Erlang atom: quoted unless it has only letters."""
     return name if name.isalpha() else f"'{name}'"

@@ -115,7 +115,7 @@ async def _serve(
     options: dict[str, Any],
 ) -> None:
     from mooq.broker.broker import Broker  # not needed for --help
-    from mooq.server.listening import Listener
+    from mooq.server.listener import Listener
 
     stopped = _signalled()
     broker = Broker(

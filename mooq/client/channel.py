@@ -300,7 +300,7 @@ class Channel(Publishing):
         async with goodbye():
             for subscription in self._subscriptions:
                 await subscription.end(self._internal)
-        await self._dispatcher.give_back(self._internal)
+        await self._dispatcher.requeue_arrived(self._internal)
 
     @property
     def closed_by(self) -> Refused | None:
@@ -359,4 +359,4 @@ class Channel(Publishing):
 
     async def _end_subscription(self, subscription: Subscription) -> None:
         await subscription.end(self._internal)
-        await self._dispatcher.give_back(subscription.consumer)
+        await self._dispatcher.requeue_arrived(subscription.consumer)

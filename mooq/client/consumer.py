@@ -145,7 +145,7 @@ class Consumer:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            # If it were requeued like a cancelled one, it would be redelivered for ever.
+            # If it were requeued like a cancelled one, it would be redelivered forever.
             raise RuntimeError(
                 f"callback {self.name} awaited something that was cancelled"
             ) from cancelled

@@ -166,7 +166,7 @@ class Dispatcher:
         """Return the consumers with running callbacks on a channel, the longest-running first."""
         return [consumer for consumer, _ in self._running.values() if consumer.channel is channel]
 
-    async def give_back(self, owner: TransportChannel | Consumer) -> None:
+    async def requeue_arrived(self, owner: TransportChannel | Consumer) -> None:
         """Requeue what arrived on a channel or for a consumer and was not started."""
         arrived, self._arrived = self._arrived, deque()
         mine = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Never, Self
 from mooq.basics.address import Address
 from mooq.basics.numbers import positive
 from mooq.broker.broker import Broker as Rules
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 from mooq.broker.versions import VERSIONS
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
@@ -29,8 +29,8 @@ from mooq.transports.registry import REGISTRY
 from mooq.transports.timer import Timer
 
 if TYPE_CHECKING:
-    from mooq.amqp.sightings import ByteTap
-    from mooq.server.doors import Door
+    from mooq.amqp.inspection import ByteTap
+    from mooq.server.shared_listener import SharedListener
 
 LOOPBACK = "127.0.0.1"
 CHANNEL_MAX = 2047  # RabbitMQ's own default
@@ -92,8 +92,8 @@ class InMemoryBroker(Lifetime):
             if consumer_timeout is None
             else check_timeout(consumer_timeout, "consumer_timeout")
         )
-        self._listener: SharedBroker | None = None
-        self._door: Door | None = None
+        self._shared: SharedBroker | None = None
+        self._listener: SharedListener | None = None
         self.new_tap: Callable[[], ByteTap] | None = None
         """For test harnesses: return an observer for a client's new connection."""
         if self.name not in REGISTRY.in_memory:  # the running broker there keeps its name
@@ -119,8 +119,8 @@ class InMemoryBroker(Lifetime):
             is_running.set_result(None)
 
     def _start(self) -> None:
-        if self._listener is not None:
-            with self._listener.held() as broker:
+        if self._shared is not None:
+            with self._shared.locked() as broker:
                 broker.restart()
             return
         if self.name in REGISTRY.in_memory:
@@ -140,7 +140,7 @@ class InMemoryBroker(Lifetime):
                 consumer_timeout=self._consumer_timeout,
             )
         )
-        self._listener = REGISTRY.in_memory[self.name] = SharedBroker(broker, self._channel_max)
+        self._shared = REGISTRY.in_memory[self.name] = SharedBroker(broker, self._channel_max)
         REGISTRY.register(self)
 
     def listen(self, *, host: str = LOOPBACK, port: int = 0, in_thread: bool | None = None) -> str:
@@ -151,18 +151,19 @@ class InMemoryBroker(Lifetime):
         chooses the running loop if there is one. Raises ``RuntimeError`` if the broker does not
         run, and ``OSError`` if the port is taken.
         """
-        if self._listener is None:
+        if self._shared is None:
             raise RuntimeError(
                 f"the in-memory broker at {self._address} is not running; call run() first"
             )
-        if self._door is None:
-            from mooq.server.doors import Door  # not needed with mooq's API alone
+        if self._listener is None:
+            # Not needed by those who use only mooq's API.
+            from mooq.server.shared_listener import SharedListener
 
-            rules = self._listener.broker.rules
+            rules = self._shared.broker.rules
             if in_thread is None:
                 in_thread = running_loop() is None
-            self._door = Door(
-                rules, self._listener.held, host, port, in_thread=in_thread, new_tap=self.new_tap
+            self._listener = SharedListener(
+                rules, self._shared.locked, host, port, in_thread=in_thread, new_tap=self.new_tap
             )
         return self.url
 
@@ -173,31 +174,31 @@ class InMemoryBroker(Lifetime):
         Contains the first user and the last virtual host. Raises ``RuntimeError`` if it does not
         listen.
         """
-        if self._door is None:
+        if self._listener is None:
             raise RuntimeError(
                 f"the in-memory broker at {self._address} is not listening; call listen() first"
             )
         username, password = next(iter(self._users.items()))
         where = Address(
-            self._door.host, self._door.port, username, password, self._virtual_hosts[-1]
+            self._listener.host, self._listener.port, username, password, self._virtual_hosts[-1]
         )
         return where.url
 
     async def read_all(self) -> None:
         """Return when everything that clients sent to the port has been handled."""
-        if self._door is not None:
-            await in_loop(self._door.loop, self._door.read_all(), "the in-memory broker")
+        if self._listener is not None:
+            await in_loop(self._listener.loop, self._listener.read_all(), "the in-memory broker")
 
     def __enter__(self) -> Self:
-        """Run, and listen in a thread of its own."""
+        """Run, and listen in a separate thread."""
         self._start()
         self.listen(in_thread=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the broker and every connection to it."""
-        if self._door is not None:
-            self._door.close()
+        if self._listener is not None:
+            self._listener.close()
         self._end()
 
     def advance(self, seconds: float) -> None:
@@ -207,10 +208,10 @@ class InMemoryBroker(Lifetime):
         run.
         """
         positive("seconds", seconds)
-        if self._listener is not None:
-            with self._listener.held() as broker:
+        if self._shared is not None:
+            with self._shared.locked() as broker:
                 broker.rules.skip(seconds)
-                hand_on(broker.rules)
+                dispatch_effects(broker.rules)
 
     def drop_connections(self) -> None:
         """Drop every connection, like a network failure. The broker keeps running.
@@ -218,24 +219,24 @@ class InMemoryBroker(Lifetime):
         Exclusive queues are deleted with their connections, unacknowledged messages are requeued,
         and connections recover by themselves. Does nothing if the broker does not run.
         """
-        if self._listener is not None:
-            with self._listener.held() as broker:
+        if self._shared is not None:
+            with self._shared.locked() as broker:
                 broker.drop_connections()
 
     async def close(self) -> None:
         """Stop the broker and every connection to it; its queues and messages are deleted."""
-        if self._door is not None:
-            await self._door.aclose()
+        if self._listener is not None:
+            await self._listener.aclose()
         self._end()
 
     def _end(self) -> None:
-        self._door = None
-        listener, self._listener = self._listener, None
-        if listener is not None:
+        self._listener = None
+        shared, self._shared = self._shared, None
+        if shared is not None:
             del REGISTRY.in_memory[self.name]
-            with listener.held() as broker:
+            with shared.locked() as broker:
                 broker.drop_connections()
-                listener.timer.stop()
+                shared.timer.stop()
         REGISTRY.unregister(self)
 
 

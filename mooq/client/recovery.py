@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 GROWTH = 1.05  # of the longest that a wait may be, from one attempt to the next
 
-_chance = Random()  # noqa: S311 - nobody gains by guessing how long a wait is
+_random = Random()  # noqa: S311 - not for security
 
 log: logging.Logger = logging.getLogger("mooq.recovery")
 
@@ -110,7 +110,7 @@ def jittered(
     from tenacity import wait_exponential
 
     bound = wait_exponential(first, longest, exp_base=growth, min=least)
-    return lambda state: _chance.uniform(least, bound(state))
+    return lambda state: _random.uniform(least, bound(state))
 
 
 def backing_off(recovery: Recovery, left: Callable[[], float] | None = None) -> AsyncRetrying:

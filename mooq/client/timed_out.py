@@ -30,7 +30,7 @@ class TimedOutCallbacks:
         """Take note of a callback that is still running after its channel was closed.
 
         Its outcome is kept until the message is redelivered. Otherwise a callback that always takes
-        too long would be started again for ever.
+        too long would be started again forever.
         """
         self.entries = [entry for entry in self.entries if entry.delivery is not delivery]
         self.entries.append(_TimedOut(queue_name, delivery))

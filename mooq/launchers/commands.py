@@ -40,7 +40,7 @@ async def run_as_root(*arguments: str, timeout: float) -> str:
     """
     command = [*_become_root(), *arguments]
     said = shlex.join(command)
-    # A file, because a daemon started by the command might keep a pipe open for ever.
+    # A file, because a daemon started by the command might keep a pipe open forever.
     with tempfile.TemporaryFile() as output:
         process = await asyncio.create_subprocess_exec(
             _find(command[0]) or command[0],

@@ -1,7 +1,7 @@
-"""Names of the processes that own a RabbitMQ, so that it is certain whether they live.
+"""Names of processes that own a RabbitMQ, by which to tell whether they are dead.
 
-What is started carries its owner's name: the machine, the boot of that machine, the process and
-when that began. Owners on other machines, and in other containers, are never taken for dead.
+A name consists of the machine, its boot, the process and the time at which that started. Owners on
+other machines or in other containers are never considered dead.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Owner(NamedTuple):
     """The process that owns a RabbitMQ."""
 
     machine: str
-    """Where its number means something: a host, and on Linux a namespace of processes there."""
+    """The scope of its process id: a host, and on Linux a PID namespace."""
     boot: str
     pid: int
     began: str
@@ -36,7 +36,7 @@ class Owner(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Owner | None:
-        """Return the owner that was written down; None when it is none."""
+        """Return the owner with this name; None if the name is invalid."""
         try:
             machine, boot, pid, began = json.loads(text)
             return cls(str(machine), str(boot), int(pid), str(began))
@@ -48,7 +48,7 @@ class Owner(NamedTuple):
 
     @property
     def is_dead(self) -> bool:
-        """Whether it certainly is: False for what cannot be known here."""
+        """Whether it is certainly dead; False if that is unknown."""
         machine, boot = _here()
         if self.machine != machine or not self.began:
             return False
@@ -75,7 +75,7 @@ def beginning_of(pid: int) -> str | None:
             return None if fields[0] in "ZX" else fields[19]
         return None
     if sys.platform == "win32":
-        return ""  # not known: nothing of it is ever taken for left behind
+        return ""  # unknown, so its owner is never considered dead
     import subprocess
 
     shown = subprocess.run(  # noqa: S603

@@ -37,8 +37,8 @@ def place_of_ports(what: str) -> Place:
     answer; the error names ``what`` cannot be done.
     """
     try:
-        # Two threads that import different parts of a package before the package itself, as
-        # another may right now to look for leftovers, would wait for each other.
+        # Another thread may be importing Docker's client to look for leftovers. Two threads that
+        # import different parts of a package before the package itself would deadlock.
         import docker  # noqa: F401
         import testcontainers.core.container  # noqa: F401
     except ImportError as error:

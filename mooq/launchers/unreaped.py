@@ -1,4 +1,4 @@
-"""A container that testcontainers' Ryuk does not remove, whatever the process uses elsewhere."""
+"""A container that testcontainers' Ryuk does not remove."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from testcontainers.core.container import DockerContainer
 
 
 class UnreapedContainer(DockerContainer):
-    """A container that is started without Ryuk, because its owner removes it in another way.
+    """A container that is started without Ryuk, because its owner removes it.
 
     testcontainers can switch Ryuk off only for the whole process, which would affect other
     containers.

@@ -1,23 +1,25 @@
-"""Parity: programs, what two brokers make of them, and whether that is the same.
+"""Parity: differential testing of the in-memory broker against RabbitMQ.
 
 ::
 
     programs.py      programs: calls of several clients, as data
-    strategies.py    hypothesis writes programs
-    comparable.py    leaves out what RabbitMQ leaves open without end
-    reference/       programs written by hand; recorded/ has RabbitMQ's answers to them
-    targets.py       the two brokers; versions.py: the versions of RabbitMQ that are followed
+    strategies.py    Hypothesis strategies for programs
+    comparable.py    removes steps whose outcome RabbitMQ does not determine
+    reference/       hand-written programs; recorded/ has RabbitMQ's results for them
+    targets.py       the two brokers; versions.py: supported versions of RabbitMQ
     run.py           runs a program on a broker
     participants.py  connections, channels and consumers of a program
-    calls.py         its calls
-    scheduler.py     has its callbacks (callbacks.py) end one after the other
+    calls.py         single calls of the API, and their results as text
+    scheduler.py     event processing; callbacks.py: callbacks that finish one at a time
+    conditions.py    waiting for conditions
     internals.py     access to mooq's internals
-    trace.py         what came back
-    compare.py       differences between two traces that may be, and those that may not
-    divergence.py    a program on both brokers, and how they differ on it
-    report.py        reports for people: side by side, and as a test
-    searching.py     many programs, and the shortest on which the brokers differ
-    ledger.py        many searches by several processes, and their results
-    recording.py     recorded truth: asked for, kept, replayed
-    topics.py        every topic pattern with every key
+    trace.py         the results of a program
+    comparison.py    compares two traces
+    divergence.py    runs a program on both brokers
+    report.py        reports: traces side by side, and a program as a test
+    search.py        searches for the shortest program on which the brokers differ
+    ledger.py        searches in several processes, and a record of the results
+    recording.py     records RabbitMQ's results, and replays them in memory
+    topics.py        checks every topic pattern against every key
+    wire/            the same for AMQP, frame by frame
 """

@@ -1,8 +1,7 @@
-"""Callbacks that a program conducts: all start as they arrive, and end one after the other.
+"""Callbacks of a program: they start when their messages arrive, and finish one at a time.
 
-RabbitMQ does what follows from an acknowledgement some time later, and what follows from two on
-different channels in either order. So each callback waits for its turn, and the next one's comes
-when everything that follows from the last has happened.
+RabbitMQ handles an acknowledgement asynchronously, and two on different channels in any order. So
+each callback waits until the effects of the previous one have happened.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class CallbackFailure(Exception):
 
 
 @dataclass(eq=False)
-class Begun:
+class RunningCallback:
     """A callback that has started."""
 
     asked: Consume
@@ -36,11 +35,11 @@ class Begun:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it is done and raised something."""
+        """Whether it has raised an error."""
         return self.task.done() and not self.task.cancelled() and self.task.result() is not None
 
     async def proceed(self) -> bool:
-        """Give it its turn; return True when it is done and settled, False when it waits."""
+        """Let it continue; return True when it has finished, False when it waits for an event."""
         self.waits.clear()
         self.turn.set()
         waiting = asyncio.ensure_future(self.waits.wait())
@@ -52,12 +51,12 @@ class Begun:
 
 
 class Callbacks:
-    """Makes the callbacks of a program's consumers, and knows those that run."""
+    """Creates the callbacks of a program's consumers, and tracks those that run."""
 
     def __init__(self, send: Sending) -> None:
         self._send = send
         self._seen: set[tuple[str, str]] = set()
-        self._begun: list[Begun] = []
+        self._begun: list[RunningCallback] = []
         self._something = asyncio.Event()
 
     def make(self, asked: Consume) -> AnyCallback:
@@ -66,7 +65,7 @@ class Callbacks:
         async def callback(message: IncomingMessage, *delivery: ManualDelivery) -> None:
             task = asyncio.current_task()
             assert task is not None
-            begun = Begun(asked, message, task)
+            begun = RunningCallback(asked, message, task)
             self._begun.append(begun)
             self._something.set()
             await begun.turn.wait()
@@ -78,7 +77,7 @@ class Callbacks:
         callback.__qualname__ = asked.consumer
         return callback
 
-    async def started(self, count: int, processing: asyncio.Task[None]) -> list[Begun]:
+    async def started(self, count: int, processing: asyncio.Task[None]) -> list[RunningCallback]:
         """Return the callbacks of one cycle, once ``count`` have started or the cycle is over."""
         while len(self._begun) < count and not processing.done():
             self._something.clear()
@@ -90,7 +89,7 @@ class Callbacks:
         begun, self._begun = self._begun, []
         return begun
 
-    async def _behave(self, begun: Begun) -> None:
+    async def _behave(self, begun: RunningCallback) -> None:
         asked, message = begun.asked, begun.message
         does = asked.does
         seen = (asked.consumer, repr(message["msg"]))

@@ -1,4 +1,4 @@
-"""The operations of a program that are one call of the API each, and the texts of their answers."""
+"""Operations of a program that are API calls, and their results as text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mooq.parity.programs import (
     Together,
 )
 
-SHORT = 0.02  # seconds that callbacks get to finish when their channel is closed
+SHORT = 0.02  # seconds within which callbacks may finish when their channel is closed
 UNKNOWN = "cancelled: sent or not"
 
 UNWRITABLE: dict[str, Any] = {
@@ -33,7 +33,7 @@ UNWRITABLE: dict[str, Any] = {
     "<a tuple>": (1, (2,)),
     "<a surrogate>": "\ud800",
 }
-"""Messages that JSON cannot hold, or holds as something else, by what stands for them."""
+"""Messages that JSON cannot represent exactly, by their names in programs."""
 
 
 class Calls:
@@ -45,7 +45,7 @@ class Calls:
     async def perform(
         self, number: int, operation: Operation, chosen: tuple[int, ...] | None
     ) -> tuple[str, ...]:
-        """Return the answer of an operation, one text for each of its calls."""
+        """Return the results of an operation, one text for each of its calls."""
         if isinstance(operation, Together):
             return await self._together(number, operation, chosen)
         if isinstance(operation, Cancel):
@@ -56,14 +56,14 @@ class Calls:
         """Return what a call returned or raised, as text."""
         try:
             returned = await call
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other broker must raise it
+        except Exception as error:  # noqa: BLE001 - the other broker must raise it too
             return self._participants.normalizer.of_error(error)
         return "" if returned is None else self._participants.normalizer.of(str(returned))
 
     async def _together(
         self, number: int, together: Together, chosen: tuple[int, ...] | None
     ) -> tuple[str, ...]:
-        # Opening is no part of it.
+        # Channels are opened first, one by one.
         for call in together.calls:
             await self.answer(self._participants.channel(call.channel))
         calls = [
@@ -80,7 +80,7 @@ class Calls:
     async def _cancel(
         self, number: int, call: Publish, chosen: tuple[int, ...] | None
     ) -> tuple[str, ...]:
-        """Begin a publish and cancel it; return when RabbitMQ has read what was sent."""
+        """Start a publish and cancel it; return when RabbitMQ has read the sent data."""
         try:
             channel = await self._participants.channel(call.channel)
         except MooqError:
@@ -88,10 +88,10 @@ class Calls:
         if chosen != ():
             publishing = asyncio.ensure_future(self.answer(self._call(call, f"m{number}")))
             if chosen is None:
-                await asyncio.sleep(0)  # it begins
+                await asyncio.sleep(0)  # lets it start
                 publishing.cancel()
             await asyncio.wait([publishing])
-        # A channel confirms in order, so the one before has been read with this.
+        # Confirms come in order, so the cancelled publish has been read before this one.
         await self.answer(channel.publish(exchange_name="", routing_key="nobody", msg=None))
         return (UNKNOWN,)
 
@@ -121,7 +121,7 @@ class Calls:
         )
 
     async def publish(self, asked: Publish, label: str) -> None:
-        """Publish a message, named after its place in the program unless it has content."""
+        """Publish a message; without ``msg`` its content is ``label``."""
         channel = await self._participants.channel(asked.channel)
         msg = label if asked.msg is None else asked.msg
         await channel.publish(

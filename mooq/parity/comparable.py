@@ -1,4 +1,4 @@
-"""Leaving out of a program the few things whose outcome RabbitMQ leaves open without end."""
+"""Removal of steps from a program whose outcome RabbitMQ does not determine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MOST_OPEN_STEPS = 3
 
 
 def comparable(program: Program) -> Program:
-    """Return a program that can be compared, its consumers named in order.
+    """Return a program that can be compared, with its consumers named in order.
 
-    - Two channels that end together give back what they hold in either order, so the channels of
-      a connection that consume from one queue are closed one by one before it is, and such a
+    - Channels that end together requeue their messages in any order. So if several channels of a
+      connection consume from one queue, they are closed one by one before the connection, and the
       connection is not dropped.
-    - Each step with concurrent calls multiplies the orders to be tried: three are allowed.
+    - Each step with concurrent calls multiplies the possible orders, so at most three are kept.
     """
     result: list[Operation] = []
     consumers = open_steps = 0

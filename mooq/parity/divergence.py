@@ -1,10 +1,10 @@
-"""A program on both brokers: whether they agree, and if not, how they differ."""
+"""Runs of a program on both brokers, and their differences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mooq.parity.compare import Difference, differences
+from mooq.parity.comparison import Difference, differences
 from mooq.parity.programs import Program
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, Target
@@ -13,7 +13,7 @@ from mooq.parity.trace import Trace
 
 @dataclass(frozen=True)
 class Divergence:
-    """A program on which the brokers differ: what each made of it, and where that differs."""
+    """A program on which the brokers differ, with both traces and the differences."""
 
     program: Program
     ours: Trace
@@ -22,13 +22,13 @@ class Divergence:
     version: str
 
     def __str__(self) -> str:
-        from mooq.parity.report import explained  # which imports this module
+        from mooq.parity.report import explained  # imports this module
 
         return explained(self)
 
 
 async def compared(program: Program, theirs: Target) -> Divergence | None:
-    """Run a program on the in-memory broker and on another; return how they differ, if they do."""
+    """Run a program in memory and on another broker; return their differences, if any."""
     their_trace = await run(program, theirs)
     memory = InMemory(theirs.version)
     our_trace = await run(program, memory)

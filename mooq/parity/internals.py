@@ -1,7 +1,7 @@
-"""Access to mooq's internals that a proof needs. No other module may reach in there.
+"""Access to mooq's internals, for parity tests only.
 
-Whether everything has happened that an operation causes cannot be asked in the API's terms, and
-need not be by its users; a proof that waited for a time instead would prove less and take longer.
+The public API cannot tell when all effects of an operation have happened, and users do not need
+it. Waiting for a fixed time instead would be slower and less reliable.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def arrived(connection: Connection) -> list[tuple[Consumer, Delivery]]:
-    """Return what has arrived, and waits for ``process_events()``, in order."""
+    """Return the deliveries that wait for ``process_events()``, in order."""
     return list(connection._dispatcher._arrived)
 
 
@@ -34,12 +34,12 @@ def channels(connection: Connection) -> list[Channel]:
 
 
 def is_closed(connection: Connection) -> bool:
-    """Whether the connection was closed by its owner."""
+    """Return whether the connection was closed by its owner."""
     return connection._closed
 
 
 def is_lost(connection: Connection) -> bool:
-    """Whether the connection has noticed that it was lost."""
+    """Return whether the connection has noticed that it was lost."""
     return connection._is_lost()
 
 
@@ -54,41 +54,41 @@ def last_subscription(channel: Channel) -> Subscription:
 
 
 async def drop(connection: Connection) -> None:
-    """End a connection as a network does, and return when the broker has noticed."""
+    """Drop a connection, like a network failure, and return when the broker has noticed."""
     if isinstance(connection._transport, MemoryTransport):
         connection._transport.drop()
         return
     pair = _pair(connection)
     if not pair.is_lost:
-        # What was sent goes first, so that no acknowledgement is lost with the connection.
+        # Wait for the broker, so that no sent acknowledgement is lost with the connection.
         await pair.control(lambda amqp: amqp.exchange_declare("amq.direct", passive=True))
     for one in (pair._publishing, pair._consuming):
-        # With a goodbye that only the broker sees, since its answer says that it is done.
+        # Closed properly, because the broker's close-ok tells that it has noticed.
         if one is not None:
             await one.close()
 
 
 class Disturbed(MooqError):
-    """Looking at a broker has changed what a program would come to; run it again."""
+    """Inspecting a queue has changed the result of a program, which must run again."""
 
 
 async def count(channel: Channel, queue_name: str) -> int | None:
-    """Return how many messages wait in a queue, by its word; None without one.
+    """Return the number of ready messages that a queue reports; None if it does not exist.
 
-    RabbitMQ's queues answer this before they look at what else they were sent. Raises
+    RabbitMQ's queues answer this before they handle other requests. Raises
     :class:`~mooq.errors.Refused` for a queue that is exclusive to another connection.
     """
     return await channel._internal.count_ready(queue_name)
 
 
 async def ready(channel: Channel, queue_name: str) -> int | None:
-    """Return how many messages wait in a queue that has done all that it was told before.
+    """Return the number of ready messages once a queue has handled all earlier requests.
 
-    A queue of RabbitMQ's is a process that serves what it is sent in order, but counts and
-    acknowledgements first (``prioritise_call`` and ``prioritise_cast`` in its
-    rabbit_amqqueue_process.erl). So it is asked for something that has to wait its turn and
-    changes nothing: a message, when it has none; to be deleted unless in use or not empty, when
-    it has some. Raises as :func:`count` does, and :class:`Disturbed` when a message came between.
+    A queue of RabbitMQ is a process that handles requests in order, except counts and
+    acknowledgements, which come first (``prioritise_call`` and ``prioritise_cast`` in
+    rabbit_amqqueue_process.erl). So this sends a request that is handled in order and changes
+    nothing: basic.get to an empty queue, or a conditional delete to a non-empty one. Raises the
+    errors of :func:`count`, and :class:`Disturbed` if a message arrived in between.
     """
     internal = channel._internal
     ready = await count(channel, queue_name)
@@ -99,8 +99,8 @@ async def ready(channel: Channel, queue_name: str) -> int | None:
         if found is None:
             return 0
         await internal.settle(found, Outcome.RELEASE)
-        if not found.redelivered:  # and now it is
-            raise Disturbed(f"a message was still on its way to queue {queue_name!r}")
+        if not found.redelivered:  # but it is from now on
+            raise Disturbed(f"a message was still in transit to queue {queue_name!r}")
         ready = await count(channel, queue_name)
     if ready is not None:
         await _refuse_to_delete(channel, queue_name)
@@ -109,7 +109,7 @@ async def ready(channel: Channel, queue_name: str) -> int | None:
 
 
 async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
-    """Return when a RabbitMQ has refused to delete a queue, as it must: it is not empty."""
+    """Return when RabbitMQ has refused to delete a queue, which is not empty."""
     try:
         await _pair_of(channel).control(
             lambda amqp: amqp.queue_delete(queue_name, if_unused=True, if_empty=True)
@@ -122,7 +122,7 @@ async def _refuse_to_delete(channel: Channel, queue_name: str) -> None:
 
 
 async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[str]) -> None:
-    """Have a RabbitMQ delete queues and exchanges, without waiting for its answers."""
+    """Tell RabbitMQ to delete queues and exchanges, without waiting for replies."""
 
     async def ask(amqp: Any) -> None:
         for queue in queues:
@@ -134,7 +134,7 @@ async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[st
 
 
 def version(connection: Connection) -> str:
-    """Return the version that a RabbitMQ says it has."""
+    """Return the version that RabbitMQ reports."""
     consuming = _pair(connection)._consuming
     assert consuming is not None
     said = consuming.amqp.server_properties["version"]

@@ -1,4 +1,4 @@
-"""The ledger: many operations against a RabbitMQ by several processes, and a record of that."""
+"""The ledger: a record of searches against RabbitMQ, which run in several processes."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from typing import Literal, TypeAlias
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted
-from mooq.parity.searching import ApiComparison, Difference, Findings, Search
+from mooq.parity.search import ApiComparison, Difference, Findings, Search
 from mooq.parity.targets import RabbitMQ
 
-CHUNK = 1000  # operations that a process does at a time
+CHUNK = 1000  # operations that a process runs at a time
 
 Level: TypeAlias = Literal["API", "AMQP"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One run, as the ledger keeps it; ``seconds`` is what it took.
+    """A run in the ledger; ``seconds`` is its duration.
 
-    ``level`` is what programs are made of: calls of mooq's API, or methods of AMQP.
+    ``level`` tells whether programs consist of calls of mooq's API or of AMQP methods.
     """
 
     date: str
@@ -77,21 +77,21 @@ async def measure(
     progress: Progress = lambda done, wanted, found: None,
     level: Level = "API",
 ) -> Result:
-    """Run so many operations, or a few more, against a RabbitMQ and in memory.
+    """Run at least ``operations`` operations against RabbitMQ and in memory.
 
-    The same seed and number of operations write the same programs, whatever the workers. When
-    it is cancelled, the programs that run come to their end, so that nothing of them is left.
-    Raises :class:`~mooq.BrokerConnectionError` when the RabbitMQ cannot be reached.
+    The same seed and number of operations generate the same programs, for any number of workers.
+    If cancelled, running programs finish, so that they leave nothing behind. Raises
+    :class:`~mooq.BrokerConnectionError` if RabbitMQ cannot be reached.
     """
     began = monotonic()
     version = await version_at(address)
     total = Findings()
-    seeds = Random(seed)  # noqa: S311 - nothing secret
-    # A fork would take the parent's event loop and connections along.
+    seeds = Random(seed)  # noqa: S311 - not for security
+    # A forked process would inherit the parent's event loop and connections.
     context = multiprocessing.get_context("spawn")
     ending = context.Event()
     run = asyncio.get_running_loop().run_in_executor
-    with ProcessPoolExecutor(workers, context, _begin_work, (ending,)) as pool:
+    with ProcessPoolExecutor(workers, context, _init_worker, (ending,)) as pool:
         chunks = [
             run(pool, _chunk, level, address, seeds.getrandbits(63), min(CHUNK, operations - done))
             for done in range(0, operations, CHUNK)
@@ -123,11 +123,11 @@ async def measure(
 _ending: Event
 
 
-def _begin_work(ending: Event) -> None:
-    """Make a process ready for its chunks: it ends when it is told to, or its parent is gone."""
+def _init_worker(ending: Event) -> None:
+    """Initialize a worker process, which ends with its parent or when ``ending`` is set."""
     global _ending
     _ending = ending
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a terminal sends them to all at once
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a terminal sends them to all processes
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -141,7 +141,7 @@ def _end_with_parent() -> None:
 
 
 def _chunk(level: Level, address: Address, seed: int, operations: int) -> Findings:
-    """Do a part of a run, in a process of its own."""
+    """Run one chunk in a worker process."""
     if level == "AMQP":
         from mooq.parity.wire.comparing import WireComparison
 
@@ -157,18 +157,18 @@ def _chunk(level: Level, address: Address, seed: int, operations: int) -> Findin
 
 
 def write(entries: list[Entry], ledger: Path) -> None:
-    """Write runs into a ledger, in place of those that it had."""
+    """Write runs to a ledger, replacing its contents."""
     lines = ",\n".join(f"  {json.dumps(asdict(each))}" for each in entries)
     ledger.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
 
 def read(ledger: Path) -> list[Entry]:
-    """Return the runs of a ledger, the earliest first."""
+    """Return the runs in a ledger, the earliest first."""
     return [Entry(**fields) for fields in json.loads(ledger.read_text(encoding="utf-8"))]
 
 
 def table(entries: list[Entry]) -> str:
-    """Return the runs as a table in Markdown: a row for a day and a version, the latest first."""
+    """Return the runs as a Markdown table, one row per day and version, the latest first."""
     days: dict[tuple[str, str, tuple[int, ...], str], list[Entry]] = {}
     for one in entries:
         key = one.date, one.level, _numbers(one.rabbitmq), one.rabbitmq
@@ -200,13 +200,13 @@ def _seeds(runs: list[Entry]) -> str:
 
 
 def by_version(entries: list[Entry]) -> dict[str, list[Entry]]:
-    """Return the runs on each RabbitMQ, the oldest version first."""
+    """Return the runs by version of RabbitMQ, the oldest first."""
     versions = sorted({one.rabbitmq for one in entries}, key=_numbers)
     return {version: [one for one in entries if one.rabbitmq == version] for version in versions}
 
 
 def line(entries: list[Entry]) -> str:
-    """Return all runs on one line."""
+    """Return a summary of all runs in one line."""
     found = sum(one.divergences for one in entries)
     versions = ", ".join(by_version(entries))
     done = {

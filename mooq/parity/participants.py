@@ -1,4 +1,4 @@
-"""Participants of a program on one broker: connections, channels and consumers, by name."""
+"""Connections, channels and consumers of a program on one broker, by name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mooq.transports.declarations import check_exchange_name, check_queue_name
 
 @dataclass(frozen=True)
 class Member:
-    """A consumer that was registered."""
+    """A registered consumer."""
 
     asked: Consume
     channel: Channel
@@ -27,7 +27,7 @@ class Member:
 
     @property
     def queue_name(self) -> str:
-        """The name of its queue, which a recovery may have changed."""
+        """The current name of its queue, which may change with a recovery."""
         return self.subscription.consumer.queue_name
 
 
@@ -54,20 +54,20 @@ class Participants:
         )
 
     async def connection(self, name: str) -> Connection:
-        """Return a connection, opened when it is named for the first time."""
+        """Return a connection, opened on first use."""
         if name not in self.connections:
             self.connections[name] = await self.target.connect()
         return self.connections[name]
 
     async def channel(self, name: str) -> Channel:
-        """Return a channel, opened when it is named for the first time."""
+        """Return a channel, opened on first use."""
         connection = await self.connection(connection_of(name))
         if name not in self.channels:
             self.channels[name] = await connection.create_channel()
         return self.channels[name]
 
     async def register(self, asked: Consume, callback: AnyCallback) -> str:
-        """Register a consumer and return its queue's name."""
+        """Register a consumer, and return its queue's name."""
         channel = await self.channel(asked.channel)
         if asked.queue is not None and self.queue(asked.queue) and asked.queue in self.queues:
             self.declared[asked.queue] = None
@@ -90,13 +90,13 @@ class Participants:
         return queue
 
     def name_queues(self) -> None:
-        """Learn the names that the broker gave to queues."""
+        """Add aliases for the names that the broker has generated."""
         for name, member in self.members.items():
             if member.asked.queue is None:
                 self.normalizer.add(member.queue_name, f"@{name}")
 
     def exchange(self, name: str) -> str:
-        """Return an exchange's name on the broker; it is deleted at the end."""
+        """Return an exchange's name on the broker, and note it for deletion at the end."""
         if not name or name.startswith("amq."):
             return name
         full = f"{self.target.prefix}{name}"
@@ -105,7 +105,7 @@ class Participants:
         return full
 
     def queue(self, name: str) -> str:
-        """Return a queue's name on the broker; it is emptied and deleted at the end."""
+        """Return a queue's name on the broker, and note it for deletion at the end."""
         if name.startswith("@"):
             member = self.members.get(name[1:])
             return f"amq.gen-{name[1:]}" if member is None else member.queue_name
@@ -118,5 +118,5 @@ class Participants:
         return full
 
     def key(self, exchange: str, key: str) -> str:
-        """Return a routing key; the default exchange routes by the names of queues."""
+        """Return a routing key; for the default exchange, it is the name of a queue."""
         return key if exchange else self.queue(key)

@@ -1,8 +1,8 @@
-"""Programs: calls of mooq's API by several clients, as data that can be written, kept and read.
+"""Programs: calls of mooq's API by several clients, as data.
 
 A channel is named by a letter and a digit: ``"a1"`` is channel 1 of connection ``a``. Connections
-and channels are opened when they are first named. A consumer has a name of its own; ``"@c1"``
-stands for the queue of consumer ``c1``, whose real name only the broker knows.
+and channels are opened on first use. ``"@c1"`` stands for the queue of consumer ``c1``, whose name
+the broker generates.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 
 class Readable:
-    """Prints as Python that makes it again: fields at their defaults are left out."""
+    """A dataclass whose ``repr`` is its Python source, without fields at their defaults."""
 
     def __repr__(self) -> str:
         given = []
@@ -37,12 +37,12 @@ class Fail(Readable):
 
 @dataclass(frozen=True, repr=False)
 class FailOnce(Readable):
-    """A callback that raises the first time that it is given a message."""
+    """A callback that raises for the first delivery of each message."""
 
 
 @dataclass(frozen=True, repr=False)
 class Wait(Readable):
-    """A slow callback: it waits until the program releases its event, then returns or raises."""
+    """A callback that waits until the program releases an event, then returns or raises."""
 
     event: str
     fails: bool = False
@@ -58,7 +58,7 @@ class Send(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Settle(Readable):
-    """A callback that settles its message by hand, and acknowledges what it has requeued."""
+    """A callback that settles its message, and acknowledges a requeued one when it comes again."""
 
     how: Literal["acknowledge", "reject", "requeue"]
 
@@ -77,7 +77,7 @@ class Declare(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Consume(Readable):
-    """``register_consumer``; without ``queue`` the broker names it."""
+    """``register_consumer``; without ``queue``, the broker generates a name."""
 
     channel: str
     consumer: str
@@ -93,7 +93,7 @@ class Consume(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Publish(Readable):
-    """``publish``; the message is named after its place in the program unless ``msg`` is given."""
+    """``publish``; without ``msg``, the message is named after its position in the program."""
 
     channel: str
     exchange: str
@@ -107,7 +107,7 @@ class Publish(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Get(Readable):
-    """``get``, with a timeout in seconds if one is given."""
+    """``get``; ``timeout`` is in seconds."""
 
     channel: str
     queue: str
@@ -138,7 +138,7 @@ class CloseConnection(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Process(Readable):
-    """``process_events``, a cycle at a time, for as long as something has arrived."""
+    """``process_events``, one cycle at a time, while deliveries are waiting."""
 
     connection: str
     cycles: int = 1
@@ -146,21 +146,21 @@ class Process(Readable):
 
 @dataclass(frozen=True, repr=False)
 class Release(Readable):
-    """Let the callbacks that wait for an event return."""
+    """Release the callbacks that wait for an event."""
 
     event: str
 
 
 @dataclass(frozen=True, repr=False)
 class Drop(Readable):
-    """The network loses a connection; mooq brings it back when it is next used."""
+    """A connection is lost; mooq recovers it on its next use."""
 
     connection: str
 
 
 @dataclass(frozen=True, repr=False)
 class Restart(Readable):
-    """The broker is restarted, and every connection lost."""
+    """The broker is restarted, and every connection is lost."""
 
 
 Call: TypeAlias = Declare | Publish | Get
@@ -168,14 +168,14 @@ Call: TypeAlias = Declare | Publish | Get
 
 @dataclass(frozen=True, repr=False)
 class Together(Readable):
-    """Calls that are made at once and awaited together."""
+    """Concurrent calls, awaited together."""
 
     calls: tuple[Call, ...]
 
 
 @dataclass(frozen=True, repr=False)
 class Cancel(Readable):
-    """A publish whose caller is cancelled at once, so nobody knows whether it was sent."""
+    """A publish that is cancelled at once, so that it may have been sent or not."""
 
     call: Publish
 
@@ -213,12 +213,12 @@ def connection_of(channel: str) -> str:
 
 
 def size(program: Program) -> int:
-    """Return how many operations a program has, each of those made together counted."""
+    """Return the number of operations of a program, counting concurrent calls separately."""
     return sum(len(step.calls) if isinstance(step, Together) else 1 for step in program)
 
 
 def calls_of(program: Program) -> Iterator[Operation]:
-    """Return the operations of a program, each of those made together by itself."""
+    """Return the operations of a program, with concurrent calls as separate ones."""
     for step in program:
         if isinstance(step, Together):
             yield from step.calls

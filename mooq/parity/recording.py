@@ -1,7 +1,7 @@
-"""Recorded truth: answers of each RabbitMQ to the programs in ``reference``, to be replayed.
+"""Recorded traces of the programs in ``reference`` on each version of RabbitMQ, and their replay.
 
-``python -m mooq.parity.recording --against amqp://… --restart "docker restart NAME"`` asks a
-RabbitMQ anew and writes its answers beside those of other versions.
+``python -m mooq.parity.recording --against amqp://… --restart "docker restart NAME"`` runs the
+programs on RabbitMQ and adds its traces to those of other versions.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from mooq.basics.address import Address
 from mooq.basics.wording import counted
 from mooq.errors import BrokerConnectionError
 from mooq.parity import trace as traces
-from mooq.parity.compare import Difference, differences
+from mooq.parity.comparison import Difference, differences
+from mooq.parity.conditions import until
 from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.run import run
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting, Target
 from mooq.parity.trace import Trace
 from mooq.parity.versions import numbers_of
-from mooq.parity.waiting import until
 
 RECORDED = Path(__file__).parent / "recorded"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A trace of a program on some versions of RabbitMQ; ``seen`` has the date for each version."""
+    """A trace of a program; ``seen`` has the date for each version of RabbitMQ that produced it."""
 
     seen: dict[str, str]
     trace: Trace
@@ -42,13 +42,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class ProgramRecord:
-    """A program and what RabbitMQs made of it, the oldest first."""
+    """A program and its traces, that of the oldest version of RabbitMQ first."""
 
     reference: ReferenceProgram
     answers: tuple[Answer, ...]
 
     def as_of(self, version: str) -> Answer | None:
-        """Return the answer of the same release series as a version, if there is one."""
+        """Return the answer of the same release series as ``version``, if there is one."""
         for answer in self.answers:
             if any(numbers_of(seen) == numbers_of(version) for seen in answer.seen):
                 return answer
@@ -56,7 +56,7 @@ class ProgramRecord:
 
 
 def load(reference: ReferenceProgram, folder: Path = RECORDED) -> ProgramRecord:
-    """Return the record of a program. Raises ``ValueError`` if it is of another program."""
+    """Return the record of a program. Raises ``ValueError`` if the program has changed."""
     path = folder / f"{reference.name}.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     calls = [repr(step) for step in reference.program]
@@ -95,7 +95,7 @@ def _json(value: object) -> str:
 
 
 def _on_few_lines(step: dict[str, Any]) -> str:
-    """Return a step with a line for each delivery, and else as few as it needs."""
+    """Return a step as JSON, with one line for each delivery."""
     parts = [f"{_json(name)}: {_json(step[name])}" for name in step if name != "deliveries"]
     if "deliveries" in step:
         lines = ",\n".join(f"     {_json(line)}" for line in step["deliveries"])
@@ -112,7 +112,7 @@ def _indented(lines: list[str], width: int) -> str:
 
 
 async def replay(record: ProgramRecord) -> dict[str, list[Difference]]:
-    """Return where the in-memory broker differs from what was recorded, by version."""
+    """Return the differences of the in-memory broker from a record, by version."""
     return {
         version: await compare(record.reference, answer.trace, InMemory(version))
         for answer in record.answers
@@ -123,7 +123,7 @@ async def replay(record: ProgramRecord) -> dict[str, list[Difference]]:
 async def compare(
     reference: ReferenceProgram, recorded: Trace, memory: InMemory
 ) -> list[Difference]:
-    """Return where the in-memory broker differs from a trace of a program."""
+    """Return the differences of the in-memory broker from a trace of a program."""
     ours = await run(reference.program, memory)
     return await differences(
         reference.program, ours, recorded, lambda choices: run(reference.program, memory, choices)
@@ -131,12 +131,12 @@ async def compare(
 
 
 async def ask(reference: ReferenceProgram, rabbitmq: Target) -> Trace:
-    """Return what a RabbitMQ makes of a program now."""
+    """Run a program on RabbitMQ; return its trace."""
     return await run(reference.program, rabbitmq)
 
 
 def merged(record: ProgramRecord, version: str, date: str, trace: Trace) -> ProgramRecord:
-    """Return a record with the answer of a version in place of an earlier one of its series."""
+    """Return a record with a new trace, which replaces that of an earlier patch version."""
     seen = [(dict(answer.seen), answer.trace) for answer in record.answers]
     for versions, _ in seen:
         for other in [one for one in versions if numbers_of(one) == numbers_of(version)]:
@@ -156,7 +156,7 @@ def merged(record: ProgramRecord, version: str, date: str, trace: Trace) -> Prog
 
 
 async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
-    """Ask a RabbitMQ for every program, write its answers, and return lines that say so."""
+    """Run every program on RabbitMQ and write the records; return a line of output for each."""
     lines = []
     for reference in REFERENCE_PROGRAMS:
         trace = await ask(reference, rabbitmq)
@@ -173,7 +173,7 @@ async def record(rabbitmq: RabbitMQ, folder: Path = RECORDED) -> Iterable[str]:
 
 
 def restarting(command: str, address: Address) -> Restarting:
-    """Return what restarts a RabbitMQ by a command, and returns when it answers again."""
+    """Return a function that restarts RabbitMQ with a command and waits until it is ready."""
 
     async def restart() -> None:
         process = await asyncio.create_subprocess_exec(
@@ -187,7 +187,7 @@ def restarting(command: str, address: Address) -> Restarting:
 
 
 async def answers(address: Address) -> bool:
-    """Whether a RabbitMQ takes connections at an address."""
+    """Return whether RabbitMQ accepts connections at an address."""
     probe = RabbitMQ(address)
     try:
         await probe.begin()
@@ -198,7 +198,7 @@ async def answers(address: Address) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """ProgramRecord every program anew, from a command line."""
+    """Record every program again, with options from the command line."""
     parser = argparse.ArgumentParser(prog="python -m mooq.parity.recording")
     parser.add_argument("--against", required=True, help="amqp://user:password@host:port/")
     parser.add_argument("--restart", required=True, help="command that restarts it")

@@ -1,4 +1,4 @@
-"""Reports for people: two traces side by side, and a program as a test to be kept."""
+"""Reports for people: two traces side by side, and a program as the source of a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def side_by_side(
 ) -> str:
     """Return two lists of lines in two columns, with a mark between those that differ.
 
-    ``width`` is in characters. For records of any kind: of programs, and of what a test saw.
+    ``width`` is in characters.
     """
     column = (width - 3) // 2
     rows = [_row(titles[0], titles[1], " ", column), f"{'-' * column}   {'-' * column}"]
@@ -41,7 +41,7 @@ def _row(mine: str, other: str, mark: str, column: int) -> str:
 
 
 def lines_of(trace: Trace, program: Program) -> list[list[str]]:
-    """Return what a trace says, as lines for each step and for the end."""
+    """Return a trace as lines: a list for each step, and one for the end."""
     steps = [_lines_of_step(step) for step in trace.steps]
     left = [f"left in {queue}: {text}" for queue in trace.left for text in trace.left[queue]]
     return [*steps, left]
@@ -57,7 +57,7 @@ def _lines_of_step(step: Step) -> list[str]:
 
 
 def explained(divergence: Divergence) -> str:
-    """Return where the brokers differ, step by step, and the program as a test."""
+    """Return the differences between the brokers, step by step, and the program as a test."""
     ours = lines_of(divergence.ours, divergence.program)
     theirs = lines_of(divergence.theirs, divergence.program)
     wrong = {difference.step for difference in divergence.found}
@@ -74,7 +74,7 @@ def explained(divergence: Divergence) -> str:
 
 
 def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_program") -> str:
-    """Return the source of a test that fails for as long as the brokers differ on a program."""
+    """Return the source of a test that fails while the brokers differ on a program."""
     used = "".join(f"    {kind},\n" for kind in sorted(_kinds(program)))
     lines = ",\n".join(f"    {step!r}" for step in program)
     return (
@@ -95,7 +95,7 @@ def as_test(program: Program, name: str = "test_both_brokers_agree_on_this_progr
 
 
 def _kinds(parts: Iterable[object]) -> set[str]:
-    """Return the names of the classes that a program is written with."""
+    """Return the names of the classes in a program."""
     found: set[str] = set()
     for part in parts:
         if isinstance(part, Readable):

@@ -1,8 +1,8 @@
-"""Running a program on one broker, and writing down what comes back.
+"""Runs of a program on one broker, and their traces.
 
-Whatever an operation causes has happened before the next one begins. On RabbitMQ that is asked
-for: a channel answers after what it had sent before, a queue after what it had been sent before.
-Nothing waits for a time.
+All effects of an operation have happened before the next one starts. For RabbitMQ this is ensured
+without sleeping: a channel replies after everything that it sent before, and a queue replies after
+it has handled earlier requests.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
 from mooq.parity.calls import SHORT, Calls
+from mooq.parity.conditions import until
 from mooq.parity.participants import Participants
 from mooq.parity.programs import (
     Cancel,
@@ -37,11 +38,10 @@ from mooq.parity.programs import (
 from mooq.parity.scheduler import Scheduler
 from mooq.parity.targets import Target
 from mooq.parity.trace import Delivered, Step, Trace
-from mooq.parity.waiting import until
 from mooq.transports.message import Delivery
 
 Choices = Mapping[int, tuple[int, ...]]
-"""By the number of a step: which of its calls are made, and in which order, one after the other."""
+"""The calls to make in each step, by its number, in sequence instead of concurrently."""
 
 LOGGERS = (
     "mooq",
@@ -54,21 +54,21 @@ LOGGERS = (
 loggers: list[logging.Logger] = [logging.getLogger(name) for name in LOGGERS]
 
 STEP_TIMEOUT = 60.0  # seconds; a restart is the longest
-ATTEMPTS = 5  # at a program that looking has disturbed
+ATTEMPTS = 5  # for a program that the inspection of queues has disturbed
 
 
 class Stuck(MooqError):
-    """A step of a program did not end."""
+    """A step of a program did not end in time."""
 
 
 async def run(program: Program, target: Target, choices: Choices | None = None) -> Trace:
-    """Return what a program comes to on a broker.
+    """Run a program on a broker; return its trace.
 
-    ``choices`` settle what concurrent calls leave open; without them, calls that are made
-    together are concurrent. Raises :class:`Stuck` when a step takes more than a minute, and
-    :class:`~mooq.parity.internals.Disturbed` if that keeps happening.
+    ``choices`` replace concurrent calls by a sequence. Raises :class:`Stuck` if a step takes more
+    than a minute, and :class:`~mooq.parity.internals.Disturbed` if every attempt was disturbed by
+    the inspection of queues.
     """
-    with _quiet():
+    with _silenced_logs():
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(internals.Disturbed),
             stop=stop_after_attempt(ATTEMPTS),
@@ -111,7 +111,7 @@ class _Run:
                     f"{in_seconds(STEP_TIMEOUT)} on {self._target.address} "
                     f"(RabbitMQ {self._target.version})"
                 ) from error
-        return Trace(self._with_late_answers(steps), await self._leave())
+        return Trace(self._with_late_answers(steps), await self._close_and_drain())
 
     async def _step(self, number: int, operation: Operation) -> Step:
         answer, deliveries = await self._perform(number, operation)
@@ -142,7 +142,7 @@ class _Run:
     async def _settle(
         self, operation: Operation, was_done: bool, was_processed: bool
     ) -> dict[str, int | None]:
-        """Return when all is done that the operation causes, and what is ready in the queues."""
+        """Wait for all effects of an operation; return the ready counts of the queues."""
         if isinstance(operation, Drop):
             self._lost.add(operation.connection)
         if isinstance(operation, Restart):
@@ -151,7 +151,7 @@ class _Run:
                 await until(partial(_lost, connection), f"the loss of {name}")
         await self._return_of_lost(operation)
         if was_done and isinstance(operation, CloseChannel | DeleteQueue):
-            await self._scheduler.departed(operation)
+            await self._scheduler.wait_until_gone(operation)
         if isinstance(operation, Consume):
             return await self._scheduler.ready_of(operation)
         if was_processed or isinstance(
@@ -161,7 +161,7 @@ class _Run:
         return {}
 
     async def _return_of_lost(self, operation: Operation) -> None:
-        """Once a lost connection was used and is back, let its consumers be served."""
+        """Wait for deliveries to the consumers of a recovered connection."""
         back = {
             name
             for name in self._lost
@@ -173,7 +173,7 @@ class _Run:
             await self._scheduler.ready()
 
     def _since(self, delivery: Delivery, number: int) -> int:
-        """Return the step in which a delivery arrived: an earlier one, or the one that runs."""
+        """Return the step in which a delivery arrived: an earlier one, or the current one."""
         return self._arrived.get(id(delivery), (delivery, number))[1]
 
     def _note_arrivals(self, number: int) -> None:
@@ -184,15 +184,15 @@ class _Run:
         }
 
     def _with_late_answers(self, steps: list[Step]) -> tuple[Step, ...]:
-        """Return the steps; a cycle whose callbacks waited has its answer only later."""
+        """Return the steps, with the answers of cycles whose callbacks finished later."""
         late = self._scheduler.late_answers
         return tuple(
             Step((late[number],), step.deliveries, step.ready) if number in late else step
             for number, step in enumerate(steps, 1)
         )
 
-    async def _leave(self) -> dict[str, tuple[str, ...]]:
-        """Close every channel; return what is then left in each queue."""
+    async def _close_and_drain(self) -> dict[str, tuple[str, ...]]:
+        """Close every channel; return the messages left in each queue."""
         await self._scheduler.release(None)
         for connection in self._participants.connections.values():
             for channel in internals.channels(connection):
@@ -206,11 +206,11 @@ class _Run:
         return left
 
     async def end(self) -> None:
-        """Leave nothing behind, also of a program that did not come to its end."""
+        """Clean up, even if the program did not finish."""
         for connection in self._participants.connections.values():
             for channel in internals.channels(connection):
                 await channel.close(timeout=SHORT)
-            await self._target.take_back(connection)
+            await self._target.release_connection(connection)
         queues = [self._participants.queue(name) for name in self._participants.queues]
         await self._target.end(queues, list(self._participants.exchanges))
 
@@ -220,11 +220,11 @@ async def _lost(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Log nothing: callbacks fail on purpose, and connections are lost on purpose."""
+def _silenced_logs() -> Iterator[None]:
+    """Disable logging, because callbacks fail and connections are lost on purpose."""
     before = [log.level for log in loggers]
     for log in loggers:
-        log.setLevel(logging.CRITICAL + 1)  # theirs is also the level of loggers below them
+        log.setLevel(logging.CRITICAL + 1)  # child loggers inherit it
     try:
         yield
     finally:

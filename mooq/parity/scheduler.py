@@ -1,4 +1,4 @@
-"""Processing events: starts what has arrived and has its callbacks end one after the other."""
+"""Event processing: starts the callbacks of deliveries, and lets them finish one at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import partial
 from mooq.client.connection import Connection
 from mooq.errors import MooqError
 from mooq.parity import internals
-from mooq.parity.callbacks import Begun, Callbacks
+from mooq.parity.callbacks import Callbacks, RunningCallback
+from mooq.parity.conditions import until
 from mooq.parity.participants import Member, Participants
 from mooq.parity.programs import (
     CloseChannel,
@@ -22,26 +23,25 @@ from mooq.parity.programs import (
     connection_of,
 )
 from mooq.parity.targets import InMemory
-from mooq.parity.waiting import until
 from mooq.transports.message import Delivery
 
 Started = tuple[str, str, Delivery]
-"""A consumer, the text of a message, and the delivery that brought it."""
+"""A consumer, the text of a message, and its delivery."""
 
 
 class Scheduler:
-    """Runs the callbacks of one program, and knows when what follows from them is done."""
+    """Runs the callbacks of a program, and waits for their effects."""
 
     def __init__(self, participants: Participants) -> None:
         self._participants = participants
         self._is_instant = isinstance(participants.target, InMemory)
         self.callbacks: Callbacks = Callbacks(self._send)
         self.late_answers: dict[int, str] = {}
-        self._waiting: list[tuple[str, Begun]] = []
+        self._waiting: list[tuple[str, RunningCallback]] = []
         self._unfinished: list[tuple[int, asyncio.Task[None]]] = []
 
     async def process(self, number: int, asked: Process) -> tuple[str, list[Started]]:
-        """Return what ``process_events`` raised, and the callbacks that were started."""
+        """Process events; return what ``process_events`` raised, and the started callbacks."""
         connection = await self._participants.connection(asked.connection)
         started: list[Started] = []
         answers = []
@@ -50,7 +50,7 @@ class Scheduler:
             return await self._outcome(closed), started
         for _ in range(asked.cycles):
             try:
-                await self._bring_back(connection)
+                await self._recover(connection)
             except MooqError as error:
                 return self._participants.normalizer.of_error(error), started
             waiting = internals.arrived(connection)
@@ -66,15 +66,15 @@ class Scheduler:
                 )
                 for one, (_, delivery) in zip(begun, waiting, strict=False)
             ]
-            await self._conduct(begun)
+            await self._finish_callbacks(begun)
             if all(one.task.done() for one in begun):
                 answers.append(await self._outcome(processing))
             else:
                 self._unfinished.append((number, processing))
         return "; ".join(filter(None, answers)), started
 
-    async def _bring_back(self, connection: Connection) -> None:
-        """Recover a lost connection; return when all that was sent to it is here."""
+    async def _recover(self, connection: Connection) -> None:
+        """Recover a lost connection; return when everything sent to it has arrived."""
         if internals.is_lost(connection):
             await internals.recover(connection)
             self._participants.name_queues()
@@ -83,9 +83,9 @@ class Scheduler:
             for channel in internals.channels(connection):
                 await channel.flush()
 
-    async def _conduct(self, begun: Iterable[Begun]) -> None:
-        """Let callbacks end in the order of their consumers' names."""
-        before: Begun | None = None
+    async def _finish_callbacks(self, begun: Iterable[RunningCallback]) -> None:
+        """Let callbacks finish in the order of their consumers' names."""
+        before: RunningCallback | None = None
         for one in sorted(begun, key=lambda begun: begun.asked.consumer):
             if before is not None and not _may_follow(one.asked, before.asked):
                 await self._settled(before)
@@ -97,7 +97,7 @@ class Scheduler:
             await self._settled(before)
 
     async def release(self, event: str | None) -> None:
-        """Let the callbacks return that wait for an event, or for any."""
+        """Release the callbacks that wait for an event, or for any event."""
         ready = [one for waits_for, one in self._waiting if event in (None, waits_for)]
         self._waiting = [pair for pair in self._waiting if pair[1] not in ready]
         for one in ready:
@@ -112,29 +112,29 @@ class Scheduler:
             self._unfinished.clear()
 
     async def _outcome(self, processing: asyncio.Task[None]) -> str:
-        """Return how many callbacks failed, or what else went wrong."""
+        """Return the error of ``process_events``, if any, as text."""
         try:
             await processing
         except Exception as error:  # noqa: BLE001 - the other broker must raise it too
             return self._participants.normalizer.of_error(error)
         return ""
 
-    async def _settled(self, begun: Begun) -> None:
-        """Return when what follows from how a callback ended has happened."""
+    async def _settled(self, begun: RunningCallback) -> None:
+        """Return when all effects of a callback's settlement have happened."""
         if self._is_instant:
             return
         member = self._participants.members[begun.asked.consumer]
         await member.channel.flush()
-        if not self._is_away(member):
+        if not self._is_disconnected(member):
             await self._ready_in(member)
         is_rejected = begun.has_failed and begun.message["redelivered"]
         if is_rejected or isinstance(begun.asked.does, Settle):
             await self.ready()  # it may have been dead-lettered into any queue
 
     async def ready(self) -> dict[str, int | None]:
-        """Return how many messages wait in each queue, when each has done what it was told.
+        """Return the number of ready messages in each queue, after earlier requests to it.
 
-        A queue that is not there is asked for once: RabbitMQ closes a channel to say so.
+        A missing queue is checked once, because RabbitMQ closes a channel to report it.
         """
         inspector = self._participants.target.inspector
         ready = {}
@@ -144,12 +144,12 @@ class Scheduler:
                 del self._participants.declared[queue]
         for name, member in sorted(self._participants.members.items()):
             has_own = member.asked.queue is None and member.subscription.tag is not None
-            if has_own and not self._is_away(member):
+            if has_own and not self._is_disconnected(member):
                 ready[f"@{name}"] = await self._ready_in(member)
         return ready
 
     async def ready_of(self, asked: Consume) -> dict[str, int | None]:
-        """Return how many messages wait in a queue that has just got a consumer."""
+        """Return the number of ready messages in the queue of a new consumer."""
         member = self._participants.members.get(asked.consumer)
         if member is None or member.asked is not asked:
             return {}
@@ -159,11 +159,11 @@ class Scheduler:
     async def _ready_in(self, member: Member) -> int | None:
         return await internals.ready(member.channel, member.queue_name)
 
-    async def departed(self, operation: CloseChannel | DeleteQueue) -> None:
-        """Return when the consumers and queues are gone that an operation ends.
+    async def wait_until_gone(self, operation: CloseChannel | DeleteQueue) -> None:
+        """Return when the consumers and queues that an operation ends are gone.
 
-        RabbitMQ deletes a queue some time after its last consumer left, and tells consumers some
-        time after their queue was deleted.
+        RabbitMQ deletes a queue some time after its last consumer, and notifies consumers some time
+        after their queue was deleted.
         """
         if self._is_instant:
             return
@@ -183,17 +183,17 @@ class Scheduler:
 
     async def _is_gone(self, member: Member) -> bool:
         return (
-            self._is_away(member)
+            self._is_disconnected(member)
             or await internals.count(member.channel, member.queue_name) is None
         )
 
     async def _is_told(self, member: Member) -> bool:
-        if member.channel.is_closed or self._is_away(member):
+        if member.channel.is_closed or self._is_disconnected(member):
             return True
         await member.channel.flush()
         return member.subscription.tag is None
 
-    def _is_away(self, member: Member) -> bool:
+    def _is_disconnected(self, member: Member) -> bool:
         connection = self._participants.connections[connection_of(member.asked.channel)]
         return internals.is_closed(connection) or internals.is_lost(connection)
 
@@ -207,7 +207,7 @@ class Scheduler:
 
 
 def _may_follow(this: Consume, before: Consume) -> bool:
-    """Whether RabbitMQ must take two acknowledgements in their order: one channel, one queue."""
+    """Return whether RabbitMQ handles two acknowledgements in order: same channel and queue."""
     return (
         isinstance(this.does, Succeed)
         and isinstance(before.does, Succeed)

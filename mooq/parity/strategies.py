@@ -1,6 +1,7 @@
-"""Programs that hypothesis writes: small worlds, so that their parts meet, and now and then misuse.
+"""Hypothesis strategies for programs: few names, so that calls interact, and occasional misuse.
 
-Hypothesis is an extra; nothing else here imports it but :mod:`mooq.parity.searching`.
+Hypothesis is an optional dependency. Apart from the strategies, only :mod:`mooq.parity.search`
+imports it.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ Pool: TypeAlias = st.SearchStrategy[Any]
 
 
 def pool(usual: Sequence[Any], rare: Sequence[Any] = (), often: int = 12) -> Pool:
-    """Return a choice: ``often`` times out of 16 what is usual, simplest first; else what is rare.
+    """Return a strategy: ``often`` times out of 16 a usual value, otherwise a rare one.
 
-    One draw each, from a list: what hypothesis does beside drawing costs more than the program.
+    List the simplest values first. It makes a single draw from a list, because Hypothesis's
+    overhead per draw costs more than running the program.
     """
     if not rare:
         return st.sampled_from(usual)
@@ -110,7 +112,7 @@ kinds: Pool = pool(
 
 
 def consume(draw: st.DrawFn) -> op.Consume:
-    """Return the registration of a consumer, which is named later."""
+    """Draw the registration of a consumer, which is named later."""
     exchange, kind = draw(types)
     queue, dead_letters = draw(queues_and_dead_letters)
     return op.Consume(
@@ -128,18 +130,18 @@ def consume(draw: st.DrawFn) -> op.Consume:
 
 
 def publish(draw: st.DrawFn) -> op.Publish:
-    """Return a publish."""
+    """Draw a publish."""
     channel, exchange = draw(channels), draw(exchanges)
     return op.Publish(channel, exchange, draw(keys if exchange else queues), **draw(extras))
 
 
 def declare(draw: st.DrawFn) -> op.Declare:
-    """Return the registration of a producer."""
+    """Draw the registration of a producer."""
     return op.Declare(draw(channels), *draw(types))
 
 
 def one_of_several(draw: st.DrawFn) -> op.Publish | op.Get | op.Declare:
-    """Return a call to be made at once with others."""
+    """Draw a call to make concurrently with others."""
     kind = draw(pool_of_several)
     if kind == "get":
         return op.Get(draw(channels), draw(queues))
@@ -151,7 +153,7 @@ numbers_of_several: Pool = pool([2, 3])
 
 
 def step(draw: st.DrawFn) -> op.Operation:
-    """Return any operation."""
+    """Draw any operation."""
     operation: op.Operation
     match draw(kinds):
         case "publish":
@@ -181,8 +183,8 @@ def step(draw: st.DrawFn) -> op.Operation:
 
 @st.composite
 def programs(draw: st.DrawFn, longest: int = 100) -> op.Program:
-    """Return a program that begins with consumers, so that something will happen."""
+    """Draw a program, which usually starts with consumers."""
     begin = [consume(draw) for _ in range(draw(st.integers(0, 4)))]
-    # A list of hypothesis's own choosing is short; one with a least length shrinks no further.
+    # st.lists() would be short, or with a minimum size could not shrink below it.
     rest = [step(draw) for _ in range(draw(st.integers(0, longest)))]
     return comparable((*begin, *rest))

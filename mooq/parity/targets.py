@@ -1,4 +1,4 @@
-"""The two brokers that a program can be run on."""
+"""The two brokers on which programs run."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
 from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
 from mooq.parity import internals
+from mooq.parity.conditions import until
 from mooq.parity.versions import NEWEST_FOLLOWED, followed
-from mooq.parity.waiting import until
 from mooq.transports.message import IncomingMessage
 
 Restarting = Callable[[], Awaitable[None]]
 
 
 class Target(ABC):
-    """A broker on which one program after the other is run, each under names of its own."""
+    """A broker on which programs run in sequence, each with its own queues and exchanges."""
 
     version: str
-    """The version of RabbitMQ that it is, or that it is to behave as."""
+    """Its version of RabbitMQ, or the version that it behaves as."""
     address: Address
     prefix: str
-    """What every queue and exchange of the program that runs now begins with."""
+    """The prefix of the current program's queue and exchange names."""
     inspector: Channel
-    """A channel of a connection that takes no part in the program."""
+    """A channel on a connection that the program does not use."""
 
     @abstractmethod
     async def begin(self) -> None:
-        """Make ready for a program."""
+        """Prepare for a program."""
 
     @abstractmethod
     async def connect(self) -> Connection:
         """Open a connection for the program."""
 
     @abstractmethod
-    async def take_back(self, connection: Connection) -> None:
-        """Take a connection that the program is done with and whose channels are closed."""
+    async def release_connection(self, connection: Connection) -> None:
+        """Release a connection of the program, whose channels are closed."""
 
     @abstractmethod
     async def restart(self) -> None:
@@ -51,10 +51,10 @@ class Target(ABC):
 
     @abstractmethod
     async def end(self, queues: Iterable[str], exchanges: Iterable[str]) -> None:
-        """Leave nothing of the program behind."""
+        """Delete the program's queues and exchanges."""
 
     async def drain(self, queue_name: str) -> list[IncomingMessage]:
-        """Take everything off a queue."""
+        """Get all messages from a queue."""
         messages = []
         with contextlib.suppress(NothingToConsume):
             while True:
@@ -71,7 +71,7 @@ class InMemory(Target):
         self.version = version
 
     async def begin(self) -> None:
-        self.prefix = "parity.00000000."  # as long as on RabbitMQ, since names have limits
+        self.prefix = "parity.00000000."  # same length as on RabbitMQ, because names are limited
         self.address: Address = Address(f"parity-{next(self._serial)}")
         self._broker = InMemoryBroker(
             host=self.address.host, port=self.address.port, version=followed(self.version)
@@ -85,7 +85,7 @@ class InMemory(Target):
         await connection.connect()
         return connection
 
-    async def take_back(self, connection: Connection) -> None:
+    async def release_connection(self, connection: Connection) -> None:
         await connection.close()
 
     async def restart(self) -> None:
@@ -98,10 +98,10 @@ class InMemory(Target):
 
 
 class RabbitMQ(Target):
-    """A RabbitMQ that runs; ``restart`` restarts it, for the programs that want that.
+    """A running RabbitMQ; ``restart`` restarts it, for programs that need that.
 
-    Queues and exchanges get names that nobody else has, and are deleted at the end of each
-    program, so any user with permissions to declare will do.
+    Queues and exchanges get unique names and are deleted after each program, so any user with
+    permission to declare them is sufficient.
     """
 
     def __init__(self, address: Address, restart: Restarting | None = None) -> None:
@@ -124,7 +124,7 @@ class RabbitMQ(Target):
         await connection.connect()
         return connection
 
-    async def take_back(self, connection: Connection) -> None:
+    async def release_connection(self, connection: Connection) -> None:
         if internals.is_closed(connection) or internals.is_lost(connection):
             await connection.close()
         else:

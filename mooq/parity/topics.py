@@ -1,7 +1,7 @@
-"""The topic proof: every pattern with every key of up to four words, each pair routed or not.
+"""Exhaustive check of topic routing: every pattern against every key of up to four words.
 
-``python -m mooq.parity.topics --against amqp://…`` proves it of a RabbitMQ, without
-``--against`` of the in-memory broker.
+``python -m mooq.parity.topics --against amqp://…`` checks RabbitMQ, without ``--against`` the
+in-memory broker.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AT_ONCE = 100  # publishes in flight
 
 
 class Misrouted(NamedTuple):
-    """A key that made other than the right number of messages for a pattern."""
+    """A pattern that got a wrong number of copies of a message with a key."""
 
     pattern: str
     key: str
@@ -36,7 +36,7 @@ class Misrouted(NamedTuple):
 
 
 class Proof(NamedTuple):
-    """How many pairs were tried, how many of them match, and which were wrong."""
+    """The number of checked pairs, the number that match, and the misrouted ones."""
 
     version: str
     pairs: int
@@ -45,19 +45,19 @@ class Proof(NamedTuple):
 
 
 def keys(longest: int = LONGEST) -> list[str]:
-    """Return every key of up to so many of the words; the empty word alone is the empty key."""
+    """Return every key of up to ``longest`` words; the empty word alone is the empty key."""
     return [
         ".".join(words) for count in range(1, longest + 1) for words in product(WORDS, repeat=count)
     ]
 
 
 def patterns(longest: int = LONGEST) -> list[str]:
-    """Return every pattern that mooq binds: RabbitMQ 4.3 takes no more than two ``#``."""
+    """Return every pattern that mooq allows: at most two ``#``, the limit of RabbitMQ 4.3."""
     return [key for key in keys(longest) if key.split(".").count("#") <= MOST_HASHES]
 
 
 def matches(pattern: str, key: str) -> bool:
-    """Whether a topic pattern takes a key, by the definition of AMQP 0-9-1 §3.1.3.3."""
+    """Return whether a topic pattern matches a key (AMQP 0-9-1 §3.1.3.3)."""
     return _match(
         tuple(pattern.split(".")) if pattern else (), tuple(key.split(".")) if key else ()
     )
@@ -73,9 +73,9 @@ def _match(pattern: tuple[str, ...], key: tuple[str, ...]) -> bool:
 
 
 async def prove(target: Target, longest: int = LONGEST) -> Proof:
-    """Bind a queue by every pattern, publish every key, and return what did not arrive as it must.
+    """Bind a queue with every pattern, publish with every key, and check the deliveries.
 
-    ``longest`` is how many words patterns and keys have at most.
+    ``longest`` is the maximum number of words in patterns and keys.
     """
     await target.begin()
     exchange = f"{target.prefix}topics"
@@ -130,7 +130,7 @@ def _judged(version: str, arrived: Counter[tuple[str, str]], longest: int) -> Pr
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print what the proof came to; return 1 if a pair was wrong."""
+    """Print the result; return 1 if a pair was misrouted."""
     parser = argparse.ArgumentParser(prog="python -m mooq.parity.topics")
     parser.add_argument("--against", help="amqp://user:password@host:port/virtual_host")
     against = parser.parse_args(arguments).against

@@ -2,12 +2,13 @@
 
 ::
 
-    listening.py   listening in the running loop, or in a thread of its own
-    outlet.py      one broker's effects to whom they concern, its timer, its connections
-    protocol.py    one TCP connection: bytes in, one write a turn, backpressure
-    session.py     one AMQP connection: requests to the broker's verbs, effects to frames
-    requests.py    what each method asks the broker for, and its answer
-    forks.py       sockets that a forked child lets go of
+    shared_listener.py  a listener for a broker that other threads use as well
+    listener.py         listening in the running event loop, or in a separate thread
+    driver.py           dispatching a broker's effects, its timer, its connections
+    protocol.py         one TCP connection: reading, one write per iteration, backpressure
+    session.py          one AMQP connection: methods to the broker's calls, effects to frames
+    requests.py         each method's call to the broker, and the reply
+    forks.py            closing inherited sockets in forked children
 
-It knows asyncio and AMQP, and decides nothing that RabbitMQ's rules decide.
+This package does I/O with asyncio and AMQP. RabbitMQ's rules are in :mod:`mooq.broker`.
 """

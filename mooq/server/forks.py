@@ -1,7 +1,7 @@
-"""Sockets that a forked child lets go of.
+"""Closing of inherited sockets in forked children.
 
-A child has copies of its parent's sockets. With them a port goes on accepting, and connections stay
-open, when the parent has closed its own.
+A child process inherits copies of its parent's sockets. They would keep the port and the
+connections open after the parent has closed its own.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from weakref import WeakSet
 
 
 class HasSockets(Protocol):
-    """Something with file descriptors of sockets."""
+    """An object that owns sockets."""
 
     def descriptors(self) -> Iterable[int]:
-        """Return the descriptors that are open."""
+        """Return the file descriptors of the open sockets."""
 
 
-_OWNERS: WeakSet[HasSockets] = WeakSet()  # os.register_at_fork() knows no way back
+_OWNERS: WeakSet[HasSockets] = WeakSet()  # os.register_at_fork() cannot be undone
 
 
-def release_in_children(owner: HasSockets) -> None:
-    """Have every child that is forked from now on let go of this owner's sockets."""
+def close_in_children(owner: HasSockets) -> None:
+    """Close this owner's sockets in every child that is forked from now on."""
     _OWNERS.add(owner)
 
 
-def keep(owner: HasSockets) -> None:
+def unregister(owner: HasSockets) -> None:
     """Forget an owner whose sockets are closed."""
     _OWNERS.discard(owner)
 
 
-def _release() -> None:
-    """Put nothing in the place of each socket: its number must not go to another file."""
+def _close_all() -> None:
+    """Replace each socket with /dev/null, so that its number is not reused for another file."""
     with contextlib.suppress(OSError):
         nothing = os.open(os.devnull, os.O_RDWR)
         for owner in list(_OWNERS):
@@ -46,4 +46,4 @@ def _release() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_release)
+    os.register_at_fork(after_in_child=_close_all)

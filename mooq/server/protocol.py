@@ -1,4 +1,4 @@
-"""One TCP connection: bytes in, one write a turn, and a client that does not read held back."""
+"""TCP connections: reading, one write per iteration of the event loop, and backpressure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, cast
 
 from mooq.broker import refusals
-from mooq.server.outlet import Outlet
+from mooq.server.driver import BrokerDriver
 from mooq.server.session import Session
 
 if TYPE_CHECKING:
-    from mooq.amqp.sightings import ByteTap
+    from mooq.amqp.inspection import ByteTap
 
 LOGGER = logging.getLogger("mooq.server")
 
 WRITE_BUFFER = 1 << 18
-"""Bytes that wait for a client to read before its deliveries are held back."""
+"""Unsent bytes above which deliveries to a client are paused."""
 
 
 class ClientProtocol(asyncio.Protocol):
-    """A client's TCP connection to the broker behind an outlet."""
+    """A client's TCP connection to a broker."""
 
     def __init__(
-        self, outlet: Outlet, enforces_heartbeats: bool, tap: ByteTap | None = None
+        self, driver: BrokerDriver, enforces_heartbeats: bool, tap: ByteTap | None = None
     ) -> None:
         self._tap = tap
-        self._outlet = outlet
+        self._driver = driver
         self._loop = asyncio.get_running_loop()
         self._enforces_heartbeats = enforces_heartbeats
         self._timer: asyncio.TimerHandle | None = None
@@ -37,41 +37,41 @@ class ClientProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._is_reading = True
         self.is_behind: bool = False
-        """Whether it has read more than it has dealt with, and will go on in the next turn."""
+        """Whether it has read data that it will handle in the next iteration of the loop."""
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin a session."""
+        """Start a session."""
         self._transport = cast("asyncio.Transport", transport)
         self._socket: TransportSocket = transport.get_extra_info("socket")
-        # asyncio does so only for sockets that were made with a protocol number.
+        # asyncio does this only for sockets created with a protocol number.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(WRITE_BUFFER)
         self._session = Session(
-            self._outlet, self._transport.abort, self._loop.time(), self._enforces_heartbeats
+            self._driver, self._transport.abort, self._loop.time(), self._enforces_heartbeats
         )
-        self._outlet.protocols[self._session] = self
+        self._driver.protocols[self._session] = self
         self._set_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Fulfil the requests in these bytes."""
-        with self._outlet.working:
+        """Handle the requests in these bytes."""
+        with self._driver.access:
             if self._tap is not None:
                 data = self._tap.from_client(data)
             self._receive(data)
-            self._outlet.settle()
+            self._driver.flush()
 
     def _receive(self, data: bytes) -> None:
         wire = self._session.wire
         try:
-            wire.receive(data, self._outlet.advance())
+            wire.receive(data, self._driver.advance())
         except Exception:
             LOGGER.exception("the in-memory broker failed; it closes the connection")
             wire.fail()
-        self._outlet.changed(self._session)
+        self._driver.changed(self._session)
 
     def flush(self) -> None:
-        """Send what the session has to send, and read on or not."""
+        """Send the session's output, and pause or resume reading."""
         session, transport = self._session, self._transport
         wire = session.wire
         data = session.data_to_send()
@@ -109,17 +109,17 @@ class ClientProtocol(asyncio.Protocol):
     def _proceed(self) -> None:
         self.is_behind = False
         if not self._session.is_congested and not self._transport.is_closing():
-            with self._outlet.working:
+            with self._driver.access:
                 self._session.proceed()
                 self._receive(b"")
-                self._outlet.settle()
+                self._driver.flush()
 
     def pause_writing(self) -> None:
-        """Count the client as one that does not read."""
+        """Pause requests and deliveries, because the client is not reading."""
         self._session.congest()
 
     def resume_writing(self) -> None:
-        """Go on: the client has read."""
+        """Continue, because the client has read."""
         self._session.is_congested = False
         self._proceed()
 
@@ -136,22 +136,22 @@ class ClientProtocol(asyncio.Protocol):
 
     def _on_time(self) -> None:
         self._timer = None
-        with self._outlet.working:
+        with self._driver.access:
             self._session.wire.advance(self._loop.time())
-            self._outlet.changed(self._session)
-            self._outlet.settle()
+            self._driver.changed(self._session)
+            self._driver.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Close the session; also in the eyes of a forked child that still has the socket."""
+        """Close the session, and shut down the socket in case a forked child still has it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        with self._outlet.working:
+        with self._driver.access:
             self._session.wire.hang_up()
-            self._outlet.protocols.pop(self._session, None)
-            self._outlet.settle()
+            self._driver.protocols.pop(self._session, None)
+            self._driver.flush()
         if self._tap is not None:
             self._tap.close()
         if not self.closed.done():
@@ -159,7 +159,7 @@ class ClientProtocol(asyncio.Protocol):
 
     @property
     def is_reading(self) -> bool:
-        """Whether it reads on: it is neither closing nor held back."""
+        """Whether it is reading: neither closing nor paused."""
         return self._is_reading and not self._transport.is_closing()
 
     def fileno(self) -> int:
@@ -167,13 +167,13 @@ class ClientProtocol(asyncio.Protocol):
         return self._socket.fileno()
 
     def end(self) -> None:
-        """Tell the client that the broker stops, and close."""
-        with self._outlet.working:
+        """Tell the client that the broker is stopping, and close the connection."""
+        with self._driver.access:
             self._session.wire.close(refusals.shutdown())
-            self._outlet.drain()
+            self._driver.drain()
         self._write(self._session.data_to_send())
         self._transport.close()
 
     def abort(self) -> None:
-        """Close at once, whatever is left to send."""
+        """Close the connection at once, without sending the remaining data."""
         self._transport.abort()

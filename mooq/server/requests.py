@@ -1,4 +1,4 @@
-"""Methods of a client, carried out on the broker, and the answers to them."""
+"""Methods from clients: the broker call for each, and the reply."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mooq.broker.channel import Channel
 
 Answer = tuple[Method, Values] | None
-"""The method that answers, and its values; None where nothing does."""
+"""The reply method and its values; None for no reply."""
 
 
 def exchange_declare(
@@ -144,7 +144,7 @@ def queue_delete(
 
 
 def basic_qos(channel: Channel, prefetch_size: int, prefetch_count: int, is_global: bool) -> Answer:
-    """Limit what is unacknowledged."""
+    """Limit unacknowledged deliveries."""
     channel.basic_qos(prefetch_size, prefetch_count, is_global)
     return methods.BASIC_QOS_OK, ()
 
@@ -173,19 +173,19 @@ def basic_consume(
 
 
 def basic_cancel(channel: Channel, consumer_tag: str, nowait: bool) -> Answer:
-    """End a consumer."""
+    """Cancel a consumer."""
     channel.basic_cancel(consumer_tag)
     return None if nowait else (methods.BASIC_CANCEL_OK, (consumer_tag,))
 
 
 def basic_reject(channel: Channel, delivery_tag: int, requeue: bool) -> Answer:
-    """Give a message back, or drop it."""
+    """Requeue a message, or dead-letter or drop it."""
     channel.basic_reject(delivery_tag, requeue)
     return None
 
 
 def basic_nack(channel: Channel, delivery_tag: int, multiple: bool, requeue: bool) -> Answer:
-    """Give messages back, or drop them."""
+    """Requeue messages, or dead-letter or drop them."""
     channel.basic_nack(delivery_tag, multiple, requeue)
     return None
 
@@ -197,13 +197,13 @@ def basic_ack(channel: Channel, delivery_tag: int, multiple: bool) -> Answer:
 
 
 def basic_recover(channel: Channel, requeue: bool) -> Answer:
-    """Requeue everything that is unacknowledged."""
+    """Requeue all unacknowledged messages."""
     channel.basic_recover(requeue)
     return methods.BASIC_RECOVER_OK, ()
 
 
 def basic_recover_async(channel: Channel, requeue: bool) -> Answer:
-    """Requeue everything that is unacknowledged, unanswered."""
+    """Requeue all unacknowledged messages, without a reply."""
     channel.basic_recover(requeue)
     return None
 
@@ -221,19 +221,19 @@ def tx_select(channel: Channel) -> Answer:
 
 
 def tx_commit(channel: Channel) -> Answer:
-    """Do what the transaction holds."""
+    """Commit the transaction."""
     channel.tx_commit()
     return methods.TX_COMMIT_OK, ()
 
 
 def tx_rollback(channel: Channel) -> Answer:
-    """Forget what the transaction holds."""
+    """Roll back the transaction."""
     channel.tx_rollback()
     return methods.TX_ROLLBACK_OK, ()
 
 
 def channel_flow(channel: Channel, active: bool) -> Answer:
-    """Answer a client that asks for deliveries to pause, which RabbitMQ refuses."""
+    """Resume deliveries; a request to pause them is refused, as RabbitMQ does."""
     channel.channel_flow(active)
     return methods.CHANNEL_FLOW_OK, (active,)
 
@@ -262,4 +262,4 @@ REQUESTS: dict[Method, Callable[..., Answer]] = {
     methods.TX_ROLLBACK: tx_rollback,
     methods.CHANNEL_FLOW: channel_flow,
 }
-"""Every method that has an answer or a verb of its own; basic.get answers with a message."""
+"""The handler of each method except basic.publish and basic.get, which carry a message."""

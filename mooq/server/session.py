@@ -1,4 +1,4 @@
-"""One AMQP connection to the broker: requests to its verbs, its effects to frames."""
+"""AMQP sessions: turn a client's requests into broker calls, and effects into frames."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from mooq.server.requests import REQUESTS
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker, Connection
     from mooq.broker.channel import Channel
-    from mooq.server.outlet import Outlet
+    from mooq.server.driver import BrokerDriver
 
 LOGGER = logging.getLogger("mooq.server")
 
 _TAG = Struct(">QB")
 _COUNT = Struct(">I")
-_REMEMBERED = 512  # exchanges with routing keys, and consumers
+_REMEMBERED = 512  # cached encodings of routes and of consumer tags
 
 
 class ChannelSession:
-    """One channel: what it takes to turn effects into frames.
+    """A channel of a session: encodes its effects as frames.
 
-    Confirms of messages published in a row leave as one, in the place of the first.
+    Confirms of consecutive messages are sent as one frame, in the position of the first.
     """
 
     __slots__ = ("_early", "_first", "_heads", "_last", "_session", "_slot", "wire")
@@ -44,14 +44,14 @@ class ChannelSession:
         self._session = session
         self.wire: WireChannel = wire
         self._heads: dict[str, bytes] = {}
-        self._slot: int | None = None  # the place of the confirm to be sent, in the output
+        self._slot: int | None = None  # the pending confirm's position in the output
         self._first = 0
-        self._last = 0  # every message up to this one was confirmed
+        self._last = 0  # every message up to this one is confirmed
         self._early: set[int] = set()
 
-    def take(self, effect: Effect) -> None:
-        """Send an effect to the client, at once or when it reads again."""
-        self._session.take(effect, self)
+    def handle(self, effect: Effect) -> None:
+        """Send an effect to the client, or keep it until the client is reading."""
+        self._session.handle(effect, self)
 
     def deliver(self, effect: effects.Delivered) -> None:
         """Send basic.deliver."""
@@ -69,8 +69,8 @@ class ChannelSession:
         )
         self._session.wire.output.send_message(self.wire.number, payload, message)
 
-    def give_back(self, effect: effects.Returned) -> None:
-        """Send basic.return; the confirm of the same message comes after it."""
+    def send_return(self, effect: effects.Returned) -> None:
+        """Send basic.return, before the confirm of the same message."""
         message = effect.message
         payload = methods.BASIC_RETURN.encode(
             effect.code, effect.text, message.exchange, message.routing_key
@@ -79,7 +79,7 @@ class ChannelSession:
         self._session.wire.output.send_message(self.wire.number, payload, message)
 
     def confirm(self, effect: effects.Confirmed) -> None:
-        """Send basic.ack or basic.nack, or add to the one that is about to be sent."""
+        """Send basic.ack or basic.nack, or extend the pending one."""
         tag, output = effect.delivery_tag, self._session.wire.output
         if effect.is_ack and not effect.multiple and tag == self._last + 1:
             if self._slot is None:
@@ -102,7 +102,7 @@ class ChannelSession:
             self._early.discard(self._last)
 
     def end_run(self) -> None:
-        """Fix the confirm that is about to be sent, if there is one."""
+        """Encode the pending confirm, if there is one."""
         if self._slot is not None:
             last = self._last
             self._session.wire.output.parts[self._slot] = confirm_frame(
@@ -112,16 +112,13 @@ class ChannelSession:
 
 
 class Session:
-    """The broker's side of one AMQP connection.
-
-    ``cut`` ends its TCP connection without a word.
-    """
+    """The broker's side of an AMQP connection. ``cut`` drops its TCP connection."""
 
     def __init__(
-        self, outlet: Outlet, cut: Callable[[], None], now: float, enforces_heartbeats: bool
+        self, driver: BrokerDriver, cut: Callable[[], None], now: float, enforces_heartbeats: bool
     ) -> None:
-        broker = outlet.broker
-        self._outlet = outlet
+        broker = driver.broker
+        self._driver = driver
         self._broker: Broker = broker
         self._cut = cut
         self._user = ""
@@ -142,7 +139,7 @@ class Session:
         )
 
     def log_in(self, mechanism: str, username: str, password: str | None) -> None:
-        """Let a user in; an anonymous one needs no password, but has to exist."""
+        """Log in. The anonymous user needs no password, but must exist."""
         if password is None:
             password = self._broker.users.get(username, "")
         try:
@@ -154,17 +151,17 @@ class Session:
     def open(self, virtual_host: str) -> None:
         """Open the connection to a virtual host."""
         self._connection = self._broker.open(self._user, virtual_host)
-        self._connection.door = self
+        self._connection.effect_handler = self
 
     def open_channel(self, channel: WireChannel) -> None:
-        """Open a channel of the broker's."""
+        """Open the broker's channel."""
         assert self._connection is not None
         channel.target = self._connection.channel(channel.number)
-        channel.target.door = ChannelSession(self, channel)
+        channel.target.effect_handler = ChannelSession(self, channel)
 
     def close_channel(self, channel: WireChannel) -> None:
-        """Close the channel of the broker's."""
-        self._outlet.drain()
+        """Close the broker's channel."""
+        self._driver.drain()
         channel.target.close()
 
     def publish(
@@ -181,7 +178,7 @@ class Session:
         channel.target.basic_publish(exchange, routing_key, mandatory, immediate, properties, body)
 
     def publish_too_large(self, channel: WireChannel, size: int) -> None:
-        """Refuse a message that is larger than any may be."""
+        """Refuse a message above the size limit."""
         raise refusals.message_too_large(size, self._broker.max_message_size)
 
     def ack(self, channel: WireChannel, delivery_tag: int, multiple: bool) -> None:
@@ -189,8 +186,8 @@ class Session:
         channel.target.basic_ack(delivery_tag, multiple)
 
     def request(self, channel: WireChannel, method: Method, values: Values) -> None:
-        """Fulfil any other request; its answer comes after what earlier ones caused."""
-        self._outlet.drain()
+        """Handle any other request, and send its reply after the effects of earlier ones."""
+        self._driver.drain()
         target: Channel = channel.target
         if method is methods.BASIC_GET:
             self._get(channel, *values)
@@ -214,25 +211,25 @@ class Session:
         self.wire.output.send_message(channel.number, payload, message)
 
     def content_header_arrived(self) -> bool:
-        """Return whether an alarm holds the connection back, now that it publishes."""
+        """Return whether an alarm blocks the connection, which is starting to publish."""
         if not self._broker.has_alarm or self._connection is None:
             return False
         return self._connection.content_header_arrived()
 
     def close(self) -> None:
-        """Close the connection of the broker's."""
+        """Close the broker's connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._outlet.drain()
+            self._driver.drain()
             try:
                 connection.close()
             except Exception:
                 LOGGER.exception("the in-memory broker failed to close a connection")
         self._waiting.clear()
-        self._outlet.changed(self)
+        self._driver.changed(self)
 
     def route(self, exchange: str, routing_key: str) -> bytes:
-        """Return exchange and routing key as a method has them."""
+        """Return the exchange and routing key, encoded as fields of a method."""
         names = (exchange, routing_key)
         route = self._routes.get(names)
         if route is None:
@@ -242,11 +239,11 @@ class Session:
             self._routes[names] = route
         return route
 
-    def take(self, effect: Effect, channel: ChannelSession | None = None) -> None:
-        """Send an effect, or keep it while the client does not read."""
+    def handle(self, effect: Effect, channel: ChannelSession | None = None) -> None:
+        """Send an effect, or keep it until the client is reading."""
         if not self.is_dirty:
-            self._outlet.changed(self)
-        if self._waiting or self.is_congested or self.wire.output.is_much:
+            self._driver.changed(self)
+        if self._waiting or self.is_congested or self.wire.output.is_full:
             self._waiting.append((effect, channel))
             self._hold()
         else:
@@ -267,20 +264,20 @@ class Session:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether effects wait until more can be sent."""
+        """Whether effects wait to be sent."""
         return bool(self._waiting)
 
     def congest(self) -> None:
-        """Hold requests and deliveries back: the client does not read."""
+        """Pause requests and deliveries, because the client is not reading."""
         self.is_congested = True
         self._hold()
 
     def proceed(self) -> None:
-        """Send what waited, as much as a turn may send; then let requests and deliveries go on."""
+        """Send waiting effects up to the output limit; if all are sent, resume requests."""
         waiting = self._waiting
-        while waiting and not self.wire.output.is_much:
+        while waiting and not self.wire.output.is_full:
             self._send(*waiting.popleft())
-        self._outlet.changed(self)
+        self._driver.changed(self)
         if not waiting and not self.is_congested:
             self.wire.is_held = False
             if self._connection is not None and self._is_paused:
@@ -288,34 +285,34 @@ class Session:
                 self._connection.resume()
 
     def data_to_send(self) -> bytes:
-        """Return what is to be sent now."""
+        """Return the bytes to send now."""
         for channel in self.confirming:
             channel.end_run()
         self.confirming.clear()
         return self.wire.data_to_send()
 
     def has_capability(self, name: str) -> bool:
-        """Return whether the client understands an extension."""
+        """Return whether the client supports an extension."""
         return self.wire.capabilities.get(name) is True
 
     def block(self, effect: effects.Blocked) -> None:
-        """Tell the client that its publishes are not read."""
+        """Tell the client that it is blocked."""
         if self.has_capability("connection.blocked"):
             self.wire.output.send(0, methods.CONNECTION_BLOCKED, effect.reason)
 
     def unblock(self) -> None:
-        """Tell the client that its publishes are read again, and read them."""
+        """Tell the client that it is no longer blocked, and resume reading."""
         self.wire.channels.is_blocked = False
         if self.has_capability("connection.blocked"):
             self.wire.output.send(0, methods.CONNECTION_UNBLOCKED)
 
     def cancel(self, channel: ChannelSession, consumer_tag: str) -> None:
-        """Tell the client that the broker ended a consumer, if it wants to know."""
+        """Tell the client that the broker cancelled a consumer, if it supports that."""
         if self.has_capability("consumer_cancel_notify"):
             self.wire.output.send(channel.wire.number, methods.BASIC_CANCEL, consumer_tag, True)
 
     def end(self, effect: effects.ConnectionClosed) -> None:
-        """Close the connection, or cut it."""
+        """Close the connection, or drop it if there is no refusal."""
         if effect.refusal is None:
             self._cut()
         else:
@@ -325,7 +322,7 @@ class Session:
 _SENDERS: dict[type, Callable[[Session, Any, Any], None]] = {
     effects.Delivered: lambda _, channel, effect: channel.deliver(effect),
     effects.Confirmed: lambda _, channel, effect: channel.confirm(effect),
-    effects.Returned: lambda _, channel, effect: channel.give_back(effect),
+    effects.Returned: lambda _, channel, effect: channel.send_return(effect),
     effects.ConsumerCancelled: lambda session, channel, effect: session.cancel(
         channel, effect.consumer_tag
     ),

@@ -64,7 +64,7 @@ def leased_virtual_host(config: pytest.Config) -> Iterator[str]:
     if isinstance(answer, Failed):
         pytest.fail(answer.reason, pytrace=False)
     yield answer.name
-    lease.give_back(answer.name)
+    lease.release(answer.name)
 
 
 @pytest.fixture

@@ -48,11 +48,11 @@ class Harness:
 
     @property
     def summary(self) -> RunSummary | None:
-        """Summary of RabbitMQ; None in a worker, and where nobody could ask for it."""
+        """The summary of RabbitMQ; None in a worker, and if RabbitMQ was not requested."""
         return None if self._owner is None else self._owner.summary
 
     def offer(self) -> Offer:
-        """Return where to ask for RabbitMQ; its owner is started unless this is a worker."""
+        """Return the port and token of RabbitMQ's owner; start the owner unless in a worker."""
         from mooq.testing.lease import Offer
 
         if self._offered is not None:
@@ -64,13 +64,13 @@ class Harness:
         return self._owner.offer
 
     def offer_to_worker(self, worker_input: dict[str, object]) -> None:
-        """Tell a worker of pytest-xdist whom to ask; its run begins."""
+        """Pass the owner's port and token to an xdist worker."""
         self.has_workers = True
         worker_input[WORKER_INPUT] = tuple(self.offer())
         self._show_line()
 
     def ask(self) -> Lease:
-        """Ask for RabbitMQ, without waiting for the answer."""
+        """Request RabbitMQ, without waiting for the reply."""
         from mooq.testing.lease import Lease
 
         if self._lease is None:
@@ -96,13 +96,13 @@ class Harness:
         return answer
 
     def leave_out(self, reason: str) -> NoReturn:
-        """Skip a test for want of what machines may lack; fail it where nothing may be left out."""
+        """Skip a test because something is missing; fail it if RabbitMQ is required."""
         if self.settings.is_required:
             pytest.fail(f"MOOQ_REQUIRE_RABBITMQ is set, but {reason}", pytrace=False)
         pytest.skip(reason)
 
     def _show_line(self) -> None:
-        """Show what is awaited, to a person who looks."""
+        """Show a progress line on a terminal."""
         if self._terminal is not None and self._owner is not None and self._line is None:
             from mooq.testing.live_line import LiveLine
 
@@ -110,12 +110,12 @@ class Harness:
             self._plugins.register(self._line)
 
     def hide_line(self) -> None:
-        """Show it no more."""
+        """Hide the progress line."""
         if self._line is not None:
             self._line.end()
 
     def end(self) -> None:
-        """Give back and remove everything; nothing happens the next time."""
+        """Release and remove everything. Ending twice is safe."""
         self.hide_line()
         if self._lease is not None:
             self._lease.close()

@@ -1,8 +1,7 @@
 """Requests to the owner of a run's RabbitMQ, and its replies.
 
-A request is a line, and so is a reply, over a connection to the owner's port of the loopback
-interface. The first line shows the run's token. A connection that ends, for whatever reason, gives
-its virtual hosts back.
+Requests and replies are lines, on a connection to the owner's port on the loopback interface. The
+first line is the run's token. When a connection ends, its virtual hosts are released.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ DONE = "done with "
 
 
 class Offer(NamedTuple):
-    """Where the owner of the run answers, and what to show there."""
+    """The port and token of the run's owner."""
 
     port: int
     token: str
@@ -42,18 +41,18 @@ class RunningRabbitMQ(TypedDict):
     """``host:port`` of its management API."""
     version: str
     how: str
-    """What it is, for a person."""
+    """Its description, for people."""
 
 
 class Unavailable(NamedTuple):
-    """There is no RabbitMQ, since this machine lacks something."""
+    """RabbitMQ cannot be started, because this machine lacks something."""
 
     reason: str
-    """What it lacks, and what would bring it in."""
+    """What is missing, and how to install it."""
 
 
 class Failed(NamedTuple):
-    """A RabbitMQ that was asked for did not come up."""
+    """RabbitMQ did not start."""
 
     reason: str
 
@@ -62,7 +61,7 @@ Started: TypeAlias = RunningRabbitMQ | Unavailable | Failed
 
 
 class VirtualHost(NamedTuple):
-    """A virtual host that nobody has used."""
+    """An unused virtual host."""
 
     name: str
 
@@ -71,11 +70,11 @@ class RunSummary(NamedTuple):
     """Summary of a run's RabbitMQ, for people to read."""
 
     seconds: float | None = None
-    """How long it took to be ready, or has taken so far; None before a test asks for it."""
+    """The time until it was ready, or so far; None before the first request."""
     answer: Started | None = None
-    """The reply to all who asked; None while they wait."""
+    """The reply to requests for it; None until it is ready."""
     virtual_hosts: int = 0
-    """How many were given to tests."""
+    """The number of leased virtual hosts."""
 
 
 Reply: TypeAlias = Started | VirtualHost | RunSummary
@@ -119,11 +118,11 @@ def _unpacked(packed: list[Any]) -> Any:
 
 
 class OwnerConnection:
-    """A connection to the owner. Raises ``OSError`` when there is none."""
+    """A connection to the owner. Raises ``OSError`` if the owner does not listen."""
 
     def __init__(self, offer: Offer) -> None:
         self._socket = socket.create_connection((LOOPBACK, offer.port), timeout=ANSWER_TIMEOUT)
-        # Or a request waits 40 ms for the acknowledgement of the one before it.
+        # Otherwise a request waits 40 ms for the TCP acknowledgement of the previous one.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._replies = self._socket.makefile("rb")
         self.ask(offer.token)
@@ -136,7 +135,7 @@ class OwnerConnection:
             return  # the run is being stopped; the next reply says so
 
     def reply(self) -> Reply:
-        """Return the reply to the first request that has none."""
+        """Return the reply to the earliest unanswered request."""
         try:
             line = self._replies.readline()
         except OSError:
@@ -144,7 +143,7 @@ class OwnerConnection:
         return read(line) if line else Failed("the run ended before RabbitMQ was ready")
 
     def close(self) -> None:
-        """End it, whichever forked children have copies of it."""
+        """Close the connection, even if forked children have copies of it."""
         with suppress(OSError):  # the owner has ended it
             self._socket.shutdown(socket.SHUT_RDWR)
         self._replies.close()
@@ -152,7 +151,7 @@ class OwnerConnection:
 
 
 class Lease:
-    """A claim on the run's RabbitMQ. It is asked for at once and answered when that is ready."""
+    """A claim on the run's RabbitMQ, requested at once and answered when RabbitMQ is ready."""
 
     def __init__(self, offer: Offer) -> None:
         self._owner = OwnerConnection(offer)
@@ -169,7 +168,7 @@ class Lease:
         return self._answer is not None
 
     def answer(self) -> Started:
-        """Wait for RabbitMQ; return it, or why there is none."""
+        """Wait for RabbitMQ; return it, or the reason why there is none."""
         if self._answer is None:
             reply = self._owner.reply()
             assert not isinstance(reply, VirtualHost | RunSummary)
@@ -177,12 +176,12 @@ class Lease:
         return self._answer
 
     def virtual_host(self) -> VirtualHost | Failed:
-        """Return a virtual host that nobody has used."""
+        """Return an unused virtual host."""
         self._owner.ask(ANOTHER)
         reply = self._owner.reply()
         assert isinstance(reply, VirtualHost | Failed)
         return reply
 
-    def give_back(self, virtual_host: str) -> None:
-        """Give a virtual host back, to be deleted."""
+    def release(self, virtual_host: str) -> None:
+        """Release a virtual host, which is then deleted."""
         self._owner.ask(f"{DONE}{virtual_host}")

@@ -1,6 +1,6 @@
-"""Removal of what dead owners left behind: containers, nodes, virtual hosts.
+"""Removal of containers, nodes and virtual hosts of dead owners.
 
-Nothing is touched that does not carry the name of an owner who is certainly dead.
+It removes only what is labelled with the name of an owner that is certainly dead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OWNER_FILE = "owner.json"
 
 
 def remove_containers() -> None:
-    """Remove the containers of dead owners. Raises what Docker's client raises."""
+    """Remove the containers of dead owners. Raises the errors of Docker's client."""
     import docker  # itself first: see DockerLauncher
     from testcontainers.core.docker_client import DockerClient
 
@@ -31,7 +31,7 @@ def remove_containers() -> None:
         ):
             owner = Owner.read(container.labels[LABEL])
             if owner is not None and owner.is_dead:
-                # Another run may be about to remove it, too.
+                # Another run may be removing it, too.
                 with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
                     container.remove(force=True, v=True)
 
@@ -59,7 +59,7 @@ def remove_virtual_hosts(management: Management) -> None:
 
 
 def remove(launcher: str, management: Management | None) -> None:
-    """Remove what dead owners left of what a launcher, or a broker that runs already, gave them."""
+    """Remove what dead owners left behind, for a launcher or on a running broker."""
     if management is not None:
         remove_virtual_hosts(management)
     elif launcher == "docker":

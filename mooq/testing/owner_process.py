@@ -1,8 +1,8 @@
-"""The process that owns a run's RabbitMQ: launches it, leases virtual hosts, and removes it all.
+"""The process that owns a run's RabbitMQ: starts it, leases virtual hosts, and removes everything.
 
-Run as ``python -m mooq.testing.owner_process``. It reads a token and settings from its standard
-input, prints the port at which it answers, and ends when the run's own connection does. Whatever
-ends pytest ends that connection.
+Run as ``python -m mooq.testing.owner_process``. It reads a token and settings from standard input
+and prints the port on which it listens. It ends when the connection of pytest's first process ends,
+even if pytest is killed.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from mooq.testing.rabbitmq_settings import RabbitMQSettings
 if TYPE_CHECKING:
     from mooq.testing.virtual_hosts import VirtualHosts
 
-LONGEST_BIRTH = 60.0  # seconds until the run connects; it may be killed before
+CONNECT_TIMEOUT = 60.0  # seconds for the run to connect; it may be killed before
 
 
 class SharedRabbitMQ:
-    """The run's RabbitMQ, which is started when somebody first asks for it."""
+    """The run's RabbitMQ, which is started on the first request for it."""
 
     def __init__(self, settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> None:
         self.has_run: asyncio.Event = asyncio.Event()
-        """Set when the run's own connection is there."""
+        """Set when the run has connected."""
         self.is_over: asyncio.Event = asyncio.Event()
-        """Set when that connection has ended."""
+        """Set when the run's connection has ended."""
         self.leases: int = 0
-        """How many processes have asked for RabbitMQ and go on."""
+        """The number of running processes that have requested RabbitMQ."""
         self.hosts: VirtualHosts | None = None
         self._settings = settings
         self._at_the_end = at_the_end
@@ -58,7 +58,7 @@ class SharedRabbitMQ:
         self._virtual_hosts = 0
 
     async def rabbitmq(self) -> Started:
-        """Return RabbitMQ once it answers, or why there is none."""
+        """Return RabbitMQ once it answers, or the reason why there is none."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._start())
         return await asyncio.shield(self._starting)
@@ -76,7 +76,7 @@ class SharedRabbitMQ:
 
     @property
     def summary(self) -> RunSummary:
-        """Summary of what has happened so far."""
+        """The summary so far."""
         if self._starting is None:
             return RunSummary()
         if not self._starting.done():
@@ -84,7 +84,7 @@ class SharedRabbitMQ:
         return RunSummary(self._seconds, self._starting.result(), self._virtual_hosts)
 
     async def virtual_host(self) -> VirtualHost | Failed:
-        """Return a virtual host that nobody has used."""
+        """Return an unused virtual host."""
         from mooq.testing.virtual_hosts import AHEAD
 
         assert self.hosts is not None
@@ -96,14 +96,14 @@ class SharedRabbitMQ:
         return VirtualHost(name)
 
     async def end(self) -> None:
-        """Stop a start that nobody waits for any more."""
+        """Cancel a start that is still in progress."""
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting])
 
 
 class Client:
-    """One connection to the owner: the run's own, or that of a process that runs tests."""
+    """A connection to the owner, from pytest's first process or from one that runs tests."""
 
     def __init__(self, shared: SharedRabbitMQ, reply: Callable[[Reply], None]) -> None:
         self._shared = shared
@@ -113,7 +113,7 @@ class Client:
         self._is_run = False
 
     async def fulfil(self, request: str) -> None:
-        """Do what is asked, and reply to it."""
+        """Handle a request, and reply to it."""
         shared = self._shared
         if request == THE_RUN:
             self._is_run = True
@@ -130,24 +130,24 @@ class Client:
                 self._given.add(answer.name)
             self._reply(answer)
         else:
-            self._give_back(request.removeprefix(DONE))
+            self._release(request.removeprefix(DONE))
 
-    def _give_back(self, name: str) -> None:
+    def _release(self, name: str) -> None:
         self._given.discard(name)
         assert self._shared.hosts is not None
-        self._shared.hosts.give_back(name)
+        self._shared.hosts.release(name)
 
     def end(self) -> None:
-        """Take back what was not given back."""
+        """Release the virtual hosts that the client did not release."""
         for name in list(self._given):
-            self._give_back(name)
+            self._release(name)
         self._shared.leases -= self._is_lease
         if self._is_run:
             self._shared.is_over.set()
 
 
 async def serve(listener: socket.socket, token: str, settings: RabbitMQSettings) -> None:
-    """Answer those who show the token until the run ends; then remove what was started."""
+    """Serve clients that send the token until the run ends; then remove what was started."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(shared, lambda reply: writer.write(written(reply)))
@@ -166,7 +166,7 @@ async def serve(listener: socket.socket, token: str, settings: RabbitMQSettings)
         server = await asyncio.start_server(answer, sock=listener)
         at_the_end.callback(server.close)
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_BIRTH):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 await shared.has_run.wait()
         if shared.has_run.is_set():
             await shared.is_over.wait()

@@ -1,4 +1,4 @@
-"""The run's RabbitMQ: a node, virtual hosts of it, and the removal of what dead owners left."""
+"""The run's RabbitMQ: its node, its virtual hosts, and the removal of leftovers of dead owners."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RunNode:
         self._at_the_end = at_the_end
 
     async def start(self) -> Started:
-        """Start it; return it once it answers, or why there is none."""
+        """Start it; return it once it answers, or the reason why there is none."""
         self._load()
         try:
             node = await self._node()
@@ -54,13 +54,13 @@ class RunNode:
         }
 
     def _load(self) -> None:
-        """Load Docker's client before several threads want it.
+        """Import Docker's client before several threads import it.
 
-        Threads that begin to load the same circle of modules in different places may be given one
-        that is half loaded (importlib, to avoid a deadlock).
+        Threads that import circular modules concurrently may get a partly initialized one, because
+        importlib avoids a deadlock.
         """
         if self._settings.address is None and self._settings.launcher == "docker":
-            with suppress(ImportError):  # which the launcher explains
+            with suppress(ImportError):  # explained by the launcher
                 import_module("testcontainers.core.container")
 
     async def _node(self) -> Node:
@@ -86,7 +86,7 @@ class RunNode:
         return VirtualHosts(node.management, str(Owner.this_process()))
 
     async def _clean_up_after_others(self, management: Management | None) -> None:
-        """Remove what owners left behind that were killed."""
+        """Remove what killed owners left behind."""
         try:
             await asyncio.to_thread(orphans.remove, self._settings.launcher, management)
         except Exception as error:  # noqa: BLE001 - a run does not depend on it

@@ -1,8 +1,7 @@
-"""The process that owns a run's RabbitMQ, as pytest's first process starts and ends it.
+"""Starting and ending the process that owns a run's RabbitMQ, from pytest's first process.
 
-Pytest's own processes never own what is started: it would end with the one that started it, or
-stay when that is killed. The owner removes everything when the run's connection to it ends, which
-the end of pytest brings about, SIGKILL too.
+No pytest process owns RabbitMQ: it would end with that process, or remain if that is killed. The
+owner removes everything when the run's connection to it ends, even if pytest gets SIGKILL.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ MODULE = "mooq.testing.owner_process"
 
 
 class RunOwner:
-    """The owner of a run's RabbitMQ, which answers all who show its token until :meth:`end`."""
+    """The owner of a run's RabbitMQ, which serves clients with its token until :meth:`end`."""
 
     def __init__(self, settings: RabbitMQSettings) -> None:
         token = secrets.token_hex()
@@ -36,12 +35,12 @@ class RunOwner:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": path},
-            start_new_session=True,  # out of reach of a terminal's Ctrl-C, and of a kill of a group
+            start_new_session=True,  # not affected by Ctrl-C, or if the process group is killed
             text=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with self._process.stdin as stdin:  # no argument, since those can be seen by others
+        with self._process.stdin as stdin:  # not an argument, because others can see those
             stdin.write(f"{token}\n{settings.written()}\n")
         with self._process.stdout as stdout:
             line = stdout.readline()
@@ -57,12 +56,12 @@ class RunOwner:
 
     @property
     def pid(self) -> int:
-        """Number of its process."""
+        """Its process id."""
         return self._process.pid
 
     @property
     def summary(self) -> RunSummary:
-        """Summary of RabbitMQ, as far as it is known; at the end the last one."""
+        """The current summary; after the end, the last one."""
         if self._last is not None:
             return self._last
         self._connection.ask(SUMMARY)
@@ -70,7 +69,7 @@ class RunOwner:
         return reply if isinstance(reply, RunSummary) else RunSummary()
 
     def end(self) -> None:
-        """Have removed what was started; return when that is done. Ending twice is safe."""
+        """Remove what was started; return when that is done. Ending twice is safe."""
         if self._last is None:
             self._last = self.summary
             self._connection.close()

@@ -1,7 +1,7 @@
-"""A RabbitMQ for a run: started by a launcher of mooq's, or one that runs already.
+"""RabbitMQ for a run: started by a mooq launcher, or already running.
 
-What is started here is a throw-away: it has the management plugin, whatever its image, keeps its
-data in memory where that can be had, and carries its owner's name.
+A started node is temporary: it has the management plugin, keeps its data in memory if possible, and
+is labelled with its owner's name.
 """
 
 from __future__ import annotations
@@ -35,32 +35,29 @@ from mooq.testing.virtual_hosts import Management
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-# In memory, which saves a test's virtual host the disk. A folder that no image has, or the engine
-# would give it the image's owner and mode, which need not let RabbitMQ write.
+# In memory, so that creating a virtual host does not wait for the disk. No image has this folder;
+# otherwise Docker would apply the image's owner and mode, with which RabbitMQ might not write.
 DATA_FOLDER = "/mooq"
 FREE_PORTS_TRIED = 3
 FIRST_WAIT, LONGEST_WAIT = 0.02, 0.1  # seconds between two questions to the management API
 
 
 class Missing(BrokerConnectionError):
-    """This machine lacks what docker needs: an engine, an image, the packages."""
+    """This machine lacks a requirement of docker: an engine, an image or packages."""
 
 
 class Node(NamedTuple):
-    """A RabbitMQ that answers."""
+    """A running RabbitMQ."""
 
     address: Address
     management: Management
     version: str
     how: str
-    """What it is and where from, for a person."""
+    """Its description and origin, for people."""
 
 
 class HarnessDockerLauncher(DockerLauncher):
-    """A container whose management API, too, has a port.
-
-    The run's owner removes it, which needs no Ryuk.
-    """
+    """A container that also publishes the management API. The run's owner removes it, not Ryuk."""
 
     has_ryuk: ClassVar[bool] = False
     image_option: ClassVar[str] = f"--mooq-image or {IMAGE_VARIABLE}"
@@ -100,7 +97,7 @@ class HarnessDockerLauncher(DockerLauncher):
 
 
 class HarnessProcessLauncher(ProcessLauncher):
-    """A node that carries its owner's name."""
+    """A node that is labelled with its owner's name."""
 
     def _launch(self, folder: Path) -> None:
         self._write_owner(folder, 0)
@@ -116,9 +113,9 @@ class HarnessProcessLauncher(ProcessLauncher):
 
 
 async def running_node(settings: RabbitMQSettings, address: Address) -> Node:
-    """Return a RabbitMQ that runs already, or is about to.
+    """Return a RabbitMQ that is already running or starting.
 
-    Raises :class:`~mooq.BrokerConnectionError`, as do the others.
+    Like the other functions, raises :class:`~mooq.BrokerConnectionError`.
     """
     await wait_until_ready(partial(handshake, address), None, settings.timeout)
     return await _managed(
@@ -127,7 +124,7 @@ async def running_node(settings: RabbitMQSettings, address: Address) -> Node:
 
 
 async def started_node(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -> Node:
-    """Start a RabbitMQ, removed ``at_the_end``. Raises also :class:`Missing`."""
+    """Start a RabbitMQ, removed ``at_the_end``. Also raises :class:`Missing`."""
     if settings.launcher in ("systemctl", "service"):
         return await _service(settings, at_the_end)
     host = LOOPBACK
@@ -141,7 +138,7 @@ async def started_node(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -
         try:
             return await _throw_away(settings, at_the_end, address, management_port)
         except BrokerConnectionError:
-            # Between being found free and being used, a port may be taken by anybody.
+            # Another process may take a free port before it is used.
             is_here = host == LOOPBACK
             if not left or (
                 is_here and await _is_free(address.port) and await _is_free(management_port)

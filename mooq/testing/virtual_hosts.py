@@ -155,7 +155,7 @@ class VirtualHosts:
         self._given.add(name)
         return name
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Delete a virtual host in the background, with everything in it."""
         self._given.discard(name)
         deleting = asyncio.create_task(self._delete(name))
@@ -168,7 +168,7 @@ class VirtualHosts:
             with suppress(BrokerConnectionError):
                 self._given.add(await making)
         for name in list(self._given):
-            self.give_back(name)
+            self.release(name)
         if self._deleting:
             await asyncio.wait(self._deleting)
 

@@ -1,10 +1,10 @@
-"""The transport interface: what mooq needs from a broker, in AMQP's methods, over bytes.
+"""The transport interface: the AMQP operations that mooq needs from a broker.
 
-Everything above this interface is written once. Every implementation answers in the same three
-ways: a result, :class:`~mooq.errors.Refused` with the broker's code and text, or
-:class:`~mooq.errors.Unanswered`, such as :class:`~mooq.errors.Lost` when the connection is gone. A
-call may be cancelled at any time without harm to the channel, and only
-:meth:`TransportChannel.consume` can end a consumer.
+The code above this interface is the same for every broker. Each operation has one of three
+outcomes: a result, :class:`~mooq.errors.Refused` with the broker's code and text, or
+:class:`~mooq.errors.Unanswered`, such as :class:`~mooq.errors.Lost` for a lost connection. A call
+may be cancelled at any time without harm to the channel; a cancelled
+:meth:`TransportChannel.consume` may leave no consumer.
 """
 
 from __future__ import annotations

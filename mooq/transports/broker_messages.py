@@ -1,4 +1,4 @@
-"""Converting messages between mooq's transports and the broker's model."""
+"""Conversion of messages between mooq's transports and the in-memory broker."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USUAL = Message(b"", "", "")[6:]
 """The default persistence, content encoding and properties."""
 BEYOND = sum(FLAGS[name] for name in MessageProperties._fields)
-"""The flags of the properties that have meaning only for applications and brokers."""
+"""The flags of the properties in :class:`~mooq.transports.message.MessageProperties`."""
 USUAL_FLAGS = FLAGS["content_type"] | FLAGS["delivery_mode"] | FLAGS["message_id"]
 
 
 class ClientProperties(Properties):
-    """The properties of a message, created only if the broker asks for them."""
+    """The properties of a message, created only if the broker reads them."""
 
     __slots__ = ("original",)
 

@@ -183,11 +183,10 @@ def check_routing_key(key: str) -> str:
 def check_routing_keys(
     keys: str | Iterable[str], exchange: Exchange, *, is_given: bool = True
 ) -> tuple[str, ...]:
-    """Return the keys to bind with: one for a ``str``, one for a fanout or a headers exchange
-    whatever was given.
+    """Return the keys to bind with: ``""`` alone for a fanout or headers exchange.
 
-    Raises ``TypeError`` or ``ValueError``: no key at all, none given for a topic, a key over 255
-    bytes, or a topic key with more than two ``#`` words, which RabbitMQ 4.3 refuses.
+    Raises ``TypeError`` unless they are strings. Raises ``ValueError`` without keys, for a key over
+    255 bytes, or for a topic key with more than two ``#`` words, which RabbitMQ 4.3 refuses.
     """
     if exchange.type == "topic" and not is_given:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""mooq's direct connection to the in-memory broker: calls instead of bytes, with the same rules.
+"""Direct connections to the in-memory broker: function calls instead of a socket.
 
-A refused request leaves the channel open. On RabbitMQ it would close the channel, but mooq sends
-requests on a separate control channel, so users do not notice.
+A refused request leaves the channel open. RabbitMQ would close it, but mooq sends requests on a
+separate control channel there, so users see the same behaviour.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mooq.broker.effects import (
     Effect,
     Returned,
 )
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 from mooq.broker.refusals import Refusal
 from mooq.errors import Refused
 from mooq.transports.broker_messages import ClientProperties, message_of, wire_arguments
@@ -41,7 +41,7 @@ class DirectBroker:
     def first_tag(self) -> int:
         """Return a number above the delivery tags of every channel opened before.
 
-        So a callback that outlives its connection settles with a tag that no later channel knows.
+        So a callback that outlives its connection cannot settle a delivery of a later channel.
         """
         return next(self._channels_opened) << DELIVERIES_BITS
 
@@ -61,16 +61,16 @@ class DirectBroker:
     def drop_connections(self) -> None:
         """Drop every connection, like a network failure."""
         self.rules.drop_connections()
-        hand_on(self.rules)
+        dispatch_effects(self.rules)
 
     def restart(self) -> None:
-        """Close every connection, and keep durable data."""
+        """Close every connection, and keep durable exchanges, queues and messages."""
         self.rules.restart()
-        hand_on(self.rules)
+        dispatch_effects(self.rules)
 
 
 class DirectConnection:
-    """One connection; ``dropped`` is called when the broker closes it."""
+    """A connection; ``dropped`` is called when the broker closes it."""
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class DirectConnection:
         self.dropped = dropped
         self._first_tag = first_tag
         self._numbers = 1  # on RabbitMQ, the control channel is the first one
-        rules.door = self
+        rules.effect_handler = self
 
     @property
     def is_open(self) -> bool:
         """Whether it is open."""
         return self.rules.is_open
 
-    def take(self, effect: Effect) -> None:
+    def handle(self, effect: Effect) -> None:
         """Handle what the broker did to the connection."""
         if isinstance(effect, ConnectionClosed):
             self.dropped()
@@ -105,11 +105,11 @@ class DirectConnection:
         """Close it with its channels."""
         if self.rules.is_open:
             self.rules.close()
-            hand_on(self.rules.broker)
+            dispatch_effects(self.rules.broker)
 
 
 class DirectChannel:
-    """One channel of mooq's transport. The broker closes it with ``on_closed``."""
+    """A channel; ``on_closed`` is called when the broker closes it."""
 
     def __init__(self, rules: RulesChannel) -> None:
         self.rules = rules
@@ -118,14 +118,14 @@ class DirectChannel:
         self._broker = rules.connection.broker
         self._consumers: dict[str, tuple[Callable[[Delivery], None], Callable[[], None]]] = {}
         self._returned = False
-        rules.door = self
+        rules.effect_handler = self
 
     @property
     def is_open(self) -> bool:
         """Whether it can be used."""
         return self.rules.is_open
 
-    def take(self, effect: Effect) -> None:
+    def handle(self, effect: Effect) -> None:
         """Pass on what the broker sends to the channel."""
         kind = type(effect)
         if kind is Delivered:
@@ -155,7 +155,7 @@ class DirectChannel:
             raise Refused(refusal.code, refusal.text) from refusal
         finally:
             if self._outbox:
-                hand_on(self._broker)
+                dispatch_effects(self._broker)
 
     def declare_exchange(self, exchange: Exchange) -> None:
         """Declare an exchange."""
@@ -223,7 +223,7 @@ class DirectChannel:
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
         if self._outbox:
-            hand_on(self._broker)
+            dispatch_effects(self._broker)
             if self._returned:
                 self._returned = False
                 raise Refused(Refused.NO_ROUTE, "NO_ROUTE")
@@ -244,7 +244,7 @@ class DirectChannel:
         except Refusal as refusal:
             raise Refused(refusal.code, refusal.text) from refusal
         self._consumers[tag] = deliver, cancelled
-        hand_on(self._broker)
+        dispatch_effects(self._broker)
         return tag
 
     def hear_replies(self, deliver: Callable[[Delivery], None]) -> None:
@@ -284,7 +284,7 @@ class DirectChannel:
         else:
             rules.basic_reject(tag, outcome is Outcome.REQUEUE)
         if self._outbox:
-            hand_on(self._broker)
+            dispatch_effects(self._broker)
 
     def holds(self, tag: int) -> bool:
         """Return whether a delivery is not settled."""
@@ -294,4 +294,4 @@ class DirectChannel:
         """Cancel all consumers, and requeue the channel's unsettled messages."""
         self._consumers.clear()
         self.rules.close()
-        hand_on(self._broker)
+        dispatch_effects(self._broker)

@@ -20,10 +20,10 @@ def running_loop() -> AbstractEventLoop | None:
         return None
 
 
-def in_another_loop(what: str, home: AbstractEventLoop) -> RuntimeError:
-    """Return the error for a call from the running loop to an object of the loop ``home``."""
+def in_another_loop(what: str, loop: AbstractEventLoop) -> RuntimeError:
+    """Return the error for a call from the running loop to an object that belongs to ``loop``."""
     return RuntimeError(
-        f"{what} belongs to event loop {_name(home)}, but was called from event loop "
+        f"{what} belongs to event loop {_name(loop)}, but was called from event loop "
         f"{_name(asyncio.get_running_loop())}. Call it from the loop that opened it; from another "
         "thread, use asyncio.run_coroutine_threadsafe(). In pytest, run fixtures and tests in one "
         "loop: set asyncio_default_fixture_loop_scope = function in the ini file, or "

@@ -1,4 +1,4 @@
-"""A broker that several threads share, and the deliveries between their event loops."""
+"""In-memory brokers shared by several threads, and deliveries between their event loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class SharedBroker:
     """A running broker that one thread uses at a time; ``caller`` is that thread's event loop.
 
     A lock would cost more than everything else here, so the first event loop takes none until a
-    second loop uses the broker. It sets ``is_busy``, then checks ``is_shared``; :meth:`held` sets
+    second loop uses the broker. It sets ``is_busy``, then checks ``is_shared``; :meth:`locked` sets
     ``is_shared``, then checks ``is_busy``. So at least one of the two sees the other.
 
     ``channel_max`` is the maximum number of channels of a connection.
@@ -41,18 +41,16 @@ class SharedBroker:
         self.is_shared: bool = False
         self.broker: DirectBroker = broker
         self._lock = RLock()
-        self.timer: Timer = Timer(broker.rules, self.held)
+        self.timer: Timer = Timer(broker.rules, self.locked)
 
     @contextmanager
-    def held(self) -> Iterator[DirectBroker]:
+    def locked(self) -> Iterator[DirectBroker]:
         """Use the broker exclusively during the block."""
         loop = running_loop()
         with self._lock:
             if not self.is_shared and loop is not self.caller:
                 self.is_shared = True
-                while (
-                    self.is_busy
-                ):  # for microseconds, once; an event would slow down every message
+                while self.is_busy:  # briefly and once; an event would slow down every message
                     sleep(0)
             self.caller = loop
             yield self.broker

@@ -1,11 +1,11 @@
 """The asyncio transport to the in-memory broker.
 
-The broker does everything within the call, so no method here has to wait, and a cancelled caller
-leaves nothing half done. Publishing now and then lets other tasks run, as a network would, so that
-a service that publishes in a loop does not starve its own consumers.
+The broker completes each operation within the call, so no method here waits, and a cancelled
+caller leaves nothing half done. Every few publishes, other tasks get to run, so that a service
+that publishes in a loop does not starve its own consumers.
 
-Several threads, each with an event loop, may share a broker. One at a time calls it. Deliveries for
-a connection are passed to the connection's loop.
+Several threads, each with an event loop, may share a broker. They call it one at a time.
+Deliveries for a connection are passed to its event loop.
 """
 
 from __future__ import annotations
@@ -36,40 +36,38 @@ PUBLISHES_A_TURN = 32
 class Link:
     """A connection to a broker, and the event loop in which it is used."""
 
-    __slots__ = ("connection", "listener", "loop", "mailbox")
+    __slots__ = ("connection", "loop", "mailbox", "shared")
 
-    def __init__(
-        self, listener: SharedBroker, address: Address, dropped: Callable[[], None]
-    ) -> None:
-        self.listener: SharedBroker = listener
+    def __init__(self, shared: SharedBroker, address: Address, dropped: Callable[[], None]) -> None:
+        self.shared: SharedBroker = shared
         self.loop: AbstractEventLoop = asyncio.get_running_loop()
         self.mailbox: Mailbox = Mailbox(self.loop, self.close)
 
-        with listener.held() as broker:
+        with shared.locked() as broker:
             self.connection: DirectConnection = broker.connect(
                 address.virtual_host,
                 address.username,
                 address.password,
                 partial(self.tell, dropped),
             )
-            listener.timer.set()
+            shared.timer.set()
 
     def tell(self, call: Callable[[], None]) -> None:
         """Make a call in the connection's loop: at once if that loop is calling."""
-        if self.listener.caller is self.loop:
+        if self.shared.caller is self.loop:
             call()
         else:
             self.mailbox.post(call)
 
     def close(self) -> None:
         """Close the connection, if it is open."""
-        with self.listener.held():
+        with self.shared.locked():
             if self.connection.is_open:
                 self.connection.close()
 
     def drop(self) -> None:
         """Drop the connection, if it is open, like a network failure."""
-        with self.listener.held():
+        with self.shared.locked():
             if self.connection.is_open:
                 self.connection.close()
                 self.connection.dropped()
@@ -91,15 +89,15 @@ class MemoryTransport(NodesTransport):
     def channel_max(self) -> int:
         if self._link is None:
             return 0
-        return self._options.channels_of(self._link.listener.channel_max)
+        return self._options.channels_of(self._link.shared.channel_max)
 
     async def _open(self, timeout: float) -> None:
         address = self.address
-        listener = REGISTRY.in_memory.get(address.name)
-        if listener is None:
+        shared = REGISTRY.in_memory.get(address.name)
+        if shared is None:
             raise BrokerConnectionError.no_broker_in_memory(address)
         try:
-            self._link = Link(listener, address, self._dropped)
+            self._link = Link(shared, address, self._dropped)
         except Refused as refused:
             if refused.code == Refused.ACCESS_REFUSED:
                 raise BrokerConnectionError.login_refused(address) from refused
@@ -122,7 +120,7 @@ class MemoryTransport(NodesTransport):
         link = self._link
         if link is None:
             raise Lost("the connection is closed")
-        with link.listener.held():
+        with link.shared.locked():
             if not link.connection.is_open:
                 raise Lost("the connection is closed")
             return link, link.connection.channel()
@@ -135,7 +133,7 @@ class MemoryTransport(NodesTransport):
 
 
 class MemoryChannel(TransportChannel):
-    """The methods of one channel, each a plain call to the broker."""
+    """A channel, whose methods are plain calls to the broker."""
 
     def __init__(
         self, transport: MemoryTransport, open_channel: Callable[[], tuple[Link, DirectChannel]]
@@ -159,14 +157,14 @@ class MemoryChannel(TransportChannel):
         self._closed_by = None
         self._link, self._channel = self._open_channel()
         self._channel.on_closed = partial(self._closed, self._link)
-        self._listener = self._link.listener
+        self._shared = self._link.shared
         if (on_reply := self._on_reply) is not None:
             self._on_reply = None
             await self.hear_replies(on_reply)
 
     async def close(self) -> None:
         if self._channel is not None:
-            with self._listener.held():
+            with self._shared.locked():
                 self._channel.close()
 
     def _ask(
@@ -175,7 +173,7 @@ class MemoryChannel(TransportChannel):
         channel = self._channel
         if channel is None:
             raise Lost("the connection is closed")
-        with self._listener.held():
+        with self._shared.locked():
             if not channel.is_open:
                 raise Lost("the connection is closed")
             return verb(channel, *args, **kwargs)
@@ -208,18 +206,18 @@ class MemoryChannel(TransportChannel):
         channel = self._channel
         if channel is None:
             raise Lost("the connection is closed")
-        listener = self._listener
+        shared = self._shared
         try:
-            listener.is_busy = True
-            if listener.is_shared:
-                listener.is_busy = False
+            shared.is_busy = True
+            if shared.is_shared:
+                shared.is_busy = False
                 self._ask(DirectChannel.publish, message, mandatory)
             elif channel.is_open:
                 channel.publish(message, mandatory)
             else:
                 raise Lost("the connection is closed")
         finally:
-            listener.is_busy = False
+            shared.is_busy = False
         self._published += 1
         if self._published % PUBLISHES_A_TURN == 0:
             await asyncio.sleep(0)
@@ -230,11 +228,11 @@ class MemoryChannel(TransportChannel):
             self._on_reply = on_reply
 
     async def consume(self, queue_name: str, prefetch_count: int, receiver: Receiver) -> str:
-        link, listener = self._link, self._listener
+        link, shared = self._link, self._shared
         loop, mailbox = link.loop, link.mailbox
 
         def cancelled() -> None:
-            if listener.caller is loop and not mailbox.calls:
+            if shared.caller is loop and not mailbox.calls:
                 receiver.on_cancel()
             else:
                 mailbox.post(receiver.on_cancel)
@@ -244,12 +242,12 @@ class MemoryChannel(TransportChannel):
 
     def _handing_to(self, on_delivery: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
         """Return the function that passes a delivery to the connection's event loop."""
-        channel, link, listener = self._channel, self._link, self._listener
+        channel, link, shared = self._channel, self._link, self._shared
         loop, mailbox = link.loop, link.mailbox
         posted = mailbox.calls  # these came first and must stay first
 
         def deliver(delivery: Delivery) -> None:
-            if listener.caller is loop and not posted:
+            if shared.caller is loop and not posted:
                 on_delivery(delivery)
             else:
                 mailbox.post(partial(arrive, delivery))
@@ -268,7 +266,7 @@ class MemoryChannel(TransportChannel):
         return self._ask(DirectChannel.get, queue_name)
 
     def _closed(self, link: Link, refused: Refused) -> None:
-        """Take note of the broker's reason for closing the channel, and tell the connection."""
+        """Store the broker's reason for closing the channel, and notify the connection."""
         self._closed_by = refused
         link.tell(self._transport.on_lost)
 
@@ -276,18 +274,18 @@ class MemoryChannel(TransportChannel):
         channel = self._channel
         if channel is None:
             return
-        listener = self._listener
+        shared = self._shared
         try:
-            listener.is_busy = True
-            if listener.is_shared:
-                listener.is_busy = False
-                with listener.held():
+            shared.is_busy = True
+            if shared.is_shared:
+                shared.is_busy = False
+                with shared.locked():
                     if channel.is_open:
                         channel.settle(delivery.receipt, outcome)
             elif channel.is_open:
                 channel.settle(delivery.receipt, outcome)
         finally:
-            listener.is_busy = False
+            shared.is_busy = False
 
     def holds(self, delivery: Delivery) -> bool:
         channel = self._channel

@@ -8,7 +8,7 @@ from typing import Any
 
 HEARTBEAT = 10
 NAME = "mooq"
-MOST_CHANNELS = 65535  # the most that AMQP 0-9-1 can number; RabbitMQ calls it 0
+MOST_CHANNELS = 65535  # the maximum of AMQP 0-9-1; RabbitMQ's channel_max 0
 
 
 @dataclass(frozen=True, slots=True)

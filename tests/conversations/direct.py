@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from mooq.broker.broker import Broker
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 from mooq.server.session import Session
 from tests.conversations import rules
 from tests.raw_amqp import answers
@@ -37,14 +37,14 @@ class DirectConnection:
         self._sent = b""
         self._is_cut = False
 
-    # Outlet of the session
+    # What a session needs of its driver
 
     def changed(self, session: Session) -> None:
         """Do nothing: everything is sent after each request."""
 
     def drain(self) -> None:
         """Pass every effect in the outbox to its channel or connection."""
-        hand_on(self.broker)
+        dispatch_effects(self.broker)
 
     # Socket of the client
 

@@ -295,7 +295,7 @@ def test_no_ack_get_leaves_nothing_to_settle() -> None:
     assert refused(lambda: channel.basic_ack(1, False)) == (
         "PRECONDITION_FAILED - unknown delivery tag 1"
     )
-    assert channel.connection.broker.held("/") == {"q": 0}
+    assert channel.connection.broker.message_counts("/") == {"q": 0}
 
 
 def test_held_counts_ready_and_unsettled_messages() -> None:
@@ -310,12 +310,12 @@ def test_held_counts_ready_and_unsettled_messages() -> None:
     get(channel)
     get(other)
     get(elsewhere)
-    assert broker.held("/")["q"] == 3
+    assert broker.message_counts("/")["q"] == 3
     other.close()
     other.connection.close()
-    assert broker.held("/")["q"] == 3
+    assert broker.message_counts("/")["q"] == 3
     channel.basic_ack(1, False)
-    assert broker.held("/")["q"] == 2
+    assert broker.message_counts("/")["q"] == 2
 
 
 def test_requeue_resumes_a_consumer_at_its_prefetch() -> None:

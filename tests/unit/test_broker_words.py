@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mooq.broker import values
-from mooq.broker.terms import term
+from mooq.broker.erlang import erlang_term
 from mooq.broker.values import same_value, type_name
 from tests.unit.verbs import (
     QUORUM,
@@ -82,8 +82,8 @@ def test_same_values_have_same_type_and_content() -> None:
     ],
 )
 def test_value_is_shown_as_an_erlang_term(value: Any, shown: str) -> None:
-    assert term(value, marks_utf8=True) == shown
-    assert term(value, marks_utf8=False) == shown.replace("/utf8", "")
+    assert erlang_term(value, marks_utf8=True) == shown
+    assert erlang_term(value, marks_utf8=False) == shown.replace("/utf8", "")
 
 
 def test_exchange_refusals_match_rabbitmq() -> None:

@@ -70,7 +70,7 @@ def test_methods_are_compared_frame_by_frame() -> None:
 
 def test_parity_names_the_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
-    for name in ("ledger", "searching", "strategies"):
+    for name in ("ledger", "search", "strategies"):
         monkeypatch.delitem(sys.modules, f"mooq.parity.{name}", raising=False)
 
     result = ask("parity")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from mooq.broker.broker import Broker
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.conversations import CONVERSATIONS, DIFFERENT, VERSIONS, recorded, rules
 from tests.conversations.direct import TOGETHER, converse_by_rules
 from tests.conversations.direct import converse as converse_directly

@@ -185,7 +185,7 @@ async def test_only_pending_deliveries_are_requeued(
     await two.publish("c")
     await one.publish("d")
     await one.stop_consuming()
-    await dispatcher.give_back(one.channel)
+    await dispatcher.requeue_arrived(one.channel)
     assert one.ready() == ["bR", "dR"]
     one.may_end.set()
     await asyncio.gather(running, *dispatcher.start_all())
@@ -199,7 +199,7 @@ async def test_consumer_requeues_only_its_own_deliveries(
     await one.consume(one.new_consumer())
     await one.publish("a", "b", "c", "d")
     await one.stop_consuming()
-    await dispatcher.give_back(one.consumer)
+    await dispatcher.requeue_arrived(one.consumer)
     assert one.ready() == ["aR", "cR"]
     await asyncio.gather(*dispatcher.start_all())
     assert one.done == ["b", "d"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooq.parity.comparable import comparable
-from mooq.parity.compare import Difference, differences, orders
+from mooq.parity.comparison import Difference, differences, orders
 from mooq.parity.programs import (
     Call,
     Cancel,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mooq.parity.compare import differences
+from mooq.parity.comparison import differences
 from mooq.parity.divergence import Divergence
 from mooq.parity.ledger import Entry, by_version, line, read, table, write
 from mooq.parity.programs import KINDS, CloseChannel, Consume, Get, Process, Publish, Together, size

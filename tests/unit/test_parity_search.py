@@ -13,9 +13,9 @@ from mooq.basics.address import Address
 from mooq.broker.queue import Queue
 from mooq.broker.ready import QueuedMessage
 from mooq.errors import BrokerConnectionError
-from mooq.parity import searching
+from mooq.parity import search
 from mooq.parity.programs import size
-from mooq.parity.searching import ApiComparison, Search
+from mooq.parity.search import ApiComparison, Search
 from mooq.parity.strategies import programs
 from mooq.parity.targets import InMemory, RabbitMQ
 from mooq.parity.topics import keys, matches, patterns, prove
@@ -27,8 +27,8 @@ class Faulty(InMemory):
 
     async def begin(self) -> None:
         await super().begin()
-        assert self._broker._listener is not None
-        for host in self._broker._listener.broker.rules._hosts.values():
+        assert self._broker._shared is not None
+        for host in self._broker._shared.broker.rules._hosts.values():
             host.declare_queue = partial(flagless, host.declare_queue)  # type: ignore[method-assign]
 
 
@@ -62,7 +62,7 @@ def test_correct_brokers_agree_on_generated_programs(runner: asyncio.Runner) -> 
 def test_fault_is_shrunk_to_a_short_program(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
+    monkeypatch.setattr(search, "programs", partial(programs, longest=15))
 
     findings = Search(ApiComparison(runner, Faulty())).search(seed=1, operations=50)
 
@@ -74,8 +74,8 @@ def test_fault_is_shrunk_to_a_short_program(
 def test_shrinking_stops_at_its_time_limit(
     runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "programs", partial(programs, longest=15))
-    monkeypatch.setattr(searching, "LONGEST_SHRINKING", -1.0)
+    monkeypatch.setattr(search, "programs", partial(programs, longest=15))
+    monkeypatch.setattr(search, "LONGEST_SHRINKING", -1.0)
 
     findings = Search(ApiComparison(runner, Faulty())).search(seed=1, operations=50)
 

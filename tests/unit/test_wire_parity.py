@@ -8,8 +8,8 @@ import pytest
 
 import mooq
 from mooq.basics.address import Address
-from mooq.parity import searching
-from mooq.parity.searching import Search
+from mooq.parity import search
+from mooq.parity.search import Search
 from mooq.parity.wire import comparing
 from mooq.parity.wire.comparing import WireComparison, compared
 from mooq.parity.wire.programs import Pause, Publish, Send, Settle
@@ -49,7 +49,7 @@ def test_difference_is_found_and_shown_as_a_test(
     served: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(comparing, "followed", lambda _: "4.0")
-    monkeypatch.setattr(searching, "LONGEST_SHRINKING", 1.0)
+    monkeypatch.setattr(search, "LONGEST_SHRINKING", 1.0)
     comparison = WireComparison(served)
     findings = Search(comparison).search(seed=3, operations=2000)
     comparison.close()

@@ -1,17 +1,16 @@
-"""Programs written by hand, one for each rule of RabbitMQ's that users of mooq meet.
+"""Hand-written programs, one for each rule of RabbitMQ that matters to users of mooq.
 
-What each RabbitMQ made of them is kept in ``recorded/``; a program that hypothesis found, shrunk,
-belongs here too.
+Their traces on RabbitMQ are in ``recorded/``. Add shrunk programs that Hypothesis found here too.
 """
 
-from mooq.parity.reference import delivering, failing, routing
+from mooq.parity.reference import deliveries, failures, routing
 from mooq.parity.reference.program import ReferenceProgram
 
 __all__ = ["REFERENCE_PROGRAMS", "ReferenceProgram"]
 
 REFERENCE_PROGRAMS = (
-    *delivering.REFERENCE_PROGRAMS,
-    *failing.REFERENCE_PROGRAMS,
+    *deliveries.REFERENCE_PROGRAMS,
+    *failures.REFERENCE_PROGRAMS,
     *routing.REFERENCE_PROGRAMS,
 )
-"""The programs, by the names of their records."""
+"""All programs; their names are those of the files in ``recorded/``."""

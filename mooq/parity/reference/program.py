@@ -1,4 +1,4 @@
-"""A rule with a program that shows it, and what such programs are often made of."""
+"""The type of reference programs, and their common parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mooq.parity.programs import CloseChannel, Consume, Program, Publish
 
 
 class ReferenceProgram(NamedTuple):
-    """A rule, and a program that shows it."""
+    """A program that shows a rule; ``about`` states the rule."""
 
     name: str
     about: str
@@ -16,7 +16,7 @@ class ReferenceProgram(NamedTuple):
 
 
 def to_queue(channel: str, consumer: str, queue: str = "q", **more: object) -> Consume:
-    """Return a consumer of a queue that is bound to a direct exchange by the empty key."""
+    """Return a consumer of a queue bound to a direct exchange with the empty key."""
     return Consume(channel, consumer, "d", "direct", queue=queue, **more)  # type: ignore[arg-type]
 
 
@@ -28,4 +28,4 @@ def publishes(count: int, channel: str = "b1") -> tuple[Publish, ...]:
 MESSAGES: tuple[Any, ...] = (0, "", "é", 0.1, [], {"a": [None, True]}, "<a tuple>")
 
 NOBODY = (to_queue("z1", "z"), CloseChannel("z1"))
-"""A queue, bound, that nobody consumes."""
+"""Steps that leave a bound queue without consumers."""

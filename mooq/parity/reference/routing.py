@@ -1,4 +1,4 @@
-"""Routing: the queues that a message goes to, and its way there."""
+"""Programs about routing and the contents of messages."""
 
 from __future__ import annotations
 

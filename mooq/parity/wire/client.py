@@ -18,8 +18,8 @@ from mooq.amqp.frames import (
     content_parts,
     method_frame,
 )
+from mooq.amqp.inspection import FrameSplitter, PartialContent
 from mooq.amqp.methods import METHODS, Method, Values
-from mooq.amqp.sightings import FrameSplitter, PassingContent
 from mooq.basics.address import Address
 from mooq.broker.message import Message, Properties
 from mooq.errors import MooqError
@@ -57,7 +57,7 @@ class WireConnection:
         self.arrived: deque[Arrived] = deque()
         self.is_open: bool = True
         self._splitter = FrameSplitter()
-        self._contents: dict[int, PassingContent] = {}
+        self._contents: dict[int, PartialContent] = {}
         self._socket = socket.create_connection((address.host, address.port), LONGEST_ANSWER)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._open(address)
@@ -145,7 +145,7 @@ class WireConnection:
             method = METHODS[int.from_bytes(payload[:4], "big")]
             values = method.decode(payload[4:])
             if method.has_content:
-                self._contents[channel] = PassingContent(method, values)
+                self._contents[channel] = PartialContent(method, values)
             else:
                 self.arrived.append(Arrived(channel, method, values))
         elif kind in (HEADER, BODY):

@@ -15,7 +15,7 @@ from mooq.parity.wire.conversation import Conversation, Outcome, differing
 from mooq.parity.wire.flushing import Disturbed
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import WireProgram
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

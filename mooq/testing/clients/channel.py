@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mooq.amqp.inspection import PartialContent
 from mooq.amqp.methods import Method, Values
-from mooq.amqp.sightings import PassingContent
 from mooq.broker.message import Message as WireMessage
 from mooq.testing.clients.returns import Returns
 from mooq.testing.deaths import deaths_of
@@ -66,9 +66,9 @@ class ClientChannel:
         self.is_confirming: bool = False
         """Whether messages are confirmed; they are numbered from 1."""
         self.has_published_unconfirmed: bool = False
-        self.publishing: PassingContent | None = None
+        self.publishing: PartialContent | None = None
         """A message whose frames have not all arrived."""
-        self.arriving: PassingContent | None = None
+        self.arriving: PartialContent | None = None
         self.returning: list[bytes] | None = None
         """The frames of a message that is being returned."""
         self.returns: Returns = Returns()

@@ -110,8 +110,8 @@ class Endpoint:
         return {name: count for name, count in found.items() if count}
 
     def _waiting_in_memory(self, in_memory: InMemoryBroker) -> dict[str, int]:
-        with REGISTRY.in_memory[in_memory.name].held() as broker:
-            counts = broker.rules.held(self._address.virtual_host)
+        with REGISTRY.in_memory[in_memory.name].locked() as broker:
+            counts = broker.rules.message_counts(self._address.virtual_host)
         counts.subtract(self.activity.unsettled)
         counts.subtract(name for _, name in self.activity.observer.unsettled)
         return {name: counts[name] for name in self.activity.consumed - {DIRECT_REPLY_TO}}

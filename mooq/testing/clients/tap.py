@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mooq.amqp import methods
 from mooq.amqp.frames import FRAME, METHOD, method_frame
+from mooq.amqp.inspection import FrameSplitter, PartialContent
 from mooq.amqp.methods import METHODS, DamagedFields, DamagedText, Method, Values
 from mooq.amqp.properties import PropertiesError
-from mooq.amqp.sightings import FrameSplitter, PassingContent
 from mooq.amqp.tables import TableError
 from mooq.testing.clients.channel import ClientChannel, Consumer, Request
 from mooq.testing.recorder import Event
@@ -111,7 +111,7 @@ class Tap:
         method = _method_of(payload)
         if method is methods.BASIC_PUBLISH and channel is not None:
             values = method.decode(payload[4:])
-            channel.publishing = PassingContent(method, values)
+            channel.publishing = PartialContent(method, values)
             if not values[1] and values[2].startswith(DIRECT_REPLY_TO):
                 return [frame]  # RabbitMQ returns a mandatory reply although it delivers it
             return [frame[:-2] + bytes((payload[-1] | _MANDATORY, frame[-1]))]
@@ -230,7 +230,7 @@ class Tap:
         elif method is methods.BASIC_DELIVER:
             return [self._deliver(channel, method, values, frame)]
         elif method is methods.BASIC_RETURN:
-            channel.arriving = PassingContent(method, values)
+            channel.arriving = PartialContent(method, values)
             channel.returning = [frame]
             return []
         elif method is methods.BASIC_CANCEL:
@@ -242,7 +242,7 @@ class Tap:
             del self.channels[channel.number]
             self._activity.happen()
         elif method is methods.BASIC_GET_OK:
-            channel.arriving = PassingContent(method, values)
+            channel.arriving = PartialContent(method, values)
         elif method.name.endswith("-ok") or method is methods.BASIC_GET_EMPTY:
             return self._answered(channel, method, values, frame)
         return [frame]
@@ -257,7 +257,7 @@ class Tap:
             put_back[consumer.queue_name] -= 1
             values = (*values[:2], False, *values[3:])
             frame = method_frame(channel.number, method, *values)
-        channel.arriving = PassingContent(method, values)
+        channel.arriving = PartialContent(method, values)
         return frame
 
     def _answered(

@@ -19,20 +19,20 @@ from mooq.testing.faults.shared_event import SharedEvent
 if TYPE_CHECKING:
     from mooq.testing.faults.tcp import Route
 
-MOST_WAITING = 2**16  # bytes, before who sends must wait as well
-PIECES_A_SECOND = 20  # that a trickle comes in
+MOST_WAITING = 2**16  # bytes in transit above which senders must wait
+PIECES_A_SECOND = 20  # with a limited rate
 
 Moment = Literal["confirm", "delivery"]
 
 
 class Kind(Enum):
-    """The kinds of data on the way to a client."""
+    """The kinds of data sent to a client."""
 
     CONFIRM = "confirm"
     DELIVERY = "delivery"
     ANSWER = "answer"
     REST = "rest"
-    """Of what began before it."""
+    """The rest of what began before."""
 
 
 F = TypeVar("F", bound="Faults")
@@ -238,7 +238,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Something on its way."""
+    """Data in transit."""
 
     due: float
     kind: Kind | None
@@ -247,7 +247,7 @@ class Parcel:
 
 
 class Link:
-    """One direction of one connection: what is sent arrives in order, or never."""
+    """One direction of a connection. Data arrives in order, or is lost."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
@@ -261,7 +261,7 @@ class Link:
         self.is_closed: bool = False
 
     def send(self, arrive: Callable[[], None], size: int = 0, kind: Kind | None = None) -> None:
-        """Have ``arrive`` called when this arrives, which may be at once."""
+        """Call ``arrive`` when the data arrives, which may be at once."""
         if self.is_closed:
             return
         self._free = self._faults.due(self._loop.time(), self._free, size)
@@ -271,20 +271,20 @@ class Link:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is on its way."""
+        """Whether no data is in transit."""
         return not self._on_the_way and not self.is_closed
 
     @property
     def is_full(self) -> bool:
-        """Whether so much is on its way that who sends must wait."""
+        """Whether senders must wait."""
         return not self._has_room.is_set()
 
     async def room(self) -> None:
-        """Return when not too much is on its way: a network holds only so much."""
+        """Return when there is capacity for more data."""
         await self._has_room.wait()
 
     def flow(self) -> None:
-        """Let arrive what is due and may."""
+        """Deliver the data that is due, unless a fault stops it."""
         while self._on_the_way:
             first = self._on_the_way[0]
             if first.due > self._loop.time():
@@ -297,7 +297,7 @@ class Link:
             first.arrive()
 
     def hurry(self) -> None:
-        """Let arrive what is on its way, as far as it may, without delay."""
+        """Deliver the data in transit without delay, unless a fault stops it."""
         self._free = 0.0
         self._on_the_way = deque(
             Parcel(0.0, parcel.kind, parcel.size, parcel.arrive) for parcel in self._on_the_way
@@ -305,13 +305,13 @@ class Link:
         self.flow()
 
     def flush(self) -> None:
-        """Let arrive what is on its way, whatever the network is like."""
+        """Deliver all data in transit, despite faults."""
         while self._on_the_way:
             self._on_the_way.popleft().arrive()
         self._grow(-self._size)
 
     def close(self) -> None:
-        """Lose what is on its way, and whatever is sent from now on."""
+        """Discard the data in transit, and all later data."""
         self.is_closed = True
         self._on_the_way.clear()
         self._has_room.set()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from mooq.amqp import methods
 from mooq.amqp.frames import FRAME, METHOD, method_frame
+from mooq.amqp.inspection import FrameSplitter
 from mooq.amqp.methods import METHODS, Method
-from mooq.amqp.sightings import FrameSplitter
 from mooq.basics.numbers import at_least_one
 from mooq.broker.refusals import CODES
 

@@ -17,7 +17,7 @@ from threading import Thread
 from typing import TypeAlias
 
 from mooq.amqp.frames import FRAME_OVERHEAD, METHOD
-from mooq.amqp.sightings import ByteTap
+from mooq.amqp.inspection import ByteTap
 from mooq.basics.sockets import has_input, read_all
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, carried_out
@@ -74,7 +74,7 @@ class Route:
             self.cut()
 
     def cut(self) -> None:
-        """Close it on both sides; data on its way is lost."""
+        """Close it on both sides; data in transit is lost."""
         self._faults.routes.discard(self)
         self.to_broker.close()
         self.to_client.close()
@@ -93,7 +93,7 @@ class Route:
 
     @property
     def is_reading(self) -> bool:
-        """Whether it reads on from the client."""
+        """Whether it is reading from the client."""
         reader, writer = self._client
         return not (reader.at_eof() or self.to_broker.is_full or writer.is_closing())
 
@@ -240,7 +240,7 @@ class Proxy(Faults):
         super().heal()
 
     async def read_all(self) -> None:
-        """Return when everything that clients sent before the call is on its way."""
+        """Return when everything that clients sent before the call has been read."""
         await read_all(self._is_behind)
 
     def _is_behind(self) -> bool:

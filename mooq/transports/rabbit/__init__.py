@@ -2,17 +2,17 @@
 
 ::
 
-    transport.py       RabbitTransport: one mooq connection
-    channel.py         RabbitChannel: one mooq channel
-    publishing.py      order, confirms and the three outcomes of a publish
-    confirming.py      … its AMQP channel: a confirm for each message
-    consuming.py       consumers and their deliveries
-    settling.py        … its AMQP channel: deliveries, settled in runs
-    writing.py         … writing, once per iteration of the event loop
-    connection_pair.py the two TCP connections and the shared control channel
-    connection.py      one TCP connection: blocked, full, closed
-    tls.py             errors about certificates, and what to do
-    answers.py         aio-pika's errors as mooq's
+    transport.py         RabbitTransport: one mooq connection
+    channel.py           RabbitChannel: one mooq channel
+    publisher.py         order, confirms and outcomes of publishes
+    confirm_channel.py   … their AMQP channel: a confirm for each message
+    consumers.py         consumers and their deliveries
+    consumer_channel.py  … their AMQP channel: deliveries and grouped acknowledgements
+    buffered_channel.py  … the base of both: one write per iteration of the event loop
+    connection_pair.py   the two TCP connections and the shared control channel
+    connection.py        one TCP connection: blocked, full, closed
+    tls.py               TLS errors, with advice
+    answers.py           aio-pika's errors as mooq's
 """
 
 from mooq.transports.rabbit.transport import RabbitTransport

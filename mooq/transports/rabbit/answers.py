@@ -59,9 +59,9 @@ async def answered(request: Awaitable[T]) -> T:
 
 
 async def opened(opening: Awaitable[T]) -> T:
-    """Return an AMQP channel; raise :class:`Refused` if there may be no more.
+    """Return an AMQP channel; raise :class:`Refused` if no more are allowed.
 
-    RabbitMQ refuses, for example because of the user's limit, by closing the connection.
+    RabbitMQ refuses by closing the connection, for example because of the user's limit.
     """
     try:
         return await answered(opening)
@@ -72,14 +72,14 @@ async def opened(opening: Awaitable[T]) -> T:
 
 
 def is_nameless(error: Exception) -> bool:
-    """Whether aiormq raised it for a connection that it closed without a reason."""
+    """Return whether aiormq raised this for a connection that it closed without a reason."""
     return type(error) is Exception
 
 
 async def while_open(
     what: AbstractChannel | AbstractConnection, request: Coroutine[Any, Any, None]
 ) -> None:
-    """Await a request while its channel or connection is open; aiormq would wait for ever."""
+    """Await a request while its channel or connection is open; aiormq would wait forever."""
     writing = asyncio.ensure_future(request)
     closing = what.closing  # our own task, to be cancelled
     try:
@@ -103,7 +103,7 @@ def to_the_end(request: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
 
 
 def was_cancelled() -> bool:
-    """Whether a CancelledError comes from the caller.
+    """Return whether a CancelledError comes from the caller.
 
     aiormq raises the same error in pending requests when it closes.
     """
@@ -117,7 +117,7 @@ def refusal(error: Exception) -> Refused:
 
 
 def explain(error: Exception, address: Address, timeout: float) -> BrokerConnectionError:
-    """Return the error for a failed connect, which says what to change."""
+    """Return the error for a failed connect, with advice."""
     if isinstance(error, aiormq.ProbableAuthenticationError):
         return BrokerConnectionError.login_refused(address)
     if isinstance(error, aiormq.InvalidFrameError) and "Connection.OpenOk" in str(error):
@@ -148,9 +148,9 @@ def _is_refused(error: OSError) -> bool:
 
 
 def _numbers(error: OSError) -> set[int]:
-    """Return the operating system's errors; for a host with several addresses, one for each.
+    """Return the operating system's error numbers: one for each address of a host.
 
-    asyncio raises a single error for these, which contains them only in its text.
+    For several addresses, asyncio raises a single error that contains them only in its text.
     """
     if error.errno is not None:
         return {error.errno}

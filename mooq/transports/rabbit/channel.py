@@ -16,8 +16,8 @@ from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
 from mooq.transports.rabbit.answers import to_the_end
 from mooq.transports.rabbit.connection_pair import ConnectionPair
-from mooq.transports.rabbit.consuming import Consumers, delivery_of
-from mooq.transports.rabbit.publishing import Publisher
+from mooq.transports.rabbit.consumers import Consumers, delivery_of
+from mooq.transports.rabbit.publisher import Publisher
 
 
 class AnyQueue(QueueMethods.Declare):
@@ -132,7 +132,7 @@ class RabbitChannel(TransportChannel):
         try:
             arrived = await asyncio.shield(getting)
         except asyncio.CancelledError:
-            getting.add_done_callback(self._give_back)
+            getting.add_done_callback(self._requeue_cancelled_get)
             raise
         return None if isinstance(arrived.delivery, Basic.GetEmpty) else delivery_of(arrived)
 
@@ -151,7 +151,7 @@ class RabbitChannel(TransportChannel):
     async def flush(self) -> None:
         await to_the_end(self._consumers.flush())
 
-    def _give_back(self, getting: asyncio.Future[DeliveredMessage]) -> None:
+    def _requeue_cancelled_get(self, getting: asyncio.Future[DeliveredMessage]) -> None:
         """Requeue the message of a get whose caller was cancelled."""
         if getting.cancelled() or getting.exception() is not None:
             return

@@ -1,4 +1,4 @@
-"""One TCP connection of aiormq's, with limits and state that aiormq does not offer."""
+"""TCP connections through aiormq, with limits and state that aiormq does not offer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mooq.transports.rabbit.answers import answered, while_open
 
 MOST_UNSENT = 2**20  # bytes that may wait for the network before publishers wait
 
-SAID_BY_MOOQ = (
+LOGGED_BY_MOOQ = (
     "error when creating transport: %r",  # logged for each attempt while a broker boots
     "Connection %r was blocked by: %r",
     "Connection %r was unblocked",
@@ -32,9 +32,9 @@ SAID_BY_MOOQ = (
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether an aiormq log line is news; mooq itself logs that a peer disconnected."""
+    """Return whether to keep an aiormq log line; mooq itself logs that a peer disconnected."""
     broke_off = record.exc_info and isinstance(record.exc_info[1], aiormq.AMQPConnectionError)
-    return not broke_off and record.msg not in SAID_BY_MOOQ
+    return not broke_off and record.msg not in LOGGED_BY_MOOQ
 
 
 logging.getLogger("aiormq.connection").addFilter(_is_news)
@@ -57,7 +57,7 @@ class AmqpConnection:
             transport_factory=self._sockets,
             client_properties={**options.client_properties, "mooq": True},
         )
-        # aiormq takes "%2F" in a name for "/", also where the name holds these three characters.
+        # aiormq reads "%2F" as "/", even in a name that contains these three characters.
         self.amqp.vhost = address.virtual_host
 
     @property
@@ -80,7 +80,7 @@ class AmqpConnection:
         """Whether RabbitMQ has stopped reading (its extension connection.blocked)."""
         if self.is_closed:
             return False
-        ready = self.amqp.ready()  # only this knows, and returns at once if it is not blocked
+        ready = self.amqp.ready()  # the only way to tell; returns at once if not blocked
         try:
             ready.send(None)
         except StopIteration:
@@ -108,7 +108,7 @@ class AmqpConnection:
             await answered(self._sockets.writer.drain())
 
     async def open(self) -> None:
-        """Connect; leave nothing behind if cancelled at any time."""
+        """Connect. Cleans up if cancelled."""
         try:
             await self.amqp.connect()
             await self.amqp.ready()

@@ -30,9 +30,9 @@ from mooq.transports.rabbit.answers import (
     to_the_end,
     was_cancelled,
 )
-from mooq.transports.rabbit.confirming import ConfirmingChannel
+from mooq.transports.rabbit.confirm_channel import ConfirmChannel
 from mooq.transports.rabbit.connection import AmqpConnection, close_all
-from mooq.transports.rabbit.settling import SettlingChannel
+from mooq.transports.rabbit.consumer_channel import ConsumerChannel
 
 T = TypeVar("T")
 
@@ -56,10 +56,10 @@ class ConnectionPair:
         self._publishing: AmqpConnection | None = None
         self._publishing_lock = asyncio.Lock()
         self._connecting: set[asyncio.Future[None]] = set()
-        self._control: SettlingChannel | None = None
+        self._control: ConsumerChannel | None = None
         self._control_lock = asyncio.Lock()
-        self._nothing_owed = asyncio.Event()
-        self._nothing_owed.set()
+        self._is_settled = asyncio.Event()
+        self._is_settled.set()
         self._is_held_up = False
 
     @property
@@ -140,13 +140,13 @@ class ConnectionPair:
             if not is_wanted and connection.is_open:  # cancelled just as it opened
                 await to_the_end(connection.close())
 
-    async def consuming_channel(self) -> SettlingChannel:
+    async def consuming_channel(self) -> ConsumerChannel:
         """Return a new AMQP channel on the consuming connection."""
         if self._consuming is None:
             raise Lost("the connection is closed")
-        return await opened(in_time(SettlingChannel.on(self._consuming.amqp)))
+        return await opened(in_time(ConsumerChannel.on(self._consuming.amqp)))
 
-    async def publishing_channel(self) -> ConfirmingChannel:
+    async def publishing_channel(self) -> ConfirmChannel:
         """Return a new AMQP channel, with confirms, on the publishing connection."""
         async with self._publishing_lock:
             if self.is_lost:
@@ -160,7 +160,7 @@ class ConnectionPair:
                     await close_all(publishing)
                     raise Lost("the connection was closed meanwhile")
                 self._publishing = publishing
-            return await opened(ConfirmingChannel.on(self._publishing.amqp))
+            return await opened(ConfirmChannel.on(self._publishing.amqp))
 
     @property
     def take_no_more(self) -> bool:
@@ -202,12 +202,12 @@ class ConnectionPair:
         async with self._control_lock:
             if self._control is None or self._control.is_closed:
                 self._control = await self.consuming_channel()
-                self._nothing_owed.set()
-            await self._nothing_owed.wait()
+                self._is_settled.set()
+            await self._is_settled.wait()
             return await answered(request(self._control))
 
     async def get(self, queue_name: str) -> DeliveredMessage:
-        """Return the answer to basic.get. If it is a message, control waits until it is settled.
+        """Return the reply to basic.get. If it is a message, control waits until it is settled.
 
         Otherwise a refusal of the next request would close the channel and lose the
         acknowledgement.
@@ -216,19 +216,19 @@ class ConnectionPair:
         async def ask(channel: AbstractChannel) -> DeliveredMessage:
             arrived = await channel.basic_get(queue_name)
             if not isinstance(arrived.delivery, Basic.GetEmpty):
-                self._nothing_owed.clear()
+                self._is_settled.clear()
             return arrived
 
         return await self.control(ask)
 
-    def settled(self, channel: SettlingChannel) -> None:
+    def settled(self, channel: ConsumerChannel) -> None:
         """Let control continue, if a message was settled on its channel."""
         if channel is self._control:
             channel.write_out()
-            self._nothing_owed.set()
+            self._is_settled.set()
 
     async def has_exchange(self, name: str) -> bool:
-        """Whether an exchange exists. It asks every time, because others may delete it."""
+        """Return whether an exchange exists. Asks every time, because others may delete it."""
         self.forget_exchange(name)
         try:
             await self.verify_exchange(name)
@@ -244,7 +244,7 @@ class ConnectionPair:
             self.known_exchanges.discard(name)
 
     async def verify_exchange(self, name: str) -> None:
-        """Check that an exchange exists, once for each, or raise :class:`Refused`."""
+        """Check once that an exchange exists, or raise :class:`Refused`."""
         if name not in self.known_exchanges:
             await self.control(lambda channel: channel.exchange_declare(name, passive=True))
             self.known_exchanges.add(name)

@@ -1,19 +1,19 @@
-"""TLS errors, and what to do about each."""
+"""TLS errors, with advice for each."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 
-# X.509 verification results (openssl-verification-options(1)) by which a certificate fails.
+# X.509 verification results (openssl-verification-options(1)).
 NOT_YET_VALID, EXPIRED = 9, 10
-OTHER_NAME = (62, 64)  # of a host; of an IP address
-UNTRUSTED = (18, 19, 20, 21)  # self-signed, in a chain too; an issuer that is not there, or not all
+OTHER_NAME = (62, 64)  # another host name; another IP address
+UNTRUSTED = (18, 19, 20, 21)  # self-signed, also in a chain; issuer missing, or chain incomplete
 
 TLS_PORT = 5671
 
-# A TLS alert (RFC 8446 §6: type 21, version, length 2, level, description) read as the beginning
-# of an AMQP frame announces one of 2, level and description as its length.
+# Read as the start of an AMQP frame, a TLS alert (RFC 8446 §6: type 21, version, length 2, level,
+# description) announces a payload whose length is made up of 2, level and description.
 ALERT_AS_FRAME = range(0x020100, 0x020300)
 
 

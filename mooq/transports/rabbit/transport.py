@@ -1,4 +1,4 @@
-"""A mooq connection to a RabbitMQ."""
+"""The transport of a mooq connection to RabbitMQ."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mooq.transports.rabbit.connection_pair import ConnectionPair
 
 
 class RabbitTransport(NodesTransport):
-    """One connection to a RabbitMQ."""
+    """A connection to RabbitMQ."""
 
     def __init__(self, *nodes: Address, options: ConnectionOptions = DEFAULT_OPTIONS) -> None:
         super().__init__(*nodes)
@@ -35,10 +35,10 @@ class RabbitTransport(NodesTransport):
         return RabbitChannel(self, self._pair, self._lost)
 
     async def has_booted(self) -> bool:
-        """Whether the node has finished booting, and not only opened its listeners.
+        """Return whether the node has finished booting, and not only opened its listeners.
 
-        In the tenths of a second between the two, RabbitMQ considers its own queues dead. It
-        refuses to delete an empty queue as "not empty", and deletes others without telling their
+        For some tenths of a second between the two, RabbitMQ considers its queues dead. It refuses
+        to delete an empty queue as "not empty", and deletes others without notifying their
         consumers (seen on 4.0 and 4.3). Raises :class:`Lost`, and :class:`Refused` for a user who
         may not declare.
         """

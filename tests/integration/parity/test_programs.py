@@ -9,13 +9,13 @@ import pytest
 
 from mooq.basics.address import Address
 from mooq.parity import internals
-from mooq.parity.compare import differences
+from mooq.parity.comparison import differences
 from mooq.parity.divergence import compared
 from mooq.parity.programs import Program, Restart
 from mooq.parity.recording import ask, load
 from mooq.parity.reference import REFERENCE_PROGRAMS, ReferenceProgram
 from mooq.parity.run import run
-from mooq.parity.searching import ApiComparison, Search
+from mooq.parity.search import ApiComparison, Search
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting
 from mooq.parity.topics import prove
 from mooq.parity.wire.comparing import WireComparison

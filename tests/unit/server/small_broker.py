@@ -52,7 +52,7 @@ class Queue:
 class Connection:
     def __init__(self, broker):
         self.broker = broker
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.channels = {}
         self.paused = False
 
@@ -83,7 +83,7 @@ class Channel:
     def __init__(self, connection):
         self.connection = connection
         self.broker = connection.broker
-        self.door: Any = None
+        self.effect_handler: Any = None
         self.confirms = 0
         self.selected = False
         self.tag = 0

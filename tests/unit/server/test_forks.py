@@ -12,7 +12,7 @@ import pytest
 FORKING = """
 import os, socket, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # this test forks beside threads on purpose
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))
@@ -58,7 +58,7 @@ def test_forked_child_can_serve_on_the_same_port() -> None:
     script = """
 import os, socket, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))
@@ -89,7 +89,7 @@ def test_port_is_free_after_the_parent_dies() -> None:
     script = """
 import os, sys, warnings
 warnings.simplefilter("ignore", DeprecationWarning)
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.unit.server.small_broker import SmallBroker
 
 server = ListenerThread(Listener(SmallBroker()))

@@ -17,7 +17,7 @@ import pytest
 import trustme
 
 from mooq.broker import effects
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 from tests.raw_amqp import (
     PROTOCOL_HEADER,
     READY,
@@ -214,7 +214,7 @@ async def test_slow_reader_uses_bounded_memory(broker: Any, listener: Listener) 
         assert await fast.read(1) == ["1: 20.21 01"]
     kept = [
         protocol._transport.get_write_buffer_size()
-        for protocol in listener.outlet.protocols.values()
+        for protocol in listener.driver.protocols.values()
     ]
     assert max(kept) < 3_000_000
     assert len(broker.queues["q"].ready) > 200  # held in the queue, not sent
@@ -243,7 +243,7 @@ async def test_blocked_connection_is_notified_and_resumes(broker: Any, listener:
     assert lines[1] == "0: 10.60 0d6c6f77206f6e206d656d6f7279"
     broker.has_alarm = False
     broker.outbox.append(effects.Unblocked(broker.connections[0]))
-    listener.outlet.settle()
+    listener.driver.flush()
     assert [line[:8] for line in await peer.read(2)] == ["0: 10.61", "1: 50.11"]
     assert len(broker.queues["q"].ready) == 1
     await peer.close()
@@ -256,7 +256,7 @@ async def test_lost_connection_requeues_messages(broker: Any, listener: Listener
     )
     await peer.read(2)
     assert not broker.queues["q"].ready
-    (protocol,) = listener.outlet.protocols.values()
+    (protocol,) = listener.driver.protocols.values()
     await peer.close()
     await protocol.closed
     assert len(broker.queues["q"].ready) == 1
@@ -310,7 +310,7 @@ async def test_thousand_connections_are_served_at_once(listener: Listener) -> No
         assert await peer.read(1) == ["2: 20.11 00000000"]
     for peer in peers:
         peer.writer.transport.abort()
-    await asyncio.wait([protocol.closed for protocol in listener.outlet.protocols.values()])
+    await asyncio.wait([protocol.closed for protocol in listener.driver.protocols.values()])
 
 
 def test_thread_owns_the_broker(thread: ListenerThread) -> None:

@@ -1,4 +1,4 @@
-"""Frames and contents as they pass by: for those who look on a conversation of two others."""
+"""Inspection of a connection between two others: its frames and messages."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from mooq.amqp.properties import WireProperties
 from mooq.broker.message import Message
 
 LARGEST = 2**29
-"""Bytes of a frame's payload; RabbitMQ takes no message that is larger."""
+"""The maximum payload of a frame, in bytes; RabbitMQ's maximum size of a message."""
 
 _KINDS = frozenset((METHOD, HEADER, BODY, HEARTBEAT))
 _START = FRAME.size
-_HEADER_START = ord("A")  # of a protocol header, which is as long as the shortest frame
-_SIZE_IN_HEADER = slice(4, 12)  # of a content header's payload: the size of the body
-_PROPERTIES = 12  # where the properties begin there
+_HEADER_START = ord("A")  # of a protocol header, which has the length of the shortest frame
+_SIZE_IN_HEADER = slice(4, 12)  # the body size in a content header's payload
+_PROPERTIES = 12  # the offset of the properties in it
 
 
 class ByteTap(Protocol):
-    """Looks on one client's connection, and may change what passes."""
+    """Observes a client's connection, and may change its data."""
 
     def from_client(self, data: bytes) -> bytes:
-        """Return what the broker is to get of these bytes of the client's."""
+        """Return the bytes to pass to the broker for these bytes from the client."""
 
     def to_client(self, data: bytes) -> bytes:
-        """Return what the client is to get of these bytes of the broker's."""
+        """Return the bytes to pass to the client for these bytes from the broker."""
 
     def close(self) -> None:
-        """Learn that the connection has ended."""
+        """Handle the end of the connection."""
 
 
 class FrameSplitter:
-    """The bytes of one direction, cut into whole frames.
+    """Splits the bytes of one direction into frames.
 
-    A protocol header is a piece of its own. What is no frame is let through as it is, and so is all
-    that follows: ``is_opaque`` is then true.
+    A protocol header counts as a frame. Invalid data, and everything after it, is returned
+    unchanged; ``is_opaque`` is then True.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class FrameSplitter:
         self._needed = FRAME_OVERHEAD
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the pieces that are complete now."""
+        """Add bytes; return the frames that are complete now."""
         if self.is_opaque:
             return [data] if data else []
         if self._buffer:
@@ -74,14 +74,14 @@ class FrameSplitter:
         return pieces
 
     def rest(self) -> bytes:
-        """Return, once, the bytes of a frame that is not complete."""
+        """Remove and return the bytes of an incomplete frame."""
         rest = bytes(self._buffer)
         self._buffer.clear()
         return rest
 
 
-class PassingContent:
-    """A method with content, of which header and body are yet to come."""
+class PartialContent:
+    """A method with content whose header and body are still arriving."""
 
     __slots__ = ("_missing", "_parts", "_properties", "method", "values")
 
@@ -93,7 +93,7 @@ class PassingContent:
         self._parts: list[bytes] = []
 
     def take(self, kind: int, payload: bytes) -> bool:
-        """Take a frame; return whether the content is complete."""
+        """Add a frame; return whether the content is complete."""
         if kind == HEADER:
             self._missing = int.from_bytes(payload[_SIZE_IN_HEADER], "big")
             self._properties = payload[_PROPERTIES:]

@@ -1,4 +1,4 @@
-"""Listening for AMQP clients: in the running loop, or in a thread of its own."""
+"""Listeners for AMQP clients: in the running event loop, or in a separate thread."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mooq.basics.sockets import has_input, read_all
 from mooq.server import forks
-from mooq.server.outlet import Outlet
+from mooq.server.driver import BrokerDriver
 from mooq.server.protocol import ClientProtocol
 
 if TYPE_CHECKING:
-    from mooq.amqp.sightings import ByteTap
+    from mooq.amqp.inspection import ByteTap
     from mooq.broker.broker import Broker
 
 T = TypeVar("T")
@@ -28,17 +28,17 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("mooq.server")
 
 BACKLOG = 1024
-"""Connections that may wait to be accepted."""
+"""The maximum number of connections waiting to be accepted."""
 
-_GRACE = 0.5  # seconds for what is left to send, when the server closes
+_GRACE = 0.5  # seconds to send the remaining data when the server closes
 _SSL_GRACE = 1.0
 
 
 class Listener:
-    """A socket of the running loop that lets AMQP clients in to a broker.
+    """A listening socket in the running event loop, which serves a broker to AMQP clients.
 
-    The broker belongs to that loop's thread from then on, or ``held`` lets one thread at a time use
-    it. ``ssl`` makes it ``amqps``, ``new_tap`` returns what looks on a connection.
+    From then on, only that loop's thread may use the broker, unless ``locked`` returns a lock for
+    it. With ``ssl``, clients connect with TLS. ``new_tap`` returns an observer for each connection.
     """
 
     def __init__(
@@ -49,31 +49,31 @@ class Listener:
         port: int = 0,
         ssl: SSLContext | None = None,
         enforces_heartbeats: bool = True,
-        held: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+        locked: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
         new_tap: Callable[[], ByteTap] | None = None,
     ) -> None:
         self._new_tap = new_tap
         self._broker = broker
-        self._held = held
+        self._locked = locked
         self._socket: socket.socket | None = None
         self._ssl = ssl
         self._enforces_heartbeats = enforces_heartbeats
         self._server: asyncio.Server | None = None
         self.host = host
         self.port: int = port
-        self.outlet: Outlet
+        self.driver: BrokerDriver
 
     def bind(self) -> None:
-        """Take a port, which clients may connect to before :meth:`start`. Raises OSError."""
+        """Bind the port, so that clients can connect before :meth:`start`. Raises ``OSError``."""
         self._socket = socket.create_server((self.host, self.port), backlog=BACKLOG)
         self.port = self._socket.getsockname()[1]
 
     async def start(self) -> None:
-        """Listen; ``port`` is then the real one. Raises OSError when that cannot be."""
+        """Start listening, and set ``port`` to the actual port. Raises ``OSError``."""
         loop = asyncio.get_running_loop()
-        self.outlet = Outlet(self._broker, loop, self._held)
-        with self.outlet.working:
-            self.outlet.advance()
+        self.driver = BrokerDriver(self._broker, loop, self._locked)
+        with self.driver.access:
+            self.driver.advance()
         where: dict[str, Any] = (
             {"host": self.host, "port": self.port}
             if self._socket is None
@@ -81,7 +81,7 @@ class Listener:
         )
         self._server = await loop.create_server(
             lambda: ClientProtocol(
-                self.outlet, self._enforces_heartbeats, self._new_tap and self._new_tap()
+                self.driver, self._enforces_heartbeats, self._new_tap and self._new_tap()
             ),
             **where,
             ssl=self._ssl,
@@ -89,26 +89,27 @@ class Listener:
             backlog=BACKLOG,
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        forks.release_in_children(self)
+        forks.close_in_children(self)
         if not is_loopback(self.host):
             LOGGER.warning(
-                "the in-memory broker listens on %s, for everyone who can reach it", self.host
+                "the in-memory broker is listening on %s; anyone who can reach it can connect",
+                self.host,
             )
 
     def descriptors(self) -> Iterable[int]:
-        """Return the descriptors of the sockets that are open."""
+        """Return the file descriptors of the open sockets."""
         if self._server is not None:
             yield from (one.fileno() for one in self._server.sockets)
-            yield from (protocol.fileno() for protocol in self.outlet.protocols.values())
+            yield from (protocol.fileno() for protocol in self.driver.protocols.values())
 
     async def read_all(self) -> None:
-        """Return when everything that clients had sent before the call has been dealt with."""
+        """Return when everything that clients sent before the call has been handled."""
         await read_all(self._is_behind)
 
     def _is_behind(self) -> bool:
         if self._server is None:
             return False
-        protocols = list(self.outlet.protocols.values())
+        protocols = list(self.driver.protocols.values())
         sockets = [one.fileno() for one in self._server.sockets]
         sockets += [one.fileno() for one in protocols if one.is_reading]
         return any(one.is_behind for one in protocols) or has_input(sockets)
@@ -119,11 +120,11 @@ class Listener:
         if server is None:
             return
         for one in server.sockets:
-            with contextlib.suppress(OSError):  # so that no forked child goes on accepting
+            with contextlib.suppress(OSError):  # a forked child must not continue to accept
                 one.shutdown(socket.SHUT_RDWR)
         server.close()
-        forks.keep(self)
-        protocols = list(self.outlet.protocols.values())
+        forks.unregister(self)
+        protocols = list(self.driver.protocols.values())
         for protocol in protocols:
             protocol.end()
         if protocols:
@@ -132,13 +133,13 @@ class Listener:
             for protocol in protocols:
                 protocol.abort()
             await asyncio.wait(closed)
-        self.outlet.close()
+        self.driver.close()
 
 
 class ListenerThread:
-    """A :class:`Listener` in a thread of its own, for clients that block theirs.
+    """A :class:`Listener` in a separate thread, for clients that block their own.
 
-    The thread owns the broker: others reach it with :meth:`call`.
+    Only that thread may use the broker; other threads use :meth:`call`.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -154,7 +155,7 @@ class ListenerThread:
         return self._listener.port
 
     def start(self) -> None:
-        """Listen; return when it does. Raises OSError when that cannot be."""
+        """Return when the thread is listening. Raises ``OSError`` if it cannot."""
         self._thread.start()
         try:
             self._started.result()
@@ -178,20 +179,20 @@ class ListenerThread:
         await self._listener.close()
 
     def call(self, function: Callable[[Broker], T]) -> T:
-        """Have the thread call a function with the broker, and return what it returned.
+        """Call a function with the broker in the thread, and return its result.
 
-        What it caused is sent to clients before. Raises what the function raised.
+        Its effects have been sent to the clients by then. Raises what the function raised.
         """
         answer: Future[T] = Future()
 
         def work() -> None:
-            outlet = self._listener.outlet
+            driver = self._listener.driver
             try:
-                with outlet.working:
-                    outlet.advance()
-                    result = function(outlet.broker)
-                    outlet.settle()
-            except Exception as error:  # noqa: BLE001 - raised where it was called
+                with driver.access:
+                    driver.advance()
+                    result = function(driver.broker)
+                    driver.flush()
+            except Exception as error:  # noqa: BLE001 - raised to the caller
                 answer.set_exception(error)
             else:
                 answer.set_result(result)
@@ -208,7 +209,7 @@ class ListenerThread:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches that host."""
+    """Return whether a host can be reached only from this machine."""
     if host == "localhost":
         return True
     try:

@@ -1,7 +1,7 @@
 """An AMQP channel for publishing: messages in the order of the calls, and a confirm for each.
 
-aiormq's ``basic_publish`` searches everything in flight for each confirm. Here a confirm is looked
-up by its number.
+Here a confirm is looked up by its number. aiormq's ``basic_publish`` searches all messages in
+flight for each confirm.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from mooq.amqp.methods import BASIC_PUBLISH
 from mooq.broker.message import Message as BrokerMessage
 from mooq.transports.broker_messages import ClientProperties
 from mooq.transports.message import Message
-from mooq.transports.rabbit.writing import WritingChannel
+from mooq.transports.rabbit.buffered_channel import BufferedChannel
 
 
-class ConfirmingChannel(WritingChannel):
+class ConfirmChannel(BufferedChannel):
     """A channel in confirm mode."""
 
     has_confirms = True
 
     def send(self, message: Message, mandatory: bool) -> asyncio.Future[None]:
-        """Write a message after those of earlier calls; return its confirm, to be awaited.
+        """Write a message after those of earlier calls; return a future for its confirm.
 
-        The confirm raises aiormq's ``PublishError`` for a mandatory message without a bound queue,
+        The future raises aiormq's ``PublishError`` for an unroutable mandatory message,
         ``DeliveryError`` for one that RabbitMQ did not accept, and the reason if the channel was
         closed. Mandatory messages in flight must have different ids, because RabbitMQ returns a
-        message, not its number. Raises ``ChannelInvalidStateError`` if nothing was written.
+        message without its number. Raises ``ChannelInvalidStateError`` if nothing was written.
         """
         if self.is_closed:
             raise aiormq.ChannelInvalidStateError(f"{self!r} closed")
@@ -42,13 +42,13 @@ class ConfirmingChannel(WritingChannel):
         if mandatory and message.message_id is not None:
             self._expect_return(message.message_id, self.delivery_tag, confirm)
         if len(self.confirmations) == 1:
-            self.write_out()  # it is the only one, so write at once
+            self.write_out()  # the only message in flight, so write it at once
         else:
             self._write_soon()
         return confirm
 
     def _encoded(self, message: Message, mandatory: bool) -> bytes:
-        """Return a publish as frames, encoded by mooq: pamqp encodes neither doubles nor bytes."""
+        """Return a publish as frames, encoded by mooq, because pamqp lacks doubles and bytes."""
         payload = BASIC_PUBLISH.encode(0, message.exchange, message.routing_key, mandatory, False)
         frames = content_parts(
             self.number,
@@ -65,7 +65,7 @@ class ConfirmingChannel(WritingChannel):
 
         def forget(_: asyncio.Future[None]) -> None:
             self.message_id_delivery_tag.pop(message_id, None)
-            self.confirmations.pop(number, None)  # of a returned one, aiormq keeps it out of order
+            self.confirmations.pop(number, None)  # aiormq keeps that of a returned one
 
         self.message_id_delivery_tag[message_id] = number
         confirm.add_done_callback(forget)
@@ -91,7 +91,7 @@ class ConfirmingChannel(WritingChannel):
             confirm.set_exception(DeliveryError(None, frame))
 
     def _closed(self, closing: asyncio.Future[None]) -> None:
-        """Tell everything that waits that the channel is closed, and why."""
+        """Fail all pending confirms with the reason for the close."""
         super()._closed(closing)
         reason = None if closing.cancelled() else closing.exception()
         for confirm in self.confirmations.values():

@@ -1,18 +1,17 @@
-"""Comparing what two brokers made of a program: what RabbitMQ determines must be the same.
+"""Comparison of two traces of a program: everything that RabbitMQ determines must be equal.
 
-Determined are every answer, what each consumer is given, in its order and with its flags, which
-consumer has its turn, how many messages wait in each queue and which are left at the end; and for
-the consumers of one channel also the order between queues, of messages that different operations
-made arrive.
+RabbitMQ determines every result, the deliveries of each consumer with their order and flags, the
+number of ready messages in each queue, and the messages left at the end. For the consumers of one
+channel, it also determines the order between queues of messages from different operations.
 
-Open are just these (docs/differences.md):
+Only these may differ (docs/differences.md):
 
-- between queues, the order of messages that one operation made arrive: pipelined or fanned out;
-- between the consumers of different channels, any order;
-- for calls made together, each queue may see them in an order of its own, that of each channel
-  kept, but for a publish and another call. An order is allowed if the in-memory broker does as
-  RabbitMQ by it;
-- a publish whose caller was cancelled may have been sent or not.
+- the order between queues of messages from one operation, pipelined or fanned out;
+- the order between consumers of different channels;
+- the order in which each queue handles concurrent calls. Calls on one channel stay in order, except
+  a publish and another call. An order is allowed if the in-memory broker with that order behaves as
+  RabbitMQ did;
+- whether a cancelled publish was sent.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from mooq.parity.trace import Trace
 
 MOST_ORDERS = 3000
 Part = tuple[str, int, str]
-"""What a difference is about: a queue or the answers, the step (0: the end), and which of it."""
+"""A part of a trace: a queue or the answers, the number of the step (0 for the end), and a name."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing on which the brokers do not agree; ``step`` 0 is the end of the program."""
+    """A difference between the brokers; ``step`` 0 is the end of the program."""
 
     step: int
     about: str
@@ -53,9 +52,9 @@ class Difference:
 async def differences(
     program: Program, ours: Trace, theirs: Trace, again: Callable[[Choices], Awaitable[Trace]]
 ) -> list[Difference]:
-    """Return what the brokers do not agree on, in the order of the program.
+    """Return the differences between two traces, in the order of the program.
 
-    ``again`` runs the program on the in-memory broker with concurrent calls in an order.
+    ``again`` runs the program on the in-memory broker with its concurrent calls in a given order.
     """
     wrong = _disagreeing(program, ours, theirs)
     if not wrong:
@@ -71,7 +70,7 @@ async def differences(
 
 
 def orders(program: Program) -> Iterator[Choices]:
-    """Return every way in which RabbitMQ may take calls that are concurrent or cancelled."""
+    """Return every order in which RabbitMQ may handle concurrent and cancelled calls."""
     open_steps = {}
     for number, step in enumerate(program, 1):
         if isinstance(step, Together):
@@ -89,10 +88,10 @@ def orders(program: Program) -> Iterator[Choices]:
 
 
 def _kept(calls: tuple[Call, ...]) -> list[tuple[int, int]]:
-    """Return each two places of calls that keep their order, the earlier first.
+    """Return the pairs of calls that stay in order, by their positions.
 
-    Those of one channel do, but a publish and another call: it has a TCP connection of its own,
-    and waits for the publishes before it.
+    Calls of one channel do, except a publish and another call, because publishes use a separate
+    TCP connection.
     """
     return [
         (first, second)
@@ -104,7 +103,7 @@ def _kept(calls: tuple[Call, ...]) -> list[tuple[int, int]]:
 
 
 def _disagreeing(program: Program, ours: Trace, theirs: Trace) -> dict[str, list[Difference]]:
-    """Return by queue, and for the answers together, what differs."""
+    """Return the differences by queue, and those of all answers together."""
     wrong: dict[str, list[Difference]] = {}
     mine, others = _parts(program, ours), _parts(program, theirs)
     for part in {**mine, **others}:
@@ -117,7 +116,7 @@ def _disagreeing(program: Program, ours: Trace, theirs: Trace) -> dict[str, list
 
 
 def _parts(program: Program, trace: Trace) -> dict[Part, object]:
-    """Return what a trace says, part by part."""
+    """Return the parts of a trace."""
     parts: dict[Part, object] = {}
     for number, (operation, step) in enumerate(zip(program, trace.steps, strict=True), 1):
         for place, (call, answer) in enumerate(
@@ -147,7 +146,7 @@ def _queue(program: Program, consumer: str) -> str:
 
 
 def _out_of_order(program: Program, ours: Trace, theirs: Trace) -> list[Difference]:
-    """Return where the consumers of one channel were given messages of earlier steps too late."""
+    """Return where consumers of one channel got messages of an earlier step after a later one."""
     wrong = []
     for number, operation in enumerate(program, 1):
         if not isinstance(operation, Process):

@@ -1,8 +1,8 @@
-"""An AMQP channel for consuming: deliveries go straight to consumers, and are settled in runs.
+"""An AMQP channel for consuming: direct delivery to consumers, and grouped acknowledgements.
 
-The acknowledgements of one iteration of the event loop are sent as one frame, as far as everything
-delivered before is acknowledged too (AMQP 0-9-1 §1.8.3.13, ``multiple``). So nothing is
-acknowledged before its callback is done.
+The acknowledgements of one iteration of the event loop are sent as one frame if all earlier
+deliveries are acknowledged too (AMQP 0-9-1 §1.8.3.13, ``multiple``). So nothing is acknowledged
+before its callback is done.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from mooq.transports.message import ACKNOWLEDGED, Outcome
-from mooq.transports.rabbit.writing import WritingChannel
+from mooq.transports.rabbit.buffered_channel import BufferedChannel
 
 
-class SettlingChannel(WritingChannel):
+class ConsumerChannel(BufferedChannel):
     """A channel for control and consumers."""
 
     has_confirms = False
@@ -49,7 +49,7 @@ class SettlingChannel(WritingChannel):
         super().write_out()
 
     def _acknowledge_all(self) -> None:
-        """Write the acknowledgements; a run that starts with the oldest delivery is one frame."""
+        """Write the acknowledgements; those of the oldest consecutive deliveries as one frame."""
         if not self._acknowledged:
             return
         acknowledged = set(self._acknowledged)

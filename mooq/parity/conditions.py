@@ -1,4 +1,4 @@
-"""Waiting until something is so, up to a deadline."""
+"""Waiting for a condition, up to a deadline."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ LONGEST = 60.0  # seconds
 
 
 class NotYet(Exception):
-    """What is waited for is not so yet."""
+    """The condition does not hold yet."""
 
 
 class NeverHappened(MooqError):
-    """Something that a broker must do was not seen within the time that it had."""
+    """A condition did not hold in time."""
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Return when a condition holds; raise :class:`NeverHappened`, saying what, after a minute."""
+    """Return when a condition holds, or raise :class:`NeverHappened` after a minute."""
     try:
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(NotYet),

@@ -1,4 +1,4 @@
-"""Searching for programs on which the brokers differ: hypothesis writes them and shrinks them."""
+"""Search for programs on which the brokers differ, generated and shrunk by Hypothesis."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from mooq.parity.programs import Program, size
 from mooq.parity.strategies import programs
 from mooq.parity.targets import Target
 
-LONGEST_SHRINKING = 20.0  # seconds for one program
+LONGEST_SHRINKING = 20.0  # seconds per program
 ATTEMPTS = 3
-"""How often a program is run again before a difference counts as one that does not repeat."""
+"""The number of runs in which a difference must appear to count as a divergence."""
 
 
 class Difference(Protocol):
-    """A program on which the brokers differ; as text it says how."""
+    """A program on which the brokers differ; ``str()`` explains how."""
 
     @property
     def program(self) -> tuple[Any, ...]:
@@ -33,41 +33,41 @@ class Difference(Protocol):
 
 
 class Comparison(Protocol):
-    """A kind of programs, and the brokers that they are compared on."""
+    """A type of programs, and the brokers to compare."""
 
     def programs(self) -> SearchStrategy[Any]:
-        """Return a choice of programs."""
+        """Return a strategy for programs."""
 
     def size(self, program: Any) -> int:
-        """Return how many operations a program has."""
+        """Return the number of operations in a program."""
 
     def compare(self, program: Any) -> Difference | None:
-        """Return how the brokers differ on a program. Raises :class:`~mooq.MooqError`."""
+        """Return the difference between the brokers, if any. Raises :class:`~mooq.MooqError`."""
 
 
 class ApiComparison:
-    """Programs of mooq's API, in memory and on another broker, in the loop of a runner."""
+    """Programs of mooq's API, compared in memory and on another broker, in a runner's loop."""
 
     def __init__(self, runner: asyncio.Runner, theirs: Target) -> None:
         self._runner = runner
         self._theirs = theirs
 
     def programs(self) -> SearchStrategy[Program]:
-        """Return a choice of programs."""
+        """Return a strategy for programs."""
         return programs()
 
     def size(self, program: Program) -> int:
-        """Return how many operations a program has."""
+        """Return the number of operations in a program."""
         return size(program)
 
     def compare(self, program: Program) -> Divergence | None:
-        """Return how the brokers differ on a program, if they do."""
+        """Return the divergence of the brokers on a program, if any."""
         return self._runner.run(compared(program, self._theirs))
 
 
 @dataclass
 class Findings:
-    """Result of a search: how much was compared, and the differences."""
+    """The result of a search: the numbers of operations and programs, and the differences."""
 
     operations: int = 0
     programs: int = 0
@@ -75,7 +75,7 @@ class Findings:
     unrepeated: list[Difference] = field(default_factory=list)
 
     def add(self, other: Findings) -> None:
-        """Add what another search came to."""
+        """Add the findings of another search."""
         self.operations += other.operations
         self.programs += other.programs
         self.divergences += other.divergences
@@ -83,18 +83,18 @@ class Findings:
 
 
 class _DifferenceFound(Exception):
-    """Tells hypothesis that a program is what it looks for."""
+    """Tells Hypothesis that the brokers differ on a program."""
 
 
-class _Enough(BaseException):
-    """Has hypothesis write no more; it takes every ``Exception`` for a failure to be shrunk.
+class _StopSearch(BaseException):
+    """Stops Hypothesis, which would treat any ``Exception`` as a failure to shrink.
 
-    Its ``__cause__`` is what makes it impossible to go on, if anything does.
+    Its ``__cause__`` is the error that ends the search, if any.
     """
 
 
 class Search:
-    """Compares programs; ``is_ending`` tells whether to begin no more."""
+    """Compares programs until ``is_ending`` returns True."""
 
     def __init__(
         self, comparison: Comparison, is_ending: Callable[[], bool] = lambda: False
@@ -103,16 +103,16 @@ class Search:
         self._is_ending = is_ending
         self._once: list[Difference] = []
         self._last: Difference | None = None
-        self._found = 0.0  # when it was, before it was shrunk
+        self._found = 0.0  # the time of the first difference, before shrinking
 
     def search(self, seed: int, operations: int) -> Findings:
-        """Return what so many operations, or a few more, come to; the same seed writes the same.
+        """Compare at least ``operations`` operations. The same seed generates the same programs.
 
-        It ends early with a program on which the brokers differ: many more might differ alike.
-        Raises :class:`~mooq.MooqError` when a broker is lost for good, or a program gets stuck.
+        Stops at the first program on which the brokers differ, because others may differ for the
+        same reason. Raises :class:`~mooq.MooqError` if a broker is lost or a program gets stuck.
         """
         findings = Findings()
-        seeds = Random(seed)  # noqa: S311 - nothing secret
+        seeds = Random(seed)  # noqa: S311 - not for security
         while findings.operations < operations and not (findings.divergences or self._is_ending()):
             self._batch(seeds.getrandbits(64), findings, operations)
         findings.unrepeated += self._once
@@ -134,10 +134,10 @@ class Search:
         def check(program: Any) -> None:
             if self._last is not None:
                 if monotonic() - self._found > LONGEST_SHRINKING:
-                    raise _Enough
-            else:  # what is made of a program to shrink it does not count
+                    raise _StopSearch
+            else:  # programs tried while shrinking do not count
                 if findings.operations >= operations or self._is_ending():
-                    raise _Enough
+                    raise _StopSearch
                 findings.programs += 1
                 findings.operations += self._comparison.size(program)
             if self._differs(program):
@@ -146,7 +146,7 @@ class Search:
         self._last = None
         try:
             check()
-        except _Enough as enough:
+        except _StopSearch as enough:
             if enough.__cause__ is not None:
                 raise enough.__cause__ from None
         except (_DifferenceFound, Flaky):
@@ -155,11 +155,11 @@ class Search:
             findings.divergences.append(self._last)
 
     def _differs(self, program: Any) -> bool:
-        """Whether the brokers differ on a program; the shortest is kept."""
+        """Return whether the brokers differ on a program, and keep the shortest such program."""
         try:
             difference = self._repeatedly(program)
-        except Exception as error:  # which hypothesis would shrink, and might lose
-            raise _Enough from error
+        except Exception as error:  # Hypothesis would shrink it, and might lose it
+            raise _StopSearch from error
         if difference is None:
             return False
         if self._last is None:
@@ -170,9 +170,9 @@ class Search:
         return True
 
     def _repeatedly(self, program: Any) -> Difference | None:
-        """Return a difference only if it is there each time; note one that is not.
+        """Return a difference only if it appears in every run; note one that does not.
 
-        Once one is known, what hypothesis makes of it to shrink it need differ but once.
+        While shrinking, one run is enough.
         """
         difference = self._comparison.compare(program)
         if self._last is not None:

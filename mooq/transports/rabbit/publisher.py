@@ -1,4 +1,4 @@
-"""Publishing on a separate AMQP channel: order, confirms, and the three outcomes."""
+"""Publishing on a separate AMQP channel: order, confirms and outcomes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from mooq.transports.rabbit.answers import (
     to_the_end,
     was_cancelled,
 )
-from mooq.transports.rabbit.confirming import ConfirmingChannel
+from mooq.transports.rabbit.confirm_channel import ConfirmChannel
 from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
-from mooq.transports.rabbit.consuming import delivery_of
+from mooq.transports.rabbit.consumers import delivery_of
 
 
 class Publisher:
@@ -31,7 +31,7 @@ class Publisher:
 
     def __init__(self, pair: ConnectionPair) -> None:
         self._pair = pair
-        self._channel: ConfirmingChannel | None = None
+        self._channel: ConfirmChannel | None = None
         self._is_closed = False
         self._preparing = 0
         self._preparing_lock = asyncio.Lock()
@@ -93,18 +93,17 @@ class Publisher:
             del self._returnable[message_id]
             done.set_result(None)
 
-    def _ready_channel(self, exchange_name: str) -> ConfirmingChannel | None:
+    def _ready_channel(self, exchange_name: str) -> ConfirmChannel | None:
         """Return the channel if a message can be written at once, with no other waiting."""
         channel = self._channel
         if self._preparing or channel is None or channel.is_closed or self._pair.take_no_more:
             return None
         return channel if exchange_name in self._pair.known_exchanges else None
 
-    async def _prepare(self, exchange_name: str) -> ConfirmingChannel:
-        """Prepare exchange, channel and room, one publish at a time, in order.
+    async def _prepare(self, exchange_name: str) -> ConfirmChannel:
+        """Wait for the exchange, the channel and free capacity, one publish at a time, in order.
 
-        Nothing is awaited between the end of this and the writing of the message, so the next
-        publish cannot overtake.
+        The caller then writes the message without awaiting, so the next publish cannot overtake.
         """
         self._preparing += 1
         try:
@@ -118,7 +117,7 @@ class Publisher:
         finally:
             self._preparing -= 1
 
-    async def _open(self) -> ConfirmingChannel:
+    async def _open(self) -> ConfirmChannel:
         channel = await self._pair.publishing_channel()
         self._channel = channel
         if self._is_closed:
@@ -140,7 +139,7 @@ class Publisher:
             self._on_reply = on_reply
 
     async def _begin_replies(
-        self, channel: ConfirmingChannel, on_reply: Callable[[Delivery], None]
+        self, channel: ConfirmChannel, on_reply: Callable[[Delivery], None]
     ) -> None:
         async def deliver(arrived: DeliveredMessage) -> None:
             on_reply(delivery_of(arrived))

@@ -17,7 +17,7 @@ from pamqp.base import Frame
 from mooq.errors import Refused
 
 
-class WritingChannel(Channel):
+class BufferedChannel(Channel):
     """An aiormq channel. Call :meth:`write_out` before making a request on it."""
 
     has_confirms: ClassVar[bool]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mooq.amqp.inspection import LARGEST, FrameSplitter, PartialContent
 from mooq.amqp.methods import BASIC_PUBLISH
 from mooq.amqp.properties import PropertiesError
-from mooq.amqp.sightings import LARGEST, FrameSplitter, PassingContent
 from tests.raw_amqp import PROTOCOL_HEADER, body, frame, header, open_channel, publish
 
 HEARTBEAT = frame(8, 0, b"")
@@ -68,7 +68,7 @@ def payload(data: bytes) -> bytes:
 
 
 def test_message_is_assembled_from_its_frames() -> None:
-    content = PassingContent(BASIC_PUBLISH, ("", "k"))
+    content = PartialContent(BASIC_PUBLISH, ("", "k"))
     assert (content.method, content.values) == (BASIC_PUBLISH, ("", "k"))
     assert [
         content.take(2, payload(header(6, b"\x08\0\5"))),
@@ -81,13 +81,13 @@ def test_message_is_assembled_from_its_frames() -> None:
 
 
 def test_empty_message_is_complete_after_its_header() -> None:
-    content = PassingContent(BASIC_PUBLISH, ())
+    content = PartialContent(BASIC_PUBLISH, ())
     assert content.take(2, payload(header(0)))
     assert content.message("", "k").body == b""
 
 
 def test_damaged_properties_raise_on_access() -> None:
-    content = PassingContent(BASIC_PUBLISH, ())
+    content = PartialContent(BASIC_PUBLISH, ())
     content.take(2, payload(header(0, b"\xff\xff")))
     with pytest.raises(PropertiesError):
         content.message("", "k")
@@ -95,7 +95,7 @@ def test_damaged_properties_raise_on_access() -> None:
 
 def test_fingerprint_covers_properties_and_body() -> None:
     def fingerprint(properties: bytes, *parts: bytes) -> int:
-        content = PassingContent(BASIC_PUBLISH, ())
+        content = PartialContent(BASIC_PUBLISH, ())
         content.take(2, payload(header(2, properties)))
         for part in parts:
             content.take(3, part)

@@ -1,4 +1,4 @@
-"""Whose turn it is, how much a consumer holds, and what is left when it goes."""
+"""Programs about round robin, prefetch, requeueing, and the end of consumers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A port of an in-memory broker that other threads may use as well."""
+"""A listener for an in-memory broker that other threads may use as well."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from mooq.server.listening import Listener, ListenerThread
+from mooq.server.listener import Listener, ListenerThread
 
 if TYPE_CHECKING:
-    from mooq.amqp.sightings import ByteTap
+    from mooq.amqp.inspection import ByteTap
     from mooq.broker.broker import Broker
 
 
-class Door:
-    """A port that AMQP clients may connect to as soon as this is made. Raises ``OSError``.
+class SharedListener:
+    """A listener that AMQP clients can connect to once it is created. Raises ``OSError``.
 
-    ``held`` lets one thread at a time use the broker; ``new_tap`` returns what looks on a client.
+    ``locked`` lets one thread at a time use the broker. ``new_tap`` returns an observer for each
+    connection.
     """
 
     def __init__(
         self,
         broker: Broker,
-        held: Callable[[], AbstractContextManager[object]],
+        locked: Callable[[], AbstractContextManager[object]],
         host: str,
         port: int,
         *,
@@ -31,7 +32,7 @@ class Door:
         new_tap: Callable[[], ByteTap] | None = None,
     ) -> None:
         self.host = host
-        self._listener = Listener(broker, host=host, port=port, held=held, new_tap=new_tap)
+        self._listener = Listener(broker, host=host, port=port, locked=locked, new_tap=new_tap)
         self._listener.bind()
         self.port: int = self._listener.port
         self._thread: ListenerThread | None = None
@@ -45,18 +46,18 @@ class Door:
             self._starting = self.loop.create_task(self._listener.start())
 
     async def read_all(self) -> None:
-        """Return when all that clients had sent has been dealt with. For the loop that listens."""
+        """Return when everything that clients sent has been handled. Call it in ``loop``."""
         if self._starting is not None:
             await self._starting
         await self._listener.read_all()
 
     def close(self) -> None:
-        """Close it; for one in a thread."""
+        """Close a listener that runs in a thread."""
         assert self._thread is not None
         self._thread.close()
 
     async def aclose(self) -> None:
-        """Close it."""
+        """Close the listener."""
         if self._thread is not None:
             await asyncio.to_thread(self._thread.close)
         elif self._starting is not None:

@@ -1,4 +1,4 @@
-"""Publishing on a channel: checks, routing, returns, confirms and transactions."""
+"""Publishing on a channel: checks, routing, returns and confirms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mooq.broker import refusals, reply_to
 from mooq.broker.arguments import LONGEST_TIME
 from mooq.broker.effects import Confirmed, Returned
+from mooq.broker.erlang import character_list
 from mooq.broker.message import (
     HAS_DELIVERY_MODE,
     HAS_EXPIRATION,
@@ -19,7 +20,6 @@ from mooq.broker.message import (
 )
 from mooq.broker.permissions import WRITE
 from mooq.broker.routing import with_copies, with_sorted_headers
-from mooq.broker.terms import character_list
 from mooq.broker.versions import Version
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ NO_ROUTE = 312
 MODES = (None, 1, 2)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 SPECIAL = HAS_EXPIRATION | HAS_HEADERS | HAS_REPLY_TO | HAS_USER_ID
-"""Property flags that a publish must look at."""
+"""The flags of properties that the broker acts on."""
 
 
 class Publisher:
-    """Publishes what a channel sends, and tells the channel what became of it."""
+    """Publishes the messages of a channel, and returns or confirms them."""
 
     def __init__(self, channel: Channel) -> None:
         self.confirms = False
@@ -59,7 +59,7 @@ class Publisher:
         properties: Properties,
         body: bytes,
     ) -> None:
-        """Publish a message; with confirms on, the effect says what became of it."""
+        """Publish a message. Returns and confirms are effects."""
         if immediate:
             raise refusals.not_implemented("immediate=true")
         if exchange:
@@ -87,7 +87,7 @@ class Publisher:
             self.put(message, queues, mandatory)
 
     def _prepared(self, message: Message) -> Message:
-        """Check properties that mean something to the broker, and do what they ask for."""
+        """Check and apply the properties that the broker acts on."""
         version = self._broker.version_rules
         properties = message.properties
         flags = properties.flags
@@ -122,7 +122,7 @@ class Publisher:
             )
 
     def put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
-        """Add a message to its queues; return or confirm it."""
+        """Add a message to its queues, and return or confirm it."""
         is_taken = True
         for queue in queues:
             if not queue.publish(message):

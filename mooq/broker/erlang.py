@@ -1,4 +1,4 @@
-"""Values as RabbitMQ's language writes them, for the refusals that quote one."""
+"""Values in Erlang's notation, for refusals that quote one."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _ESCAPES = {
 }
 
 
-def term(value: FieldValue, *, marks_utf8: bool) -> str:
-    """Return a value as a term of Erlang; ``marks_utf8`` is whether text beyond ASCII is marked."""
+def erlang_term(value: FieldValue, *, marks_utf8: bool) -> str:
+    """Return a value as an Erlang term; ``marks_utf8`` marks text beyond ASCII as UTF-8."""
     if value is None:
         return "undefined"
     if isinstance(value, bool):
@@ -30,12 +30,12 @@ def term(value: FieldValue, *, marks_utf8: bool) -> str:
     if isinstance(value, dict):
         entries = (
             f"{{{_binary(name, marks_utf8=marks_utf8)},{type_name(one)},"
-            f"{term(one, marks_utf8=marks_utf8)}}}"
+            f"{erlang_term(one, marks_utf8=marks_utf8)}}}"
             for name, one in value.items()
         )
         return f"[{','.join(entries)}]"
     if isinstance(value, list):
-        items = (f"{{{type_name(one)},{term(one, marks_utf8=marks_utf8)}}}" for one in value)
+        items = (f"{{{type_name(one)},{erlang_term(one, marks_utf8=marks_utf8)}}}" for one in value)
         return f"[{','.join(items)}]"
     return str(value)
 

@@ -1,4 +1,4 @@
-"""One broker's way out: its effects to whom they concern, its timer, its connections."""
+"""The driver of a broker: dispatches its effects, keeps its timer and its connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from mooq.broker.outbox import hand_on
+from mooq.broker.outbox import dispatch_effects
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from mooq.server.session import Session
 
 
-class Working:
-    """The time in which the server's loop works on the broker."""
+class BrokerAccess:
+    """A block in which the server's event loop uses the broker exclusively."""
 
-    def __init__(self, held: Callable[[], AbstractContextManager[object]]) -> None:
+    def __init__(self, locked: Callable[[], AbstractContextManager[object]]) -> None:
         self.is_active: bool = False
-        self._held = held
+        self._locked = locked
         self._holding: AbstractContextManager[object] | None = None
 
     def __enter__(self) -> None:
-        holding = self._held()
+        holding = self._locked()
         holding.__enter__()
         self._holding = holding
         self.is_active = True
@@ -42,23 +42,23 @@ class Working:
         holding.__exit__(kind, error, traceback)
 
 
-class Outlet:
-    """The one who drains a broker's outbox, in the loop that owns the broker.
+class BrokerDriver:
+    """Drives a broker from an event loop.
 
-    An effect goes to the ``door`` of the channel or connection that it concerns, so that clients of
-    several kinds share one broker. What the server's own loop does to the broker is within
-    ``working``, and :meth:`settle` is called at its end. ``held`` keeps other threads from the
-    broker meanwhile; what they do to it is sent by the server's loop, which is woken for it.
+    Each effect goes to the ``effect_handler`` of its channel or connection, so different kinds of
+    clients can share a broker. The server's loop uses the broker only within ``access``, and calls
+    :meth:`flush` before leaving it. ``locked`` is the lock of a broker that other threads use too.
+    When they cause effects, they wake the loop to send them.
     """
 
     def __init__(
         self,
         broker: Broker,
         loop: asyncio.AbstractEventLoop,
-        held: Callable[[], AbstractContextManager[object]] = nullcontext,
+        locked: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.broker = broker
-        self.working: Working = Working(held)
+        self.access: BrokerAccess = BrokerAccess(locked)
         self._loop = loop
         self._is_woken = False
         self._timer_before, broker.on_schedule = broker.on_schedule, self._wake
@@ -67,36 +67,36 @@ class Outlet:
         self.protocols: dict[Session, ClientProtocol] = {}
 
     def changed(self, session: Session) -> None:
-        """Remember that a session may have something to send."""
+        """Note that a session may have something to send."""
         if not session.is_dirty:
             session.is_dirty = True
             self._changed.append(session)
         self._wake()
 
     def _wake(self) -> None:
-        """Have what somebody else did to the broker sent, soon."""
-        if not self.working.is_active and not self._is_woken:
+        """Schedule a flush after a change made outside ``access``."""
+        if not self.access.is_active and not self._is_woken:
             self._is_woken = True
             self._loop.call_soon_threadsafe(self._go_on)
 
     def _go_on(self) -> None:
         self._is_woken = False
-        with self.working:
+        with self.access:
             self.advance()
-            self.settle()
+            self.flush()
 
     def advance(self) -> float:
-        """Give the broker the time, in seconds of the loop's clock, and return it."""
+        """Set the broker's time to that of the loop's clock, in seconds, and return it."""
         now = self._loop.time()
         self.broker.advance(now)
         return now
 
     def drain(self) -> None:
-        """Hand every effect in the outbox to whom it concerns."""
-        hand_on(self.broker)
+        """Dispatch every effect in the outbox."""
+        dispatch_effects(self.broker)
 
-    def settle(self) -> None:
-        """Send everything that requests or time have caused, and set the timer anew."""
+    def flush(self) -> None:
+        """Send everything that requests or time have caused, and reset the timer."""
         self.drain()
         while self._changed:
             changed, self._changed = self._changed, []
@@ -113,7 +113,7 @@ class Outlet:
         timer = self._timer
         if timer is not None:
             if deadline is not None and timer.when() <= deadline:
-                return  # it comes in time, and then looks again
+                return  # it fires early enough, and is then reset
             timer.cancel()
             self._timer = None
         if deadline is not None:
@@ -121,12 +121,12 @@ class Outlet:
 
     def _on_time(self) -> None:
         self._timer = None
-        with self.working:
+        with self.access:
             self.advance()
-            self.settle()
+            self.flush()
 
     def close(self) -> None:
-        """Stop the timer, and leave the time to whoever kept it before."""
+        """Stop the timer, and restore the previous ``on_schedule`` callback."""
         self.broker.on_schedule = self._timer_before
         if self._timer is not None:
             self._timer.cancel()

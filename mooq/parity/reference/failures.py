@@ -1,4 +1,4 @@
-"""Callbacks that fail, messages that die, and calls that are refused."""
+"""Programs about failing callbacks, dead letters and refused calls."""
 
 from __future__ import annotations
 

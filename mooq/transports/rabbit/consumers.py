@@ -1,4 +1,4 @@
-"""The consumers of one mooq channel, on their own AMQP channel, and their deliveries."""
+"""Consumers of a mooq channel, on a separate AMQP channel, and their deliveries."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from mooq.transports.broker_messages import plain
 from mooq.transports.message import NO_PROPERTIES, Delivery, Message, MessageProperties
 from mooq.transports.rabbit.answers import REFUSED, answered, refusal
 from mooq.transports.rabbit.connection_pair import ConnectionPair, in_time
-from mooq.transports.rabbit.settling import SettlingChannel
+from mooq.transports.rabbit.consumer_channel import ConsumerChannel
 
 
 class Consumers:
-    """The consumers of one channel: starting, cancelling, settling their deliveries."""
+    """The consumers of one channel."""
 
     def __init__(self, pair: ConnectionPair, on_lost: Callable[[], None]) -> None:
         self._pair = pair
         self._on_lost = on_lost
-        self._channel: SettlingChannel | None = None
+        self._channel: ConsumerChannel | None = None
         self._lock = asyncio.Lock()
         self._is_closed = False
         self.closed_by: Refused | None = None
@@ -73,12 +73,12 @@ class Consumers:
             await answered(in_time(channel.basic_qos(prefetch_count=prefetch_count)))
             answer = await answered(in_time(channel.basic_consume(queue_name, deliver)))
         tag = str(answer.consumer_tag)
-        if tag in self._deleted:  # just as its consumer started
+        if tag in self._deleted:  # while its consumer was starting
             raise Refused(Refused.NOT_FOUND, f"NOT_FOUND - queue '{queue_name}' was just deleted")
         self._on_cancel[tag] = receiver.on_cancel
         return tag
 
-    async def _open(self) -> SettlingChannel:
+    async def _open(self) -> ConsumerChannel:
         channel = await self._pair.consuming_channel()
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
 
