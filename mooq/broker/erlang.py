@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mooq.broker.values import FieldValue, type_name
+from mooq.broker.values import AmqpDecimal, FieldValue, type_name
 
 _ESCAPES = {
     '"': '\\"',
@@ -37,6 +37,8 @@ def erlang_term(value: FieldValue, *, marks_utf8: bool) -> str:
     if isinstance(value, list):
         items = (f"{{{type_name(one)},{erlang_term(one, marks_utf8=marks_utf8)}}}" for one in value)
         return f"[{','.join(items)}]"
+    if isinstance(value, AmqpDecimal):
+        return f"{{{value.scale},{value.value}}}"
     return str(value)
 
 

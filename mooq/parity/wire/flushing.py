@@ -67,12 +67,12 @@ class Flusher:
             name: (number, FIRST + index) for index, (name, number) in enumerate(queues.items())
         }
         counts = self._first_counts(places)
-        waiting = {name: place for name, place in places.items() if name in counts.keys() & quorum}
-        classic = {name: place for name, place in places.items() if name in counts.keys() - quorum}
+        waiting = {name: places[name] for name in counts if name in quorum}
         if waiting:
             self._await_quorum(waiting)
-            for _ in range(LOOKS):
-                counts |= self._counts(classic)
+            counts = {name: counts[name] for name in waiting}
+            counts |= self._late_counts({name: places[name] for name in places.keys() - waiting})
+        classic = {name: places[name] for name in counts if name not in quorum}
         for name, place in classic.items():
             self._ask(place, name, counts[name])
         for place in classic.values():
@@ -88,6 +88,13 @@ class Flusher:
             self._connections[place[0]].take(place[1])
             self._open.add(place)
         return self._counts(queues)
+
+    def _late_counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
+        """Return the counts of classic queues that exist, with dead letters on their way."""
+        counts = self._first_counts(queues)
+        for _ in range(LOOKS - 1):
+            counts = self._counts({name: queues[name] for name in counts})
+        return counts
 
     def _take_answer(self, place: Place) -> None:
         found = self._answer(place)
