@@ -9,6 +9,7 @@ from mooq.broker.consumers import Consumer, Consumers
 from mooq.broker.message import HAS_EXPIRATION, HAS_PRIORITY, Message
 from mooq.broker.quorum import QuorumMessages, priority_of
 from mooq.broker.ready import PriorityMessages, QueuedMessage, ReadyMessages
+from mooq.broker.sizes import body_size, whole_size
 from mooq.broker.values import INTEGER_TYPES, Long, Table, type_name
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Queue:
         self.is_deleted: bool = False
         self.is_classic: bool = queue_type == "classic"
         self._ready_bytes = 0
+        counts_properties = queue_type == "quorum" and self._version.counts_properties
+        self._size_of = whole_size if counts_properties else body_size
         self._has_expirations = False
         self._used = host.broker.now
         self._is_simple = (
@@ -130,7 +133,7 @@ class Queue:
         self._next_position += 1
         self._set_expiry(queued)
         self.ready.push(queued)
-        self._ready_bytes += len(message.body)
+        self._ready_bytes += self._size_of(message)
         self.drain()
         queued.redelivered = queued.redelivered or redelivered
         self._drop_expired()
@@ -161,7 +164,7 @@ class Queue:
             return False
         if self.type == "quorum":
             return self._ready_bytes >= self.max_bytes
-        return self._ready_bytes + len(message.body) > self.max_bytes
+        return self._ready_bytes + self._size_of(message) > self.max_bytes
 
     def _enforce_length_limit(self) -> None:
         if self.overflow != "drop-head":
@@ -171,7 +174,7 @@ class Queue:
             or (self.max_bytes is not None and self._ready_bytes > self.max_bytes)
         ):
             queued = self.ready.pop()  # even if it has the highest priority
-            self._ready_bytes -= len(queued.message.body)
+            self._ready_bytes -= self._size_of(queued.message)
             self._host.dead_letter(queued, self, dead_letters.MAXLEN)
 
     def _drop_expired(self) -> None:
@@ -182,7 +185,7 @@ class Queue:
             if expires is None or expires > now:
                 return
             queued = ready.pop()
-            self._ready_bytes -= len(queued.message.body)
+            self._ready_bytes -= self._size_of(queued.message)
             self._host.dead_letter(queued, self, dead_letters.EXPIRED)
 
     # Delivering
@@ -218,7 +221,7 @@ class Queue:
     def _pop(self) -> QueuedMessage:
         queued = self.ready.pop()
         if not self._is_simple:
-            self._ready_bytes -= len(queued.message.body)
+            self._ready_bytes -= self._size_of(queued.message)
         return queued
 
     def as_delivered(self, queued: QueuedMessage, *, is_got: bool = False) -> Message:
@@ -270,9 +273,9 @@ class Queue:
     ) -> None:
         """Requeue a message; ``counts`` is whether this counts towards the delivery limit.
 
-        A quorum queue without a limit requeues at the tail if a client asked for it
-        (``is_asked``), and at the head if a channel has ended (``handle_aux()`` in RabbitMQ's
-        ``rabbit_fifo``).
+        A quorum queue without a limit may requeue at the tail if a client asked for it
+        (``is_asked``), and does so at the head if a channel has ended (``handle_aux()`` in
+        RabbitMQ's ``rabbit_fifo``).
         """
         if not self.end(queued):
             return
@@ -280,12 +283,13 @@ class Queue:
         if not self.is_classic:
             queued.delivery_count += counts
             queued.acquired_count += 1
-        if isinstance(self.ready, QuorumMessages) and is_asked and self.delivery_limit is None:
+        to_tail = is_asked and self.delivery_limit is None and self._version.requeues_to_tail
+        if isinstance(self.ready, QuorumMessages) and to_tail:
             self.ready.put_last(queued)
         else:
             self.ready.put_back(queued)
         if not self._is_simple:
-            self._ready_bytes += len(queued.message.body)
+            self._ready_bytes += self._size_of(queued.message)
 
     def resume(self) -> None:
         """Resume delivery after messages were settled or a consumer has room again."""
@@ -385,4 +389,4 @@ class Queue:
                 self.ready.push(queued)
         else:
             self.ready.keep(kept)
-        self._ready_bytes = sum(len(queued.message.body) for queued in kept)
+        self._ready_bytes = sum(self._size_of(queued.message) for queued in kept)

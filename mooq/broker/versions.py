@@ -22,6 +22,7 @@ class Version:
       ``x-delivery-count``
     - ``counts_returns``: whether a requeued delivery of a quorum queue counts as failed
     - ``rejects_fail``: whether one that ``basic.reject`` requeues counts as failed in any case
+    - ``requeues_to_tail``: whether a quorum queue without a delivery limit requeues at the tail
     - ``limits_returns``: whether a delivery limit counts all requeued deliveries, or failed ones
     - ``has_unlimited_deliveries``: whether a negative delivery limit means no limit
     - ``keeps_delivery_count``: whether a dead letter keeps the count of its failed deliveries
@@ -29,6 +30,7 @@ class Version:
     - ``quorum_priorities``: how many message priorities a quorum queue distinguishes
     - ``quorum_switches_active``: whether a consumer with a higher priority replaces the single
       active consumer of a quorum queue
+    - ``counts_properties``: whether properties count towards the length of a quorum queue in bytes
     - ``quotes_queue_type``: whether a refusal shows a queue type as an Erlang binary
     - ``names_default_queue_type``: whether a refusal shows ``classic`` if no type was declared
     - ``times_out_classic``: whether ``consumer_timeout`` applies to classic queues
@@ -65,11 +67,13 @@ class Version:
     counts_returns: bool = False
     rejects_fail: bool = False
     limits_returns: bool = False
+    requeues_to_tail: bool = True
     has_unlimited_deliveries: bool = True
     keeps_delivery_count: bool = True
     has_acquired_count: bool = False
     quorum_priorities: Literal["one", "two", "all"] = "two"
     quorum_switches_active: bool = True
+    counts_properties: bool = False
     quotes_queue_type: bool = False
     names_default_queue_type: bool = True
     times_out_classic: bool = True
@@ -127,8 +131,10 @@ VERSIONS = {
         dead_letters_are_redelivered=True,
         has_acquired_count=True,
         quorum_priorities="all",
+        counts_properties=True,
         quotes_queue_type=True,
         rejects_fail=True,
+        requeues_to_tail=False,
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,

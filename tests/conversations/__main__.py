@@ -57,10 +57,9 @@ def main(what: str, pairs: list[str]) -> None:
         _save(RECORD, said, {version: version for version in VERSIONS})
         return
     managements = [Management("127.0.0.1", port, "guest", "guest") for _, port in ports]
-    said = {
-        version: _rules(port, management)
-        for version, (port, _), management in zip(VERSIONS, ports, managements, strict=True)
-    }
+    with ThreadPoolExecutor(len(VERSIONS)) as pool:
+        answers = pool.map(_rules, [port for port, _ in ports], managements)
+        said = dict(zip(VERSIONS, answers, strict=True))
     names = [management.version() for management in managements]
     _save(rules.RECORD, said, dict(zip(VERSIONS, names, strict=True)))
 

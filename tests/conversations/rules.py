@@ -19,12 +19,17 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
 from tests.conversations.found import FOUND
+from tests.conversations.matching import MATCHING
+from tests.conversations.quorum_queues import QUORUM_QUEUES
 from tests.conversations.steps import PAUSE, declare, publish
 
 RECORD = Path(__file__).with_name("rules.json")
 REFUSED = {"stream"}
 """Conversations about features that the in-memory broker lacks and refuses by name."""
-CONVERSATIONS: dict[str, list[Any]] = FOUND | {
+CONVERSATIONS: dict[str, list[Any]] = {
+    **FOUND,
+    **MATCHING,
+    **QUORUM_QUEUES,
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
     "declare nowait": [declare(nowait=True), Queue.Declare(queue="w", passive=True)],

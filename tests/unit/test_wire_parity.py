@@ -12,7 +12,7 @@ from mooq.parity import search
 from mooq.parity.search import Search
 from mooq.parity.wire import comparing
 from mooq.parity.wire.comparing import WireComparison, compared
-from mooq.parity.wire.programs import Pause, Publish, Send, Settle
+from mooq.parity.wire.programs import Pause, Publish, Send, Settle, Typed
 
 EXPIRING = (
     Send(0, 1, "queue.declare", {"queue": "q1", "arguments": {"x-dead-letter-exchange": ""}}),
@@ -29,6 +29,18 @@ EXPIRING = (
 )
 
 
+QUORUM = {"x-queue-type": "quorum"}
+SHARED = (
+    Send(0, 1, "queue.declare", {"queue": "q1", "durable": True, "arguments": QUORUM}),
+    Publish(0, 1, "", "q1", "m"),
+    Send(1, 1, "basic.consume", {"queue": "q1", "consumer_tag": "c"}),
+    Send(1, 2, "basic.consume", {"queue": "q1", "consumer_tag": "c"}),
+    Send(1, 1, "connection.close", {"reply_code": 200}),
+    Send(0, 1, "basic.get", {"queue": "q1"}),
+)
+"""A program after whose fifth step RabbitMQ leaves the count of deliveries open."""
+
+
 @pytest.fixture
 def served() -> Iterator[Address]:
     """A served in-memory broker that behaves as RabbitMQ 3.10."""
@@ -43,6 +55,18 @@ def test_brokers_of_the_same_version_agree(served: Address) -> None:
     comparison.close()
     assert findings.operations >= 300
     assert findings.divergences == []
+
+
+def test_program_ends_where_rabbitmq_leaves_the_outcome_open(served: Address) -> None:
+    assert len(comparing.in_memory(SHARED, "4.0", served)) == 4
+    one_channel = (*SHARED[:3], *SHARED[4:])
+    assert len(comparing.in_memory(one_channel, "4.0", served)) == len(one_channel)
+
+
+def test_generated_test_imports_what_it_uses(served: Address) -> None:
+    typed = Send(0, 1, "queue.declare", {"arguments": {"x-a": Typed("short", 2)}})
+    assert "import Publish, Send, Typed\n" in comparing.as_test((typed, SHARED[1]))
+    assert "import Publish, Send\n" in comparing.as_test(SHARED)
 
 
 def test_difference_is_found_and_shown_as_a_test(

@@ -21,7 +21,7 @@ from mooq.parity.wire.client import Arrived
 from mooq.parity.wire.programs import NAMES, REPLY, Typed
 from mooq.parity.wire.text import line_of
 
-SHORT_TTL = 1000  # milliseconds; a program takes less, its pauses apart
+SHORT_TTL = 2000  # milliseconds; a program takes less, its pauses apart
 _TYPES: dict[str, Callable[[Any], Any]] = {
     "byte": Byte,
     "unsignedbyte": UnsignedByte,

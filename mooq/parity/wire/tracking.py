@@ -151,6 +151,18 @@ class Tracking:
         for key in [key for key in self.consumers if key[:2] == place]:
             del self.consumers[key]
 
+    def shares_deliveries(self, number: int) -> bool:
+        """Return whether several channels of a connection consume from one quorum queue.
+
+        As the connection ends, what one of them had may be delivered to another that still exists.
+        """
+        used = [
+            (queue, channel)
+            for (of, channel, _), queue in self.consumers.items()
+            if of == number and queue in self.quorum
+        ]
+        return len(set(used)) > len({queue for queue, _ in used})
+
     def disown(self, number: int) -> list[str]:
         """Forget the exclusive queues of a connection that has ended; return them."""
         queues = [queue for queue, owner in self.owners.items() if owner == number]
