@@ -93,7 +93,9 @@ class Broker:
             raise refusals.virtual_host_not_permitted(virtual_host, user)
         else:
             patterns = None
-        connection = Connection(self, host, user, Permissions(user, virtual_host, patterns))
+        are_named = self.version_rules.names_permissions
+        permissions = Permissions(user, virtual_host, patterns, are_named)
+        connection = Connection(self, host, user, permissions)
         self._connections[connection] = None
         return connection
 

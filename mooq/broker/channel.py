@@ -133,7 +133,7 @@ class Channel:
             self._host.unbind(source, target, routing_key, arguments)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
-        if not source or (kind == "exchange" and not destination):
+        if not source or not destination:
             raise refusals.default_exchange()
         self._check(WRITE, kind, destination)
         self._check(READ, "exchange", source)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mooq.broker.message import HAS_EXPIRATION, Message
+from mooq.broker.message import HAS_EXPIRATION, Message, Properties
+from mooq.broker.routing import known_keys
 from mooq.broker.values import Long, Table, Timestamp
 
 if TYPE_CHECKING:
@@ -15,50 +16,113 @@ if TYPE_CHECKING:
 REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "delivery_limit"
 
 
+class DeadLetter(Message):
+    """A dead letter of a version that keeps deaths itself: ``deaths`` are those of x-death."""
+
+    __slots__ = ("deaths",)
+
+    def __init__(
+        self,
+        body: bytes,
+        exchange: str,
+        routing_key: str,
+        properties: Properties,
+        routing_keys: tuple[str, ...] | None,
+        deaths: list[Table],
+    ) -> None:
+        super().__init__(body, exchange, routing_key, properties, routing_keys)
+        self.deaths: list[Table] = deaths
+
+
 def dead_letter(
     message: Message, queue: Queue, reason: str, time_of_day: int, version: Version
 ) -> Message:
     """Return the dead letter that is published for a message of a queue.
 
     Its exchange and key are those of the queue's dead-letter arguments. The header x-death has an
-    entry for each queue and reason, the latest first.
+    entry for each queue and reason. What a client says of deaths counts in old versions only.
     """
     headers: Table = dict(message.properties.headers or {})
-    deaths = [one for one in headers.get("x-death", ()) if isinstance(one, dict)]
-    current = _entry(message, queue, reason, time_of_day)
-    for death in deaths:
-        if death.get("queue") == queue.name and death.get("reason") == reason:
-            deaths.remove(death)
-            current = {**death, "count": Long(int(death.get("count", 0)) + 1)}
-            break
-    headers["x-death"] = [current, *deaths]
+    entry = _entry(message, queue, reason, time_of_day, version)
+    key, keys = queue.dead_letter_key, None
+    if key is None:
+        key, keys = message.routing_key, message.routing_keys
+    elif not version.keeps_deaths:
+        headers.pop("CC", None)
+    if version.keeps_deaths:
+        is_first = not isinstance(message, DeadLetter)
+        deaths = _with(entry, message.deaths if isinstance(message, DeadLetter) else [])
+    else:
+        is_first = "x-death" not in headers
+        deaths = _with_said(entry, headers.get("x-death"))
+    headers["x-death"] = deaths
     last = {"exchange": message.exchange, "queue": queue.name, "reason": reason}
     for what, value in last.items():
-        headers.setdefault(f"x-first-death-{what}", value)
-    if version.has_last_death:
-        for what, value in last.items():
+        if is_first:
+            headers[f"x-first-death-{what}"] = value
+        if version.keeps_deaths:
             headers[f"x-last-death-{what}"] = value
+    headers = dict(sorted(headers.items()))
     properties = message.properties.replace(headers=headers, expiration=None)
-    key = queue.dead_letter_key
-    if key is not None:
-        keys: tuple[str, ...] | None = None
-    else:
-        key, keys = message.routing_key, message.routing_keys
-    return Message(message.body, queue.dead_letter_exchange or "", key, properties, keys)
+    exchange = queue.dead_letter_exchange or ""
+    if version.keeps_deaths:
+        return DeadLetter(message.body, exchange, key, properties, keys, deaths)
+    return Message(message.body, exchange, key, properties, keys)
 
 
-def _entry(message: Message, queue: Queue, reason: str, time_of_day: int) -> Table:
+def _entry(
+    message: Message, queue: Queue, reason: str, time_of_day: int, version: Version
+) -> Table:
     entry: dict[str, Any] = {
         "count": Long(1),
         "reason": reason,
         "queue": queue.name,
         "time": Timestamp(time_of_day),
         "exchange": message.exchange,
-        "routing-keys": list(message.routing_keys or (message.routing_key,)),
+        "routing-keys": known_keys(message),
     }
     if message.properties.flags & HAS_EXPIRATION:
-        entry["original-expiration"] = message.properties.expiration
+        expiration = {"original-expiration": message.properties.expiration}
+        return expiration | entry if version.keeps_deaths else entry | expiration
     return entry
+
+
+def _with(entry: Table, deaths: list[Table]) -> list[Table]:
+    """Return deaths with another one: first, or counted where it has happened before."""
+    others = []
+    for death in deaths:
+        if _what(death) == _what(entry):
+            entry = _counted(death)
+        else:
+            others.append(death)
+    return [entry, *others]
+
+
+def _with_said(entry: Table, said: Any) -> list[Table]:
+    """Return what a message says in x-death, with another death, as 3.10 does.
+
+    It keeps each queue and reason once, the last one first, and sorts the entry that it changes.
+    """
+    if not isinstance(said, list | tuple):
+        return [entry]
+    deaths = [one for one in said if isinstance(one, dict)]
+    if len(deaths) > 1:
+        groups: dict[str, list[Table]] = {}
+        for death in deaths:
+            groups.setdefault(_what(death), []).append(death)
+        deaths = [{"count": Long(len(group)), **group[0]} for group in reversed(groups.values())]
+    changed, *others = _with(entry, deaths)
+    return [dict(sorted(changed.items())), *others]
+
+
+def _what(death: Table) -> str:
+    return repr((death.get("queue"), death.get("reason")))
+
+
+def _counted(death: Table) -> Table:
+    count = death.get("count")
+    known = int(count) if isinstance(count, int) else 0
+    return {**death, "count": Long(known + 1)}
 
 
 def without_cycles(message: Message, queues: Iterable[Queue], reason: str) -> list[Queue]:

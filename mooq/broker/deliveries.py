@@ -74,8 +74,10 @@ class Deliveries:
 
     def deliver_reply(self, tag: str, message: Message) -> None:
         """Send a reply to the channel's consumer of replies."""
-        self.last_tag += 1
-        self._outbox.append(Delivered(self._channel, tag, self.last_tag, False, message))
+        delivery_tag = self.last_tag + 1
+        if self._broker.version_rules.counts_replies:
+            self.last_tag = delivery_tag
+        self._outbox.append(Delivered(self._channel, tag, delivery_tag, False, message))
 
     def take(self, queue: Queue, queued: QueuedMessage, no_ack: bool) -> int:
         """Return the tag of a message that a get has taken."""

@@ -12,11 +12,15 @@ _NAMES = ("configure", "write", "read")
 
 
 class Permissions(NamedTuple):
-    """What one user may do. ``patterns`` are for configure, write and read; None allows all."""
+    """What one user may do. ``patterns`` are for configure, write and read; None allows all.
+
+    ``are_named`` is whether a refusal says which permission is missing.
+    """
 
     user: str
     virtual_host: str
     patterns: tuple[str, str, str] | None = None
+    are_named: bool = True
 
     @property
     def are_limited(self) -> bool:
@@ -30,6 +34,5 @@ class Permissions(NamedTuple):
         pattern = self.patterns[permission]
         # RabbitMQ takes an empty pattern for one that matches nothing.
         if not pattern or re.search(pattern, name) is None:
-            raise refusals.permission_missing(
-                _NAMES[permission], kind, name, self.virtual_host, self.user
-            )
+            which = f"{_NAMES[permission]} " if self.are_named else ""
+            raise refusals.permission_missing(which, kind, name, self.virtual_host, self.user)

@@ -254,14 +254,11 @@ def failed(text: str) -> Refusal:
     return Refusal("PRECONDITION_FAILED", text)
 
 
-def permission_missing(
-    permission: str, kind: str, name: str, virtual_host: str, user: str
-) -> Refusal:
-    """Return the refusal of what a user has no permission for."""
+def permission_missing(which: str, kind: str, name: str, virtual_host: str, user: str) -> Refusal:
+    """Return the refusal of what a user has no permission for; ``which`` ends in a space."""
     return Refusal(
         "ACCESS_REFUSED",
-        f"{permission} access to {kind} '{name}' in vhost '{virtual_host}' refused for user "
-        f"'{user}'",
+        f"{which}access to {kind} '{name}' in vhost '{virtual_host}' refused for user '{user}'",
     )
 
 

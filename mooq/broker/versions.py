@@ -15,7 +15,8 @@ class Version:
     - ``has_global_prefetch``: whether ``basic.qos`` with ``global`` limits a whole channel
     - ``unknown_type_closes_connection``: as an unknown exchange type did in 3.10
     - ``keeps_transient_exchanges``: whether these survive a restart
-    - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
+    - ``keeps_deaths``: whether the broker keeps what a message died of by itself, and says the last
+      death, too; before, it believed the header x-death of any message
     - ``dead_letters_are_redelivered``: whether one that was delivered before is flagged so
     - ``delivery_limit``: of quorum queues that declare none
     - ``counts_first_get``: whether the first ``basic.get`` of a message of a quorum queue has
@@ -32,6 +33,9 @@ class Version:
       before, the broker failed
     - ``fails_at_void_type``: whether the broker fails at one that is void
     - ``takes_empty_type``: whether an empty type of a queue is the default one
+    - ``names_permissions``: whether a refusal says which permission is missing
+    - ``counts_replies``: whether a reply over direct reply-to takes a delivery tag of its channel;
+      before, it has the tag of the next delivery
     - ``returns_replies``: whether a mandatory reply over direct reply-to is returned, as one that
       no queue got, although it is delivered
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
@@ -47,7 +51,7 @@ class Version:
     has_global_prefetch: bool = True
     unknown_type_closes_connection: bool = False
     keeps_transient_exchanges: bool = False
-    has_last_death: bool = True
+    keeps_deaths: bool = True
     dead_letters_are_redelivered: bool = False
     delivery_limit: int | None = 20
     counts_first_get: bool = False
@@ -61,6 +65,8 @@ class Version:
     names_unknown_types: bool = False
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
+    names_permissions: bool = True
+    counts_replies: bool = False
     returns_replies: bool = True
     checks_delivery_mode: bool = False
     sorts_headers: bool = True
@@ -78,7 +84,7 @@ VERSIONS = {
         "3.10",
         max_message_size=134_217_728,
         unknown_type_closes_connection=True,
-        has_last_death=False,
+        keeps_deaths=False,
         delivery_limit=None,
         counts_first_get=True,
         requeues_to_tail=True,
@@ -87,6 +93,7 @@ VERSIONS = {
         sorts_headers=False,
         marks_utf8=False,
         fails_at_void_type=True,
+        names_permissions=False,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
         more_of_classic=(),
@@ -104,6 +111,7 @@ VERSIONS = {
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
+        counts_replies=True,
         returns_replies=False,
         takes_empty_type=True,
         unchecked=frozenset({"x-queue-mode"}),
