@@ -125,13 +125,13 @@ def _counted(death: Table) -> Table:
     return {**death, "count": Long(known + 1)}
 
 
-def without_cycles(message: Message, queues: Iterable[Queue], reason: str) -> list[Queue]:
+def without_cycles(message: Message, queues: Iterable[Queue]) -> list[Queue]:
     """Return the queues to which a dead letter may go.
 
     Not back to one where it has died before, unless somebody has rejected it on the way.
     """
     deaths = (message.properties.headers or {}).get("x-death", ())
-    return [queue for queue in queues if reason == REJECTED or not _is_cycle(queue, deaths)]
+    return [queue for queue in queues if not _is_cycle(queue, deaths)]
 
 
 def _is_cycle(queue: Queue, deaths: Iterable[Table]) -> bool:

@@ -19,8 +19,8 @@ class Permissions(NamedTuple):
 
     user: str
     virtual_host: str
-    patterns: tuple[str, str, str] | None = None
-    are_named: bool = True
+    patterns: tuple[str, str, str] | None
+    are_named: bool
 
     @property
     def are_limited(self) -> bool:

@@ -305,7 +305,7 @@ class VirtualHost:
         )
         if letter.exchange and letter.exchange not in self.exchanges:
             return
-        targets = dead_letters.without_cycles(letter, self.route(letter), reason)
+        targets = dead_letters.without_cycles(letter, self.route(letter))
         is_flagged = redelivered and version.dead_letters_are_redelivered
         for target in targets:
             target.publish(letter, is_flagged)

@@ -101,6 +101,29 @@ DEAD_LETTERS: dict[str, list[Any]] = {
     "what says deaths without a count": rejected(
         {"x-death": [{"queue": name, "reason": "rejected"} for name in ("w", "o", "o")]}
     ),
+    "what says one death without a count": rejected(
+        {"x-death": [{"queue": "w", "reason": "rejected"}]}
+    ),
+    "what says two reasons of one queue": rejected(
+        {"x-death": [{"queue": "o", "reason": reason, "count": 1} for reason in ("a", "b")]}
+    ),
+    "what died there for two reasons": [
+        declare(arguments={**DEAD, "x-max-length": 1}),
+        passing("w2", "w"),
+        publish("", "w"),
+        *rejections("w", "w2"),
+        publish("", "w"),
+        PAUSE,
+        Basic.Get(queue="w2"),
+    ],
+    "what is beyond a length": [
+        declare(arguments={**DEAD, "x-max-length": 1}),
+        Queue.Declare(queue="w2", exclusive=True),
+        publish("", "w"),
+        publish("", "w"),
+        PAUSE,
+        Basic.Get(queue="w2"),
+    ],
     "what says it would go round": [
         declare(arguments={**DEAD, "x-message-ttl": 50}),
         Queue.Declare(queue="w2", exclusive=True),
