@@ -77,6 +77,20 @@ def failure() -> Refusal:
     return _connection("INTERNAL_ERROR", "")
 
 
+def not_permitted_any_more(feature: str) -> Refusal:
+    """Return the refusal of a deprecated feature, in words that are cut when they are sent."""
+    return _connection(
+        "INTERNAL_ERROR",
+        f"Feature `{feature}` is deprecated.\n"
+        "By default, this feature is not permitted anymore.\n"
+        "The feature will be removed from a future major RabbitMQ version, regardless of the "
+        "configuration; actual version to be determined.\n"
+        "To continue using this feature when it is not permitted by default, set the following "
+        "parameter in your configuration:\n"
+        f'    "deprecated_features.permit.{feature} = true"',
+    )
+
+
 def too_many_channels(limit: int) -> Refusal:
     """Return the refusal of a channel beyond the number that was negotiated."""
     return _connection(

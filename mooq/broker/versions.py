@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+LEADER_LOCATORS = ("client-local", "balanced", "random", "least-leaders")
+
 
 @dataclass(frozen=True)
 class Version:
@@ -41,6 +43,10 @@ class Version:
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``sorts_headers``: whether a message's headers come in the order of their names
     - ``marks_utf8``: whether a quoted value beyond ASCII is marked as UTF-8
+    - ``master_locator``: what an ``x-queue-master-locator`` of a new classic queue does: any value
+      is taken; the broker fails at one that it does not know, but for exclusive queues; or each is
+      refused
+    - ``leader_locators``: the values of ``x-queue-leader-locator``
     - ``unchecked``: arguments of queues of which any value is accepted
     - ``more_of_classic``, ``more_of_quorum``: arguments that queues of a type take beside the rest
     """
@@ -71,6 +77,8 @@ class Version:
     checks_delivery_mode: bool = False
     sorts_headers: bool = True
     marks_utf8: bool = True
+    master_locator: Literal["any", "known", "none"] = "any"
+    leader_locators: tuple[str, ...] = (*LEADER_LOCATORS, "min-masters")
     unchecked: frozenset[str] = frozenset()
     more_of_classic: tuple[str, ...] = ("x-queue-leader-locator",)
     more_of_quorum: tuple[str, ...] = ()
@@ -96,6 +104,8 @@ VERSIONS = {
         names_permissions=False,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
+        master_locator="known",
+        leader_locators=LEADER_LOCATORS,
         more_of_classic=(),
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
@@ -114,6 +124,7 @@ VERSIONS = {
         counts_replies=True,
         returns_replies=False,
         takes_empty_type=True,
+        master_locator="none",
         unchecked=frozenset({"x-queue-mode"}),
         more_of_quorum=(
             *("x-consumer-disconnected-timeout", "x-consumer-timeout"),

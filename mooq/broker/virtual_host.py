@@ -208,6 +208,9 @@ class VirtualHost:
             exclusive=exclusive,
             auto_delete=auto_delete,
         )
+        argument_rules.check_master_locator(
+            arguments, queue_type, self.broker.version_rules, exclusive=exclusive
+        )
         queue = Queue(
             self,
             name,

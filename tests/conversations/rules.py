@@ -19,6 +19,7 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
 from tests.conversations.found import FOUND
+from tests.conversations.locators import LOCATORS
 from tests.conversations.steps import PAUSE, REPLY, declare, publish
 from tests.conversations.unnoticed import LIMITED, PERMISSIONS, UNNOTICED
 
@@ -29,6 +30,7 @@ MADE_UP = {r"ctag-[\w.-]+": "CTAG", r"amq\.gen-[\w-]+": "GEN", r"reply-to\.[\w.+
 """Names that a broker makes up, and the words in their places."""
 CONVERSATIONS: dict[str, list[Any]] = FOUND | {
     **UNNOTICED,
+    **LOCATORS,
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
     "declare nowait": [declare(nowait=True), Queue.Declare(queue="w", passive=True)],
