@@ -132,4 +132,5 @@ VERSIONS = {
         ),
     ),
 }
-NEWEST = "4.3"
+DEFAULT = "4.0"
+"""The version that is followed unless another is asked for."""
