@@ -276,7 +276,7 @@ def check_master_locator(
     if version.master_locator == "known" and not exclusive:
         value = arguments[MASTER_LOCATOR]
         name = bytes(value).decode(errors="replace") if isinstance(value, _BYTES) else value
-        if not isinstance(name, str) or name not in MASTER_LOCATORS:
+        if name not in MASTER_LOCATORS:
             raise refusals.failure()
 
 

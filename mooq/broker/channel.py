@@ -318,11 +318,14 @@ class Channel:
         self.deliveries.deliver_reply(self._reply_tag, message)
 
     def wake_consumers(self) -> None:
-        """Let the channel's consumers stand in line again if they have room."""
-        for queue, consumer in list(self._consumers.values()):
+        """Let the channel's consumers stand in line again, in the order in which they left it."""
+        queues: dict[Queue, None] = {}
+        for queue, consumer in sorted(self._consumers.values(), key=lambda one: one[1].left_as):
             if consumer.has_room:
                 queue.consumers.rejoin(consumer)
-                queue.settle_down()
+                queues[queue] = None
+        for queue in queues:
+            queue.settle_down()
 
     # Confirms and transactions
 

@@ -25,6 +25,7 @@ class Consumer:
         "exclusive",
         "is_active",
         "is_waiting",
+        "left_as",
         "limit",
         "no_ack",
         "priority",
@@ -54,6 +55,7 @@ class Consumer:
         self.unsettled: int = 0
         self.is_active: bool = True  # until it ends
         self.is_waiting: bool = False  # out of the ring until it has room
+        self.left_as: int = 0  # how many of its queue had left the ring when it did
 
     @property
     def has_room(self) -> bool:
@@ -78,6 +80,7 @@ class Consumers:
 
     def __init__(self, *, is_single_active: bool, keeps_active: bool) -> None:
         self.all: list[Consumer] = []
+        self._left = 0
         self._is_single_active = is_single_active
         self._keeps_active = keeps_active
         self._active_one: Consumer | None = None
@@ -140,6 +143,8 @@ class Consumers:
                     return consumer
                 ring.popleft()
                 consumer.is_waiting = True
+                self._left += 1
+                consumer.left_as = self._left
         return None
 
     def _active(self) -> Consumer | None:

@@ -173,6 +173,51 @@ UNNOTICED: dict[str, list[Any]] = LIMITED | {
         publish("", "w"),
         Basic.Get(queue="w", no_ack=True),
     ],
+    "a limit of a channel leaves room again": [
+        declare(),
+        Basic.Qos(prefetch_count=1, global_=True),
+        consume("a"),
+        consume("b"),
+        publish("", "w"),
+        publish("", "w"),
+        Basic.Ack(1),
+    ],
+    "a limit of a channel with three consumers": [
+        declare(),
+        Basic.Qos(prefetch_count=2, global_=True),
+        *map(consume, "abc"),
+        *[publish("", "w")] * 7,
+        Basic.Ack(1),
+        Basic.Ack(3, multiple=True),
+        Basic.Nack(4, requeue=True),
+        Basic.Ack(5),
+    ],
+    "a limit of a channel with two queues": [
+        declare(),
+        Queue.Declare(queue="w2", exclusive=True),
+        Basic.Qos(prefetch_count=1, global_=True),
+        consume("a"),
+        Basic.Consume(queue="w2", consumer_tag="b"),
+        consume("c"),
+        *[publish("", "w")] * 3,
+        Basic.Ack(1),
+        Basic.Ack(2),
+    ],
+    "the active consumer does not acknowledge": [
+        declare(arguments={"x-single-active-consumer": True}),
+        consume("a", no_ack=True),
+        publish("", "w"),
+        publish("", "w"),
+    ],
+    **{
+        f"classic queue with {argument} of quorum queues": [declare(arguments={argument: value})]
+        for argument, value in (
+            ("x-consumer-disconnected-timeout", 1000),
+            ("x-delayed-retry-type", "all"),
+            ("x-delayed-retry-min", 1000),
+            ("x-delayed-retry-max", 1000),
+        )
+    },
     "a consumer is cancelled after a limit of its channel": [
         declare(),
         consume("a"),
