@@ -46,7 +46,7 @@ from mooq.amqp.violations import (
     unexpected_method,
     unknown_frame,
 )
-from mooq.broker.refusals import CODES, Refusal
+from mooq.broker.refusals import Refusal
 
 HANDSHAKE_TIMEOUT = 10.0
 """Seconds within which a client must send connection.open."""
@@ -144,10 +144,11 @@ class ServerConnection:
             return
         text = shortened(refusal.text, self._version.is_unicode)
         if text is None:
-            text = (refusal := internal_error()).text
+            refusal = internal_error()
+            text = refusal.text
         self._end("closed")
         self.is_held = self.channels.is_blocked = False
-        blamed = None if refusal.code == CODES["INTERNAL_ERROR"] else method
+        blamed = None if text == internal_error().text else method
         cause = (blamed.class_id, blamed.method_id) if blamed else (0, 0)
         self.output.send(0, methods.CONNECTION_CLOSE, refusal.code, text, *cause)
 

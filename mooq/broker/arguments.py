@@ -16,7 +16,9 @@ from mooq.broker.versions import Version
 
 LONGEST_TIME = 315_360_000_000  # milliseconds
 MOST_PRIORITIES = 255
-LOCATORS = ("client-local", "balanced", "random", "least-leaders", "min-masters")
+LEADER_LOCATOR = "x-queue-leader-locator"
+MASTER_LOCATOR = "x-queue-master-locator"
+MASTER_LOCATORS = ("client-local", "min-masters", "random")
 STRATEGIES = ("at-most-once", "at-least-once")
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
 QUEUE_TYPES = ("classic", "quorum", "stream")
@@ -110,9 +112,10 @@ CHECKS: dict[str, Check] = {
     CONSUMER_TIMEOUT: _count,
     "x-consumer-disconnected-timeout": _count,
     "x-quorum-initial-group-size": _size,
-    "x-queue-leader-locator": _one_of(LOCATORS, "invalid_queue_locator_arg"),
 }
-"""The arguments that RabbitMQ checks when a queue is declared, in its order, except the type.
+"""The arguments that RabbitMQ checks when a queue is declared, in its order.
+
+It checks the type before them, and the leader locator after them.
 
 Source: ``declare_args()`` in ``rabbit_amqqueue``. The arguments of each queue type are in
 ``capabilities()`` of ``rabbit_classic_queue`` and ``rabbit_quorum_queue``.
@@ -121,18 +124,18 @@ Source: ``declare_args()`` in ``rabbit_amqqueue``. The arguments of each queue t
 _OF_CLASSIC = (
     *("x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key"),
     *("x-max-length", "x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode"),
-    *("x-queue-version", "x-single-active-consumer", "x-queue-type", "x-queue-master-locator"),
+    *("x-queue-version", "x-single-active-consumer", "x-queue-type", MASTER_LOCATOR),
 )
 _OF_QUORUM = (
     *("x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy"),
     *("x-expires", "x-max-length", "x-max-length-bytes", "x-max-in-memory-length"),
     *("x-max-in-memory-bytes", "x-overflow", "x-single-active-consumer", "x-queue-type"),
-    *("x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl", "x-queue-leader-locator"),
+    *("x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl", LEADER_LOCATOR),
 )
 _OF_STREAM = frozenset(
     (
         *("x-max-length-bytes", "x-queue-type", "x-max-age", "x-stream-max-segment-size-bytes"),
-        *("x-initial-cluster-size", "x-queue-leader-locator"),
+        *("x-initial-cluster-size", LEADER_LOCATOR),
     )
 )
 
@@ -160,6 +163,9 @@ def check_queue_arguments(arguments: Table, name: str, virtual_host: str, versio
     for argument, check in CHECKS.items():
         if argument in arguments and argument in taken and argument not in version.unchecked:
             _check(argument, check, arguments, name, virtual_host)
+    if LEADER_LOCATOR in arguments and LEADER_LOCATOR in taken:
+        check = _one_of(version.leader_locators, "invalid_queue_locator_arg")
+        _check(LEADER_LOCATOR, check, arguments, name, virtual_host)
     known = _OF_STREAM.union(taken_by("classic", version), taken_by("quorum", version))
     # RabbitMQ inserts the default type, and then sorts the names.
     is_sorted = version.names_default_queue_type and "x-queue-type" not in arguments
@@ -257,6 +263,24 @@ def check_queue_type(
         if not durable:
             raise refusals.invalid_property("non-durable", name, virtual_host)
     return queue_type
+
+
+def check_master_locator(
+    arguments: Table, queue_type: str, version: Version, *, exclusive: bool
+) -> None:
+    """Raise the refusal of the old argument that says where a new classic queue is to be."""
+    if MASTER_LOCATOR not in arguments or queue_type != "classic":
+        return
+    if version.master_locator == "none":
+        raise refusals.not_permitted_any_more("queue_master_locator")
+    if version.master_locator == "known" and not exclusive:
+        value = arguments[MASTER_LOCATOR]
+        name = bytes(value).decode(errors="replace") if isinstance(value, _BYTES) else value
+        if name not in MASTER_LOCATORS:
+            raise refusals.failure()
+
+
+_BYTES = (bytes, bytearray)
 
 
 def check_equivalent(

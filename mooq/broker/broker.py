@@ -13,7 +13,7 @@ from mooq.broker.channel import Channel
 from mooq.broker.effects import Blocked, ConnectionClosed, Effect, Unblocked
 from mooq.broker.permissions import Permissions
 from mooq.broker.queue import Queue
-from mooq.broker.versions import NEWEST, VERSIONS, Version
+from mooq.broker.versions import DEFAULT, VERSIONS, Version
 from mooq.broker.virtual_host import VirtualHost
 
 CONSUMER_TIMEOUT = 1800.0  # seconds, RabbitMQ's default
@@ -48,7 +48,7 @@ class Broker:
         users: Mapping[str, str],
         virtual_hosts: Iterable[str],
         *,
-        version: str = NEWEST,
+        version: str = DEFAULT,
         now: float = 0.0,
         clock: Callable[[], float] | None = None,
         time_of_day: Callable[[], int] = lambda: 0,
@@ -95,7 +95,9 @@ class Broker:
             raise refusals.virtual_host_not_permitted(virtual_host, user)
         else:
             patterns = None
-        connection = Connection(self, host, user, Permissions(user, virtual_host, patterns))
+        are_named = self.version_rules.names_permissions
+        permissions = Permissions(user, virtual_host, patterns, are_named)
+        connection = Connection(self, host, user, permissions)
         self._connections[connection] = None
         return connection
 

@@ -134,7 +134,7 @@ class Channel:
             self._host.unbind(source, target, routing_key, arguments)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
-        if not source or (kind == "exchange" and not destination):
+        if not source or not destination:
             raise refusals.default_exchange()
         self._check(WRITE, kind, destination)
         self._check(READ, "exchange", source)
@@ -321,11 +321,13 @@ class Channel:
         self.deliveries.deliver_reply(self._reply_tag, message)
 
     def wake_consumers(self) -> None:
-        """Resume delivery to the channel's consumers that are below their limits."""
-        for queue, consumer in list(self._consumers.values()):
-            if consumer.has_room:
-                queue.consumers.rejoin(consumer)
-                queue.resume()
+        """Resume delivery to the channel's consumers below their limits, those that left first."""
+        in_order = sorted(self._consumers.values(), key=lambda one: one[1].left_as)
+        free = [(queue, consumer) for queue, consumer in in_order if consumer.has_room]
+        for queue, consumer in free:
+            queue.consumers.rejoin(consumer)
+        for queue in dict.fromkeys(queue for queue, _ in free):
+            queue.resume()
 
     # Confirms and transactions
 

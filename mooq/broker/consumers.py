@@ -26,6 +26,7 @@ class Consumer:
         "exclusive",
         "is_active",
         "is_waiting",
+        "left_as",
         "limit",
         "no_ack",
         "priority",
@@ -55,6 +56,7 @@ class Consumer:
         self.unsettled: int = 0
         self.is_active: bool = True  # until it ends
         self.is_waiting: bool = False  # out of the ring until it is below its limit
+        self.left_as: int = 0  # its number among those that left the ring
 
     @property
     def has_room(self) -> bool:
@@ -96,6 +98,7 @@ class Consumers:
         self._switches_active = switches_active
         self._ranks_waiting = ranks_waiting
         self._leaves_when_full = leaves_when_full
+        self._left = 0
         self._active_one: Consumer | None = None
         self._is_giving_way = False
         self._rings: dict[int, deque[Consumer]] = {}
@@ -154,14 +157,19 @@ class Consumers:
                     )
                 ):
                     if self._leaves_when_full and limit == consumer.unsettled + 1:
-                        ring.popleft()
-                        consumer.is_waiting = True
+                        self._leave(ring)
                     else:
                         ring.rotate(-1)
                     return consumer
-                ring.popleft()
-                consumer.is_waiting = True
+                self._leave(ring)
         return None
+
+    def _leave(self, ring: deque[Consumer]) -> None:
+        """Take the first consumer out of its ring until it is below its limit."""
+        consumer = ring.popleft()
+        consumer.is_waiting = True
+        self._left += 1
+        consumer.left_as = self._left
 
     def _active(self) -> Consumer | None:
         """Return the single active consumer; None while it gives way."""

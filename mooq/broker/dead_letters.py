@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from mooq.broker.message import HAS_EXPIRATION, Message
+from mooq.broker.message import HAS_EXPIRATION, Message, Properties
+from mooq.broker.routing import known_keys
 from mooq.broker.values import Long, Table, Timestamp
 
 if TYPE_CHECKING:
@@ -13,6 +14,26 @@ if TYPE_CHECKING:
     from mooq.broker.versions import Version
 
 REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "delivery_limit"
+
+
+class DeadLetter(Message):
+    """A dead letter of a version that keeps deaths itself; ``deaths`` are those in x-death."""
+
+    __slots__ = ("deaths",)
+
+    def __init__(
+        self,
+        body: bytes,
+        exchange: str,
+        routing_key: str,
+        properties: Properties,
+        routing_keys: tuple[str, ...] | None,
+        delivery_count: int,
+        *,
+        deaths: list[Table],
+    ) -> None:
+        super().__init__(body, exchange, routing_key, properties, routing_keys, delivery_count)
+        self.deaths: list[Table] = deaths
 
 
 def dead_letter(
@@ -25,58 +46,100 @@ def dead_letter(
 ) -> Message:
     """Return the dead letter to publish for a message of a queue.
 
-    ``delivery_count`` is the number of its failed deliveries from quorum queues.
-
     Its exchange and routing key are those of the queue's dead-letter arguments. Its header x-death
-    has an entry for each queue and reason, the latest first.
+    has an entry for each queue and reason; only RabbitMQ 3.10 believes the entries of a client.
+    ``delivery_count`` is the number of its failed deliveries from quorum queues.
     """
     headers: Table = dict(message.properties.headers or {})
-    deaths = [one for one in headers.get("x-death", ()) if isinstance(one, dict)]
-    current = _entry(message, queue, reason, time_of_day)
-    for death in deaths:
-        if death.get("queue") == queue.name and death.get("reason") == reason:
-            deaths.remove(death)
-            current = {**death, "count": Long(int(death.get("count", 0)) + 1)}
-            break
-    headers["x-death"] = [current, *deaths]
+    entry = _entry(message, queue, reason, time_of_day, version)
+    key, keys = queue.dead_letter_key, None
+    if key is None:
+        key, keys = message.routing_key, message.routing_keys
+    elif not version.keeps_deaths:
+        headers.pop("CC", None)
+    if version.keeps_deaths:
+        is_first = not isinstance(message, DeadLetter)
+        deaths = _with(entry, message.deaths if isinstance(message, DeadLetter) else [])
+    else:
+        is_first = "x-death" not in headers
+        deaths = _with_said(entry, headers.get("x-death"))
+    headers["x-death"] = deaths
     last = {"exchange": message.exchange, "queue": queue.name, "reason": reason}
     for what, value in last.items():
-        headers.setdefault(f"x-first-death-{what}", value)
-    if version.has_last_death:
-        for what, value in last.items():
+        if is_first:
+            headers[f"x-first-death-{what}"] = value
+        if version.keeps_deaths:
             headers[f"x-last-death-{what}"] = value
+    headers = dict(sorted(headers.items()))
     properties = message.properties.replace(headers=headers, expiration=None)
-    key = queue.dead_letter_key
-    if key is not None:
-        keys: tuple[str, ...] | None = None
-    else:
-        key, keys = message.routing_key, message.routing_keys
     exchange = queue.dead_letter_exchange or ""
-    count = delivery_count if version.keeps_delivery_count else 0
-    return Message(message.body, exchange, key, properties, keys, count)
+    if not version.keeps_deaths:
+        return Message(message.body, exchange, key, properties, keys)
+    return DeadLetter(message.body, exchange, key, properties, keys, delivery_count, deaths=deaths)
 
 
-def _entry(message: Message, queue: Queue, reason: str, time_of_day: int) -> Table:
+def _entry(
+    message: Message, queue: Queue, reason: str, time_of_day: int, version: Version
+) -> Table:
     entry: dict[str, Any] = {
         "count": Long(1),
         "reason": reason,
         "queue": queue.name,
         "time": Timestamp(time_of_day),
         "exchange": message.exchange,
-        "routing-keys": list(message.routing_keys or (message.routing_key,)),
+        "routing-keys": known_keys(message),
     }
     if message.properties.flags & HAS_EXPIRATION:
-        entry["original-expiration"] = message.properties.expiration
+        expiration = {"original-expiration": message.properties.expiration}
+        return expiration | entry if version.keeps_deaths else entry | expiration
     return entry
 
 
-def without_cycles(message: Message, queues: Iterable[Queue], reason: str) -> list[Queue]:
+def _with(entry: Table, deaths: list[Table]) -> list[Table]:
+    """Return deaths with another one: first, or counted where it has happened before."""
+    others = []
+    for death in deaths:
+        if _what(death) == _what(entry):
+            entry = _counted(death)
+        else:
+            others.append(death)
+    return [entry, *others]
+
+
+def _with_said(entry: Table, said: Any) -> list[Table]:
+    """Return what a message says in x-death, with another death, as 3.10 does.
+
+    It keeps each queue and reason once, the last one first, and sorts the entry that it changes.
+    """
+    if not isinstance(said, list | tuple):
+        return [entry]
+    deaths = [one for one in said if isinstance(one, dict)]
+    if len(deaths) > 1:
+        groups: dict[str, list[Table]] = {}
+        for death in deaths:
+            groups.setdefault(_what(death), []).append(death)
+        deaths = [{"count": Long(len(group)), **group[0]} for group in reversed(groups.values())]
+    changed, *others = _with(entry, deaths)
+    return [dict(sorted(changed.items())), *others]
+
+
+def _what(death: Table) -> str:
+    return repr((death.get("queue"), death.get("reason")))
+
+
+def _counted(death: Table) -> Table:
+    count = death.get("count")
+    known = int(count) if isinstance(count, int) else 0
+    return {**death, "count": Long(known + 1)}
+
+
+def without_cycles(message: Message, queues: Iterable[Queue]) -> list[Queue]:
     """Return the queues that a dead letter may be routed to.
 
     RabbitMQ drops it where it was dead-lettered before, unless a consumer rejected it since then.
     """
     deaths = (message.properties.headers or {}).get("x-death", ())
-    return [queue for queue in queues if reason == REJECTED or not _is_cycle(queue, deaths)]
+    return [queue for queue in queues if not _is_cycle(queue, deaths)]
 
 
 def _is_cycle(queue: Queue, deaths: Iterable[Table]) -> bool:

@@ -235,7 +235,7 @@ class Deliveries:
                 return
             consumer = successor
         consumer.unsettled -= 1
-        if consumer.is_waiting:
+        if consumer.is_waiting and not self.global_limit:  # else all of the channel are woken
             queue.consumers.rejoin(consumer)
 
     def _due_after(self, timeout: float) -> float:

@@ -12,11 +12,15 @@ _NAMES = ("configure", "write", "read")
 
 
 class Permissions(NamedTuple):
-    """The permissions of a user; ``patterns`` are for configure, write and read, None for all."""
+    """The permissions of a user; ``patterns`` are for configure, write and read, None for all.
+
+    ``are_named`` is whether a refusal says which permission is missing.
+    """
 
     user: str
     virtual_host: str
-    patterns: tuple[str, str, str] | None = None
+    patterns: tuple[str, str, str] | None
+    are_named: bool
 
     @property
     def are_limited(self) -> bool:
@@ -30,6 +34,5 @@ class Permissions(NamedTuple):
         pattern = self.patterns[permission]
         # In RabbitMQ, an empty pattern matches nothing.
         if not pattern or re.search(pattern, name) is None:
-            raise refusals.permission_missing(
-                _NAMES[permission], kind, name, self.virtual_host, self.user
-            )
+            which = f"{_NAMES[permission]} " if self.are_named else ""
+            raise refusals.permission_missing(which, kind, name, self.virtual_host, self.user)

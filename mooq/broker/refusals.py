@@ -9,7 +9,6 @@ from enum import Enum
 
 CODES = {
     "CONNECTION_FORCED": 320,
-    "INVALID_PATH": 402,
     "ACCESS_REFUSED": 403,
     "NOT_FOUND": 404,
     "RESOURCE_LOCKED": 405,
@@ -75,6 +74,20 @@ def unknown_queue_type(queue_type: str) -> Refusal:
 def failure() -> Refusal:
     """Return the refusal that RabbitMQ sends for an internal error."""
     return _connection("INTERNAL_ERROR", "")
+
+
+def not_permitted_any_more(feature: str) -> Refusal:
+    """Return the refusal of a deprecated feature, in words that are cut when they are sent."""
+    return _connection(
+        "INTERNAL_ERROR",
+        f"Feature `{feature}` is deprecated.\n"
+        "By default, this feature is not permitted anymore.\n"
+        "The feature will be removed from a future major RabbitMQ version, regardless of the "
+        "configuration; actual version to be determined.\n"
+        "To continue using this feature when it is not permitted by default, set the following "
+        "parameter in your configuration:\n"
+        f'    "deprecated_features.permit.{feature} = true"',
+    )
 
 
 def too_many_channels(limit: int) -> Refusal:
@@ -281,14 +294,11 @@ def invalid_expiration(text: str, why: str) -> Refusal:
     return failed(f"invalid expiration '{text}': {why}")
 
 
-def permission_missing(
-    permission: str, kind: str, name: str, virtual_host: str, user: str
-) -> Refusal:
-    """Return the refusal of an operation that the user has no permission for."""
+def permission_missing(which: str, kind: str, name: str, virtual_host: str, user: str) -> Refusal:
+    """Return the refusal of a missing permission; ``which`` ends in a space."""
     return Refusal(
         "ACCESS_REFUSED",
-        f"{permission} access to {kind} '{name}' in vhost '{virtual_host}' refused for user "
-        f"'{user}'",
+        f"{which}access to {kind} '{name}' in vhost '{virtual_host}' refused for user '{user}'",
     )
 
 

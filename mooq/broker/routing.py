@@ -74,6 +74,14 @@ def with_sorted_headers(message: Message) -> Message:
     return message.with_properties(headers={name: headers[name] for name in ordered})
 
 
+def known_keys(message: Message) -> list[str]:
+    """Return the keys that whoever gets a message may know: those of BCC are not among them."""
+    if message.routing_keys is None:
+        return [message.routing_key]
+    copies = _keys(message.properties.headers or {}, "CC")
+    return list(message.routing_keys[: 1 + len(copies)])
+
+
 def _keys(headers: dict[str, Any], name: str) -> list[str]:
     value = headers.get(name)
     if value is None and name not in headers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+LEADER_LOCATORS = ("client-local", "balanced", "random", "least-leaders")
+
 
 @dataclass(frozen=True)
 class Version:
@@ -15,7 +17,8 @@ class Version:
     - ``has_global_prefetch``: whether ``basic.qos`` with ``global`` limits a whole channel
     - ``unknown_type_closes_connection``: whether an unknown exchange type closes the connection
     - ``keeps_transient_exchanges``: whether these survive a restart
-    - ``has_last_death``: whether dead letters have ``x-last-death-`` headers
+    - ``keeps_deaths``: whether the broker itself keeps the deaths of a message and its delivery
+      count, and adds ``x-last-death-`` headers; otherwise it believes the header x-death
     - ``dead_letters_are_redelivered``: whether a dead letter keeps the flag redelivered
     - ``delivery_limit``: the default of quorum queues
     - ``counts_first_get``: whether the first ``basic.get`` of a message from a quorum queue has
@@ -25,7 +28,6 @@ class Version:
     - ``requeues_to_tail``: whether a quorum queue without a delivery limit requeues at the tail
     - ``limits_returns``: whether a delivery limit counts all requeued deliveries, or failed ones
     - ``has_unlimited_deliveries``: whether a negative delivery limit means no limit
-    - ``keeps_delivery_count``: whether a dead letter keeps the count of its failed deliveries
     - ``has_acquired_count``: whether redeliveries of a quorum queue have ``x-acquired-count``
     - ``quorum_priorities``: how many message priorities a quorum queue distinguishes
     - ``quorum_switches_active``: whether a consumer with a higher priority replaces the single
@@ -41,6 +43,7 @@ class Version:
       of causing an internal error
     - ``fails_at_void_type``: whether a void type of such a queue causes an internal error
     - ``takes_empty_type``: whether an empty queue type stands for the default one
+    - ``names_permissions``: whether a refusal says which permission is missing
     - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
       unroutable, although it is delivered
     - ``numbers_replies``: whether the delivery after a direct reply has the next delivery tag
@@ -50,6 +53,9 @@ class Version:
       compares a header's timestamp in milliseconds
     - ``sorts_headers``: whether a message's headers are sorted by name
     - ``marks_utf8``: whether refusals mark a non-ASCII value as UTF-8
+    - ``master_locator``: which values of ``x-queue-master-locator`` a classic queue may have: any,
+      known ones (others cause an internal error), or none
+    - ``leader_locators``: the valid values of ``x-queue-leader-locator``
     - ``unchecked``: queue arguments that accept any value
     - ``more_of_classic``, ``more_of_quorum``: additional arguments of these queue types
     """
@@ -60,7 +66,7 @@ class Version:
     has_global_prefetch: bool = True
     unknown_type_closes_connection: bool = False
     keeps_transient_exchanges: bool = False
-    has_last_death: bool = True
+    keeps_deaths: bool = True
     dead_letters_are_redelivered: bool = False
     delivery_limit: int | None = 20
     counts_first_get: bool = False
@@ -69,7 +75,6 @@ class Version:
     limits_returns: bool = False
     requeues_to_tail: bool = True
     has_unlimited_deliveries: bool = True
-    keeps_delivery_count: bool = True
     has_acquired_count: bool = False
     quorum_priorities: Literal["one", "two", "all"] = "two"
     quorum_switches_active: bool = True
@@ -82,6 +87,7 @@ class Version:
     names_unknown_types: bool = False
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
+    names_permissions: bool = True
     returns_replies: bool = True
     numbers_replies: bool = False
     checks_delivery_mode: bool = False
@@ -89,6 +95,8 @@ class Version:
     matches_strictly: bool = True
     sorts_headers: bool = True
     marks_utf8: bool = True
+    master_locator: Literal["any", "known", "none"] = "any"
+    leader_locators: tuple[str, ...] = (*LEADER_LOCATORS, "min-masters")
     unchecked: frozenset[str] = frozenset()
     more_of_classic: tuple[str, ...] = ("x-queue-leader-locator",)
     more_of_quorum: tuple[str, ...] = ()
@@ -102,12 +110,11 @@ VERSIONS = {
         "3.10",
         max_message_size=134_217_728,
         unknown_type_closes_connection=True,
-        has_last_death=False,
+        keeps_deaths=False,
         delivery_limit=None,
         counts_first_get=True,
         counts_returns=True,
         has_unlimited_deliveries=False,
-        keeps_delivery_count=False,
         quorum_priorities="one",
         quorum_switches_active=False,
         reads_copies_first=False,
@@ -117,8 +124,11 @@ VERSIONS = {
         sorts_headers=False,
         marks_utf8=False,
         fails_at_void_type=True,
+        names_permissions=False,
         names_default_queue_type=False,
         consumer_timeout_argument="none",
+        master_locator="known",
+        leader_locators=LEADER_LOCATORS,
         more_of_classic=(),
         exchange_types=frozenset({"direct", "fanout", "topic", "headers"}),
     ),
@@ -141,6 +151,7 @@ VERSIONS = {
         returns_replies=False,
         numbers_replies=True,
         takes_empty_type=True,
+        master_locator="none",
         unchecked=frozenset({"x-queue-mode"}),
         more_of_quorum=(
             *("x-consumer-disconnected-timeout", "x-consumer-timeout"),
@@ -148,4 +159,5 @@ VERSIONS = {
         ),
     ),
 }
-NEWEST = "4.3"
+DEFAULT = "4.0"
+"""The version that is followed unless another is asked for."""

@@ -223,6 +223,9 @@ class VirtualHost:
             exclusive=exclusive,
             auto_delete=auto_delete,
         )
+        argument_rules.check_master_locator(
+            arguments, queue_type, self.broker.version_rules, exclusive=exclusive
+        )
         queue = Queue(
             self,
             name,
@@ -325,7 +328,7 @@ class VirtualHost:
         )
         if letter.exchange and letter.exchange not in self.exchanges:
             return
-        targets = dead_letters.without_cycles(letter, self.route(letter), reason)
+        targets = dead_letters.without_cycles(letter, self.route(letter))
         is_flagged = queued.redelivered and version.dead_letters_are_redelivered
         for target in targets:
             target.publish(letter, is_flagged)

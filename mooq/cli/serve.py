@@ -15,7 +15,7 @@ from urllib.parse import quote
 import click
 
 from mooq.basics.address import HIGHEST_PORT
-from mooq.broker.versions import NEWEST, VERSIONS
+from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.cli.parameters import LOOPBACK, json_option
 from mooq.cli.running import Failed, run
 
@@ -57,7 +57,7 @@ def user(text: str) -> tuple[str, str]:
 @click.option(
     "--version",
     type=click.Choice(list(VERSIONS)),
-    default=NEWEST,
+    default=DEFAULT,
     show_default=True,
     help="The RabbitMQ version to follow.",
 )

@@ -11,7 +11,7 @@ from mooq.basics.address import Address
 from mooq.basics.numbers import positive
 from mooq.broker.broker import Broker as Rules
 from mooq.broker.outbox import dispatch_effects
-from mooq.broker.versions import VERSIONS
+from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 CHANNEL_MAX = 2047  # RabbitMQ's own default
-VERSION = "4.0"
 
 
 class InMemoryChannel(Channel):
@@ -61,7 +60,8 @@ class InMemoryBroker(Lifetime):
     uses one of them itself, and 0 means AMQP's own limit. ``consumer_timeout`` is the number of
     seconds after which the broker closes the channel of a consumer that has not acknowledged, as in
     RabbitMQ's configuration; the default None sets no limit, whereas RabbitMQ's default is 30
-    minutes. ``version`` is the RabbitMQ version to follow: ``"3.10"``, ``"4.0"`` or ``"4.3"``.
+    minutes. ``version`` is the RabbitMQ version to follow: ``"3.10"``, ``"4.0"`` (the default) or
+    ``"4.3"``.
 
     Raises ``TypeError`` and ``ValueError``.
     """
@@ -76,7 +76,7 @@ class InMemoryBroker(Lifetime):
         virtual_hosts: Iterable[str] = ("/",),
         channel_max: int = CHANNEL_MAX,
         consumer_timeout: float | None = None,
-        version: str = VERSION,
+        version: str = DEFAULT,
     ) -> None:
         refuse_positional(positional, "InMemoryBroker(host=…, port=…)")
         self._address = Address(host, port)

@@ -16,7 +16,7 @@ from mooq.transports.message import (
     MessageProperties,
 )
 
-LONGEST_TIME = 4_294_967.295  # seconds; RabbitMQ's milliseconds have 32 bits
+LONGEST_TIME = 315_360_000  # seconds: RabbitMQ takes ten years, and no more
 HIGHEST_PRIORITY = 255
 LONGEST_TEXT = LONGEST_ID
 NOTHING = (None,) * len(MessageProperties._fields)

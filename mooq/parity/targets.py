@@ -9,6 +9,7 @@ from itertools import count
 from secrets import token_hex
 
 from mooq.basics.address import Address
+from mooq.broker.versions import DEFAULT
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker, InMemoryConnection
@@ -16,7 +17,7 @@ from mooq.client.rabbitmq import RabbitMQConnection
 from mooq.errors import NothingToConsume
 from mooq.parity import internals
 from mooq.parity.conditions import until
-from mooq.parity.versions import NEWEST_FOLLOWED, followed
+from mooq.parity.versions import followed
 from mooq.transports.message import IncomingMessage
 
 Restarting = Callable[[], Awaitable[None]]
@@ -67,7 +68,7 @@ class InMemory(Target):
 
     _serial = count(1)
 
-    def __init__(self, version: str = NEWEST_FOLLOWED) -> None:
+    def __init__(self, version: str = DEFAULT) -> None:
         self.version = version
 
     async def begin(self) -> None:

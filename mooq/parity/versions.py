@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from mooq.broker.versions import VERSIONS
 
-NEWEST_FOLLOWED = "4.0"
-
 
 def numbers_of(version: str) -> tuple[int, ...]:
     """Return the first two numbers of a version, RabbitMQ's release series."""

@@ -31,6 +31,9 @@ def _rules(port: int, management: Management) -> Answers:
     for name in rules.CONVERSATIONS:
         management.delete("/")
         management.make("/", "of recorded conversations")
+        for configure, write, read in rules.permissions(name).values():
+            patterns = {"configure": configure, "write": write, "read": read}
+            management._ask("PUT", "permissions/%2F/guest", patterns)
         with rules.connect(("127.0.0.1", port)) as connection:
             answers[name] = rules.converse(connection, name)
     return answers

@@ -34,6 +34,8 @@ CONVERSATIONS: dict[str, tuple[bytes, ...]] = {
     "unknown method ch1": ready(method(1, 60, 99)),
     "unknown class ch0": ready(method(0, 99, 10)),
     "unknown method ch0": ready(method(0, 10, 99)),
+    "credit-ok from client": ready(method(1, 60, 201, b"\0\0\0\1")),
+    "credit-drained from client": ready(method(1, 60, 202, short("x") + b"\0\0\0\1")),
     "credit": ready(method(1, 60, 200, short("x") + b"\0\0\0\1\0")),
     "method ch0 queue.declare": ready(method(0, 50, 10, b"\0\0" + short("w") + b"\0" + long(b""))),
     "connection method ch1": ready(method(1, 10, 40, short("/") + short("") + b"\0")),

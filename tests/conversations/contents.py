@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import struct
 
-from tests.raw_amqp import body, frame, header, long, method, publish, ready, short
+from tests.raw_amqp import body, frame, header, long, method, open_channel, publish, ready, short
+
+ABC = body(b"abc")
+LIKE_HEADER = struct.pack(">HHQ", 60, 0, 3) + b"\0\0"
+MANY_HEADERS = b"\x20\0" + long(b"\1aS" + long(b"x" * 140_000))
 
 CONVERSATIONS: dict[str, tuple[bytes, ...]] = {
     "header ch0": ready(header(0, channel=0)),
@@ -19,6 +23,16 @@ CONVERSATIONS: dict[str, tuple[bytes, ...]] = {
     "header class unknown": ready(publish() + header(0, class_id=99)),
     "method instead of header": ready(publish() + publish()),
     "method instead of body": ready(publish() + header(3) + publish()),
+    "body where a header belongs": ready(publish() + frame(3, 1, LIKE_HEADER) + ABC),
+    "header of another channel": ready(open_channel(2), publish() + header(3, channel=2) + ABC),
+    "body of another channel": ready(open_channel(2), publish() + header(3) + body(b"abc", 2)),
+    "header without a last byte": ready(
+        publish() + frame(2, 1, bytes((0, 60)) + bytes(9)) + body(b"x" * 206)
+    ),
+    "header with another end": ready(publish() + frame(2, 1, LIKE_HEADER, b"\0") + ABC),
+    "body with another end": ready(publish() + header(3) + frame(3, 1, b"abc", b"\0")),
+    "header over the frame size": ready(publish() + header(3, MANY_HEADERS) + ABC),
+    "body over the frame size": ready(publish() + header(140_000) + body(b"x" * 140_000)),
     "body too long": ready(publish() + header(3) + body(b"abcd")),
     "header twice": ready(publish() + header(3) + header(3)),
     "empty body frames": ready(publish() + header(3) + body(b"") + body(b"abc") + body(b"")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from mooq.broker.broker import Broker
+from mooq.broker.broker import Broker, PermissionsByUser
 from mooq.broker.outbox import dispatch_effects
 from mooq.server.session import Session
 from tests.conversations import rules
@@ -27,10 +27,16 @@ class DirectConnection:
     The server receives ``piece`` bytes at a time, or all at once if it is 0.
     """
 
-    def __init__(self, version: str, piece: int = 0) -> None:
+    def __init__(
+        self, version: str, piece: int = 0, permissions: PermissionsByUser | None = None
+    ) -> None:
         self._piece = piece
         self.broker = Broker(
-            {"guest": "guest"}, ["/"], version=version, time_of_day=lambda: BEGIN_OF_2026
+            {"guest": "guest"},
+            ["/"],
+            version=version,
+            time_of_day=lambda: BEGIN_OF_2026,
+            permissions=permissions,
         )
         self.session = Session(cast("Any", self), self._cut, 0.0, enforces_heartbeats=True)
         self._now = 0.0
@@ -120,5 +126,5 @@ def converse(version: str, steps: Sequence[bytes], piece: int = 0) -> list[str]:
 
 def converse_by_rules(version: str, name: str, piece: int = 0) -> list[str]:
     """Return the replies to a conversation about RabbitMQ's rules."""
-    connection = DirectConnection(version, piece)
+    connection = DirectConnection(version, piece, rules.permissions(name))
     return rules.converse(connection, name, QUIET, connection.pass_time)

@@ -19,17 +19,23 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
 from tests.conversations.found import FOUND
+from tests.conversations.locators import LOCATORS
 from tests.conversations.matching import MATCHING
 from tests.conversations.quorum_queues import QUORUM_QUEUES
-from tests.conversations.steps import PAUSE, declare, publish
+from tests.conversations.steps import PAUSE, REPLY, declare, publish
+from tests.conversations.unnoticed import LIMITED, PERMISSIONS, UNNOTICED
 
 RECORD = Path(__file__).with_name("rules.json")
 REFUSED = {"stream"}
 """Conversations about features that the in-memory broker lacks and refuses by name."""
+GENERATED = {r"ctag-[\w.-]+": "CTAG", r"amq\.gen-[\w-]+": "GEN", r"reply-to\.[\w.+/=-]+": "GIVEN"}
+"""Names that a broker generates, and the words in their places."""
 CONVERSATIONS: dict[str, list[Any]] = {
     **FOUND,
     **MATCHING,
     **QUORUM_QUEUES,
+    **UNNOTICED,
+    **LOCATORS,
     "declare twice counts": [declare(), publish("", "w"), publish("", "w"), declare()],
     "passive exclusive": [declare(exclusive=True), Queue.Declare(queue="w", passive=True)],
     "declare nowait": [declare(nowait=True), Queue.Declare(queue="w", passive=True)],
@@ -268,6 +274,11 @@ CONVERSATIONS: dict[str, list[Any]] = {
 }
 
 
+def permissions(name: str) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Return what a conversation's user may configure, write and read, if that is limited."""
+    return {("guest", "/"): PERMISSIONS} if name in LIMITED else {}
+
+
 def recorded(version: str) -> dict[str, list[str]]:
     """Return the recorded replies of a version: 3.10, 4.0 or 4.3."""
     record = json.loads(RECORD.read_text())
@@ -303,6 +314,7 @@ class Peer:
         self._quiet = quiet
         self._pass_time = pass_time
         self._data = b""
+        self.reply_to = ""
         self.socket = connection
         capabilities: Any = {
             "authentication_failure_close": True,
@@ -339,7 +351,10 @@ class Peer:
                 size = 8 + int(struct.unpack(">I", self._data[3:7])[0])
                 if len(self._data) < size:
                     break
-                lines.append(_line(frame.unmarshal(self._data[:size])[2]))
+                part = frame.unmarshal(self._data[:size])[2]
+                if isinstance(part, header.ContentHeader) and part.properties.reply_to:
+                    self.reply_to = part.properties.reply_to
+                lines.append(_line(part))
                 self._data = self._data[size:]
             if least and len(lines) >= least:
                 return lines
@@ -358,11 +373,17 @@ class Peer:
 def _line(part: Any) -> str:
     if isinstance(part, header.ContentHeader):
         values = {name: str(value) for name, value in part.properties if value is not None}
-        return "H" + json.dumps(values, sort_keys=True)
+        return "H" + _without_names(json.dumps(values, sort_keys=True))
     if isinstance(part, ContentBody):
         return f"B{part.value!r}"
     text = part.name + str({name: value for name, value in part if value not in ("", False, None)})
-    return re.sub(r"amq\.gen-[\w-]+", "GEN", re.sub(r"ctag-[\w.-]+", "CTAG", text))
+    return _without_names(text)
+
+
+def _without_names(text: str) -> str:
+    for name, word in GENERATED.items():
+        text = re.sub(name, word, text)
+    return text
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
@@ -385,6 +406,8 @@ def converse(
         if step == PAUSE:
             peer.read()
             continue
+        if step == REPLY:
+            step = publish("", peer.reply_to)
         is_bytes = isinstance(step, bytes)
         peer.socket.sendall(step if is_bytes else frame.marshal(step, 1))
         awaits = not is_bytes and step.synchronous and not getattr(step, "nowait", False)

@@ -10,6 +10,8 @@ from pamqp.commands import Basic, Queue
 
 PAUSE = "pause"
 """A step in which only time passes."""
+REPLY = "reply"
+"""A step that sends a message to the last name for replies that a message had."""
 
 
 def publish(

@@ -69,6 +69,13 @@ def test_each_method_checks_its_permission() -> None:
         )
 
 
+def test_empty_permission_pattern_permits_nothing() -> None:
+    broker = new_broker(permissions={("ann", "/"): ("", "", "")})
+    assert refused(lambda: declare(connect(broker, "ann").channel(1))) == (
+        "ACCESS_REFUSED - configure access to queue 'q' in vhost '/' refused for user 'ann'"
+    )
+
+
 def test_passive_declaration_needs_no_permission() -> None:
     broker = new_broker(permissions={("ann", "/"): ("", "", "")})
     declare(connect(broker).channel(1))
@@ -395,6 +402,19 @@ def test_x_death_has_the_original_expiration() -> None:
     assert death["original-expiration"] == "100"
     assert (death["reason"], death["count"], death["queue"]) == ("expired", 1, "w")
     assert properties.expiration is None
+
+
+def test_invalid_x_death_entries_are_not_counted() -> None:
+    channel = channel_of("3.10")
+    declare(channel, "w", {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "q"})
+    declare(channel)
+    died = {"queue": "w", "reason": "rejected", "count": "often"}
+    publish(channel, key="w", headers={"x-death": ["text", died]})
+    get(channel, "w")
+    channel.basic_reject(1, False)
+    headers = get(channel).message.properties.headers
+    assert headers is not None
+    assert headers["x-death"] == [died | {"count": 1}]
 
 
 def test_dead_letter_cycle_needs_a_rejection() -> None:

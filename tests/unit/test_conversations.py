@@ -26,14 +26,16 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def server(version: str) -> Iterator[ListenerThread]:
-    """A broker in memory on a port."""
+def server(version: str, request: pytest.FixtureRequest) -> Iterator[ListenerThread]:
+    """A broker in memory on a port, with the permissions that the conversation is held with."""
+    name = request.node.callspec.params.get("name", "")
     broker = Broker(
         {"guest": "guest"},
         ["/"],
         version=version,
         now=time.monotonic(),
         time_of_day=lambda: int(time.time()),
+        permissions=rules.permissions(name),
     )
     thread = ListenerThread(Listener(broker))
     thread.start()

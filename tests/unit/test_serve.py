@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import signal
 import socket
@@ -11,6 +12,7 @@ import sys
 import pika
 import pytest
 
+import mooq
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -45,6 +47,15 @@ def test_serve_runs_until_a_signal(number: signal.Signals) -> None:
         assert server.wait(LONGEST_COMMAND) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", said["port"]), LONGEST_COMMAND)
+
+
+@unix
+def test_serve_follows_the_default_version() -> None:
+    default = inspect.signature(mooq.InMemoryBroker).parameters["version"].default
+    with serve() as server:
+        assert server.stdout is not None
+        assert json.loads(server.stdout.readline())["version"] == default == "4.0"
+        server.send_signal(signal.SIGTERM)
 
 
 @unix

@@ -65,15 +65,26 @@ class WireConnection:
     def _open(self, address: Address) -> None:
         login = f"\0{address.username}\0{address.password}".encode()
         self._socket.sendall(PROTOCOL_HEADER)
-        start = self.take(0)
+        start = self._take_of_opening(methods.CONNECTION_START)
         self.version: str = start.values[2]["version"]
         properties = {"capabilities": CAPABILITIES}
         self.send(0, methods.CONNECTION_START_OK, properties, "PLAIN", login, "en_US")
-        tune = self.take(0)
+        tune = self._take_of_opening(methods.CONNECTION_TUNE)
         channel_max, self._frame_max, _ = tune.values
         self.send(0, methods.CONNECTION_TUNE_OK, channel_max, self._frame_max, 0)
         self.send(0, methods.CONNECTION_OPEN, address.virtual_host, "", False)
-        self.take(0)
+        self._take_of_opening(methods.CONNECTION_OPEN_OK)
+
+    def _take_of_opening(self, method: Method) -> Arrived:
+        """Take what opens a connection; end it, and raise, if the broker sends something else."""
+        arrived = self.take(0)
+        if arrived.method is method:
+            return arrived
+        self.end()
+        if arrived.method is methods.CONNECTION_CLOSE:
+            code, text, *_ = arrived.values
+            raise NoAnswer(f"the broker closed the connection that was being opened: {code} {text}")
+        raise NoAnswer(f"the broker sent {arrived.method.name} instead of {method.name}")
 
     def close(self) -> None:
         """End the connection, without a word if it is not open."""

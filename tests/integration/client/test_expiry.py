@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,37 @@ async def test_message_is_available_until_it_expires(
     await chan.declare_queue("q", arguments=mooq.queue_arguments(message_ttl=3600))
     await chan.publish(exchange_name="", routing_key="q", msg="m")
     assert await bodies_of(chan, "q") == ["m"]
+
+
+TEN_YEARS = 315_360_000  # seconds: the longest time that RabbitMQ takes
+
+
+async def test_ten_years_are_not_too_long(chan: mooq.Channel) -> None:
+    arguments = mooq.queue_arguments(message_ttl=TEN_YEARS, expires=TEN_YEARS)
+    await chan.declare_queue("q", arguments=arguments)
+    await chan.publish(exchange_name="", routing_key="q", msg="m", expiration=TEN_YEARS)
+    message = await chan.get("q")
+    assert message is not None
+    assert (message["msg"], message["expiration"]) == ("m", TEN_YEARS)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("x-message-ttl", "message_ttl"), ("x-expires", "expires")]
+)
+async def test_more_than_ten_years_are_refused(chan: mooq.Channel, name: str, option: str) -> None:
+    milliseconds = TEN_YEARS * 1000 + 1
+    given: Any = {option: milliseconds / 1000}
+    with pytest.raises(mooq.BadQueue, match=f"'{name}'.*value_too_large,{milliseconds}"):
+        await chan.declare_queue("q", arguments={name: milliseconds})
+    text = f"{option} must be between 0 and {TEN_YEARS} seconds, not {milliseconds / 1000}"
+    with pytest.raises(ValueError, match=text):
+        mooq.queue_arguments(**given)
+
+
+async def test_expiration_over_ten_years_is_refused(chan: mooq.Channel) -> None:
+    text = f"expiration must be between 0 and {TEN_YEARS} seconds, not {TEN_YEARS + 1}"
+    with pytest.raises(ValueError, match=text):
+        await chan.publish(exchange_name="", routing_key="q", msg="m", expiration=TEN_YEARS + 1)
 
 
 async def test_unused_queue_is_deleted(chan: mooq.Channel) -> None:

@@ -209,7 +209,7 @@ async def test_retry_is_recorded_as_requeued(
         ({"attempts": 101}, "^attempts must be between 1 and 100, not 101$"),
         ({"attempts": 2.0}, "^attempts must be an int, not float$"),
         ({"first_wait": 0}, "^first_wait must be a positive number of seconds, not 0$"),
-        ({"first_wait": 5_000_000, "longest_wait": 5_000_000}, "^first_wait must be between 0 and"),
+        ({"first_wait": 4e8, "longest_wait": 4e8}, "^first_wait must be between 0 and 315360000"),
         ({"first_wait": 2, "longest_wait": 1}, "^first_wait, 2 s, must not be longer than"),
         ({"growth": 0.5}, "^growth must be a number of at least 1, not 0.5$"),
         ({"growth": float("nan")}, "^growth must be a number of at least 1, not nan$"),

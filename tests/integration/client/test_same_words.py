@@ -139,6 +139,7 @@ WRONG: list[tuple[str, Call]] = [
     ("publish with half a user id", publish(user_id="\ud800")),
     ("publish as somebody else", publish(user_id="somebody")),
     ("publish with an expiration before now", publish(expiration=-1)),
+    ("publish with an expiration in eleven years", publish(expiration=11 * 365 * 86_400)),
     ("publish with a priority of 256", publish(priority=256)),
     ("publish with a time of nowhere", publish(timestamp=datetime(2026, 1, 1))),
     ("publish text as an image", publish(msg="x", content_type="image/png")),

@@ -223,6 +223,12 @@ def test_nesting_is_limited_to_a_hundred_levels(kind: bytes, depth: int, is_read
             decode_table(data)
 
 
+def test_key_at_the_end_of_a_nested_table_is_cut() -> None:
+    nested = b"\1a"  # a key without a value; what follows would be one
+    with pytest.raises(TableError, match="a key is cut short"):
+        decode_table(b"\1kF" + len(nested).to_bytes(4, "big") + nested + b"V")
+
+
 def test_key_over_255_bytes_is_refused() -> None:
     assert encode_table({"k" * 255: True})[4] == 255
     with pytest.raises(ValueError, match="a short string holds 255 bytes, not the 256 of 'kkk"):
