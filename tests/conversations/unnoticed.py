@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from pamqp.commands import Basic, Exchange, Queue
+from pamqp.commands import Basic, Exchange, Queue, Tx
 
 from tests.conversations.steps import PAUSE, REPLY, declare, publish
 
@@ -162,6 +162,16 @@ UNNOTICED: dict[str, list[Any]] = LIMITED | {
         Queue.Declare(queue="w", passive=True),
         Exchange.Unbind(destination="missing", source="xs"),
         Exchange.Unbind(destination="xt", source="missing"),
+    ],
+    "a commit requeues what was rejected": [
+        declare(),
+        publish("", "w"),
+        Tx.Select(),
+        Basic.Get(queue="w"),
+        Basic.Nack(1, requeue=True),
+        Basic.Get(queue="w"),
+        Tx.Commit(),
+        Basic.Get(queue="w"),
     ],
     "two direct replies": [
         Basic.Consume(queue=REPLIES, consumer_tag="t", no_ack=True),
