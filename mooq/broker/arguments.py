@@ -147,13 +147,20 @@ def taken_by(queue_type: str, version: Version) -> tuple[str, ...]:
     return _OF_CLASSIC + version.more_of_classic
 
 
+def check_exchange_name(
+    argument: str, arguments: Table, owner: str, name: str, virtual_host: str
+) -> None:
+    """Raise a refusal if an argument that names an exchange is not a string."""
+    type_ = type_name(arguments.get(argument, ""))
+    if type_ != "longstr":
+        raise refusals.invalid_type(argument, owner, name, virtual_host, type_)
+
+
 def check_queue_arguments(arguments: Table, name: str, virtual_host: str, version: Version) -> None:
     """Raise a refusal for the first argument that is invalid or not supported by the queue type."""
     if not arguments:
         return
-    kind = type_name(arguments.get("x-dead-letter-exchange", ""))
-    if kind != "longstr":
-        raise refusals.invalid_type("x-dead-letter-exchange", name, virtual_host, kind)
+    check_exchange_name("x-dead-letter-exchange", arguments, "queue", name, virtual_host)
     if "x-queue-type" in arguments:
         _check("x-queue-type", _queue_type, arguments, name, virtual_host)
     queue_type = arguments.get("x-queue-type", "classic")
@@ -283,6 +290,13 @@ def check_master_locator(
 _BYTES = (bytes, bytearray)
 
 
+def with_default_type(arguments: Table, version: Version) -> Table:
+    """Return the arguments of a new queue, without an empty type if that is the default one."""
+    if version.takes_empty_type and arguments.get("x-queue-type") == "":
+        return {name: value for name, value in arguments.items() if name != "x-queue-type"}
+    return arguments
+
+
 def check_equivalent(
     current: Table,
     received: Table,
@@ -293,10 +307,10 @@ def check_equivalent(
 ) -> None:
     """Raise a refusal for the first argument that differs from the existing one."""
     for argument in compared:
-        one, other = received.get(argument), current.get(argument)
         if argument not in received and argument not in current:
             continue
-        if not _is_equivalent(one, other):
+        is_in_both = argument in received and argument in current
+        if not is_in_both or not _is_equivalent(received[argument], current[argument]):
             raise _inequivalent(argument, kind, name, virtual_host, received, current)
 
 
@@ -320,7 +334,7 @@ def _inequivalent(
             return "none"
         value = arguments[argument]
         if argument in received and argument in current:
-            return f"'{_text(value)}'"
+            return "none" if value is None else f"'{_text(value)}'"
         return f"the value '{_text(value)}' of type '{type_name(value)}'"
 
     return refusals.inequivalent(

@@ -164,8 +164,8 @@ class Channel:
     ) -> DeclareOk:
         """Declare a queue."""
         host = self._host
-        if self._broker.version_rules.takes_empty_type and arguments.get("x-queue-type") == "":
-            arguments = {one: arguments[one] for one in arguments if one != "x-queue-type"}
+        if name not in host.queues:
+            arguments = argument_rules.with_default_type(arguments, self._broker.version_rules)
         if reply_to.is_name(name):
             if not host.replies.knows(name):
                 raise refusals.no_queue(name, host.name)

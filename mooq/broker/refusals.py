@@ -186,10 +186,13 @@ def invalid_argument(argument: str, kind: str, name: str, virtual_host: str, why
     )
 
 
-def invalid_type(argument: str, name: str, virtual_host: str, kind: str) -> Refusal:
-    """Return the refusal of a dead-letter exchange whose name is not a string."""
+def invalid_type(argument: str, owner: str, name: str, virtual_host: str, type_: str) -> Refusal:
+    """Return the refusal of an exchange name that is not a string, in an argument of ``owner``.
+
+    ``owner`` is "queue" or "exchange".
+    """
     return failed(
-        f"invalid type '{kind}' for arg '{argument}' in queue '{name}' in vhost '{virtual_host}'"
+        f"invalid type '{type_}' for arg '{argument}' in {owner} '{name}' in vhost '{virtual_host}'"
     )
 
 

@@ -90,6 +90,9 @@ class VirtualHost:
             return
         if name.startswith("amq."):
             raise refusals.reserved_name("exchange", name)
+        argument_rules.check_exchange_name(
+            "alternate-exchange", arguments, "exchange", name, self.name
+        )
         self.exchanges[name] = EXCHANGES[type_](
             name,
             type_,

@@ -69,6 +69,15 @@ MATCHING: dict[str, list[Any]] = {
         }.items()
     },
     **{
+        f"{argument} of {name}": [
+            Exchange.Declare(exchange="xa", arguments={argument: value}),
+            declare(),
+            declare(arguments={argument: value}),
+        ]
+        for argument in ("alternate-exchange", "x-dead-letter-exchange", "x-queue-type")
+        for name, value in {"a void value": None, "no text": 5, "nothing": ""}.items()
+    },
+    **{
         f"unknown exchange type {kind!r} without a name": [
             Exchange.Declare(exchange="", exchange_type=kind)
         ]
