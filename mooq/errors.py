@@ -141,6 +141,7 @@ class Refused(Exception):
     RESOURCE_LOCKED = 405
     PRECONDITION_FAILED = 406
     NOT_ALLOWED = 530
+    INTERNAL_ERROR = 541
 
     LONGEST_TEXT = 255  # bytes, an AMQP short string; RabbitMQ shortens a longer text with dots
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 
+import aiormq
 import pytest
 
 from mooq.basics.address import Address
-from mooq.errors import Lost
+from mooq.errors import Lost, Refused
+from mooq.transports.options import ConnectionOptions
 from mooq.transports.rabbit.answers import GONE, answered, explain
+from mooq.transports.rabbit.connection_pair import ConnectionPair
 
 
 async def test_hangup_before_a_reply_raises_lost() -> None:
@@ -18,6 +21,25 @@ async def test_hangup_before_a_reply_raises_lost() -> None:
 
     with pytest.raises(Lost):
         await answered(request())
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (aiormq.exceptions.ConnectionInternalError("INTERNAL_ERROR - Feature"), Refused),
+        (aiormq.exceptions.ConnectionClosed(320, "CONNECTION_FORCED"), Lost),
+    ],
+)
+async def test_failure_inside_rabbitmq_is_not_a_lost_connection(
+    error: Exception, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_self: ConnectionPair, _request: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ConnectionPair, "_control_request", fails)
+    pair = ConnectionPair(lambda: None, ConnectionOptions())
+    with pytest.raises(expected, match=str(error.args[-1])):
+        await pair.control(lambda amqp: amqp.queue_declare("q"))
 
 
 def test_hangup_while_connecting_is_explained() -> None:

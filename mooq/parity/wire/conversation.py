@@ -138,6 +138,11 @@ class Conversation:
         else:
             self._send(place, BY_NAME[step.method], step.fields)
             self._tracking.send(place, step)
+            if step.method == "tx.commit":  # RabbitMQ takes nothing else before it is done
+                connection = self._connections[step.connection]
+                committed = self._take(place, methods.TX_COMMIT_OK)
+                if committed.method is not methods.CONNECTION_CLOSE:  # which was not removed
+                    connection.arrived.append(committed)
 
     def _publish(self, place: Place, step: Publish) -> None:
         self._tracking.publish(place)

@@ -10,7 +10,7 @@ from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.commands import Queue as QueueMethods
 
-from mooq.errors import Refused
+from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver, Transport, TransportChannel
 from mooq.transports.declarations import Exchange, Queue
 from mooq.transports.message import Delivery, Message, Outcome
@@ -47,6 +47,8 @@ class RabbitChannel(TransportChannel):
         return self._consumers.closed_by
 
     async def open(self) -> None:
+        if self._pair.is_lost:
+            raise Lost("the connection is closed")
         self._consumers.reset()
 
     async def close(self) -> None:

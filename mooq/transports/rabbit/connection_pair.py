@@ -194,9 +194,15 @@ class ConnectionPair:
         """Return RabbitMQ's answer to a request on the control channel.
 
         If the caller is cancelled, the request continues, because aiormq would close the channel. A
-        refusal closes the channel anyway; the next request opens another.
+        refusal closes the channel anyway; the next request opens another. A request that fails
+        inside RabbitMQ, which then closes the connection, is refused: asking again would not help.
         """
-        return await to_the_end(answered(in_time(self._control_request(request))))
+        try:
+            return await to_the_end(answered(in_time(self._control_request(request))))
+        except Lost as lost:
+            if isinstance(lost.__cause__, aiormq.exceptions.ConnectionInternalError):
+                raise Refused(Refused.INTERNAL_ERROR, str(lost.__cause__.args[0])) from lost
+            raise
 
     async def _control_request(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         async with self._control_lock:

@@ -114,3 +114,17 @@ async def test_missed_heartbeats_end_a_stalled_connection(
         mooq_faults.heal()
         await publish_surely(chan, exchange_name="log", msg="after")
         await inbox.has_that(lambda: "after" in inbox.bodies, "what was published afterwards")
+
+
+async def test_new_channel_restores_a_lost_connection(
+    mooq_faults: Faults, conn: mooq.Connection, chan: mooq.Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await consume(chan, Inbox())
+    lost = asyncio.Event()
+    monkeypatch.setattr(conn._dispatcher, "forget_lost", lost.set)
+    mooq_faults.cut()
+    async with asyncio.timeout(LONGEST_WAIT):
+        await lost.wait()
+    assert chan.is_lost
+    await conn.create_channel()
+    assert not chan.is_lost
