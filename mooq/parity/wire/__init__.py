@@ -6,8 +6,8 @@
     strategies.py    programs that hypothesis writes
     client.py        one connection, frame by frame
     conversation.py  running a program on a broker, and what comes back
-    flushing.py      waiting until queues have dealt with what they were sent
+    flusher.py       waiting until queues have dealt with what they were sent
     pool.py          connections that one program after the other uses
     text.py          what is compared, as lines of text
-    comparing.py     both brokers, and where they differ
+    comparison.py    both brokers, and where they differ
 """

@@ -23,8 +23,8 @@ from mooq.parity.wire.client import (
     message_of,
     values_of,
 )
-from mooq.parity.wire.flushing import Disturbed, Flusher, Place
-from mooq.parity.wire.naming import Naming
+from mooq.parity.wire.flusher import Disturbed, Flusher, Place
+from mooq.parity.wire.names import ProgramNames
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import (
     EXCHANGES,
@@ -36,7 +36,7 @@ from mooq.parity.wire.programs import (
     Step,
     WireProgram,
 )
-from mooq.parity.wire.tracking import Tracking
+from mooq.parity.wire.state import ProgramState
 
 LONGEST_PROGRAM = 1.8  # seconds
 PAUSE = 2.3
@@ -63,7 +63,7 @@ class Conversation:
     ) -> None:
         self._pool = pool
         self._prefix = prefix
-        self._names = Naming(prefix)
+        self._names = ProgramNames(prefix)
         self._pass_time = pass_time
         self._connections: dict[int, WireConnection] = {}
         self._open: set[Place] = set()
@@ -71,7 +71,7 @@ class Conversation:
         self._has_quorum = False
         self._is_left_open = False
         """Whether RabbitMQ leaves open what comes next: the program ends there."""
-        self._tracking = Tracking(self._names)
+        self._state = ProgramState(self._names)
         self._outcome: defaultdict[str, list[str]] = defaultdict(list)
 
     def run(self, program: WireProgram) -> list[Outcome]:
@@ -124,7 +124,7 @@ class Conversation:
         if isinstance(step, Publish):
             self._publish(place, step)
         elif isinstance(step, Settle):
-            tag = self._tracking.settle(place, step)
+            tag = self._state.settle(place, step)
             if tag is not None:
                 fields = {
                     "delivery_tag": tag,
@@ -137,7 +137,7 @@ class Conversation:
             self._keep(place, self._take(place, methods.CHANNEL_CLOSE_OK))
         else:
             self._send(place, BY_NAME[step.method], step.fields)
-            self._tracking.send(place, step)
+            self._state.send(place, step)
             if step.method == "tx.commit":  # RabbitMQ takes nothing else before it is done
                 connection = self._connections[step.connection]
                 committed = self._take(place, methods.TX_COMMIT_OK)
@@ -145,7 +145,7 @@ class Conversation:
                     connection.arrived.append(committed)
 
     def _publish(self, place: Place, step: Publish) -> None:
-        self._tracking.publish(place)
+        self._state.publish(place)
         on_broker = self._names.on_broker
         self._connections[place[0]].publish(
             place[1],
@@ -186,7 +186,7 @@ class Conversation:
 
     def _forget(self, number: int) -> None:
         """Forget a connection that has ended; RabbitMQ leaves open what was delivered there."""
-        self._is_left_open |= self._has_quorum and self._tracking.shares_deliveries(number)
+        self._is_left_open |= self._has_quorum and self._state.shares_deliveries(number)
         self._connections.pop(number).end()
         self._flusher.forget(number)
         for key in [key for key in self._outcome if key.startswith(f"{number}.")]:
@@ -194,13 +194,13 @@ class Conversation:
                 del self._outcome[key]
         for place in [one for one in self._open if one[0] == number]:
             self._end(place)
-        for queue in self._tracking.disown(number):
+        for queue in self._state.disown(number):
             self._pool.await_end(queue)
 
     def _end(self, place: Place) -> None:
         """Forget a channel that has ended."""
         self._open.discard(place)
-        self._tracking.end(place)
+        self._state.end(place)
 
     # What comes back
 
@@ -208,14 +208,14 @@ class Conversation:
         """Return when everything has happened that a step causes; keep what came back."""
         before = set(self._open)
         self._barrier()
-        for place, queue in self._tracking.deleting:
+        for place, queue in self._state.deleting:
             if place in self._open:
                 self._deleted(queue)
-        self._tracking.deleting.clear()
+        self._state.deleting.clear()
         if isinstance(step, Send) and step.method in SYNCHRONOUS and before == self._open:
             return
         # A dead letter of a quorum queue shows nowhere on its way; it may pass every queue.
-        least = len(self._tracking.declared) if self._has_quorum else 1
+        least = len(self._state.declared) if self._has_quorum else 1
         for passes in range(1, MOST_PASSES + 1):
             self._flush()
             if not self._barrier() and passes >= least:
@@ -236,7 +236,7 @@ class Conversation:
 
     def _confirm(self, connection: WireConnection, place: Place) -> None:
         """Wait until what was published on a channel is confirmed."""
-        waiting = self._tracking.confirming.get(place)
+        waiting = self._state.confirming.get(place)
         if waiting is None:
             return
         while len(waiting) > 1:
@@ -279,17 +279,17 @@ class Conversation:
         elif method is methods.CHANNEL_CLOSE_OK:
             self._end(place)
         elif method is methods.BASIC_DELIVER:
-            self._tracking.deliver(place, values[0], values[1])
+            self._state.deliver(place, values[0], values[1])
         elif method is methods.BASIC_CANCEL:
-            self._tracking.consumers.pop((number, channel, values[0]), None)
+            self._state.consumers.pop((number, channel, values[0]), None)
         else:
-            deleted = self._tracking.answer(place, one)
+            deleted = self._state.answer(place, one)
             if deleted is not None:
                 self._deleted(deleted)
 
     def _deleted(self, queue: str) -> None:
         """Wait until the consumers of a queue that was deleted are cancelled."""
-        for place, tag in self._tracking.delete(queue):
+        for place, tag in self._state.delete(queue):
             if place in self._open:
                 connection = self._connections[place[0]]
                 self._keep(place, connection.take(place[1], partial(_is_cancel, tag)))
@@ -302,22 +302,22 @@ class Conversation:
         if not self._connections:
             return
         usual = min(self._connections)
-        tracking = self._tracking
-        owners = {name: tracking.owners.get(name, usual) for name in sorted(tracking.declared)}
+        state = self._state
+        owners = {name: state.owners.get(name, usual) for name in sorted(state.declared)}
         there = {name: number for name, number in owners.items() if number in self._connections}
-        tracking.declared.difference_update(self._flusher.flush(there, tracking.quorum))
+        state.declared.difference_update(self._flusher.flush(there, state.quorum))
 
     def _leave(self, is_complete: bool) -> None:
         """Give connections back, or close those of which an answer may be missing; delete all."""
         for number in list(self._connections):
             connection = self._connections.pop(number)
             channels = [channel for of, channel in self._open if of == number]
-            if number in self._tracking.owners.values() or not is_complete:
+            if number in self._state.owners.values() or not is_complete:
                 connection.close()
             else:
                 self._pool.give_back(connection, [*channels, *self._flusher.channels(number)])
         named = [[self._prefix + name for name in names] for names in (QUEUES, EXCHANGES)]
-        queues = self._tracking.declared.union(named[0]) - self._tracking.owners.keys()
+        queues = self._state.declared.union(named[0]) - self._state.owners.keys()
         self._pool.delete(queues, named[1])
 
 

@@ -9,16 +9,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mooq.parity.strategies import Pool, pool
-from mooq.parity.wire.pieces import (
-    ARGUMENTS,
-    BINDINGS,
-    ODD,
-    OF_CONSUMERS,
-    OF_EXCHANGES,
-    OF_QUORUM,
-    PROPERTIES,
-    USUAL,
-)
 from mooq.parity.wire.programs import (
     EVERYTHING,
     EXCHANGES,
@@ -29,6 +19,16 @@ from mooq.parity.wire.programs import (
     Send,
     Settle,
     WireProgram,
+)
+from mooq.parity.wire.values import (
+    ARGUMENTS,
+    BINDINGS,
+    ODD,
+    OF_CONSUMERS,
+    OF_EXCHANGES,
+    OF_QUORUM,
+    PROPERTIES,
+    USUAL,
 )
 
 LONGEST = 12

@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from mooq.amqp import methods
 from mooq.parity.wire.client import Arrived
-from mooq.parity.wire.flushing import Place
-from mooq.parity.wire.naming import Naming
+from mooq.parity.wire.flusher import Place
+from mooq.parity.wire.names import ProgramNames
 from mooq.parity.wire.programs import EVERYTHING, MISUSE, Send, Settle
 
 UNKNOWN_TAG = 999
@@ -15,10 +15,10 @@ UNANSWERED = frozenset(("basic.recover-async", "channel.flow", "channel.open"))
 """Methods without an answer, and such as end the connection."""
 
 
-class Tracking:
+class ProgramState:
     """Follows what is sent and answered on all channels of one program."""
 
-    def __init__(self, names: Naming) -> None:
+    def __init__(self, names: ProgramNames) -> None:
         self._names = names
         self.declared: set[str] = set()
         self.quorum: set[str] = set()

@@ -36,7 +36,7 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class Naming:
+class ProgramNames:
     """What one run of a program has on the broker; ``prefix`` is before all its names."""
 
     def __init__(self, prefix: str) -> None:

@@ -12,7 +12,7 @@ from mooq.broker.broker import Broker
 from mooq.parity.report import WIDTH, side_by_side
 from mooq.parity.versions import followed
 from mooq.parity.wire.conversation import Conversation, Outcome, differing
-from mooq.parity.wire.flushing import Disturbed
+from mooq.parity.wire.flusher import Disturbed
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import WireProgram
 from mooq.server.listener import Listener, ListenerThread
@@ -55,7 +55,7 @@ def as_test(program: WireProgram) -> str:
     kinds = ", ".join(sorted({*used, "Typed"} if "Typed(" in lines else used))
     return (
         "from mooq.basics.address import Address\n"
-        "from mooq.parity.wire.comparing import compared\n"
+        "from mooq.parity.wire.comparison import compared\n"
         f"from mooq.parity.wire.programs import {kinds}\n\n"
         f"PROGRAM = (\n{lines},\n)\n\n\n"
         "def test_both_brokers_answer_alike() -> None:\n"
@@ -92,7 +92,7 @@ class WireComparison:
         """Return how the brokers differ on a program, if they do.
 
         Raises :class:`~mooq.parity.wire.client.NoAnswer`, and
-        :class:`~mooq.parity.wire.flushing.Disturbed` if that keeps happening.
+        :class:`~mooq.parity.wire.flusher.Disturbed` if that keeps happening.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
