@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mooq.broker import arguments as argument_rules
 from mooq.broker import dead_letters, refusals
+from mooq.broker.binding_arguments import check_match
 from mooq.broker.effects import ConsumerCancelled
 from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
-from mooq.broker.header_matching import check_match
 from mooq.broker.message import Message
 from mooq.broker.queue import Queue
 from mooq.broker.ready import QueuedMessage
