@@ -1,15 +1,15 @@
-"""Waiting until queues have dealt with all that they were sent, without changing them.
+"""Waits for queues to handle everything that they were sent, without changing them.
 
-A queue handles ``basic.get``, and ``queue.delete`` with its conditions, behind the messages,
-acknowledgements and rejections that it was sent. So a queue that has consumers is asked to be
-deleted if unused, one that has messages if empty, which both refuse; any other is asked for a
-message that it does not have.
+A queue handles ``basic.get``, and ``queue.delete`` with a condition, after the messages,
+acknowledgements and rejections that it was sent before. So the flusher sends ``queue.delete`` with
+``if-unused`` to a queue with consumers, and with ``if-empty`` to one with messages; the queue
+refuses both. It sends ``basic.get`` to an empty queue.
 
-A quorum queue refuses those conditions without a look at itself. It writes what it was sent to the
-log that all quorum queues of a node share, and does it once it is written. So another quorum queue
-of ours is asked for a message after it: its answer comes when that log has been written as far.
-What was published is written last of all that a queue was sent, when it comes to it again, so it is
-asked for its counts before. It is asked for them after, too: then it has done what was written.
+A quorum queue refuses these conditions without checking them. It writes commands to a log that all
+quorum queues of a node share, and applies them once they are written. So the flusher then sends
+``basic.get`` to another quorum queue, the pool's own, which answers when the log is written that
+far. A queue writes publishes after all other commands, in its next turn, so it is asked for its
+counts first. It is asked for them again afterwards: when it answers, it has applied the log.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from mooq.amqp import methods
 from mooq.errors import MooqError
 from mooq.parity.wire.client import Arrived, NoAnswer, WireConnection
 
-FIRST = 100
-"""The number of the first channel of which no program knows: one for each queue."""
+FIRST_CHANNEL = 100
+"""The first channel number that no program uses. Each queue has one channel."""
 
-LOOKS = 2
-"""How often a classic queue is asked for its counts before a dead letter shows in them.
+COUNT_REQUESTS = 2
+"""The number of requests after which a classic queue's counts include a dead letter.
 
-It answers that before it takes what it was sent.
+The queue answers the first one before it handles the messages that it was sent.
 """
 
-Place: TypeAlias = tuple[int, int]
+ChannelId: TypeAlias = tuple[int, int]
 
 
 class Disturbed(MooqError):
-    """Looking at the broker, or a slow machine, has changed what a program would come to."""
+    """The checks of the broker, or a slow machine, have changed a program's outcome."""
 
 
 class Flusher:
-    """Asks queues, each on a channel of its own, of a connection that may use it.
+    """Waits for queues, each on a separate channel of a connection that may use it.
 
-    ``await_log`` returns when all that quorum queues have to write is written.
+    ``await_log`` returns when quorum queues have written all their commands.
     """
 
     def __init__(
@@ -48,107 +48,107 @@ class Flusher:
     ) -> None:
         self._connections = connections
         self._await_log = await_log
-        self._open: set[Place] = set()
+        self._open: set[ChannelId] = set()
 
     def channels(self, number: int) -> list[int]:
         """Return the open channels of a connection."""
         return [channel for of, channel in self._open if of == number]
 
     def forget(self, number: int) -> None:
-        """Forget a connection that has ended."""
-        self._open = {place for place in self._open if place[0] != number}
+        """Forget a closed connection."""
+        self._open = {one for one in self._open if one[0] != number}
 
     def flush(self, queues: Mapping[str, int], quorum: Set[str] = frozenset()) -> list[str]:
-        """Wait for queues, by name and number of the connection; return those that are gone.
+        """Wait for queues, by name, each on a numbered connection; return those that are deleted.
 
-        ``quorum`` are the names of quorum queues.
+        ``quorum`` has the names of quorum queues.
         """
-        places = {
-            name: (number, FIRST + index) for index, (name, number) in enumerate(queues.items())
-        }
-        counts = self._first_counts(places)
-        waiting = {name: places[name] for name in counts if name in quorum}
+        numbered = enumerate(queues.items(), FIRST_CHANNEL)
+        channels = {name: (number, channel) for channel, (name, number) in numbered}
+        counts = self._first_counts(channels)
+        waiting = {name: channels[name] for name in counts if name in quorum}
         if waiting:
             self._await_quorum(waiting)
             counts = {name: counts[name] for name in waiting}
-            counts |= self._late_counts({name: places[name] for name in places.keys() - waiting})
-        classic = {name: places[name] for name in counts if name not in quorum}
-        for name, place in classic.items():
-            self._ask(place, name, counts[name])
-        for place in classic.values():
-            self._take_answer(place)
+            counts |= self._late_counts({n: channels[n] for n in channels.keys() - waiting})
+        classic = {name: channels[name] for name in counts if name not in quorum}
+        for name, channel_id in classic.items():
+            self._probe(channel_id, name, counts[name])
+        for channel_id in classic.values():
+            self._take_answer(channel_id)
         return [name for name in queues if name not in counts]
 
-    def _first_counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
-        """Return the counts of the queues that are there; open the channels that are missing."""
-        missing = [place for place in queues.values() if place not in self._open]
-        for place in missing:
-            self._connections[place[0]].send(place[1], methods.CHANNEL_OPEN, "")
-        for place in missing:
-            self._connections[place[0]].take(place[1])
-            self._open.add(place)
+    def _first_counts(self, queues: Mapping[str, ChannelId]) -> dict[str, Arrived]:
+        """Return the counts of the queues that exist; open the channels that are missing."""
+        missing = [one for one in queues.values() if one not in self._open]
+        for channel_id in missing:
+            self._connections[channel_id[0]].send(channel_id[1], methods.CHANNEL_OPEN, "")
+        for channel_id in missing:
+            self._connections[channel_id[0]].take(channel_id[1])
+            self._open.add(channel_id)
         return self._counts(queues)
 
-    def _late_counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
-        """Return the counts of classic queues that exist, with dead letters on their way."""
+    def _late_counts(self, queues: Mapping[str, ChannelId]) -> dict[str, Arrived]:
+        """Return the counts of the classic queues that exist, including recent dead letters."""
         counts = self._first_counts(queues)
-        for _ in range(LOOKS - 1):
+        for _ in range(COUNT_REQUESTS - 1):
             counts = self._counts({name: queues[name] for name in counts})
         return counts
 
-    def _take_answer(self, place: Place) -> None:
-        found = self._answer(place)
+    def _take_answer(self, channel_id: ChannelId) -> None:
+        found = self._answer(channel_id)
         if found is None:
             return
         if found.method is methods.QUEUE_DELETE_OK:
             raise Disturbed("a queue was deleted whose last consumer was just ending")
         if found.method is methods.BASIC_GET_OK:
-            self._give_back(place, found)
+            self._requeue(channel_id, found)
 
-    def _counts(self, queues: Mapping[str, Place]) -> dict[str, Arrived]:
+    def _counts(self, queues: Mapping[str, ChannelId]) -> dict[str, Arrived]:
         """Return the counts of queues."""
-        for name, place in queues.items():
-            self._look(place, name)
-        found = {name: self._answer(place) for name, place in queues.items()}
+        for name, channel_id in queues.items():
+            self._request_counts(channel_id, name)
+        found = {name: self._answer(channel_id) for name, channel_id in queues.items()}
         return {name: answer for name, answer in found.items() if answer is not None}
 
-    def _look(self, place: Place, name: str) -> None:
+    def _request_counts(self, channel_id: ChannelId, name: str) -> None:
         """Ask a queue for its counts."""
-        connection = self._connections[place[0]]
-        connection.send(place[1], methods.QUEUE_DECLARE, 0, name, True, *[False] * 4, {})
+        connection = self._connections[channel_id[0]]
+        connection.send(channel_id[1], methods.QUEUE_DECLARE, 0, name, True, *[False] * 4, {})
 
-    def _await_quorum(self, queues: Mapping[str, Place]) -> None:
+    def _await_quorum(self, queues: Mapping[str, ChannelId]) -> None:
         self._counts(queues)
         self._await_log()
         self._counts(queues)
 
-    def _ask(self, place: Place, name: str, counts: Arrived) -> None:
-        """Ask a classic queue, of these counts, for what changes nothing."""
-        connection = self._connections[place[0]]
+    def _probe(self, channel_id: ChannelId, name: str, counts: Arrived) -> None:
+        """Send a classic queue with these counts a request that changes nothing."""
+        connection = self._connections[channel_id[0]]
         _, ready, consumers = counts.values
         if consumers or ready:
             conditions = bool(consumers), not consumers
-            connection.send(place[1], methods.QUEUE_DELETE, 0, name, *conditions, False)
+            connection.send(channel_id[1], methods.QUEUE_DELETE, 0, name, *conditions, False)
         else:
-            connection.send(place[1], methods.BASIC_GET, 0, name, False)
+            connection.send(channel_id[1], methods.BASIC_GET, 0, name, False)
 
-    def _give_back(self, place: Place, got: Arrived) -> None:
-        """Requeue a message that has come back meanwhile, as when the channel that held it ended.
+    def _requeue(self, channel_id: ChannelId, got: Arrived) -> None:
+        """Requeue a message that was requeued meanwhile, for example when its channel closed.
 
-        It is flagged as redelivered in any case. Raises :class:`Disturbed` for a new message.
+        Its redelivered flag is set anyway. Raises :class:`Disturbed` for a new message.
         """
         if not got.values[1]:
             raise Disturbed("there was a message where none was to be found")
-        self._connections[place[0]].send(place[1], methods.BASIC_NACK, got.values[0], False, True)
+        connection = self._connections[channel_id[0]]
+        connection.send(channel_id[1], methods.BASIC_NACK, got.values[0], False, True)
 
-    def _answer(self, place: Place) -> Arrived | None:
-        """Return the answer on a channel; None if that was closed."""
-        connection = self._connections[place[0]]
-        answer = connection.take(place[1])
+    def _answer(self, channel_id: ChannelId) -> Arrived | None:
+        """Return the answer on a channel; None if the channel was closed."""
+        connection = self._connections[channel_id[0]]
+        answer = connection.take(channel_id[1])
         if answer.method is methods.CONNECTION_CLOSE:
             raise NoAnswer(f"the connection was closed: {answer.values}")
         if answer.method is methods.CHANNEL_CLOSE:
-            connection.send(place[1], methods.CHANNEL_CLOSE_OK)
-            self._open.discard(place)
+            connection.send(channel_id[1], methods.CHANNEL_CLOSE_OK)
+            self._open.discard(channel_id)
             return None
         return answer

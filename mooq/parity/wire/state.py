@@ -1,4 +1,4 @@
-"""State of a program on a broker, as far as its client knows: queues, consumers, deliveries."""
+"""State of a program on a broker, as its client knows it: queues, consumers, deliveries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections import defaultdict
 
 from mooq.amqp import methods
 from mooq.parity.wire.client import Arrived
-from mooq.parity.wire.flusher import Place
+from mooq.parity.wire.flusher import ChannelId
 from mooq.parity.wire.names import ProgramNames
 from mooq.parity.wire.programs import EVERYTHING, MISUSE, Send, Settle
 
 UNKNOWN_TAG = 999
 UNANSWERED = frozenset(("basic.recover-async", "channel.flow", "channel.open"))
-"""Methods without an answer, and such as end the connection."""
+"""Methods without a reply, and methods that close the connection."""
 
 
 class ProgramState:
-    """Follows what is sent and answered on all channels of one program."""
+    """The state after all requests and replies on the channels of one program."""
 
     def __init__(self, names: ProgramNames) -> None:
         self._names = names
@@ -27,26 +27,26 @@ class ProgramState:
         """The connection of each exclusive queue."""
         self.consumers: dict[tuple[int, int, str], str] = {}
         """The queue of each consumer."""
-        self.confirming: dict[Place, list[int]] = {}
-        """How many messages were published on each channel that confirms, and which are not yet."""
-        self.deleting: list[tuple[Place, str]] = []
-        """Queues that are being deleted, of which no answer tells."""
-        self._silent: set[tuple[int, int, str]] = set()  # consumers that acknowledge nothing
-        self._unsettled: defaultdict[Place, list[int]] = defaultdict(list)
-        self._asked: defaultdict[Place, list[Send]] = defaultdict(list)
-        self._last_queue: dict[Place, str] = {}
+        self.confirming: dict[ChannelId, list[int]] = {}
+        """By channel in confirm mode: the number of publishes, then the unconfirmed ones."""
+        self.deleting: list[tuple[ChannelId, str]] = []
+        """Queues that are being deleted without a reply."""
+        self._without_ack: set[tuple[int, int, str]] = set()  # consumers with no_ack
+        self._unsettled: defaultdict[ChannelId, list[int]] = defaultdict(list)
+        self._unanswered: defaultdict[ChannelId, list[Send]] = defaultdict(list)
+        self._last_queue: dict[ChannelId, str] = {}
 
-    # What is sent
+    # Requests
 
-    def publish(self, place: Place) -> None:
-        """Note that a message is published."""
-        if place in self.confirming:
-            self.confirming[place][0] += 1
-            self.confirming[place].append(self.confirming[place][0])
+    def publish(self, channel_id: ChannelId) -> None:
+        """Note a publish."""
+        if channel_id in self.confirming:
+            self.confirming[channel_id][0] += 1
+            self.confirming[channel_id].append(self.confirming[channel_id][0])
 
-    def settle(self, place: Place, step: Settle) -> int | None:
-        """Return the delivery tag that a step settles; None if there is none to be settled."""
-        tags = self._unsettled[place]
+    def settle(self, channel_id: ChannelId, step: Settle) -> int | None:
+        """Return the delivery tag that a step settles; None if nothing is unacknowledged."""
+        tags = self._unsettled[channel_id]
         if not tags and step.index < MISUSE:
             return None
         tag = tags[step.index] if step.index < len(tags) else UNKNOWN_TAG
@@ -54,107 +54,107 @@ class ProgramState:
             tag = 0
         last = tag or UNKNOWN_TAG
         is_multiple = step.multiple and step.method != "basic.reject"
-        self._unsettled[place] = [
+        self._unsettled[channel_id] = [
             one for one in tags if one != tag and not (is_multiple and one < last)
         ]
         return tag
 
-    def send(self, place: Place, step: Send) -> None:
-        """Note that a method is sent."""
+    def send(self, channel_id: ChannelId, step: Send) -> None:
+        """Note a method."""
         if step.method.startswith("basic.recover"):
-            self._unsettled[place].clear()
+            self._unsettled[channel_id].clear()
         if step.fields.get("nowait"):
-            self._unanswered(place, step)
+            self._send_nowait(channel_id, step)
         elif step.method not in UNANSWERED:
-            self._asked[place].append(step)
+            self._unanswered[channel_id].append(step)
 
-    def _unanswered(self, place: Place, step: Send) -> None:
-        """Note what a method without an answer means for later ones, unless it is refused."""
+    def _send_nowait(self, channel_id: ChannelId, step: Send) -> None:
+        """Apply a method without a reply, unless the broker refuses it."""
         if step.method == "queue.declare":
-            queue = self._queue_of(place, step)
-            if queue not in self.declared:  # else it is what it was, or this is refused
-                self._declare(place, queue, step)
+            queue = self._queue_of(channel_id, step)
+            if queue not in self.declared:  # otherwise nothing changes, or this is refused
+                self._declare(channel_id, queue, step)
         elif step.method == "confirm.select":
-            self.confirming.setdefault(place, [0])
+            self.confirming.setdefault(channel_id, [0])
         elif step.method == "basic.consume":
-            self._consume(place, step.fields["consumer_tag"], step)
+            self._consume(channel_id, step.fields["consumer_tag"], step)
         elif step.method == "basic.cancel":
-            self.consumers.pop((*place, step.fields["consumer_tag"]), None)
+            self.consumers.pop((*channel_id, step.fields["consumer_tag"]), None)
         elif step.method == "queue.delete":
-            self.deleting.append((place, self._queue_of(place, step)))
+            self.deleting.append((channel_id, self._queue_of(channel_id, step)))
 
-    # What comes back
+    # Replies
 
-    def deliver(self, place: Place, tag: str, delivery_tag: int) -> None:
+    def deliver(self, channel_id: ChannelId, tag: str, delivery_tag: int) -> None:
         """Note a delivery."""
-        if (*place, tag) not in self._silent:
-            self._unsettled[place].append(delivery_tag)
+        if (*channel_id, tag) not in self._without_ack:
+            self._unsettled[channel_id].append(delivery_tag)
 
-    def answer(self, place: Place, one: Arrived) -> str | None:
-        """Note what the answer to a method means for later ones; return the queue it deleted."""
-        asked = self._asked[place]
+    def answer(self, channel_id: ChannelId, one: Arrived) -> str | None:
+        """Apply the reply to a method; return the queue that it deleted, if any."""
+        asked = self._unanswered[channel_id]
         if one.method is methods.BASIC_RETURN or not asked:
             return None
         step = asked.pop(0)
         method = one.method
         if method is methods.QUEUE_DECLARE_OK:
-            self._declare(place, one.values[0], step)
+            self._declare(channel_id, one.values[0], step)
         elif method is methods.CONFIRM_SELECT_OK:
-            self.confirming.setdefault(place, [0])
+            self.confirming.setdefault(channel_id, [0])
         elif method is methods.BASIC_GET_OK and not step.fields.get("no_ack"):
-            self._unsettled[place].append(one.values[0])
+            self._unsettled[channel_id].append(one.values[0])
         elif method is methods.BASIC_CONSUME_OK:
-            self._consume(place, one.values[0], step)
+            self._consume(channel_id, one.values[0], step)
         elif method is methods.BASIC_CANCEL_OK:
-            self.consumers.pop((*place, one.values[0]), None)
+            self.consumers.pop((*channel_id, one.values[0]), None)
         elif method is methods.QUEUE_DELETE_OK:
-            return self._queue_of(place, step)
+            return self._queue_of(channel_id, step)
         return None
 
-    def _queue_of(self, place: Place, step: Send) -> str:
-        """Return the name of a queue; without one it is that which the channel declared last."""
+    def _queue_of(self, channel_id: ChannelId, step: Send) -> str:
+        """Return a method's queue: the one it names, or the last one the channel declared."""
         name = step.fields.get("queue")
-        return str(self._names.on_broker(name)) if name else self._last_queue.get(place, "")
+        return str(self._names.on_broker(name)) if name else self._last_queue.get(channel_id, "")
 
-    def _declare(self, place: Place, queue: str, step: Send) -> None:
+    def _declare(self, channel_id: ChannelId, queue: str, step: Send) -> None:
         self.declared.add(queue)
-        self._last_queue[place] = queue
+        self._last_queue[channel_id] = queue
         if step.fields.get("passive"):
             return
         if step.fields.get("exclusive"):
-            self.owners.setdefault(queue, place[0])
-        # It is of the type with which it is declared each time.
+            self.owners.setdefault(queue, channel_id[0])
+        # A queue has the type of its latest accepted declaration.
         is_quorum = step.fields.get("arguments", {}).get("x-queue-type") == "quorum"
         (self.quorum.add if is_quorum else self.quorum.discard)(queue)
 
-    def _consume(self, place: Place, tag: str, step: Send) -> None:
-        key = (*place, tag)
-        self.consumers[key] = self._queue_of(place, step)
-        self._silent.discard(key)
+    def _consume(self, channel_id: ChannelId, tag: str, step: Send) -> None:
+        key = (*channel_id, tag)
+        self.consumers[key] = self._queue_of(channel_id, step)
+        self._without_ack.discard(key)
         if step.fields.get("no_ack"):
-            self._silent.add(key)
+            self._without_ack.add(key)
 
-    # The end
+    # Deletions and closes
 
-    def delete(self, queue: str) -> list[tuple[Place, str]]:
-        """Forget a queue; return its consumers, by channel and tag, which are told."""
+    def delete(self, queue: str) -> list[tuple[ChannelId, str]]:
+        """Forget a queue; return its consumers, by channel and tag, which RabbitMQ cancels."""
         self.owners.pop(queue, None)
         self.declared.discard(queue)
         return [((one[0], one[1]), one[2]) for one, name in self.consumers.items() if name == queue]
 
-    def end(self, place: Place) -> None:
-        """Forget a channel that has ended."""
-        self.confirming.pop(place, None)
-        self._unsettled.pop(place, None)
-        self._asked.pop(place, None)
-        self._last_queue.pop(place, None)
-        for key in [key for key in self.consumers if key[:2] == place]:
+    def end(self, channel_id: ChannelId) -> None:
+        """Forget a closed channel."""
+        self.confirming.pop(channel_id, None)
+        self._unsettled.pop(channel_id, None)
+        self._unanswered.pop(channel_id, None)
+        self._last_queue.pop(channel_id, None)
+        for key in [key for key in self.consumers if key[:2] == channel_id]:
             del self.consumers[key]
 
     def shares_deliveries(self, number: int) -> bool:
         """Return whether several channels of a connection consume from one quorum queue.
 
-        As the connection ends, what one of them had may be delivered to another that still exists.
+        While it closes, RabbitMQ may redeliver a channel's messages to another that is still open.
         """
         used = [
             (queue, channel)
@@ -164,7 +164,7 @@ class ProgramState:
         return len(set(used)) > len({queue for queue, _ in used})
 
     def disown(self, number: int) -> list[str]:
-        """Forget the exclusive queues of a connection that has ended; return them."""
+        """Forget the exclusive queues of a closed connection; return them."""
         queues = [queue for queue, owner in self.owners.items() if owner == number]
         for queue in queues:
             del self.owners[queue]
