@@ -269,7 +269,7 @@ class VirtualHost:
         argument_rules.check_equivalent(
             default | current.arguments,
             default | arguments,
-            argument_rules.taken_by(current.type, version),
+            argument_rules.supported_arguments(current.type, version),
             "queue",
             current.name,
             self.name,
