@@ -33,28 +33,28 @@ def _integer(value: Any, _: Table) -> str | None:
 
 
 def _count(value: Any, arguments: Table) -> str | None:
-    why = _integer(value, arguments)
-    return why or (f"{{value_negative,{value}}}" if value < 0 else None)
+    reason = _integer(value, arguments)
+    return reason or (f"{{value_negative,{value}}}" if value < 0 else None)
 
 
 def _milliseconds(value: Any, arguments: Table) -> str | None:
-    why = _count(value, arguments)
-    return why or (f"{{value_too_large,{value}}}" if value > LONGEST_TIME else None)
+    reason = _count(value, arguments)
+    return reason or (f"{{value_too_large,{value}}}" if value > LONGEST_TIME else None)
 
 
 def _expires(value: Any, arguments: Table) -> str | None:
-    why = _integer(value, arguments)
-    return why or ("{value_zero,0}" if value == 0 else _milliseconds(value, arguments))
+    reason = _integer(value, arguments)
+    return reason or ("{value_zero,0}" if value == 0 else _milliseconds(value, arguments))
 
 
 def _size(value: Any, arguments: Table) -> str | None:
-    why = _count(value, arguments)
-    return why or ("{value_zero,0}" if value == 0 else None)
+    reason = _count(value, arguments)
+    return reason or ("{value_zero,0}" if value == 0 else None)
 
 
 def _priorities(value: Any, arguments: Table) -> str | None:
-    why = _count(value, arguments)
-    return why or (f"{{max_value_exceeded,{value}}}" if value > MOST_PRIORITIES else None)
+    reason = _count(value, arguments)
+    return reason or (f"{{max_value_exceeded,{value}}}" if value > MOST_PRIORITIES else None)
 
 
 def _string(value: Any, _: Table) -> str | None:
@@ -68,30 +68,30 @@ def _boolean(value: Any, _: Table) -> str | None:
 
 
 def _dead_letter_key(value: Any, arguments: Table) -> str | None:
-    why = _string(value, arguments)
-    if why is None and "x-dead-letter-exchange" not in arguments:
+    reason = _string(value, arguments)
+    if reason is None and "x-dead-letter-exchange" not in arguments:
         return "routing_key_but_no_dlx_defined"
-    return why
+    return reason
 
 
 def _one_of(choices: tuple[str, ...], otherwise: str) -> Check:
     def check(value: Any, arguments: Table) -> str | None:
-        why = _string(value, arguments)
-        return why or (None if value in choices else otherwise)
+        reason = _string(value, arguments)
+        return reason or (None if value in choices else otherwise)
 
     return check
 
 
 def _queue_mode(value: Any, arguments: Table) -> str | None:
-    why = _string(value, arguments)
-    if why or value in ("default", "lazy"):
-        return why
+    reason = _string(value, arguments)
+    if reason or value in ("default", "lazy"):
+        return reason
     return f"\"unsupported queue mode '{value}'\""
 
 
 def _queue_type(value: Any, arguments: Table) -> str | None:
-    why = _string(value, arguments)
-    return why or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
+    reason = _string(value, arguments)
+    return reason or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
 
 
 CONSUMER_TIMEOUT = "x-consumer-timeout"
@@ -121,18 +121,18 @@ Source: ``declare_args()`` in ``rabbit_amqqueue``. The arguments of each queue t
 ``capabilities()`` of ``rabbit_classic_queue`` and ``rabbit_quorum_queue``.
 """
 
-_OF_CLASSIC = (
+_CLASSIC_ARGUMENTS = (
     *("x-expires", "x-message-ttl", "x-dead-letter-exchange", "x-dead-letter-routing-key"),
     *("x-max-length", "x-max-length-bytes", "x-max-priority", "x-overflow", "x-queue-mode"),
     *("x-queue-version", "x-single-active-consumer", "x-queue-type", MASTER_LOCATOR),
 )
-_OF_QUORUM = (
+_QUORUM_ARGUMENTS = (
     *("x-dead-letter-exchange", "x-dead-letter-routing-key", "x-dead-letter-strategy"),
     *("x-expires", "x-max-length", "x-max-length-bytes", "x-max-in-memory-length"),
     *("x-max-in-memory-bytes", "x-overflow", "x-single-active-consumer", "x-queue-type"),
     *("x-quorum-initial-group-size", "x-delivery-limit", "x-message-ttl", LEADER_LOCATOR),
 )
-_OF_STREAM = frozenset(
+_STREAM_ARGUMENTS = frozenset(
     (
         *("x-max-length-bytes", "x-queue-type", "x-max-age", "x-stream-max-segment-size-bytes"),
         *("x-initial-cluster-size", LEADER_LOCATOR),
@@ -140,11 +140,11 @@ _OF_STREAM = frozenset(
 )
 
 
-def taken_by(queue_type: str, version: Version) -> tuple[str, ...]:
+def supported_arguments(queue_type: str, version: Version) -> tuple[str, ...]:
     """Return the arguments that a queue type supports, in the order of comparison."""
     if queue_type == "quorum":
-        return _OF_QUORUM + version.more_of_quorum
-    return _OF_CLASSIC + version.more_of_classic
+        return _QUORUM_ARGUMENTS + version.more_of_quorum
+    return _CLASSIC_ARGUMENTS + version.more_of_classic
 
 
 def check_exchange_name(
@@ -166,53 +166,54 @@ def check_queue_arguments(arguments: Table, name: str, virtual_host: str, versio
     queue_type = arguments.get("x-queue-type", "classic")
     if queue_type == "stream":
         raise refusals.no_streams(name, virtual_host)
-    taken = taken_by(queue_type, version)
+    supported = supported_arguments(queue_type, version)
     for argument, check in CHECKS.items():
-        if argument in arguments and argument in taken and argument not in version.unchecked:
+        if argument in arguments and argument in supported and argument not in version.unchecked:
             _check(argument, check, arguments, name, virtual_host)
-    if LEADER_LOCATOR in arguments and LEADER_LOCATOR in taken:
+    if LEADER_LOCATOR in arguments and LEADER_LOCATOR in supported:
         check = _one_of(version.leader_locators, "invalid_queue_locator_arg")
         _check(LEADER_LOCATOR, check, arguments, name, virtual_host)
-    known = _OF_STREAM.union(taken_by("classic", version), taken_by("quorum", version))
+    of_types = (supported_arguments(each, version) for each in ("classic", "quorum"))
+    known = _STREAM_ARGUMENTS.union(*of_types)
     # RabbitMQ inserts the default type, and then sorts the names.
     is_sorted = version.names_default_queue_type and "x-queue-type" not in arguments
     for argument in sorted(arguments) if is_sorted else arguments:
-        if argument in known and argument not in taken:
+        if argument in known and argument not in supported:
             raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
 
 
 def _check(argument: str, check: Check, arguments: Table, name: str, virtual_host: str) -> None:
-    why = check(arguments[argument], arguments)
-    if why is not None:
-        raise refusals.invalid_argument(argument, "queue", name, virtual_host, why)
+    reason = check(arguments[argument], arguments)
+    if reason is not None:
+        raise refusals.invalid_argument(argument, "queue", name, virtual_host, reason)
 
 
 def check_consumer_arguments(
     arguments: Table, queue_type: str, name: str, virtual_host: str, version: Version
 ) -> None:
-    """Raise a refusal for the first consumer argument that is invalid or not for its queue type.
+    """Raise a refusal for the first consumer argument that is invalid or not for the queue's type.
 
     Unknown arguments are ignored.
     """
     if not arguments:
         return
-    taken: dict[str, Check] = {"x-priority": _integer}
+    supported: dict[str, Check] = {"x-priority": _integer}
     others = {"x-stream-offset"}
     if not version.names_default_queue_type:
         if queue_type == "classic":
-            taken["x-cancel-on-ha-failover"] = _boolean
+            supported["x-cancel-on-ha-failover"] = _boolean
         others |= {"x-cancel-on-ha-failover"}
     else:
         others |= {"x-stream-filter", "x-stream-match-unfiltered"}
     if version.consumer_timeout_argument == "quorum":
         if queue_type == "quorum":
-            taken[CONSUMER_TIMEOUT] = _count
+            supported[CONSUMER_TIMEOUT] = _count
         others |= {CONSUMER_TIMEOUT}
-    for argument, check in taken.items():
+    for argument, check in supported.items():
         if argument in arguments:
             _check(argument, check, arguments, name, virtual_host)
     for argument in arguments:
-        if argument in others and argument not in taken:
+        if argument in others and argument not in supported:
             raise refusals.argument_of_another_type(argument, name, virtual_host, queue_type)
 
 
@@ -275,7 +276,7 @@ def check_queue_type(
 def check_master_locator(
     arguments: Table, queue_type: str, version: Version, *, exclusive: bool
 ) -> None:
-    """Raise the refusal of the old argument that says where a new classic queue is to be."""
+    """Raise a refusal for the old argument that selects the node of a new classic queue."""
     if MASTER_LOCATOR not in arguments or queue_type != "classic":
         return
     if version.master_locator == "none":
@@ -291,7 +292,7 @@ _BYTES = (bytes, bytearray)
 
 
 def with_default_type(arguments: Table, version: Version) -> Table:
-    """Return the arguments of a new queue, without an empty type if that is the default one."""
+    """Return the arguments of a new queue, without an empty type if it means the default type."""
     if version.takes_empty_type and arguments.get("x-queue-type") == "":
         return {name: value for name, value in arguments.items() if name != "x-queue-type"}
     return arguments

@@ -1,4 +1,4 @@
-"""Conditions under which a queue may be consumed, asked for a message, or deleted."""
+"""Conditions for consuming and getting from a queue, and for its deletion."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from mooq.broker.versions import Version
 
 
 def check_deletion(queue: Queue, virtual_host: str, *, if_unused: bool, if_empty: bool) -> None:
-    """Raise the refusal of deleting a queue that is in use or not empty.
+    """Raise a refusal for the deletion of a queue that is in use or not empty.
 
-    Quorum queues refuse either condition.
+    Quorum queues support neither condition.
     """
     flag = "if-unused" if if_unused else "if-empty"
     if not queue.is_classic and (if_unused or if_empty):
@@ -22,7 +22,7 @@ def check_deletion(queue: Queue, virtual_host: str, *, if_unused: bool, if_empty
 
 
 def check_get(queue: Queue, virtual_host: str, version: Version) -> None:
-    """Raise the refusal of a get from a quorum queue with a single active consumer."""
+    """Raise a refusal for a get from a quorum queue with a single active consumer."""
     if not queue.is_classic and queue.consumers.is_single_active:
         quoted = version.quotes_queue_type
         shown = f'<<"{queue.type}">>' if quoted else queue.type
@@ -30,7 +30,7 @@ def check_get(queue: Queue, virtual_host: str, version: Version) -> None:
 
 
 def check_consumer(queue: Queue, virtual_host: str, *, exclusive: bool, has_limit: bool) -> None:
-    """Raise the refusal of a consumer.
+    """Raise a refusal for a consumer that the queue does not accept.
 
     ``has_limit`` is whether its channel has a global prefetch count, which quorum queues refuse.
     They ignore ``exclusive``.

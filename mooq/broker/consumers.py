@@ -54,9 +54,9 @@ class Consumer:
         self.priority: int = priority
         self.timeout: float | None = timeout
         self.unsettled: int = 0
-        self.is_active: bool = True  # until it ends
+        self.is_active: bool = True  # until it is cancelled
         self.is_waiting: bool = False  # out of the ring until it is below its limit
-        self.left_as: int = 0  # its number among those that left the ring
+        self.left_as: int = 0  # the order in which it left the ring
 
     @property
     def has_room(self) -> bool:
@@ -99,8 +99,8 @@ class Consumers:
         self._ranks_waiting = ranks_waiting
         self._leaves_when_full = leaves_when_full
         self._left = 0
-        self._active_one: Consumer | None = None
-        self._is_giving_way = False
+        self._active_consumer: Consumer | None = None
+        self._is_switching = False
         self._rings: dict[int, deque[Consumer]] = {}
         self._in_order: list[deque[Consumer]] = []  # highest priority first
 
@@ -108,7 +108,7 @@ class Consumers:
         return len(self.all)
 
     def refuses(self, exclusive: bool) -> bool:
-        """Whether another consumer is refused: one is exclusive, or it would be and is not alone.
+        """Whether another consumer is refused, because an existing one or this one is exclusive.
 
         A queue with a single active consumer refuses exclusive consumers.
         """
@@ -132,7 +132,7 @@ class Consumers:
             ring.remove(consumer)
 
     def rejoin(self, consumer: Consumer) -> None:
-        """Return a consumer that has room again to its ring, if it had left it."""
+        """Put a consumer back into its ring, if it has left it and is below its limit again."""
         if consumer.is_waiting and consumer.is_active:
             consumer.is_waiting = False
             self._rings[consumer.priority].append(consumer)
@@ -165,32 +165,32 @@ class Consumers:
         return None
 
     def _leave(self, ring: deque[Consumer]) -> None:
-        """Take the first consumer out of its ring until it is below its limit."""
+        """Remove the first consumer from its ring until it is below its limit."""
         consumer = ring.popleft()
         consumer.is_waiting = True
         self._left += 1
         consumer.left_as = self._left
 
     def _active(self) -> Consumer | None:
-        """Return the single active consumer; None while it gives way."""
-        active = self._active_one
+        """Return the single active consumer; None while it is being replaced."""
+        active = self._active_consumer
         if active is not None and not active.is_active:
             active = None
         if active is not None and self._switches_active:
             if max(one.priority for one in self.all) > active.priority:
-                self._is_giving_way = True
-            if self._is_giving_way:
+                self._is_switching = True
+            if self._is_switching:
                 if active.unsettled:
                     return None
                 active = None
         if active is None and self.all:
-            self._is_giving_way = False
+            self._is_switching = False
             active = min(self.all, key=self._rank) if self._ranks_waiting else self.all[0]
-        self._active_one = active
+        self._active_consumer = active
         return active
 
     def _rank(self, consumer: Consumer) -> tuple[int, float]:
-        """Return a number that is lower for one that is to be active earlier."""
+        """Return a sort key for waiting consumers; the lowest becomes active next."""
         credit = consumer.limit or float("inf")
         return -consumer.priority, -credit if self._switches_active else 0
 

@@ -17,7 +17,7 @@ REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "de
 
 
 class DeadLetter(Message):
-    """A dead letter of a version that keeps deaths itself; ``deaths`` are those in x-death."""
+    """A dead letter of a version that records deaths itself; ``deaths`` are those in x-death."""
 
     __slots__ = ("deaths",)
 
@@ -47,7 +47,7 @@ def dead_letter(
     """Return the dead letter to publish for a message of a queue.
 
     Its exchange and routing key are those of the queue's dead-letter arguments. Its header x-death
-    has an entry for each queue and reason; only RabbitMQ 3.10 believes the entries of a client.
+    has an entry for each queue and reason. Only RabbitMQ 3.10 uses entries that a client published.
     ``delivery_count`` is the number of its failed deliveries from quorum queues.
     """
     headers: Table = dict(message.properties.headers or {})
@@ -59,17 +59,17 @@ def dead_letter(
         headers.pop("CC", None)
     if version.keeps_deaths:
         is_first = not isinstance(message, DeadLetter)
-        deaths = _with(entry, message.deaths if isinstance(message, DeadLetter) else [])
+        deaths = _with_death(entry, message.deaths if isinstance(message, DeadLetter) else [])
     else:
         is_first = "x-death" not in headers
-        deaths = _with_said(entry, headers.get("x-death"))
+        deaths = _with_published(entry, headers.get("x-death"))
     headers["x-death"] = deaths
     last = {"exchange": message.exchange, "queue": queue.name, "reason": reason}
-    for what, value in last.items():
+    for field, value in last.items():
         if is_first:
-            headers[f"x-first-death-{what}"] = value
+            headers[f"x-first-death-{field}"] = value
         if version.keeps_deaths:
-            headers[f"x-last-death-{what}"] = value
+            headers[f"x-last-death-{field}"] = value
     headers = dict(sorted(headers.items()))
     properties = message.properties.replace(headers=headers, expiration=None)
     exchange = queue.dead_letter_exchange or ""
@@ -95,35 +95,35 @@ def _entry(
     return entry
 
 
-def _with(entry: Table, deaths: list[Table]) -> list[Table]:
-    """Return deaths with another one: first, or counted where it has happened before."""
+def _with_death(entry: Table, deaths: list[Table]) -> list[Table]:
+    """Return deaths with another one in front; a repeated death increments its count."""
     others = []
     for death in deaths:
-        if _what(death) == _what(entry):
+        if _queue_and_reason(death) == _queue_and_reason(entry):
             entry = _counted(death)
         else:
             others.append(death)
     return [entry, *others]
 
 
-def _with_said(entry: Table, said: Any) -> list[Table]:
-    """Return what a message says in x-death, with another death, as 3.10 does.
+def _with_published(entry: Table, published: Any) -> list[Table]:
+    """Return a published x-death header with another death, as RabbitMQ 3.10 does.
 
-    It keeps each queue and reason once, the last one first, and sorts the entry that it changes.
+    It merges entries of the same queue and reason, the last first, and sorts the changed entry.
     """
-    if not isinstance(said, list | tuple):
+    if not isinstance(published, list | tuple):
         return [entry]
-    deaths = [one for one in said if isinstance(one, dict)]
+    deaths = [one for one in published if isinstance(one, dict)]
     if len(deaths) > 1:
         groups: dict[str, list[Table]] = {}
         for death in deaths:
-            groups.setdefault(_what(death), []).append(death)
+            groups.setdefault(_queue_and_reason(death), []).append(death)
         deaths = [{"count": Long(len(group)), **group[0]} for group in reversed(groups.values())]
-    changed, *others = _with(entry, deaths)
+    changed, *others = _with_death(entry, deaths)
     return [dict(sorted(changed.items())), *others]
 
 
-def _what(death: Table) -> str:
+def _queue_and_reason(death: Table) -> str:
     return repr((death.get("queue"), death.get("reason")))
 
 
@@ -136,7 +136,7 @@ def _counted(death: Table) -> Table:
 def without_cycles(message: Message, queues: Iterable[Queue]) -> list[Queue]:
     """Return the queues that a dead letter may be routed to.
 
-    RabbitMQ drops it where it was dead-lettered before, unless a consumer rejected it since then.
+    RabbitMQ does not route it to a queue where it died before, unless it was rejected since then.
     """
     deaths = (message.properties.headers or {}).get("x-death", ())
     return [queue for queue in queues if not _is_cycle(queue, deaths)]

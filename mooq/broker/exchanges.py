@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from mooq.broker.header_matching import frozen, matches
+from mooq.broker.binding_arguments import frozen, matches
 from mooq.broker.topics import TopicTrie
 from mooq.broker.values import Table
 

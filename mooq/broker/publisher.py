@@ -139,7 +139,7 @@ class Publisher:
 
 
 def _read_expiration(text: str, version: Version) -> int:
-    """Return a message's time to live in milliseconds. Raise the refusal of an invalid one."""
+    """Return a message's time to live in milliseconds. Raise a refusal for an invalid one."""
     found = _INTEGER.match(text)
     if found is None:
         raise refusals.invalid_expiration(text, "no_integer")

@@ -85,7 +85,7 @@ class Queue:
         self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
         self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")
         limit = arguments.get("x-delivery-limit")
-        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ ignores others
+        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ ignores other types
             limit = None
         self.delivery_limit = self._version.delivery_limit if limit is None else limit
         if limit is not None and limit < 0 and self._version.has_unlimited_deliveries:
@@ -150,14 +150,14 @@ class Queue:
         ttl = self.ttl
         properties = queued.message.properties
         if properties.flags & HAS_EXPIRATION and properties.expiration is not None:
-            own = int(properties.expiration)
-            ttl = own if ttl is None else min(own, ttl)
+            expiration = int(properties.expiration)
+            ttl = expiration if ttl is None else min(expiration, ttl)
         if ttl is not None:
             self._has_expirations = True
             queued.expires = self._broker.now + ttl / 1000
 
     def _is_full(self, message: Message) -> bool:
-        """Whether a message would exceed a limit; a quorum queue notices at the next one."""
+        """Whether a message exceeds a limit. Quorum queues still accept the first one that does."""
         if self.max_length is not None and len(self.ready) >= self.max_length:
             return True
         if self.max_bytes is None:
@@ -198,7 +198,7 @@ class Queue:
             if consumer is None:
                 return
             self._hand_over(self._pop(), consumer)
-            if self._has_expirations:  # the next one may have expired behind it
+            if self._has_expirations:  # the next message may have expired
                 self._drop_expired()
 
     def _hand_over(self, queued: QueuedMessage, consumer: Consumer) -> None:
@@ -260,7 +260,7 @@ class Queue:
         self._host.dead_letter(queued, self, reason)
 
     def exceeds_limit(self, queued: QueuedMessage, *, counts: bool) -> bool:
-        """Whether a requeue exceeds the delivery limit; ``counts`` if the delivery has failed."""
+        """Whether a requeue exceeds the delivery limit; ``counts`` is whether it counts."""
         limit = self.delivery_limit
         if self.is_classic or limit is None:
             return False
@@ -273,9 +273,9 @@ class Queue:
     ) -> None:
         """Requeue a message; ``counts`` is whether this counts towards the delivery limit.
 
-        A quorum queue without a limit may requeue at the tail if a client asked for it
-        (``is_asked``), and does so at the head if a channel has ended (``handle_aux()`` in
-        RabbitMQ's ``rabbit_fifo``).
+        A quorum queue without a limit may requeue at the tail if a client requeues (``is_asked``).
+        It requeues at the head if a channel closes (``handle_aux()`` in RabbitMQ's
+        ``rabbit_fifo``).
         """
         if not self.end(queued):
             return
@@ -348,7 +348,7 @@ class Queue:
             self._broker.schedule(deadline, self)
 
     def advance(self, now: float) -> None:
-        """Do what is due."""
+        """Expire the queue, or its messages, at a deadline."""
         if self.is_deleted:
             return
         if (

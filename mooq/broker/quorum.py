@@ -1,4 +1,4 @@
-"""Ready messages of a quorum queue: first what came back, then by priority as a version does.
+"""Ready messages of a quorum queue: requeued messages first, then the others by priority.
 
 The rules are those of ``rabbit_fifo``, ``rabbit_fifo_q`` (4.0) and ``rabbit_fifo_pq`` (4.3).
 """
@@ -12,12 +12,12 @@ from mooq.broker.message import HAS_PRIORITY, Message
 from mooq.broker.ready import QueuedMessage, ReadyMessages
 from mooq.broker.versions import Version
 
-USUAL_PRIORITY = 4
+DEFAULT_PRIORITY = 4
 HIGHEST_PRIORITY = 31
 
 
 class QuorumMessages(ReadyMessages):
-    """Messages that came back are next, in the order in which they came back."""
+    """Ready messages. Requeued ones are next, in the order in which they were requeued."""
 
     def __init__(self, version: Version) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class QuorumMessages(ReadyMessages):
         yield from self.fresh
 
     def put_back(self, queued: QueuedMessage) -> None:
-        """Return a message to the front, behind those that came back before."""
+        """Requeue a message before all new messages, but after those requeued earlier."""
         self.returned.append(queued)
 
     def put_last(self, queued: QueuedMessage) -> None:
-        """Return a message to the tail, with the usual priority."""
-        queued.priority = USUAL_PRIORITY
+        """Requeue a message at the tail, with the default priority."""
+        queued.priority = DEFAULT_PRIORITY
         self.fresh.append(queued)
 
     def pop(self) -> QueuedMessage:
@@ -48,7 +48,7 @@ class QuorumMessages(ReadyMessages):
 def priority_of(message: Message) -> int:
     """Return the priority of a message in a quorum queue."""
     priority = message.properties.priority if message.properties.flags & HAS_PRIORITY else None
-    return USUAL_PRIORITY if priority is None else min(priority, HIGHEST_PRIORITY)
+    return DEFAULT_PRIORITY if priority is None else min(priority, HIGHEST_PRIORITY)
 
 
 class _Priorities:
@@ -88,23 +88,23 @@ class _Priorities:
 
 
 class _TwoPriorities(_Priorities):
-    """Messages of two levels: after two others comes one of the low level, if it is older."""
+    """Messages of two levels. After two messages, an older one of the low level is next."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._in_a_row = 0
+        self._turn = 0
 
     def popleft(self) -> QueuedMessage:
         queued = super().popleft()
-        self._in_a_row = (self._in_a_row + 1) % 3
+        self._turn = (self._turn + 1) % 3
         return queued
 
     def _level(self, queued: QueuedMessage) -> int:
-        return int(queued.priority > USUAL_PRIORITY)
+        return int(queued.priority > DEFAULT_PRIORITY)
 
     def _next(self) -> deque[QueuedMessage]:
         high, low = self._levels.get(1), self._levels.get(0)
-        is_turn_of_low = self._in_a_row == 2 and high and low
+        is_turn_of_low = self._turn == 2 and high and low
         if is_turn_of_low and high and low and low[0].position < high[0].position:
             return low
         return super()._next()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAME = "amq.rabbitmq.reply-to"
 _RANDOM = 32  # bytes after the dot of a generated name
-_GIVEN = len(f"{NAME}.{token_urlsafe(_RANDOM)}")
+_LENGTH = len(f"{NAME}.{token_urlsafe(_RANDOM)}")
 
 
 class DirectReplies:
@@ -33,34 +33,34 @@ class DirectReplies:
         self._channels.pop(name, None)
 
     def knows(self, name: str) -> bool:
-        """Return whether replies can be sent to a name, or it is the general one."""
+        """Return whether a name is that of a reply consumer, or amq.rabbitmq.reply-to."""
         return name == NAME or name in self._channels
 
     def publish(self, message: Message) -> bool:
-        """Deliver a message to each reply consumer that its keys name; return whether any key does.
+        """Deliver a message to the reply consumers of its keys; return whether it has reply keys.
 
-        Replies to a consumer that has ended are dropped.
+        Replies to a cancelled consumer are dropped.
         """
         keys = sorted(set(message.routing_keys or (message.routing_key,)))
         for key in keys:
             channel = self._channels.get(key)
             if channel is not None:
                 channel.deliver_reply(message)
-        return any(map(_is_given, keys))
+        return any(map(_is_generated, keys))
 
 
 def is_name(queue_name: str) -> bool:
-    """Return whether a queue name is one of direct reply-to."""
+    """Return whether a queue name belongs to direct reply-to."""
     return queue_name.startswith(NAME)
 
 
-def _is_given(name: str) -> bool:
+def _is_generated(name: str) -> bool:
     """Return whether a name has the form of a generated reply name."""
-    return name.startswith(f"{NAME}.") and len(name) == _GIVEN
+    return name.startswith(f"{NAME}.") and len(name) == _LENGTH
 
 
 def check_consumer(no_ack: bool, has_one: bool) -> None:
-    """Raise a refusal for a second reply consumer, or one that would acknowledge."""
+    """Raise a refusal for a second reply consumer, or for one with acknowledgements."""
     if has_one:
         raise refusals.failed("reply consumer already set")
     if not no_ack:

@@ -31,7 +31,7 @@ def body_size(message: Message) -> int:
 
 
 def whole_size(message: Message) -> int:
-    """Return the size of a message's body and of its properties as they are encoded."""
+    """Return the size of a message's body and of its encoded properties."""
     return len(message.body) + _properties_size(message.properties)
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from mooq.broker import arguments as argument_rules
 from mooq.broker import dead_letters, refusals
+from mooq.broker.binding_arguments import check_match
 from mooq.broker.effects import ConsumerCancelled
 from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
-from mooq.broker.header_matching import check_match
 from mooq.broker.message import Message
 from mooq.broker.queue import Queue
 from mooq.broker.ready import QueuedMessage
@@ -269,7 +269,7 @@ class VirtualHost:
         argument_rules.check_equivalent(
             default | current.arguments,
             default | arguments,
-            argument_rules.taken_by(current.type, version),
+            argument_rules.supported_arguments(current.type, version),
             "queue",
             current.name,
             self.name,

@@ -11,7 +11,7 @@
     demo.py         two services that exchange messages
     parity.py       compare the in-memory broker with a RabbitMQ
     parameters.py   addresses and seconds, as arguments
-    running.py      signals, errors and exit statuses
+    runner.py       signals, errors and exit statuses
     live_line.py    a progress line on a terminal
     detached.py     nodes that outlive the command, and finding them again
 

@@ -15,7 +15,7 @@ from mooq.basics.address import Address
 from mooq.basics.wording import in_seconds
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
-from mooq.cli.running import run
+from mooq.cli.runner import run
 
 NAMES = ("Ada", "Grace", "Edsger")
 GREETINGS = "mooq.demo.greetings"

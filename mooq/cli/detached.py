@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, ClassVar
 from mooq.basics.address import Address
 from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError
-from mooq.launchers.choosing import choose_launcher
 from mooq.launchers.docker import IMAGE_VARIABLE, DockerLauncher
 from mooq.launchers.engine import explained
 from mooq.launchers.launcher import Launcher
 from mooq.launchers.owner import beginning_of
 from mooq.launchers.process import ProcessLauncher
 from mooq.launchers.records import NodeRecord, records
+from mooq.launchers.selection import choose_launcher
 
 if TYPE_CHECKING:
     import docker

@@ -10,7 +10,7 @@ from mooq.basics.address import Address
 from mooq.cli import parameters
 from mooq.cli.detached import Detached, containers, recorded
 from mooq.cli.parameters import json_option, timeout_option
-from mooq.cli.running import Failed, run
+from mooq.cli.runner import Failed, run
 from mooq.errors import BrokerConnectionError
 
 NOTHING_TO_END = 3

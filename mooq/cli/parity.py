@@ -20,7 +20,7 @@ from mooq.basics.wording import counted, in_seconds
 from mooq.broker.versions import VERSIONS
 from mooq.cli import parameters
 from mooq.cli.parameters import json_option
-from mooq.cli.running import Failed, run
+from mooq.cli.runner import Failed, run
 from mooq.client.in_memory import InMemoryBroker
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import click
 from mooq.basics.address import HIGHEST_PORT
 from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.cli.parameters import LOOPBACK, json_option
-from mooq.cli.running import Failed, run
+from mooq.cli.runner import Failed, run
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 

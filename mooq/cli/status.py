@@ -8,7 +8,7 @@ import click
 
 from mooq.cli.detached import Detached, containers, recorded
 from mooq.cli.parameters import json_option
-from mooq.cli.running import Failed, run
+from mooq.cli.runner import Failed, run
 from mooq.errors import BrokerConnectionError
 
 NOTHING_RUNS = 3

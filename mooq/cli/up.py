@@ -12,7 +12,7 @@ from mooq.basics.address import HIGHEST_PORT, Address
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
-from mooq.cli.running import Failed, run
+from mooq.cli.runner import Failed, run
 from mooq.launchers import RabbitMQBroker
 from mooq.launchers.ports import free_port, is_taken
 from mooq.launchers.records import NodeRecord, records
@@ -124,10 +124,10 @@ def _host(host: str | None, launcher: str) -> str:
     """Return the host to listen on: this machine, or the host of Docker's engine."""
     if host is not None or launcher != "docker":
         return LOOPBACK if host is None else host
-    from mooq.launchers.placing import place_of_ports
+    from mooq.launchers.docker_host import find_docker_host
 
     async def found() -> str:  # in a thread, so that a signal works while the engine hangs
-        return (await asyncio.to_thread(place_of_ports, "start RabbitMQ")).host
+        return (await asyncio.to_thread(find_docker_host, "start RabbitMQ")).host
 
     return run(found())
 

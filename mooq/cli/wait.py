@@ -13,7 +13,7 @@ from mooq.basics.wording import in_seconds
 from mooq.cli import parameters
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import json_option, timeout_option
-from mooq.cli.running import run
+from mooq.cli.runner import run
 from mooq.launchers.readiness import handshake, wait_until_ready
 
 

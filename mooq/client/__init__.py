@@ -10,8 +10,8 @@
     recovery.py         attempts: their number, waits and deadline
     options.py          heartbeat, channel_max, name and properties of a connection
     channel.py          consume, get, close
-    publishing.py       publish, request and reply
-    declaring.py        declare exchanges and queues, bind, and do so again after a loss
+    publisher.py        publish, request and reply
+    declarations.py     declare exchanges and queues, bind, and do so again after a loss
     requests.py         a request to the broker, repeated after a lost connection
     subscription.py     a registered consumer, restored after a loss
     dispatcher.py       deliveries that have arrived, and running callbacks

@@ -10,12 +10,12 @@ from typing import Any, Never, TypeVar
 
 from mooq.client import refusals
 from mooq.client.consumer import AnyCallback, Consumer
-from mooq.client.declaring import check_arguments
+from mooq.client.declarations import check_arguments
 from mooq.client.dispatcher import Dispatcher
 from mooq.client.get import Getter
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.properties import check_bool
-from mooq.client.publishing import Publishing
+from mooq.client.publisher import PublishingChannel
 from mooq.client.recovery import DEFAULT_RECOVERY, Recovery, check_timeout
 from mooq.client.requests import ANSWER_TIMEOUT, Requests, goodbye
 from mooq.client.retries import Retries
@@ -40,7 +40,7 @@ CLOSE_TIMEOUT = 10.0
 _DEFAULT_ROUTING_KEYS = [""]
 
 
-class Channel(Publishing):
+class Channel(PublishingChannel):
     """A channel of a connection, created by ``connection.create_channel()``.
 
     Its methods may be called concurrently. After :meth:`close`, or after ``async with``, they raise

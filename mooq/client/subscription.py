@@ -11,7 +11,7 @@ from typing import Any
 
 from mooq.client import refusals
 from mooq.client.consumer import Consumer
-from mooq.client.declaring import declare
+from mooq.client.declarations import declare
 from mooq.client.dispatcher import Dispatcher
 from mooq.errors import Lost, Refused
 from mooq.transports.base import Receiver, TransportChannel

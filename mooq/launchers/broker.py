@@ -12,10 +12,10 @@ from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
 from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError, MooqError
-from mooq.launchers.choosing import choose_launcher
-from mooq.launchers.finishing import finish
+from mooq.launchers.cancellation import finish
 from mooq.launchers.launcher import Launcher
 from mooq.launchers.readiness import handshake, prove_restart, wait_until_ready
+from mooq.launchers.selection import choose_launcher
 from mooq.transports.base import Transport
 from mooq.transports.registry import REGISTRY
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
+from mooq.launchers.cancellation import finish
+from mooq.launchers.docker_host import EVERYWHERE, DockerHost, find_docker_host
 from mooq.launchers.engine import explained, fetch_image, fetch_reaper_image
-from mooq.launchers.finishing import finish
 from mooq.launchers.launcher import LOG_LINES, Launcher, node_settings
 from mooq.launchers.owner import LABEL, Owner
-from mooq.launchers.placing import EVERYWHERE, Place, place_of_ports
 from mooq.launchers.ports import check_free
 
 if TYPE_CHECKING:
@@ -56,24 +56,24 @@ class DockerLauncher(Launcher):
         self._management_port = management_port
         self._image = image or os.environ.get(IMAGE_VARIABLE) or DEFAULT_IMAGE
         self._container: DockerContainer | None = None
-        self._place = Place()
+        self._host = DockerHost()
 
     async def prepare(self) -> None:
-        self._place = await asyncio.to_thread(place_of_ports, f"start RabbitMQ at {self._address}")
-        if self._place.is_here:
+        self._host = await asyncio.to_thread(find_docker_host, f"start RabbitMQ at {self._address}")
+        if self._host.is_local:
             await check_free(self._address)
-        elif self._address.host != self._place.host:
+        elif self._address.host != self._host.host:
             raise ValueError(
-                f"host must be {self._place.host!r}, not {self._address.host!r}: Docker's engine "
+                f"host must be {self._host.host!r}, not {self._address.host!r}: Docker's engine "
                 "runs there, not on this machine"
             )
         else:
             log.warning(
                 "Docker's engine runs at %s, not on this machine: RabbitMQ's port %d is published "
                 "on %s there, where other machines may reach it",
-                self._place.host,
+                self._host.host,
                 self._address.port,
-                "every interface" if self._place.interface == EVERYWHERE else "that address",
+                "every interface" if self._host.interface == EVERYWHERE else "that address",
             )
         # Given up at once when cancelled: a download may take minutes, and there is nothing to
         # undo.
@@ -102,9 +102,9 @@ class DockerLauncher(Launcher):
         with explained(f"start RabbitMQ at {self._address} in Docker"):
             container = kind(self._image)
         ports: dict[str, Any] = container.ports  # with_bind_ports() cannot name an interface
-        ports[AMQP_PORT] = (self._place.interface, self._address.port)
+        ports[AMQP_PORT] = (self._host.interface, self._address.port)
         if self._management_port:
-            ports[MANAGEMENT_PORT] = (self._place.interface, self._management_port)
+            ports[MANAGEMENT_PORT] = (self._host.interface, self._management_port)
         container.with_envs(**node_settings(self._address))
         files = _open_files()
         return container.with_kwargs(

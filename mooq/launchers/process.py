@@ -20,7 +20,7 @@ from pathlib import Path
 
 from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
-from mooq.launchers.finishing import finish
+from mooq.launchers.cancellation import finish
 from mooq.launchers.launcher import Launcher, last_lines, node_settings
 from mooq.launchers.ports import LOOPBACK, check_free, free_port
 

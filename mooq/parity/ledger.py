@@ -143,7 +143,7 @@ def _end_with_parent() -> None:
 def _chunk(level: Level, address: Address, seed: int, operations: int) -> Findings:
     """Run one chunk in a worker process."""
     if level == "AMQP":
-        from mooq.parity.wire.comparing import WireComparison
+        from mooq.parity.wire.comparison import WireComparison
 
         with closing(WireComparison(address)) as comparison:
             return Search(comparison, _ending.is_set).search(seed, operations)

@@ -19,15 +19,15 @@ from mooq.basics.address import Address
 from mooq.client.recovery import jittered, worth_waiting
 from mooq.errors import BrokerConnectionError
 from mooq.launchers import RabbitMQBroker
-from mooq.launchers.choosing import choose_launcher
 from mooq.launchers.docker import IMAGE_VARIABLE, DockerLauncher
+from mooq.launchers.docker_host import find_docker_host
 from mooq.launchers.launcher import Launcher
 from mooq.launchers.owner import Owner, beginning_of
-from mooq.launchers.placing import place_of_ports
 from mooq.launchers.ports import LOOPBACK, check_free, free_port
 from mooq.launchers.process import ProcessLauncher
 from mooq.launchers.readiness import handshake, wait_until_ready
 from mooq.launchers.records import management_port_of
+from mooq.launchers.selection import choose_launcher
 from mooq.testing.orphans import OWNER_FILE
 from mooq.testing.rabbitmq_settings import MANAGEMENT_PORT, RabbitMQSettings
 from mooq.testing.virtual_hosts import Management
@@ -130,7 +130,7 @@ async def started_node(settings: RabbitMQSettings, at_the_end: AsyncExitStack) -
     host = LOOPBACK
     if settings.launcher == "docker":
         try:
-            host = (await asyncio.to_thread(place_of_ports, "start RabbitMQ")).host
+            host = (await asyncio.to_thread(find_docker_host, "start RabbitMQ")).host
         except BrokerConnectionError as error:
             raise Missing(str(error)) from error
     for left in reversed(range(FREE_PORTS_TRIED)):

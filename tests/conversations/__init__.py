@@ -2,8 +2,8 @@
 
 ``recorded.json`` has the replies of RabbitMQ 3.10.8, 4.0.5 and 4.3.6: a line for each frame, and
 "end" where it closed the connection. ``python -m tests.conversations protocol PORT:MANAGEMENT…``
-records them again, and ``rules`` records those of ``rules.py``. Each pair of ports belongs to
-another version, whose virtual host ``/`` is emptied.
+records them again, and ``rules`` records those of ``rules.py``. Give a pair of ports for each
+version; its virtual host ``/`` is emptied.
 """
 
 from __future__ import annotations

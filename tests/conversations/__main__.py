@@ -50,10 +50,10 @@ def _save(record: Path, by_version: dict[str, Answers], names: dict[str, str]) -
     record.write_text(json.dumps(kept, indent=1) + "\n")
 
 
-def main(what: str, pairs: list[str]) -> None:
+def main(kind: str, pairs: list[str]) -> None:
     """Record the conversations about the protocol or the rules on three RabbitMQ versions."""
     ports = [tuple(map(int, pair.split(":"))) for pair in pairs]
-    if what == "protocol":
+    if kind == "protocol":
         said = {
             version: _protocol(port) for version, (port, _) in zip(VERSIONS, ports, strict=True)
         }

@@ -43,7 +43,7 @@ class DirectConnection:
         self._sent = b""
         self._is_cut = False
 
-    # What a session needs of its driver
+    # Methods that a session calls on its driver
 
     def changed(self, session: Session) -> None:
         """Do nothing: everything is sent after each request."""
@@ -68,7 +68,7 @@ class DirectConnection:
                 self._settle()
 
     def recv(self, size: int = 1 << 16) -> bytes:
-        """Return what the server has sent, or ``b""`` if it has closed the connection."""
+        """Return bytes from the server, or ``b""`` if it has closed the connection."""
         if not self._sent and not self.is_over:
             raise BlockingIOError
         data, self._sent = self._sent[:size], self._sent[size:]

@@ -1,4 +1,4 @@
-"""Conversations about rules that the in-memory broker broke, found by random programs."""
+"""Conversations about rules that the in-memory broker broke, as random programs showed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations about the arguments that say on which node a queue is to be."""
+"""Conversations about the arguments that select a queue's node."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ LOCATORS: dict[str, list[Any]] = {
         declare(durable=True, arguments={MASTER: "nowhere", "x-max-length": -1})
     ],
 }
-"""What RabbitMQ answers is recorded beside that of the other rules."""
+"""RabbitMQ's replies are recorded with those of the other rules."""

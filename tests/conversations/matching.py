@@ -1,4 +1,4 @@
-"""Conversations about values that are the same or not: headers, bindings, arguments, keys."""
+"""Conversations about the comparison of headers, binding arguments, queue arguments and keys."""
 
 from __future__ import annotations
 

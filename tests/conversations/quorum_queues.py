@@ -1,4 +1,4 @@
-"""Conversations about quorum queues: conditions, priorities, order of returns, counts, turns."""
+"""Conversations about quorum queues: conditions, priorities, requeues, counts, consumers."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Conversations about RabbitMQ's rules, and RabbitMQ's recorded replies.
 
-``rules.json`` has the replies of RabbitMQ 3.10.8, 4.0.5 and 4.3.6. Words stand for the names and
-times that RabbitMQ generates.
+``rules.json`` has the replies of RabbitMQ 3.10.8, 4.0.5 and 4.3.6. Placeholders replace generated
+names and times.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECORD = Path(__file__).with_name("rules.json")
 REFUSED = {"stream"}
 """Conversations about features that the in-memory broker lacks and refuses by name."""
 GENERATED = {r"ctag-[\w.-]+": "CTAG", r"amq\.gen-[\w-]+": "GEN", r"reply-to\.[\w.+/=-]+": "GIVEN"}
-"""Names that a broker generates, and the words in their places."""
+"""Patterns of names that a broker generates, and their placeholders."""
 CONVERSATIONS: dict[str, list[Any]] = {
     **FOUND,
     **MATCHING,
@@ -275,7 +275,7 @@ CONVERSATIONS: dict[str, list[Any]] = {
 
 
 def permissions(name: str) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """Return what a conversation's user may configure, write and read, if that is limited."""
+    """Return the permissions of a conversation's user, if they are limited."""
     return {("guest", "/"): PERMISSIONS} if name in LIMITED else {}
 
 
@@ -301,8 +301,8 @@ class Connection(Protocol):
 class Peer:
     """A client that returns a server's replies as text, over an open connection.
 
-    It waits ``quiet`` seconds for further replies, or calls ``pass_time`` for a server whose time
-    can be advanced: that server has processed all input when ``pass_time`` returns.
+    It waits ``quiet`` seconds for further replies. If there is a ``pass_time``, it calls that
+    instead, which advances the server's time and lets it process all input.
     """
 
     def __init__(
@@ -339,13 +339,13 @@ class Peer:
             if method.synchronous or method.name.endswith("StartOk"):
                 self.read(1)
 
-    def read(self, least: int = 0) -> list[str]:
+    def read(self, minimum: int = 0) -> list[str]:
         """Return at least this many replies, or all until the server is quiet."""
         lines: list[str] = []
-        longest = 10 if least else self._quiet
-        if self._pass_time is not None and not least:
+        timeout = 10 if minimum else self._quiet
+        if self._pass_time is not None and not minimum:
             self._pass_time(self._quiet)
-            longest = 0
+            timeout = 0
         while True:
             while len(self._data) >= 8:
                 size = 8 + int(struct.unpack(">I", self._data[3:7])[0])
@@ -356,9 +356,9 @@ class Peer:
                     self.reply_to = part.properties.reply_to
                 lines.append(_line(part))
                 self._data = self._data[size:]
-            if least and len(lines) >= least:
+            if minimum and len(lines) >= minimum:
                 return lines
-            self.socket.settimeout(longest)
+            self.socket.settimeout(timeout)
             try:
                 data = self.socket.recv(1 << 16)
             except (TimeoutError, BlockingIOError):
@@ -381,8 +381,8 @@ def _line(part: Any) -> str:
 
 
 def _without_names(text: str) -> str:
-    for name, word in GENERATED.items():
-        text = re.sub(name, word, text)
+    for name, placeholder in GENERATED.items():
+        text = re.sub(name, placeholder, text)
     return text
 
 

@@ -9,9 +9,9 @@ from pamqp.body import ContentBody
 from pamqp.commands import Basic, Queue
 
 PAUSE = "pause"
-"""A step in which only time passes."""
+"""A step that only waits."""
 REPLY = "reply"
-"""A step that sends a message to the last name for replies that a message had."""
+"""A step that replies to the last ``reply_to`` received."""
 
 
 def publish(

@@ -1,4 +1,4 @@
-"""Conversations about rules that were broken on purpose, and no test had noticed it."""
+"""Conversations about rules that mutants broke unnoticed by any other test."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.conversations.steps import PAUSE, REPLY, declare, publish
 DEAD = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "w2"}
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = {
-    f"x-{which}-death-{what}": value
+    f"x-{which}-death-{field}": value
     for which in ("first", "last")
-    for what, value in (("queue", "o"), ("reason", "expired"), ("exchange", "oe"))
+    for field, value in (("queue", "o"), ("reason", "expired"), ("exchange", "oe"))
 }
 REPLIES = "amq.rabbitmq.reply-to"
 XS = Exchange.Declare(exchange="xs", exchange_type="fanout")
@@ -41,8 +41,8 @@ def rejected(headers: dict[str, Any]) -> list[Any]:
     ]
 
 
-def passing(name: str, to: str) -> Queue.Declare:
-    """Declare a queue whose dead letters go to another."""
+def dead_lettering(name: str, to: str) -> Queue.Declare:
+    """Return the declaration of a queue whose dead letters go to another one."""
     arguments: dict[str, Any] = {
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": to,
@@ -51,7 +51,7 @@ def passing(name: str, to: str) -> Queue.Declare:
 
 
 def rejections(*names: str) -> list[Any]:
-    """Return the steps that reject a message of each queue, one after the other."""
+    """Return the steps that get and reject a message of each queue in turn."""
     return [
         step
         for tag, name in enumerate(names, 1)
@@ -109,7 +109,7 @@ DEAD_LETTERS: dict[str, list[Any]] = {
     ),
     "what died there for two reasons": [
         declare(arguments={**DEAD, "x-max-length": 1}),
-        passing("w2", "w"),
+        dead_lettering("w2", "w"),
         publish("", "w"),
         *rejections("w", "w2"),
         publish("", "w"),
@@ -133,7 +133,7 @@ DEAD_LETTERS: dict[str, list[Any]] = {
     ],
     "what had an expiration": [
         declare(arguments=DEAD),
-        passing("w2", "w3"),
+        dead_lettering("w2", "w3"),
         Queue.Declare(queue="w3", exclusive=True),
         publish("", "w", expiration="50"),
         PAUSE,
@@ -141,13 +141,13 @@ DEAD_LETTERS: dict[str, list[Any]] = {
         Basic.Get(queue="w3"),
     ],
     "what has died in four queues": [
-        *map(passing, "abcd", "bcda"),
+        *map(dead_lettering, "abcd", "bcda"),
         publish("", "a"),
         *rejections(*"abcdab"),
         Basic.Get(queue="c"),
     ],
 }
-"""Messages that are rejected or expire, and what they say of earlier deaths."""
+"""Messages that are rejected or expire, with various x-death headers."""
 
 UNNOTICED: dict[str, list[Any]] = LIMITED | {
     "an exchange is unbound from another": [
@@ -239,4 +239,4 @@ UNNOTICED: dict[str, list[Any]] = LIMITED | {
     ],
     **{f"dead letter of {name}": steps for name, steps in DEAD_LETTERS.items()},
 }
-"""What RabbitMQ answers is recorded beside that of the other rules."""
+"""RabbitMQ's replies are recorded with those of the other rules."""

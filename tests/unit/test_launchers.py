@@ -17,12 +17,12 @@ import pytest
 from mooq.basics.address import Address
 from mooq.errors import BrokerConnectionError
 from mooq.launchers import RabbitMQBroker, commands
-from mooq.launchers.choosing import choose_launcher
+from mooq.launchers.cancellation import finish
 from mooq.launchers.docker import DockerLauncher
-from mooq.launchers.finishing import finish
 from mooq.launchers.launcher import Launcher, last_lines
 from mooq.launchers.ports import LOOPBACK, check_free, free_port
 from mooq.launchers.process import ProcessLauncher
+from mooq.launchers.selection import choose_launcher
 from mooq.launchers.service import ServiceLauncher
 from mooq.launchers.systemctl import SystemctlLauncher
 from mooq.transports.registry import REGISTRY

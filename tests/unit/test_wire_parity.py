@@ -10,8 +10,7 @@ import mooq
 from mooq.basics.address import Address
 from mooq.parity import search
 from mooq.parity.search import Search
-from mooq.parity.wire import comparing
-from mooq.parity.wire.comparing import WireComparison, compared
+from mooq.parity.wire.comparison import WireComparison, as_test, compared, in_memory
 from mooq.parity.wire.programs import Pause, Publish, Send, Settle, Typed
 
 EXPIRING = (
@@ -58,21 +57,21 @@ def test_brokers_of_the_same_version_agree(served: Address) -> None:
 
 
 def test_program_ends_where_rabbitmq_leaves_the_outcome_open(served: Address) -> None:
-    assert len(comparing.in_memory(SHARED, "4.0", served)) == 4
+    assert len(in_memory(SHARED, "4.0", served)) == 4
     one_channel = (*SHARED[:3], *SHARED[4:])
-    assert len(comparing.in_memory(one_channel, "4.0", served)) == len(one_channel)
+    assert len(in_memory(one_channel, "4.0", served)) == len(one_channel)
 
 
 def test_generated_test_imports_what_it_uses(served: Address) -> None:
     typed = Send(0, 1, "queue.declare", {"arguments": {"x-a": Typed("short", 2)}})
-    assert "import Publish, Send, Typed\n" in comparing.as_test((typed, SHARED[1]))
-    assert "import Publish, Send\n" in comparing.as_test(SHARED)
+    assert "import Publish, Send, Typed\n" in as_test((typed, SHARED[1]))
+    assert "import Publish, Send\n" in as_test(SHARED)
 
 
 def test_difference_is_found_and_shown_as_a_test(
     served: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "followed", lambda _: "4.0")
+    monkeypatch.setattr("mooq.parity.wire.comparison.followed", lambda _: "4.0")
     monkeypatch.setattr(search, "LONGEST_SHRINKING", 1.0)
     comparison = WireComparison(served)
     findings = Search(comparison).search(seed=3, operations=2000)
@@ -86,7 +85,7 @@ def test_difference_is_found_and_shown_as_a_test(
 def test_difference_shows_step_and_both_answers(
     served: Address, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparing, "followed", lambda _: "4.0")
+    monkeypatch.setattr("mooq.parity.wire.comparison.followed", lambda _: "4.0")
     divergence = compared(EXPIRING, served)
     assert divergence is not None
     assert "≠" in str(divergence)

@@ -1,13 +1,14 @@
-"""Differential testing of AMQP itself: the same methods to both brokers, every frame compared.
+"""Differential testing of AMQP: the same methods go to both brokers, and every frame is compared.
 
 ::
 
-    programs.py      a program: methods of several connections and channels
-    strategies.py    programs that hypothesis writes
+    programs.py      programs: methods on several connections and channels
+    strategies.py    Hypothesis strategies for programs; values.py: the values they choose from
     client.py        one connection, frame by frame
-    conversation.py  running a program on a broker, and what comes back
-    flushing.py      waiting until queues have dealt with what they were sent
-    pool.py          connections that one program after the other uses
-    text.py          what is compared, as lines of text
-    comparing.py     both brokers, and where they differ
+    conversation.py  runs a program on a broker, and collects the replies
+    state.py         the client's knowledge of queues, consumers and deliveries
+    flusher.py       waits until queues have handled everything they were sent
+    pool.py          connections, reused by successive programs
+    names.py         names and times of a program on the broker; text.py: replies as text
+    comparison.py    runs a program on both brokers, and reports the differences
 """

@@ -42,7 +42,7 @@ class NoAnswer(MooqError):
 
 
 class Arrived(NamedTuple):
-    """A method that the broker sent, and the message that it carries, if any."""
+    """A method from the broker, with its message if it has one."""
 
     channel: int
     method: Method
@@ -51,7 +51,7 @@ class Arrived(NamedTuple):
 
 
 class WireConnection:
-    """A connection that is open; what arrives is kept until it is taken."""
+    """An open connection. It keeps the methods that arrive until they are taken."""
 
     def __init__(self, address: Address) -> None:
         self.arrived: deque[Arrived] = deque()
@@ -65,18 +65,18 @@ class WireConnection:
     def _open(self, address: Address) -> None:
         login = f"\0{address.username}\0{address.password}".encode()
         self._socket.sendall(PROTOCOL_HEADER)
-        start = self._take_of_opening(methods.CONNECTION_START)
+        start = self._take_handshake(methods.CONNECTION_START)
         self.version: str = start.values[2]["version"]
         properties = {"capabilities": CAPABILITIES}
         self.send(0, methods.CONNECTION_START_OK, properties, "PLAIN", login, "en_US")
-        tune = self._take_of_opening(methods.CONNECTION_TUNE)
+        tune = self._take_handshake(methods.CONNECTION_TUNE)
         channel_max, self._frame_max, _ = tune.values
         self.send(0, methods.CONNECTION_TUNE_OK, channel_max, self._frame_max, 0)
         self.send(0, methods.CONNECTION_OPEN, address.virtual_host, "", False)
-        self._take_of_opening(methods.CONNECTION_OPEN_OK)
+        self._take_handshake(methods.CONNECTION_OPEN_OK)
 
-    def _take_of_opening(self, method: Method) -> Arrived:
-        """Take what opens a connection; end it, and raise, if the broker sends something else."""
+    def _take_handshake(self, method: Method) -> Arrived:
+        """Take a method of the handshake. Disconnect and raise if the broker sends another one."""
         arrived = self.take(0)
         if arrived.method is method:
             return arrived
@@ -87,15 +87,15 @@ class WireConnection:
         raise NoAnswer(f"the broker sent {arrived.method.name} instead of {method.name}")
 
     def close(self) -> None:
-        """End the connection, without a word if it is not open."""
+        """Close the connection, with connection.close if it is open."""
         with suppress(NoAnswer, OSError):  # the broker may end it at the same time
             if self.is_open:
                 self.send(0, methods.CONNECTION_CLOSE, 200, "", 0, 0)
-                self.take(0, lambda one: one.method is methods.CONNECTION_CLOSE_OK)
+                self.take(0, lambda arrived: arrived.method is methods.CONNECTION_CLOSE_OK)
         self.end()
 
     def end(self) -> None:
-        """End the connection without a word."""
+        """Close the socket without connection.close."""
         self.is_open = False
         self._socket.close()
 
@@ -117,28 +117,28 @@ class WireConnection:
         self._socket.sendall(b"".join(content_parts(channel, payload, message, self._frame_max)))
 
     def take(self, channel: int, is_wanted: Callable[[Arrived], bool] = lambda _: True) -> Arrived:
-        """Return, and remove, the first thing of a channel that is wanted; wait for it.
+        """Remove and return the first wanted method of a channel; wait for it if necessary.
 
-        Raises :class:`NoAnswer`. What ends the channel or the connection is wanted, too.
+        A close of the channel or the connection is always wanted. Raises :class:`NoAnswer`.
         """
         seen = 0
         while True:
-            for index, one in enumerate(self.arrived):
+            for index, arrived in enumerate(self.arrived):
                 if index < seen:
                     continue
-                ends = one.method is methods.CONNECTION_CLOSE or (
-                    one.method is methods.CHANNEL_CLOSE and one.channel == channel
+                closes = arrived.method is methods.CONNECTION_CLOSE or (
+                    arrived.method is methods.CHANNEL_CLOSE and arrived.channel == channel
                 )
-                if ends or (one.channel == channel and is_wanted(one)):
-                    if not ends or one.channel == channel:
+                if closes or (arrived.channel == channel and is_wanted(arrived)):
+                    if not closes or arrived.channel == channel:
                         del self.arrived[index]
-                    return one
+                    return arrived
             seen = len(self.arrived)
             if not self._read():
                 raise NoAnswer(f"the connection ended before channel {channel} was answered")
 
     def _read(self) -> bool:
-        """Read once; return whether anything came."""
+        """Read once; return whether there was any data."""
         try:
             data = self._socket.recv(2**16)
         except TimeoutError:
@@ -168,7 +168,7 @@ class WireConnection:
 
 
 def values_of(method: Method, fields: dict[str, Any]) -> list[Any]:
-    """Return a method's values, in order: those that are given, and defaults."""
+    """Return a method's values in order, with defaults for missing ones."""
     unknown = fields.keys() - {name for name, _ in method.fields}
     assert not unknown, f"{method.name} has no {unknown}"
     return [
@@ -178,5 +178,5 @@ def values_of(method: Method, fields: dict[str, Any]) -> list[Any]:
 
 
 def message_of(body: str, properties: dict[str, Any]) -> Message:
-    """Return a message to be published."""
+    """Return a message to publish."""
     return Message(body.encode(), "", "", Properties(**properties))

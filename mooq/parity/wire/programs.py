@@ -1,4 +1,4 @@
-"""Programs of AMQP methods: what is sent on which channel of which connection."""
+"""Programs of AMQP methods, for several connections and channels."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 NAMES = ("q1", "q2", "q3", "x1", "x2", "x3")
-"""Queues and exchanges; on a broker each begins with what no other program's does."""
+"""Queues and exchanges. On a broker, their names begin with a prefix of the program."""
 QUEUES = NAMES[:3]
 EXCHANGES = NAMES[3:]
 REPLY = "@reply"
-"""The key that the last message had which asked for a direct reply."""
+"""Stands for the reply-to of the last message that asked for a direct reply."""
 EVERYTHING = -1
-"""The index of a settlement with the delivery tag 0, which means all if it is for multiple ones."""
+"""The index of a settlement with delivery tag 0, which with ``multiple`` settles everything."""
 MISUSE = 5
-"""From this index on, a delivery is settled that was never made."""
+"""From this index on, a settlement has an unknown delivery tag."""
 
 
 class Typed(NamedTuple):
-    """A value of a type of a field table that no value of Python's has by itself."""
+    """A value with a field type that no built-in Python type has."""
 
     kind: str
     value: Any
@@ -26,7 +26,7 @@ class Typed(NamedTuple):
 
 @dataclass(frozen=True)
 class Send:
-    """A method; fields that are not named are 0, False or empty."""
+    """A method. Fields that are missing are 0, False or empty."""
 
     connection: int
     channel: int
@@ -39,7 +39,7 @@ class Send:
 
 @dataclass(frozen=True)
 class Publish:
-    """A message."""
+    """A publish."""
 
     connection: int
     channel: int
@@ -64,7 +64,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Settle:
-    """An answer to the ``index``-th delivery of a channel that is not settled."""
+    """A settlement of the unacknowledged delivery ``index`` of a channel."""
 
     connection: int
     channel: int
@@ -76,7 +76,7 @@ class Settle:
 
 @dataclass(frozen=True)
 class Pause:
-    """Time that passes: what has a time to live of 100 ms expires."""
+    """A pause, in which messages and queues with a TTL of 100 ms expire."""
 
 
 Step: TypeAlias = Send | Publish | Settle | Pause

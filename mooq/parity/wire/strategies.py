@@ -1,4 +1,4 @@
-"""Programs of methods that hypothesis writes: few names, so that they meet, and some misuse."""
+"""Hypothesis strategies for programs of methods: few names, so that they interact; some misuse."""
 
 from __future__ import annotations
 
@@ -9,16 +9,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from mooq.parity.strategies import Pool, pool
-from mooq.parity.wire.pieces import (
-    ARGUMENTS,
-    BINDINGS,
-    ODD,
-    OF_CONSUMERS,
-    OF_EXCHANGES,
-    OF_QUORUM,
-    PROPERTIES,
-    USUAL,
-)
 from mooq.parity.wire.programs import (
     EVERYTHING,
     EXCHANGES,
@@ -30,10 +20,20 @@ from mooq.parity.wire.programs import (
     Settle,
     WireProgram,
 )
+from mooq.parity.wire.values import (
+    ARGUMENTS,
+    BINDINGS,
+    ODD,
+    OF_CONSUMERS,
+    OF_EXCHANGES,
+    OF_QUORUM,
+    PROPERTIES,
+    USUAL,
+)
 
 LONGEST = 12
 
-places: Pool = pool([(0, 1), (0, 1), (1, 1), (0, 2), (1, 2)])
+channels: Pool = pool([(0, 1), (0, 1), (1, 1), (0, 2), (1, 2)])
 queues: Pool = pool(QUEUES, ["", "amq.mine"], 15)
 known_queues: Pool = pool(["q1", "q2", "q1"], ["q3", "", "nobody"], 15)
 exchanges: Pool = pool(EXCHANGES, ["", "amq.mine"], 15)
@@ -50,7 +50,7 @@ usually: Pool = st.sampled_from([True] * 7 + [False])
 
 
 def some_of(values: dict[str, list[Any]], most: int) -> Pool:
-    """Return a choice of a few of these, each with one of its values."""
+    """Return a strategy for a few of these names, each with one of its values."""
     entries = st.sampled_from(sorted(values)).flatmap(
         lambda name: st.tuples(st.just(name), st.sampled_from(values[name]))
     )
@@ -58,19 +58,19 @@ def some_of(values: dict[str, list[Any]], most: int) -> Pool:
 
 
 def send(method: str, **fields: Pool) -> Pool:
-    """Return a choice of one method's sendings."""
+    """Return a strategy for steps that send a method."""
 
     def make(drawn: Any) -> Send:
         (connection, channel), values = drawn
         return Send(connection, channel, method, {n: v for n, v in values.items() if v})
 
-    return st.tuples(places, st.fixed_dictionaries(fields)).map(make)
+    return st.tuples(channels, st.fixed_dictionaries(fields)).map(make)
 
 
 odd_argument: Pool = st.tuples(st.sampled_from(sorted(ARGUMENTS)), st.sampled_from(ODD)).map(
     lambda one: dict([one])
 )
-# Declared once more as what exists already, half of the time; else as anything.
+# Many declarations have no arguments, so that redeclarations succeed.
 _arguments: Pool = st.one_of(
     st.just({}), some_of(ARGUMENTS, 3), st.one_of(some_of(ARGUMENTS, 3), odd_argument)
 )
@@ -168,7 +168,7 @@ def _settle(drawn: Any) -> Settle:
 
 
 publish: Pool = st.tuples(
-    places,
+    channels,
     st.one_of(
         st.tuples(st.just(""), targets),
         st.tuples(known_exchanges, keys),
@@ -179,7 +179,7 @@ publish: Pool = st.tuples(
     st.sampled_from(["m", "n", "long body", ""]),
 ).map(_publish)
 settle: Pool = st.tuples(
-    places,
+    channels,
     pool(["basic.ack", "basic.nack", "basic.reject", "basic.ack"]),
     pool([0, 0, 1], [5, EVERYTHING], 14),
     rarely,
@@ -217,7 +217,7 @@ others: Pool = st.one_of(
     endings,
 )
 get: Pool = send("basic.get", queue=known_queues, no_ack=bits)
-# Hypothesis draws alike from all branches of one_of(), however often one is named.
+# one_of() draws from all its branches alike, so the weights are in sampled_from().
 steps: Pool = st.sampled_from(
     [*[publish] * 8, *[settle] * 5, *[get] * 2, *[consume] * 2, declare_queue, bind, *[others] * 3]
 ).flatmap(lambda chosen: chosen)
@@ -228,13 +228,13 @@ quorum_arguments: Pool = some_of(OF_QUORUM, 3).map(lambda one: {"x-queue-type": 
 valid_kinds: Pool = pool(["topic", "fanout", "direct", "headers"])
 
 
-def at(place: tuple[int, int], method: str, **fields: Pool) -> Pool:
-    """Return a choice of one method's sendings at one place."""
-    return st.fixed_dictionaries(fields).map(lambda values: Send(*place, method, values))
+def at(channel_id: tuple[int, int], method: str, **fields: Pool) -> Pool:
+    """Return a strategy for steps that send a method on one channel."""
+    return st.fixed_dictionaries(fields).map(lambda values: Send(*channel_id, method, values))
 
 
 def queue(name: str, arguments: Pool) -> Pool:
-    """Return a choice of declarations of a durable queue."""
+    """Return a strategy for declarations of a durable queue."""
     durable = st.just(True)
     return at((0, 1), "queue.declare", queue=st.just(name), durable=durable, arguments=arguments)
 
@@ -265,35 +265,35 @@ consume_1: Pool = at((1, 1), "basic.consume", queue=st.just("q1"), consumer_tag=
 consume_2: Pool = at(
     (0, 2), "basic.consume", queue=st.just("q2"), consumer_tag=st.just("c"), no_ack=rarely
 )
-few: Pool = at((1, 1), "basic.qos", prefetch_count=pool([1, 2]))
+small_prefetch: Pool = at((1, 1), "basic.qos", prefetch_count=pool([1, 2]))
 confirm: Pool = at((0, 1), "confirm.select")
 
 
-def _if(one: Pool, is_wanted: bool) -> Pool:
+def _if_wanted(one: Pool, is_wanted: bool) -> Pool:
     return one if is_wanted else st.just(None)
 
 
-def _worlds(first: Pool, second: Pool) -> Pool:
-    """Return a choice of what most steps need: queues, exchanges, bindings, consumers."""
+def _setups(first: Pool, second: Pool) -> Pool:
+    """Return a strategy for the declarations and consumers that most steps need."""
     often = st.sampled_from([True, True, True, False])
     rest = (
-        *(second, exchange_1, exchange_2, bind_1, bind_2, bind_3, few),
+        *(second, exchange_1, exchange_2, bind_1, bind_2, bind_3, small_prefetch),
         *(consume_1, consume_2, confirm),
     )
-    return st.tuples(first, *(often.flatmap(partial(_if, one)) for one in rest)).map(
+    return st.tuples(first, *(often.flatmap(partial(_if_wanted, one)) for one in rest)).map(
         lambda drawn: tuple(one for one in drawn if one is not None)
     )
 
 
-worlds: Pool = _worlds(queue_1, queue_2)
-quorum_worlds: Pool = _worlds(quorum_1, quorum_2)
+setups: Pool = _setups(queue_1, queue_2)
+quorum_setups: Pool = _setups(quorum_1, quorum_2)
 
 
 def wire_programs() -> st.SearchStrategy[WireProgram]:
-    """Return a choice of programs, which begin with what most of their steps need."""
-    # Several lists, since hypothesis keeps a list short unless its least size is large.
+    """Return a strategy for programs, which begin with a set-up."""
+    # Several lists, since Hypothesis keeps a list short unless min_size is large.
     some = st.lists(steps, max_size=LONGEST)
-    first = st.sampled_from([*[worlds] * 3, quorum_worlds]).flatmap(lambda chosen: chosen)
+    first = st.sampled_from([*[setups] * 3, quorum_setups]).flatmap(lambda chosen: chosen)
     return st.tuples(first, st.lists(steps, min_size=1, max_size=LONGEST), some, some).map(
         lambda drawn: tuple(chain.from_iterable(drawn))
     )

@@ -1,4 +1,4 @@
-"""Lines to be compared: what a broker sent, without what differs from run to run."""
+"""Replies of a broker as lines to compare, without the parts that differ between runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLAIN = (bool, int, float, str, bytes, type(None))
 
 
 def line_of(one: Arrived, prefix: str) -> str:
-    """Return a method and its message as text; ``prefix`` is before a program's names."""
+    """Return a method and its message as text, without the ``prefix`` of a program's names."""
     shown = {
         name: value
         for (name, _), value in zip(one.method.fields, one.values, strict=True)
@@ -32,7 +32,7 @@ def line_of(one: Arrived, prefix: str) -> str:
 
 
 def _timeless(value: Any) -> Any:
-    """Return a value without the times of deaths, and with its type if Python shows none."""
+    """Return a value without the times of deaths, with its class unless it is a plain one."""
     if isinstance(value, dict):
         return {name: "TIME" if name == "time" else _timeless(one) for name, one in value.items()}
     if isinstance(value, list):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 from mooq.basics.numbers import at_least_one, positive
 from mooq.broker.refusals import login_refused
 from mooq.testing.arguments import Arguments
-from mooq.testing.faults.refusing import LOGIN, Script
+from mooq.testing.faults.refusals import LOGIN, Script
 from mooq.testing.faults.shared_event import SharedEvent
 
 if TYPE_CHECKING:

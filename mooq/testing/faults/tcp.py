@@ -21,7 +21,7 @@ from mooq.amqp.inspection import ByteTap
 from mooq.basics.sockets import has_input, read_all
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.network import Faults, Kind, Link, carried_out
-from mooq.testing.faults.refusing import Refuser
+from mooq.testing.faults.refusals import Refuser
 from mooq.transports.event_loops import running_loop
 
 LOOPBACK = "127.0.0.1"

@@ -11,7 +11,7 @@ from mooq.basics.address import Address
 from mooq.testing.broker import Broker
 from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.wire.peer import Peer, Step
-from tests.integration.wire.programs import Writer
+from tests.integration.wire.programs import ProgramGenerator
 from tests.integration.wire.test_wire_parity import answers, clean, explained
 
 PROGRAMS = 40
@@ -35,7 +35,7 @@ async def test_observed_client_gets_the_same_frames(
 ) -> None:
     loop, port = asyncio.get_running_loop(), Address.from_url(mooq_broker.url).port
     for seed in range(PROGRAMS):
-        program = Writer(seed, quorum=False).program()
+        program = ProgramGenerator(seed, quorum=False).program()
         through = await asyncio.to_thread(observed, mooq_broker, port, program, loop)
         await asyncio.to_thread(clean, port, mooq_broker.virtual_host)
         if mooq_broker.backend == "rabbit":

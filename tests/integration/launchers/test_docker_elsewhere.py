@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import mooq
-from mooq.launchers.placing import EVERYWHERE, Place, place_of_ports
+from mooq.launchers.docker_host import EVERYWHERE, DockerHost, find_docker_host
 from tests.integration.inner_run import ONE_TEST, Run, run
 from tests.managed_docker import image_at_hand
 
@@ -87,7 +87,7 @@ async def test_host_other_than_the_engine_host_is_refused(monkeypatch: pytest.Mo
     from testcontainers.core.config import testcontainers_config
 
     monkeypatch.setattr(testcontainers_config, "tc_host_override", "engine.example")
-    assert place_of_ports("start RabbitMQ") == Place("engine.example", EVERYWHERE)
+    assert find_docker_host("start RabbitMQ") == DockerHost("engine.example", EVERYWHERE)
     broker = mooq.RabbitMQBroker(host="localhost", port=5679, launcher="docker")
     with pytest.raises(
         ValueError,
@@ -104,4 +104,4 @@ def test_local_engine_publishes_on_loopback_only(
     from testcontainers.core.config import testcontainers_config
 
     monkeypatch.setattr(testcontainers_config, "tc_host_override", "localhost")
-    assert place_of_ports("start RabbitMQ") == Place("127.0.0.1", "127.0.0.1")
+    assert find_docker_host("start RabbitMQ") == DockerHost("127.0.0.1", "127.0.0.1")

@@ -18,7 +18,7 @@ from mooq.parity.run import run
 from mooq.parity.search import ApiComparison, Search
 from mooq.parity.targets import InMemory, RabbitMQ, Restarting
 from mooq.parity.topics import prove
-from mooq.parity.wire.comparing import WireComparison
+from mooq.parity.wire.comparison import WireComparison
 from tests.conftest import BrokerAddress
 from tests.integration.restarting import on_rabbitmq
 from tests.managed_docker import ManagedDockerLauncher

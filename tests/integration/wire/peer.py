@@ -79,12 +79,12 @@ class Peer:
             self._data += data
 
     def ask(self, step: Step) -> list[str]:
-        """Send a step; return all frames up to its reply."""
-        said: list[str] = []
+        """Send a step; return all replies, up to the one that ends it."""
+        replies: list[str] = []
         try:
-            last = self._ask(step, said)
+            last = self._ask(step, replies)
         except (EOFError, OSError):
-            said.append("end")
+            replies.append("end")
             last = "end"
         if last == "Channel.Close":
             self._send(Channel.CloseOk())
@@ -92,25 +92,25 @@ class Peer:
         elif last in ("Connection.Close", "end"):
             self._socket.close()
             self._connect()
-        return said
+        return replies
 
-    def _ask(self, step: Step, said: list[str]) -> str:
+    def _ask(self, step: Step, replies: list[str]) -> str:
         if isinstance(step, bytes):
             self._socket.sendall(step)
-            return self._until(("Basic.Ack", "Basic.Nack"), said)
+            return self._until(("Basic.Ack", "Basic.Nack"), replies)
         self._send(step)
         if step.name in UNANSWERED:
             self._send(Channel.Flow(active=True))
-            return self._until(("Channel.FlowOk",), said)
-        return self._until(tuple(step.valid_responses), said)
+            return self._until(("Channel.FlowOk",), replies)
+        return self._until(tuple(step.valid_responses), replies)
 
-    def _until(self, names: tuple[str, ...], said: list[str]) -> str:
+    def _until(self, names: tuple[str, ...], replies: list[str]) -> str:
         while True:
             found = self._frame()
-            said.append(as_text(found))
+            replies.append(as_text(found))
             name = str(getattr(found, "name", ""))
             if name == "Basic.GetOk":
-                said += [as_text(self._frame()), as_text(self._frame())]
+                replies += [as_text(self._frame()), as_text(self._frame())]
             if name in names or name in CLOSES:
                 return name
 

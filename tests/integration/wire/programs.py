@@ -40,8 +40,8 @@ BINDING_ARGUMENTS: list[dict[str, Any]] = [
 ]
 
 
-class Writer:
-    """Generate one random program, optionally with quorum queues."""
+class ProgramGenerator:
+    """Generates a random program, optionally with quorum queues."""
 
     def __init__(self, seed: int, *, quorum: bool) -> None:
         self._random = Random(seed)

@@ -10,7 +10,7 @@ import mooq
 from mooq.broker.versions import VERSIONS
 from mooq.testing.lease import RunningRabbitMQ
 from tests.integration.wire.peer import Peer, Step, step_as_text
-from tests.integration.wire.programs import Writer
+from tests.integration.wire.programs import ProgramGenerator
 
 PROGRAMS = int(os.environ.get("MOOQ_WIRE_PROGRAMS", "60"))
 """The number of programs of each kind; the environment variable allows longer runs."""
@@ -25,7 +25,7 @@ def test_random_programs_match_rabbitmq_frame_by_frame(
     assert version in VERSIONS, f"RabbitMQ {version} is not followed"
     virtual_host: str = request.getfixturevalue("mooq_virtual_host")
     for seed in range(PROGRAMS):
-        program = Writer(seed, quorum=quorum).program()
+        program = ProgramGenerator(seed, quorum=quorum).program()
         theirs = answers(mooq_rabbitmq["port"], virtual_host, program)
         clean(mooq_rabbitmq["port"], virtual_host)
         with mooq.InMemoryBroker(
@@ -54,9 +54,9 @@ def clean(port: int, virtual_host: str) -> None:
         for exchange in EXCHANGES:
             if not exchange.startswith("amq."):
                 peer.ask(Exchange.Delete(exchange=exchange))
-        own = [name for name in EXCHANGES if name.startswith("amq.")]
-        for source in own:
-            for destination in own:
+        predeclared = [name for name in EXCHANGES if name.startswith("amq.")]
+        for source in predeclared:
+            for destination in predeclared:
                 for key in KEYS:
                     unbind = Exchange.Unbind(
                         destination=destination, source=source, routing_key=key, arguments={}

@@ -10,7 +10,7 @@ from typing import Never
 from mooq.basics.wording import in_seconds
 from mooq.client import refusals
 from mooq.client.codec import decode, encode, encode_as
-from mooq.client.declaring import Declaring
+from mooq.client.declarations import DeclaringChannel
 from mooq.client.headers import check_headers
 from mooq.client.positional import keyword_only, of_channel, refuse_positional
 from mooq.client.properties import USUAL, check_bool, with_properties
@@ -31,8 +31,8 @@ from mooq.transports.message import (
 )
 
 
-class Publishing(Declaring):
-    """The publishing methods of a channel."""
+class PublishingChannel(DeclaringChannel):
+    """A channel's methods that publish."""
 
     def __init__(self) -> None:
         super().__init__()

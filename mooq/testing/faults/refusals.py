@@ -1,8 +1,7 @@
 """Answers that a test chooses, in place of the broker's own.
 
-The proxy reads what a client sends frame by frame, and itself answers what is to be refused. The
-broker does not get the request; if the refusal closes a channel, the proxy closes it at the broker
-as well.
+The proxy reads a client's frames and answers the requests to refuse itself. The broker does not get
+them. If a refusal closes a channel, the proxy closes it at the broker as well.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Declaring exchanges, queues and bindings on a channel, and again after a loss."""
+"""Declarations of exchanges, queues and bindings on a channel, repeated after a loss."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ async def declare(channel: TransportChannel, thing: Declared) -> None:
         ) from refused
 
 
-class Declaring(Lifetime):
-    """The declaring methods of a channel. It repeats its declarations after a loss."""
+class DeclaringChannel(Lifetime):
+    """A channel's methods that declare. It repeats its declarations after a loss."""
 
     _internal: TransportChannel
     _requests: Requests

@@ -1,4 +1,4 @@
-"""A program of methods on both brokers: where they differ, and how that is shown."""
+"""Comparison of the two brokers on a program of methods, and reports of differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooq.broker.broker import Broker
 from mooq.parity.report import WIDTH, side_by_side
 from mooq.parity.versions import followed
 from mooq.parity.wire.conversation import Conversation, Outcome, differing
-from mooq.parity.wire.flushing import Disturbed
+from mooq.parity.wire.flusher import Disturbed
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import WireProgram
 from mooq.server.listener import Listener, ListenerThread
@@ -20,12 +20,12 @@ from mooq.server.listener import Listener, ListenerThread
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-ATTEMPTS = 20  # at a program that looking, or a busy machine, has disturbed
+ATTEMPTS = 20  # at a program that the checks, or a busy machine, have disturbed
 
 
 @dataclass(frozen=True)
 class WireDivergence:
-    """A program on which the brokers differ, and what came back from each."""
+    """A program on which the brokers differ, and the replies of each."""
 
     program: WireProgram
     ours: list[Outcome]
@@ -49,13 +49,13 @@ def _lines(outcome: Outcome) -> list[str]:
 
 
 def as_test(program: WireProgram) -> str:
-    """Return the source of a test that fails for as long as the brokers differ."""
+    """Return the source of a test that fails while the brokers differ."""
     lines = ",\n".join(f"    {step!r}" for step in program)
     used = {type(step).__name__ for step in program}
     kinds = ", ".join(sorted({*used, "Typed"} if "Typed(" in lines else used))
     return (
         "from mooq.basics.address import Address\n"
-        "from mooq.parity.wire.comparing import compared\n"
+        "from mooq.parity.wire.comparison import compared\n"
         f"from mooq.parity.wire.programs import {kinds}\n\n"
         f"PROGRAM = (\n{lines},\n)\n\n\n"
         "def test_both_brokers_answer_alike() -> None:\n"
@@ -65,34 +65,34 @@ def as_test(program: WireProgram) -> str:
 
 
 class WireComparison:
-    """Compares programs of methods on a RabbitMQ and in memory, one after the other."""
+    """Compares RabbitMQ with the in-memory broker, one program after another."""
 
     def __init__(self, theirs: Address) -> None:
         self._theirs = theirs
         self._pool = ConnectionPool(theirs)
         connection = self._pool.take()
         self.version: str = connection.version
-        self._pool.give_back(connection, ())
+        self._pool.release(connection, ())
 
     def close(self) -> None:
         """Disconnect."""
         self._pool.close()
 
     def programs(self) -> SearchStrategy[WireProgram]:
-        """Return a choice of programs."""
+        """Return a strategy for programs."""
         from mooq.parity.wire.strategies import wire_programs  # hypothesis is an extra
 
         return wire_programs()
 
     def size(self, program: WireProgram) -> int:
-        """Return how many steps a program has."""
+        """Return the number of steps of a program."""
         return len(program)
 
     def compare(self, program: WireProgram) -> WireDivergence | None:
-        """Return how the brokers differ on a program, if they do.
+        """Return the difference between the brokers on a program, or None.
 
         Raises :class:`~mooq.parity.wire.client.NoAnswer`, and
-        :class:`~mooq.parity.wire.flushing.Disturbed` if that keeps happening.
+        :class:`~mooq.parity.wire.flusher.Disturbed` after too many attempts.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -106,7 +106,7 @@ class WireComparison:
 
 
 def compared(program: WireProgram, theirs: Address) -> WireDivergence | None:
-    """Return how a RabbitMQ and the in-memory broker differ on a program, if they do."""
+    """Return the difference between a RabbitMQ and the in-memory broker on a program, or None."""
     comparison = WireComparison(theirs)
     try:
         return comparison.compare(program)
@@ -115,7 +115,7 @@ def compared(program: WireProgram, theirs: Address) -> WireDivergence | None:
 
 
 def in_memory(program: WireProgram, version: str, like: Address) -> list[Outcome]:
-    """Return what a program comes to in memory, in a virtual host and for a user of these names."""
+    """Run a program in memory, with the user and virtual host of ``like``; return its outcomes."""
     rules = Broker({like.username: like.password}, [like.virtual_host], version=version)
     thread = ListenerThread(Listener(rules))
     thread.start()

@@ -1,4 +1,4 @@
-"""Choosing a launcher by name, or by the variable TEST_DISTRIBUTION."""
+"""Selection of a launcher by name, or by the variable TEST_DISTRIBUTION."""
 
 from __future__ import annotations
 

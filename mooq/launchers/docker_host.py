@@ -1,7 +1,8 @@
-"""The address of containers' ports: on this machine, or on the machine of Docker's engine.
+"""The host of containers' ports: this machine, or the machine of Docker's engine.
 
-The engine is elsewhere in GitLab's docker-in-docker jobs (``DOCKER_HOST=tcp://docker:2375``) and in
-a development container with the engine's socket. testcontainers finds the host.
+The engine is on another machine in GitLab's docker-in-docker jobs
+(``DOCKER_HOST=tcp://docker:2375``) and, seen from inside, for a development container with the
+engine's socket. testcontainers finds the host.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ LOOPBACKS = frozenset({"localhost", LOOPBACK, "::1"})
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - only where the engine is on another machine
 
 
-class Place(NamedTuple):
+class DockerHost(NamedTuple):
     """The host to reach published ports, and the interface that they are published on."""
 
     host: str = LOOPBACK
     interface: str = LOOPBACK
 
     @property
-    def is_here(self) -> bool:
-        """Whether that is this machine's loopback interface."""
+    def is_local(self) -> bool:
+        """Whether the host is this machine."""
         return self.host == LOOPBACK
 
 
-def place_of_ports(what: str) -> Place:
-    """Return where containers' ports are. It asks the engine only if that may be elsewhere.
+def find_docker_host(what: str) -> DockerHost:
+    """Return the host of containers' ports. Ask the engine only if it may be another machine.
 
     Raises :class:`~mooq.BrokerConnectionError` if testcontainers is missing or the engine does not
     answer; the error names ``what`` cannot be done.
@@ -48,7 +49,7 @@ def place_of_ports(what: str) -> Place:
             transient=False,
         ) from error
     with explained(f"{what} in Docker"):
-        return _place()
+        return _find()
 
 
 def _socket(engine: str) -> Path:
@@ -56,7 +57,7 @@ def _socket(engine: str) -> Path:
     return Path(engine.removeprefix("unix://") or "/var/run/docker.sock")
 
 
-def _place() -> Place:
+def _find() -> DockerHost:
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.docker_client import DockerClient, get_docker_host
     from testcontainers.core.utils import inside_container
@@ -65,9 +66,9 @@ def _place() -> Place:
     is_remote = engine.startswith(("tcp://", "http://", "https://", "ssh://"))
     override = testcontainers_config.tc_host_override
     if not (is_remote or override or (inside_container() and _socket(engine).exists())):
-        return Place()
+        return DockerHost()
     host = override or DockerClient().host()
     if host in LOOPBACKS:
-        return Place()
+        return DockerHost()
     # With the engine's socket in a container, the host is the gateway: the engine's machine.
-    return Place(host, EVERYWHERE if is_remote or override else host)
+    return DockerHost(host, EVERYWHERE if is_remote or override else host)

@@ -1,4 +1,4 @@
-"""Names and times of a program, as the broker has them, and back."""
+"""Names, times and types of a program's values on the broker, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mooq.parity.wire.client import Arrived
 from mooq.parity.wire.programs import NAMES, REPLY, Typed
 from mooq.parity.wire.text import line_of
 
-SHORT_TTL = 2000  # milliseconds; a program takes less, its pauses apart
+SHORT_TTL = 2000  # milliseconds; a program takes less, apart from its pauses
 _TYPES: dict[str, Callable[[Any], Any]] = {
     "byte": Byte,
     "unsignedbyte": UnsignedByte,
@@ -36,8 +36,8 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class Naming:
-    """What one run of a program has on the broker; ``prefix`` is before all its names."""
+class ProgramNames:
+    """The names of one run of a program on the broker, which all begin with ``prefix``."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -61,7 +61,7 @@ class Naming:
         return value
 
     def line(self, one: Arrived) -> str:
-        """Return what arrived as text, with the program's names and times."""
+        """Return a reply as text, with the program's names and times."""
         if one.message is not None:
             key = one.message.properties.reply_to or ""
             if key.startswith(f"{DIRECT_REPLIES}."):

@@ -1,4 +1,4 @@
-"""Work that must not be cancelled: half a start or clean-up leaves a broker behind."""
+"""Protection from cancellation: half a start or clean-up would leave a broker behind."""
 
 from __future__ import annotations
 

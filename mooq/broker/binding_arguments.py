@@ -1,4 +1,4 @@
-"""Arguments of bindings: when two are the same, and which headers match them."""
+"""Arguments of bindings, compared with each other and with a message's headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODES = ("all", "any", "all-with-x", "any-with-x")
 
 
 def check_match(arguments: Table, version: Version) -> None:
-    """Raise the refusal of an ``x-match`` that a headers exchange has no meaning for."""
+    """Raise a refusal for an ``x-match`` that headers exchanges do not support."""
     if "x-match" not in arguments:
         return
     value = arguments["x-match"]
@@ -33,31 +33,31 @@ def matches(arguments: Table, headers: Table, version: Version) -> bool:
     """Return whether headers match a binding's arguments, by its ``x-match``.
 
     Arguments that begin with ``x-`` count only for the modes ``all-with-x`` and ``any-with-x``. A
-    void argument asks only for the header to be there.
+    void argument matches a header with any value.
     """
     mode = arguments.get("x-match", "all")
     with_x = isinstance(mode, str) and mode.endswith("-with-x")
-    wanted = (
+    required = (
         (name, value)
         for name, value in arguments.items()
         if name != "x-match" and (with_x or not name.startswith("x-"))
     )
-    found = (
+    results = (
         name in headers and (value is None or _is_same(value, headers[name], version))
-        for name, value in wanted
+        for name, value in required
     )
-    return any(found) if mode in ("any", "any-with-x") else all(found)
+    return any(results) if mode in ("any", "any-with-x") else all(results)
 
 
 def frozen(arguments: Table) -> tuple[Any, ...]:
-    """Return arguments so that those of one binding are equal; their order does not matter."""
+    """Return arguments as a value to compare and hash, independent of their order."""
     return _typed(dict(sorted(arguments.items()))) if arguments else ()
 
 
 def _is_same(argument: FieldValue, header: FieldValue, version: Version) -> bool:
-    """Return whether an argument and a header are the same.
+    """Return whether an argument and a header are equal.
 
-    Since 4.0, RabbitMQ holds a header's time in milliseconds, but that of an argument in seconds.
+    Since 4.0, RabbitMQ keeps timestamps of headers in milliseconds, those of arguments in seconds.
     """
     if isinstance(header, Timestamp) and version.matches_strictly:
         header = Timestamp(header * 1000)
@@ -65,7 +65,7 @@ def _is_same(argument: FieldValue, header: FieldValue, version: Version) -> bool
 
 
 def _untyped(value: FieldValue, version: Version) -> tuple[Any, ...]:
-    """Return a value so that it is equal to the same value of another type."""
+    """Return a value for comparison with values of other types."""
     if isinstance(value, str | bytes):
         return "text", _bytes(value)
     if isinstance(value, list | dict):
@@ -77,7 +77,7 @@ def _untyped(value: FieldValue, version: Version) -> tuple[Any, ...]:
 
 
 def _items(value: list[FieldValue] | dict[str, FieldValue]) -> tuple[Any, ...]:
-    """Return what is in an array or a table; there, values are the same if their types are."""
+    """Return the items of an array or a table for comparison, with their types."""
     if isinstance(value, dict):
         return tuple((name, *_typed(one)) for name, one in value.items())
     return tuple(map(_typed, value))

@@ -1,4 +1,4 @@
-"""Pieces of programs: arguments, headers and properties, valid and not."""
+"""Values for programs: arguments, headers and properties, valid and invalid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ USUAL: dict[str, list[Any]] = {
     "x-single-active-consumer": [True],
     "x-message-ttl": [0, 100, 60_000],
 }
-"""Arguments of classic queues with values that they may have."""
+"""Arguments of classic queues, with valid values."""
 OF_QUORUM: dict[str, list[Any]] = {
     **{name: values for name, values in USUAL.items() if name != "x-max-priority"},
     "x-overflow": ["drop-head"],
@@ -49,7 +49,7 @@ ODD: list[Any] = [
     *(Typed("long", 2**40), Typed("float", 1.5), Typed("decimal", 5), Typed("timestamp", 5)),
     Typed("binary", "b"),
 ]
-"""A value of each type of a field table; most arguments take few of them."""
+"""A value of each field type; most arguments accept few types."""
 HEADERS: list[dict[str, Any]] = [
     *({"h": 1}, {"h": 2, "g": "s"}, {"h": 1, "g": "s"}),
     *({"CC": ["q1"]}, {"BCC": ["q2", "q3"]}, {"CC": "q1"}, {"n": {"t": [1, None, 2.5]}}),
