@@ -9,6 +9,7 @@ from enum import Enum
 
 CODES = {
     "CONNECTION_FORCED": 320,
+    "INVALID_PATH": 402,
     "ACCESS_REFUSED": 403,
     "NOT_FOUND": 404,
     "RESOURCE_LOCKED": 405,

@@ -69,6 +69,7 @@ class Conversation:
         self._open: set[ChannelId] = set()
         self._flusher = Flusher(self._connections, lambda: self._pool.await_log(len(self._open)))
         self._has_quorum = False
+        self._classic_passes = 1
         self._is_undetermined = False
         """Whether RabbitMQ does not determine the next outcomes; the program ends then."""
         self._state = ProgramState(self._names)
@@ -77,6 +78,8 @@ class Conversation:
     def run(self, program: WireProgram) -> list[Outcome]:
         """Return the outcome of each step. Raises :class:`Disturbed` and :class:`NoAnswer`."""
         self._has_quorum = "'quorum'" in repr(program)
+        # A classic queue publishes a dead letter after it has answered.
+        self._classic_passes = 2 if "x-dead-letter-exchange" in repr(program) else 1
         is_complete = False
         try:
             outcomes = self._outcomes(program)
@@ -213,7 +216,7 @@ class Conversation:
         if isinstance(step, Send) and step.method in SYNCHRONOUS and before == self._open:
             return
         # A dead letter of a quorum queue is invisible on its way, and may pass every queue.
-        min_passes = len(self._state.declared) if self._has_quorum else 1
+        min_passes = len(self._state.declared) if self._has_quorum else self._classic_passes
         for passes in range(1, MAX_PASSES + 1):
             self._flush()
             if not self._barrier() and passes >= min_passes:

@@ -43,6 +43,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "x-cancel-on-ha-failover": [True],
     "x-unknown": [1],
 }
+TIMES = ("x-expires", "x-message-ttl")
+LONG_TIME = 60_000  # milliseconds; no program takes so long
 ODD: list[Any] = [
     *(1, -1, 2.5, "", "odd", True, None, [1], {"a": 1}, Typed("byte", 1), Typed("short", 2)),
     *(Typed("unsignedbyte", 1), Typed("unsignedshort", 2), Typed("unsignedint", 3)),
