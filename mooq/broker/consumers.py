@@ -29,6 +29,7 @@ class Consumer:
         "left_as",
         "limit",
         "no_ack",
+        "number",
         "priority",
         "tag",
         "timeout",
@@ -53,6 +54,7 @@ class Consumer:
         self.limit: int = limit
         self.priority: int = priority
         self.timeout: float | None = timeout
+        self.number: int = 0  # its number among those of its queue
         self.unsettled: int = 0
         self.is_active: bool = True  # until it is cancelled
         self.is_waiting: bool = False  # out of the ring until it is below its limit
@@ -98,6 +100,7 @@ class Consumers:
         self._switches_active = switches_active
         self._ranks_waiting = ranks_waiting
         self._leaves_when_full = leaves_when_full
+        self._added = 0
         self._left = 0
         self._active_consumer: Consumer | None = None
         self._is_switching = False
@@ -118,6 +121,8 @@ class Consumers:
 
     def add(self, consumer: Consumer) -> None:
         """Add a consumer at the end of its ring."""
+        self._added += 1
+        consumer.number = self._added
         self.all.append(consumer)
         self._join(consumer)
         if self.is_single_active:

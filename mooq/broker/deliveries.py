@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,6 +21,41 @@ NEVER = float("inf")
 
 Unacknowledged: TypeAlias = "tuple[QueuedMessage, Queue, Consumer | None, float]"
 """A message, its queue, its consumer (None for a get), and the time by which to settle it."""
+
+
+Settlement: TypeAlias = "Callable[[dict[int, Unacknowledged]], None]"
+
+
+def _by_consumer(taken: dict[int, Unacknowledged]) -> list[Unacknowledged]:
+    """Return deliveries in the order in which RabbitMQ settles them: by queue and consumer tag.
+
+    Gets come first. (``foreach_per_queue()`` in ``rabbit_channel``.)
+    """
+
+    def key(item: tuple[int, Unacknowledged]) -> tuple[str, bool, int, str]:
+        tag, (_, queue, consumer, _) = item
+        if consumer is None:
+            return queue.name, False, tag, ""
+        return queue.name, True, 0, consumer.tag
+
+    if len(taken) == 1:
+        return list(taken.values())
+    return [delivery for _, delivery in sorted(taken.items(), key=key)]
+
+
+def _end_key(item: tuple[int, Unacknowledged], *, is_by_tag: bool) -> tuple[bool, int, str]:
+    """Return a key that sorts deliveries in the order in which they return with their channel.
+
+    A quorum queue returns those of one consumer after those of another: by tag, or first those of
+    the consumer that was added first, and last those of gets. (``handle_down()`` in
+    ``rabbit_fifo``, which numbers gets.)
+    """
+    tag, (_, queue, consumer, _) = item
+    if queue.is_classic:
+        return False, 0, ""
+    if is_by_tag:
+        return False, 0, str(tag) if consumer is None else consumer.tag
+    return (True, 0, str(tag)) if consumer is None else (False, consumer.number, "")
 
 
 def put_back(
@@ -105,7 +140,8 @@ class Deliveries:
     def take_all(self) -> dict[int, Unacknowledged]:
         """Remove and return all unacknowledged deliveries."""
         held, self._unacknowledged = self._unacknowledged, {}
-        return held
+        is_by_tag = self._broker.version_rules.sorts_consumers_by_tag
+        return dict(sorted(held.items(), key=partial(_end_key, is_by_tag=is_by_tag)))
 
     def acknowledge(self, delivery_tag: int, multiple: bool) -> None:
         """Acknowledge one delivery, or all up to a tag."""
@@ -114,21 +150,20 @@ class Deliveries:
                 raise refusals.unknown_delivery_tag(delivery_tag)
             return
         taken = self._take(delivery_tag, multiple)
-        self._settle(taken, partial(self._acknowledge, taken))
+        self._settle(taken, self._acknowledge)
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
         """Requeue or dead-letter one delivery, or all up to a tag."""
         taken = self._take(delivery_tag, multiple)
-        settle = self._return if requeue else self._reject
-        self._settle(taken, partial(settle, taken))
+        self._settle(taken, self._return if requeue else self._discard)
 
     def reject(self, delivery_tag: int, requeue: bool) -> None:
         """Requeue or dead-letter one delivery."""
         taken = self._take(delivery_tag, False)
-        settle = self._reject
+        settle: Settlement = self._reject
         if requeue:
             settle = self._fail if self._broker.version_rules.rejects_fail else self._return
-        self._settle(taken, partial(settle, taken))
+        self._settle(taken, settle)
 
     def recover(self, requeue: bool) -> None:
         """Requeue all unacknowledged deliveries."""
@@ -159,9 +194,9 @@ class Deliveries:
             raise refusals.unknown_delivery_tag(tag)
         return {tag: delivery}
 
-    def _settle(self, taken: dict[int, Unacknowledged], settle: partial[None]) -> None:
+    def _settle(self, taken: dict[int, Unacknowledged], settle: Settlement) -> None:
         if self._channel.transaction is None:
-            settle()
+            settle(taken)
         else:
             self._channel.transaction.settle(taken, settle)
 
@@ -190,13 +225,20 @@ class Deliveries:
             queue.acknowledge(queued)
         self._release(taken.values())
 
-    def _reject(self, taken: dict[int, Unacknowledged]) -> None:
-        rejected = [(queue, queued) for queued, queue, _, _ in taken.values() if queue.end(queued)]
+    def _reject(self, taken: dict[int, Unacknowledged], *, fails: bool = True) -> None:
+        rejected = [
+            (queue, queued) for queued, queue, _, _ in _by_consumer(taken) if queue.end(queued)
+        ]
         # A dead letter may return to its own queue. It comes last there, and the consumer can
         # already get another message (handle_cast({reject, ...}) in rabbit_amqqueue_process).
         self._release(taken.values())
         for queue, queued in rejected:
+            if fails:
+                queue.fail(queued)
             queue.dead_letter(queued, dead_letters.REJECTED)
+
+    def _discard(self, taken: dict[int, Unacknowledged]) -> None:
+        self._reject(taken, fails=not self._broker.version_rules.rejects_fail)
 
     def _return(self, taken: dict[int, Unacknowledged]) -> None:
         counts = self._broker.version_rules.counts_returns
@@ -206,7 +248,7 @@ class Deliveries:
         self._requeue(taken, counts=True, is_asked=False)
 
     def _requeue(self, taken: dict[int, Unacknowledged], *, counts: bool, is_asked: bool) -> None:
-        over = put_back(taken.values(), counts=counts, is_asked=is_asked)
+        over = put_back(_by_consumer(taken), counts=counts, is_asked=is_asked)
         self._release(taken.values())
         dead_letter_over_limit(over)
 

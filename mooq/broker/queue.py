@@ -135,7 +135,8 @@ class Queue:
         self.ready.push(queued)
         self._ready_bytes += self._size_of(message)
         self.drain()
-        queued.redelivered = queued.redelivered or redelivered
+        if redelivered and self.is_classic:
+            queued.redelivered = True
         self._drop_expired()
         self._enforce_length_limit()
         self.schedule()
@@ -255,9 +256,12 @@ class Queue:
     def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
         """Dead-letter a removed message."""
         queued.redelivered = True
-        if reason == dead_letters.REJECTED and not self.is_classic:
-            queued.delivery_count += 1
         self._host.dead_letter(queued, self, reason)
+
+    def fail(self, queued: QueuedMessage) -> None:
+        """Count a failed delivery of a quorum queue."""
+        if not self.is_classic:
+            queued.delivery_count += 1
 
     def exceeds_limit(self, queued: QueuedMessage, *, counts: bool) -> bool:
         """Whether a requeue exceeds the delivery limit; ``counts`` is whether it counts."""

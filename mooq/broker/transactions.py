@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooq.broker.deliveries import Unacknowledged
+    from mooq.broker.deliveries import Settlement, Unacknowledged
     from mooq.broker.message import Message
     from mooq.broker.queue import Queue
 
@@ -16,15 +16,18 @@ class Transaction:
 
     def __init__(self) -> None:
         self._published: list[tuple[Message, list[Queue], bool]] = []
-        self._settled: list[tuple[dict[int, Unacknowledged], Callable[[], None]]] = []
+        self._settled: list[tuple[dict[int, Unacknowledged], Settlement]] = []
 
     def publish(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
         """Add a message that is already routed."""
         self._published.append((message, queues, mandatory))
 
-    def settle(self, taken: dict[int, Unacknowledged], settle: Callable[[], None]) -> None:
-        """Add a settlement."""
-        self._settled.append((taken, settle))
+    def settle(self, taken: dict[int, Unacknowledged], settle: Settlement) -> None:
+        """Add a settlement; one of the same kind as the last becomes part of it."""
+        if self._settled and self._settled[-1][1] == settle:
+            self._settled[-1][0].update(taken)
+        else:
+            self._settled.append((dict(taken), settle))
 
     def commit(self, put: Callable[[Message, list[Queue], bool], None]) -> None:
         """Carry out all publishes, then all settlements."""
@@ -32,8 +35,8 @@ class Transaction:
         settled, self._settled = self._settled, []
         for message, queues, mandatory in published:
             put(message, queues, mandatory)
-        for _, settle in settled:
-            settle()
+        for taken, settle in settled:
+            settle(dict(sorted(taken.items())))
 
     def roll_back(self) -> dict[int, Unacknowledged]:
         """Discard everything; return the deliveries that are unacknowledged again."""

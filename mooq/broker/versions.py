@@ -24,7 +24,8 @@ class Version:
     - ``counts_first_get``: whether the first ``basic.get`` of a message from a quorum queue has
       ``x-delivery-count``
     - ``counts_returns``: whether a requeued delivery of a quorum queue counts as failed
-    - ``rejects_fail``: whether one that ``basic.reject`` requeues counts as failed in any case
+    - ``rejects_fail``: whether deliveries count as failed if ``basic.reject`` settles them, and not
+      if ``basic.nack`` does
     - ``requeues_to_tail``: whether a quorum queue without a delivery limit requeues at the tail
     - ``limits_returns``: whether a delivery limit counts all requeued deliveries, or failed ones
     - ``has_unlimited_deliveries``: whether a negative delivery limit means no limit
@@ -32,6 +33,8 @@ class Version:
     - ``quorum_priorities``: how many message priorities a quorum queue distinguishes
     - ``quorum_switches_active``: whether a consumer with a higher priority replaces the single
       active consumer of a quorum queue
+    - ``sorts_consumers_by_tag``: whether a quorum queue returns the deliveries of a closed channel
+      in the order of its consumers' tags, instead of the order in which they were added
     - ``counts_properties``: whether properties count towards the length of a quorum queue in bytes
     - ``quotes_queue_type``: whether a refusal shows a queue type as an Erlang binary
     - ``names_default_queue_type``: whether a refusal shows ``classic`` if no type was declared
@@ -78,6 +81,7 @@ class Version:
     has_acquired_count: bool = False
     quorum_priorities: Literal["one", "two", "all"] = "two"
     quorum_switches_active: bool = True
+    sorts_consumers_by_tag: bool = False
     counts_properties: bool = False
     quotes_queue_type: bool = False
     names_default_queue_type: bool = True
@@ -114,6 +118,7 @@ VERSIONS = {
         delivery_limit=None,
         counts_first_get=True,
         counts_returns=True,
+        sorts_consumers_by_tag=True,
         has_unlimited_deliveries=False,
         quorum_priorities="one",
         quorum_switches_active=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pamqp.commands import Basic, Channel, Queue
+from pamqp.commands import Basic, Channel, Queue, Tx
 
 from tests.conversations.steps import PAUSE, publish
 
@@ -33,6 +33,7 @@ def to_dead(**arguments: Any) -> list[Any]:
     ]
 
 
+CANCELS = [Basic.Cancel(consumer_tag="c"), Basic.Cancel(consumer_tag="b")]
 NONE: dict[str, Any] = {}
 LIMITS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("with a delivery limit", {"delivery_limit": 5}),
@@ -144,6 +145,35 @@ QUORUM_QUEUES: dict[str, list[Any]] = {
         PAUSE,
         get("dead"),
     ],
+    **{
+        f"order of several consumers after {name}": [
+            *to_dead(delivery_limit=9),
+            *(publish("", "w", body) for body in (b"A", b"B")),
+            *[get()] * 2,
+            consume("c"),
+            consume("b"),
+            *(publish("", "w", body) for body in (b"d", b"e", b"f", b"g")),
+            PAUSE,
+            *steps,
+            PAUSE,
+            *[get(queue, no_ack=True)] * 6,
+        ]
+        for name, queue, steps in (
+            ("the end of the channel", "w", [Channel.Close(200, "", 0, 0), Channel.Open()]),
+            ("a nack", "w", [*CANCELS, Basic.Nack(6, True, True)]),
+            ("recover", "w", [*CANCELS, Basic.Recover(requeue=True)]),
+            ("a nack to dead letters", "dead", [Basic.Nack(6, True, False)]),
+            (
+                "a commit",
+                "dead",
+                [
+                    Tx.Select(),
+                    *(Basic.Nack(tag, False, False) for tag in (6, 3, 4, 5, 2, 1)),
+                    Tx.Commit(),
+                ],
+            ),
+        )
+    },
     "count headers that were published": [
         quorum(),
         publish("", "w", headers={"x-delivery-count": 7, "x-acquired-count": 3, "z": 1}),

@@ -187,7 +187,7 @@ class Conversation:
 
     def _forget_connection(self, number: int) -> None:
         """Forget a closed connection, and its deliveries, which RabbitMQ does not determine."""
-        self._is_undetermined |= self._has_quorum and self._state.shares_deliveries(number)
+        self._is_undetermined |= self._state.shares_deliveries(number)
         self._connections.pop(number).end()
         self._flusher.forget(number)
         for key in [key for key in self._outcome if key.startswith(f"{number}.")]:

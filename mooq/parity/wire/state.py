@@ -152,16 +152,15 @@ class ProgramState:
             del self.consumers[key]
 
     def shares_deliveries(self, number: int) -> bool:
-        """Return whether several channels of a connection consume from one quorum queue.
+        """Return whether several channels of a connection consume from the same queue.
 
-        While it closes, RabbitMQ may redeliver a channel's messages to another that is still open.
+        RabbitMQ may close its channels in any order, so that messages are requeued in any order,
+        or are delivered to another channel that is about to be closed.
         """
-        used = [
-            (queue, channel)
-            for (of, channel, _), queue in self.consumers.items()
-            if of == number and queue in self.quorum
-        ]
-        return len(set(used)) > len({queue for queue, _ in used})
+        used = {
+            (queue, channel) for (of, channel, _), queue in self.consumers.items() if of == number
+        }
+        return len(used) > len({queue for queue, _ in used})
 
     def disown(self, number: int) -> list[str]:
         """Forget the exclusive queues of a closed connection; return them."""
