@@ -190,7 +190,7 @@ class Channel:
                 arguments=arguments,
             )
         self._last_queue = queue.name
-        return DeclareOk(queue.name, len(queue), len(queue.consumers))
+        return DeclareOk(queue.name, len(queue), queue.consumer_count)
 
     def queue_bind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Bind a queue to an exchange."""

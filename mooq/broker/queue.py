@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from mooq.broker import dead_letters
 from mooq.broker.consumers import Consumer, Consumers
 from mooq.broker.message import HAS_EXPIRATION, HAS_PRIORITY, Message
+from mooq.broker.queue_settings import QueueSettings
 from mooq.broker.quorum import QuorumMessages, priority_of
 from mooq.broker.ready import PriorityMessages, QueuedMessage, ReadyMessages
 from mooq.broker.sizes import body_size, whole_size
-from mooq.broker.values import INTEGER_TYPES, Long, Table, type_name
+from mooq.broker.values import Long, Table
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Connection
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mooq.broker.virtual_host import VirtualHost
 
 
-class Queue:
+class Queue(QueueSettings):
     """A queue of a virtual host; ``owner`` is the connection that it is exclusive to, if any."""
 
     kind = "queue"
@@ -34,18 +35,16 @@ class Queue:
         owner: Connection | None,
         arguments: Table,
     ) -> None:
+        super().__init__(arguments, queue_type, host.broker.version_rules)
         self.name = name
-        self.type = queue_type
         self.durable = durable
         self.auto_delete = auto_delete
         self.owner = owner
-        self.arguments = arguments
         self.sources: set[Exchange] = set()
         self._host = host
         self._broker = host.broker
         self._version = host.broker.version_rules
         self._next_position = 0
-        self._read_arguments(arguments)
         self.ready: ReadyMessages = self._new_ready()
         self.consumers: Consumers = Consumers(
             is_single_active=arguments.get("x-single-active-consumer") is True,
@@ -53,7 +52,8 @@ class Queue:
             ranks_waiting=queue_type == "classic" or self._version.quorum_switches_active,
             leaves_when_full=queue_type == "quorum",
         )
-        self.unsettled: dict[QueuedMessage, None] = {}
+        self.unsettled: dict[QueuedMessage, Consumer | None] = {}
+        """Unsettled messages, with the consumer that got each; None for basic.get."""
         self.is_deleted: bool = False
         self.is_classic: bool = queue_type == "classic"
         self._ready_bytes = 0
@@ -69,28 +69,6 @@ class Queue:
             and queue_type == "classic"
         )
 
-    def _read_arguments(self, arguments: Table) -> None:
-        def integer(name: str) -> int | None:
-            value = arguments.get(name)
-            return None if value is None else int(value)
-
-        self.ttl: int | None = integer("x-message-ttl")
-        self.expires: int | None = integer("x-expires")
-        self.max_length: int | None = integer("x-max-length")
-        self.max_bytes: int | None = integer("x-max-length-bytes")
-        self.max_priority: int | None = integer("x-max-priority")
-        self.overflow: str = arguments.get("x-overflow", "drop-head")
-        if self.type == "quorum" and self.overflow == "reject-publish-dlx":
-            self.overflow = "drop-head"  # overflow() of rabbit_quorum_queue
-        self.dead_letter_exchange: str | None = arguments.get("x-dead-letter-exchange")
-        self.dead_letter_key: str | None = arguments.get("x-dead-letter-routing-key")
-        limit = arguments.get("x-delivery-limit")
-        if type_name(limit) not in INTEGER_TYPES:  # RabbitMQ ignores other types
-            limit = None
-        self.delivery_limit = self._version.delivery_limit if limit is None else limit
-        if limit is not None and limit < 0 and self._version.has_unlimited_deliveries:
-            self.delivery_limit = None
-
     def _new_ready(self) -> ReadyMessages:
         if self.type == "quorum":
             return QuorumMessages(self._version)
@@ -98,6 +76,20 @@ class Queue:
 
     def __len__(self) -> int:
         return len(self.ready)
+
+    @property
+    def consumer_count(self) -> int:
+        """The number of consumers, as RabbitMQ counts them.
+
+        A quorum queue also counts each unsettled get, and cancelled consumers until they have
+        settled everything (``query_consumer_count()`` in ``rabbit_fifo``).
+        """
+        count = len(self.consumers)
+        if self.is_classic:
+            return count
+        holders = list(self.unsettled.values())
+        ended = {one for one in holders if one is not None and not one.is_active}
+        return count + len(ended) + holders.count(None)
 
     # Publishing
 
@@ -205,7 +197,7 @@ class Queue:
     def _hand_over(self, queued: QueuedMessage, consumer: Consumer) -> None:
         if not consumer.no_ack:
             consumer.unsettled += 1
-            self.unsettled[queued] = None
+            self.unsettled[queued] = consumer
         consumer.channel.deliver(self, queued, consumer)
 
     def take(self) -> QueuedMessage | None:
@@ -216,7 +208,10 @@ class Queue:
             return None
         queued = self._pop()
         self.unsettled[queued] = None
-        self._drop_expired()
+        if self.is_classic:
+            self._drop_expired()
+        else:  # the answer still counts what has expired behind it
+            self.schedule()
         return queued
 
     def _pop(self) -> QueuedMessage:

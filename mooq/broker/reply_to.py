@@ -61,7 +61,7 @@ def _is_generated(name: str) -> bool:
 
 def check_consumer(no_ack: bool, has_one: bool) -> None:
     """Raise a refusal for a second reply consumer, or for one with acknowledgements."""
-    if has_one:
-        raise refusals.failed("reply consumer already set")
     if not no_ack:
         raise refusals.failed("reply consumer cannot acknowledge")
+    if has_one:
+        raise refusals.failed("reply consumer already set")

@@ -86,6 +86,10 @@ MATCHING: dict[str, list[Any]] = {
     "reply consumer before other invalid properties": [
         publish("", "w", reply_to=REPLIES, expiration="soon", user_id="nobody"),
     ],
+    "second reply consumer that acknowledges": [
+        CONSUME_REPLIES,
+        Basic.Consume(queue=REPLIES, consumer_tag="s"),
+    ],
     "tag of the reply consumer for another": [
         CONSUME_REPLIES,
         declare(),

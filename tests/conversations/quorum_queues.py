@@ -34,6 +34,7 @@ def to_dead(**arguments: Any) -> list[Any]:
 
 
 CANCELS = [Basic.Cancel(consumer_tag="c"), Basic.Cancel(consumer_tag="b")]
+COUNT = Queue.Declare(queue="w", passive=True)
 NONE: dict[str, Any] = {}
 LIMITS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("with a delivery limit", {"delivery_limit": 5}),
@@ -174,6 +175,29 @@ QUORUM_QUEUES: dict[str, list[Any]] = {
             ),
         )
     },
+    "consumer count of a quorum queue": [
+        quorum(),
+        *(publish("", "w", body) for body in (b"a", b"b", b"c", b"d")),
+        get(),
+        COUNT,
+        get(no_ack=True),
+        consume("c"),
+        COUNT,
+        Basic.Cancel(consumer_tag="c"),
+        COUNT,
+        Basic.Ack(4, True),
+        PAUSE,
+        COUNT,
+    ],
+    "expired behind what is got from a quorum queue": [
+        quorum(),
+        publish("", "w", b"a"),
+        publish("", "w", b"b", expiration="0"),
+        publish("", "w", b"c"),
+        get(),
+        PAUSE,
+        COUNT,
+    ],
     "count headers that were published": [
         quorum(),
         publish("", "w", headers={"x-delivery-count": 7, "x-acquired-count": 3, "z": 1}),
