@@ -20,12 +20,9 @@ class QuorumMessages(ReadyMessages):
     """Ready messages. Requeued ones are next, in the order in which they were requeued."""
 
     def __init__(self, version: Version) -> None:
-        super().__init__()
+        by_priorities = {"one": None, "two": _TwoPriorities(), "all": _Priorities()}
+        super().__init__(by_priorities[version.quorum_priorities])
         self.returned: deque[QueuedMessage] = deque()
-        if version.quorum_priorities == "two":
-            self.fresh = _TwoPriorities()
-        elif version.quorum_priorities == "all":
-            self.fresh = _Priorities()
 
     def __iter__(self) -> Iterator[QueuedMessage]:
         yield from self.returned

@@ -52,8 +52,8 @@ class ReadyMessages:
     ``returned`` is a heap of requeued messages, which come before all ``fresh`` ones.
     """
 
-    def __init__(self) -> None:
-        self.fresh: _MessageLine = deque()
+    def __init__(self, fresh: _MessageLine | None = None) -> None:
+        self.fresh: _MessageLine = deque() if fresh is None else fresh
         self.returned: Any = []
 
     def __len__(self) -> int:
