@@ -6,7 +6,7 @@ from typing import Any
 
 from mooq.broker import refusals
 from mooq.broker.erlang import erlang_term
-from mooq.broker.values import FieldValue, Table, Timestamp, type_name
+from mooq.broker.values import FieldValue, Table, Timestamp, bytes_of, type_name
 from mooq.broker.versions import Version
 
 MODES = ("all", "any", "all-with-x", "any-with-x")
@@ -67,7 +67,7 @@ def _is_same(argument: FieldValue, header: FieldValue, version: Version) -> bool
 def _untyped(value: FieldValue, version: Version) -> tuple[Any, ...]:
     """Return a value for comparison with values of other types."""
     if isinstance(value, str | bytes):
-        return "text", _bytes(value)
+        return "text", bytes_of(value)
     if isinstance(value, list | dict):
         return "items", _items(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -85,11 +85,7 @@ def _items(value: list[FieldValue] | dict[str, FieldValue]) -> tuple[Any, ...]:
 
 def _typed(value: FieldValue) -> tuple[Any, ...]:
     if isinstance(value, str | bytes):
-        return type_name(value), _bytes(value)
+        return type_name(value), bytes_of(value)
     if isinstance(value, list | dict):
         return type_name(value), _items(value)
     return type_name(value), value
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mooq.broker.values import AmqpDecimal, FieldValue, type_name
+from mooq.broker.values import AmqpDecimal, FieldValue, bytes_of, type_name
 
 _ESCAPES = {
     '"': '\\"',
@@ -48,7 +48,7 @@ def character_list(text: str, *, has_unicode: bool) -> str:
     ``has_unicode`` is whether a text beyond ASCII is written byte by byte, as versions do that
     mark it in binaries.
     """
-    data = text.encode("utf-8", "surrogateescape")
+    data = bytes_of(text)
     if not _is_printable(data):
         return f"[{','.join(map(str, data))}]"
     return f'"{_escaped(data.decode("latin-1") if has_unicode else text)}"'

@@ -130,12 +130,8 @@ class Publisher:
         if mandatory and not queues:
             self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
         if self.confirms:
-            self._confirm(is_taken)
-
-    def _confirm(self, is_ack: bool) -> None:
-        if self.confirms:
             self._published += 1
-            self._outbox.append(Confirmed(self._channel, self._published, False, is_ack))
+            self._outbox.append(Confirmed(self._channel, self._published, False, is_taken))
 
 
 def _read_expiration(text: str, version: Version) -> int:

@@ -28,7 +28,7 @@ CODES = {
 
 
 class Scope(Enum):
-    """What a refusal closes."""
+    """Scope of a refusal: it closes the channel or the connection."""
 
     CHANNEL = "channel"
     CONNECTION = "connection"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mooq.broker.message import PROPERTY_NAMES, Message, Properties
-from mooq.broker.values import FieldValue, Table, type_name
+from mooq.broker.values import FieldValue, Table, bytes_of, type_name
 
 _FLAGS = 2
 _PROPERTIES = {"delivery_mode": 1, "priority": 1, "timestamp": 8}
@@ -46,25 +46,21 @@ def _properties_size(properties: Properties) -> int:
         elif name in _PROPERTIES:
             size += _PROPERTIES[name]
         else:
-            size += 1 + _text_size(value)
+            size += 1 + len(bytes_of(value))
     return size
 
 
 def _table_size(table: Table) -> int:
     return _LENGTH + sum(
-        1 + _text_size(name) + 1 + _value_size(value) for name, value in table.items()
+        1 + len(bytes_of(name)) + 1 + _value_size(value) for name, value in table.items()
     )
 
 
 def _value_size(value: FieldValue) -> int:
     if isinstance(value, str | bytes):
-        return _LENGTH + _text_size(value)
+        return _LENGTH + len(bytes_of(value))
     if isinstance(value, dict):
         return _table_size(value)
     if isinstance(value, list):
         return _LENGTH + sum(1 + _value_size(one) for one in value)
     return _VALUES[type_name(value)]
-
-
-def _text_size(text: str | bytes) -> int:
-    return len(text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text)

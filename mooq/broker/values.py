@@ -144,6 +144,11 @@ def type_name(value: FieldValue) -> str:
         raise TypeError(f"AMQP has no type for {value!r}") from None
 
 
+def bytes_of(value: str | bytes) -> bytes:
+    """Return the bytes of a text, which may contain surrogate escapes, or the bytes themselves."""
+    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+
+
 def same_value(one: FieldValue, other: FieldValue) -> bool:
     """Return whether two values have the same AMQP type and content."""
     return type_name(one) == type_name(other) and bool(one == other)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from mooq.broker.outbox import dispatch_effects
+from mooq.server.deadline import DeadlineTimer
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker
@@ -63,7 +64,7 @@ class BrokerDriver:
         self._is_woken = False
         self._timer_before, broker.on_schedule = broker.on_schedule, self._wake
         self._changed: list[Session] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: DeadlineTimer = DeadlineTimer(loop, self._on_time)
         self.protocols: dict[Session, ClientProtocol] = {}
 
     def changed(self, session: Session) -> None:
@@ -106,21 +107,9 @@ class BrokerDriver:
                 if protocol is not None:
                     protocol.flush()
             self.drain()
-        self._set_timer()
-
-    def _set_timer(self) -> None:
-        deadline = self.broker.next_deadline()
-        timer = self._timer
-        if timer is not None:
-            if deadline is not None and timer.when() <= deadline:
-                return  # it fires early enough, and is then reset
-            timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_time)
+        self._timer.set(self.broker.next_deadline())
 
     def _on_time(self) -> None:
-        self._timer = None
         with self.access:
             self.advance()
             self.flush()
@@ -128,6 +117,4 @@ class BrokerDriver:
     def close(self) -> None:
         """Stop the timer, and restore the previous ``on_schedule`` callback."""
         self.broker.on_schedule = self._timer_before
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()

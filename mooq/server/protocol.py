@@ -10,6 +10,7 @@ from asyncio.trsock import TransportSocket
 from typing import TYPE_CHECKING, cast
 
 from mooq.broker import refusals
+from mooq.server.deadline import DeadlineTimer
 from mooq.server.driver import BrokerDriver
 from mooq.server.session import Session
 
@@ -32,7 +33,7 @@ class ClientProtocol(asyncio.Protocol):
         self._driver = driver
         self._loop = asyncio.get_running_loop()
         self._enforces_heartbeats = enforces_heartbeats
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: DeadlineTimer = DeadlineTimer(self._loop, self._on_time)
         self._session: Session
         self._transport: asyncio.Transport
         self._is_reading = True
@@ -51,7 +52,7 @@ class ClientProtocol(asyncio.Protocol):
             self._driver, self._transport.abort, self._loop.time(), self._enforces_heartbeats
         )
         self._driver.protocols[self._session] = self
-        self._set_timer()
+        self._timer.set(self._session.wire.next_deadline())
 
     def data_received(self, data: bytes) -> None:
         """Handle the requests in these bytes."""
@@ -87,7 +88,7 @@ class ClientProtocol(asyncio.Protocol):
             self._read(not wire.channels.is_blocked)
             if wire.has_input and not wire.channels.is_blocked:
                 self._proceed_soon()
-        self._set_timer()
+        self._timer.set(self._session.wire.next_deadline())
 
     def _write(self, data: bytes) -> None:
         if self._tap is not None:
@@ -123,19 +124,7 @@ class ClientProtocol(asyncio.Protocol):
         self._session.is_congested = False
         self._proceed()
 
-    def _set_timer(self) -> None:
-        deadline = self._session.wire.next_deadline()
-        timer = self._timer
-        if timer is not None:
-            if deadline is not None and timer.when() <= deadline:
-                return
-            timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            self._timer = self._loop.call_at(deadline, self._on_time)
-
     def _on_time(self) -> None:
-        self._timer = None
         with self._driver.access:
             self._session.wire.advance(self._loop.time())
             self._driver.changed(self._session)
@@ -143,9 +132,7 @@ class ClientProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close the session, and shut down the socket in case a forked child still has it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         with self._driver.access:

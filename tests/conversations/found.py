@@ -6,7 +6,7 @@ from typing import Any
 
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
-from tests.conversations.steps import PAUSE, declare, publish
+from tests.conversations.steps import PAUSE, consume, declare, publish
 
 SINGLE = {"x-single-active-consumer": True}
 QUORUM = {"x-queue-type": "quorum"}
@@ -16,10 +16,6 @@ HEADERS = Exchange.Declare(exchange="xh", exchange_type="headers")
 
 def match(value: Any) -> Queue.Bind:
     return Queue.Bind(queue="w", exchange="xh", arguments={"x-match": value})
-
-
-def consume(tag: str, **values: Any) -> Basic.Consume:
-    return Basic.Consume(queue="w", consumer_tag=tag, **values)
 
 
 def of_type(value: Any) -> dict[str, Any]:

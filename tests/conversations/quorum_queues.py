@@ -6,19 +6,14 @@ from typing import Any
 
 from pamqp.commands import Basic, Channel, Queue, Tx
 
-from tests.conversations.steps import PAUSE, publish
-
-QUORUM = {"x-queue-type": "quorum"}
+from tests.conversations.found import QUORUM
+from tests.conversations.steps import PAUSE, consume, publish
 
 
 def quorum(queue: str = "w", **arguments: Any) -> Queue.Declare:
     """Return the declaration of a quorum queue; underscores stand for dashes."""
     named = {f"x-{name.replace('_', '-')}": value for name, value in arguments.items()}
     return Queue.Declare(queue=queue, durable=True, arguments={**QUORUM, **named})
-
-
-def consume(tag: str, **values: Any) -> Basic.Consume:
-    return Basic.Consume(queue="w", consumer_tag=tag, **values)
 
 
 def get(queue: str = "w", no_ack: bool = False) -> Basic.Get:

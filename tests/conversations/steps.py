@@ -34,5 +34,9 @@ def publish(
     return b"".join(frame.marshal(part, 1) for part in parts)
 
 
+def consume(tag: str, **values: Any) -> Basic.Consume:
+    return Basic.Consume(queue="w", consumer_tag=tag, **values)
+
+
 def declare(**values: Any) -> Queue.Declare:
     return Queue.Declare(queue="w", **values)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pamqp.commands import Basic, Exchange, Queue, Tx
 
-from tests.conversations.steps import PAUSE, REPLY, declare, publish
+from tests.conversations.steps import PAUSE, REPLY, consume, declare, publish
 
 DEAD = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "w2"}
 SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,10 +19,6 @@ FIRST = {
 REPLIES = "amq.rabbitmq.reply-to"
 XS = Exchange.Declare(exchange="xs", exchange_type="fanout")
 XT = Exchange.Declare(exchange="xt", exchange_type="fanout")
-
-
-def consume(tag: str, **values: Any) -> Basic.Consume:
-    return Basic.Consume(queue="w", consumer_tag=tag, **values)
 
 
 def entry(**values: Any) -> dict[str, Any]:

@@ -63,11 +63,25 @@ async def opened(opening: Awaitable[T]) -> T:
 
     RabbitMQ refuses by closing the connection, for example because of the user's limit.
     """
+    return await _refused_by(aiormq.ConnectionNotAllowed, Refused.NOT_ALLOWED, opening)
+
+
+async def controlled(request: Awaitable[T]) -> T:
+    """Return RabbitMQ's answer to a request; raise :class:`Refused` if RabbitMQ fails at it.
+
+    It then closes the connection. Asking again would not help.
+    """
+    failure = aiormq.exceptions.ConnectionInternalError
+    return await _refused_by(failure, Refused.INTERNAL_ERROR, request)
+
+
+async def _refused_by(closing: type[Exception], code: int, request: Awaitable[T]) -> T:
+    """Return an answer; a connection closed with this error is a refusal with this code."""
     try:
-        return await answered(opening)
+        return await answered(request)
     except Lost as lost:
-        if isinstance(lost.__cause__, aiormq.ConnectionNotAllowed):
-            raise Refused(Refused.NOT_ALLOWED, str(lost.__cause__.args[0])) from lost
+        if isinstance(lost.__cause__, closing):
+            raise Refused(code, str(lost.__cause__.args[0])) from lost
         raise
 
 

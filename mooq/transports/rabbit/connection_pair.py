@@ -25,6 +25,7 @@ from mooq.transports.options import ConnectionOptions
 from mooq.transports.rabbit.answers import (
     GONE,
     answered,
+    controlled,
     explain,
     opened,
     to_the_end,
@@ -194,15 +195,9 @@ class ConnectionPair:
         """Return RabbitMQ's answer to a request on the control channel.
 
         If the caller is cancelled, the request continues, because aiormq would close the channel. A
-        refusal closes the channel anyway; the next request opens another. A request that fails
-        inside RabbitMQ, which then closes the connection, is refused: asking again would not help.
+        refusal closes the channel anyway; the next request opens another.
         """
-        try:
-            return await to_the_end(answered(in_time(self._control_request(request))))
-        except Lost as lost:
-            if isinstance(lost.__cause__, aiormq.exceptions.ConnectionInternalError):
-                raise Refused(Refused.INTERNAL_ERROR, str(lost.__cause__.args[0])) from lost
-            raise
+        return await to_the_end(controlled(in_time(self._control_request(request))))
 
     async def _control_request(self, request: Callable[[AbstractChannel], Awaitable[T]]) -> T:
         async with self._control_lock:

@@ -1,4 +1,4 @@
-"""When a heartbeat is due, and when a peer is missed."""
+"""Heartbeats: when one is due, and when a peer is missed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a connection's output is so much that requests have to wait."""
+"""Output of a connection, and the size above which requests wait."""
 
 from __future__ import annotations
 
