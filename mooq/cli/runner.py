@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
@@ -26,7 +26,10 @@ class Failed(click.ClickException):
     exit_code = 1
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
+def run(
+    work: Coroutine[Any, Any, T],
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
     """Return the result of ``work``; exit if it fails or a signal arrives.
 
     :class:`~mooq.MooqError` becomes :class:`Failed`. A signal cancels ``work`` once, so that it can
@@ -34,8 +37,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     the command started, as with nohup, stays ignored.
     """
     try:
-        with _warnings_shown():
-            return asyncio.run(_until_signalled(work))
+        with _warnings_shown(), asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(_until_signalled(work))
     except MooqError as error:
         raise Failed("\n".join([str(error), *getattr(error, "__notes__", ())])) from error
 

@@ -93,7 +93,9 @@ def serve(
         "ssl": None if certificate is None else _tls(certificate, key),
         "enforces_heartbeats": not keep_silent_clients,
     }
-    run(_serve(dict(users), virtual_hosts, version, as_json, options))
+    from mooq.server.busy_wait import event_loop  # not needed for --help
+
+    run(_serve(dict(users), virtual_hosts, version, as_json, options), event_loop)
 
 
 def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:
