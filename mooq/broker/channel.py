@@ -173,7 +173,7 @@ class Channel:
             return DeclareOk(name, 0, 1)
         if passive:
             queue = host.queue(name, self.connection)  # "" is not the last queue here
-            queue.use()
+            queue.declare_again()
         else:
             if name.startswith("amq."):
                 raise refusals.reserved_name("queue", name)

@@ -124,7 +124,7 @@ class Deliveries:
         """Return the delivery tag for a message taken with basic.get."""
         self.last_tag = tag = self.last_tag + 1
         if no_ack:
-            queue.acknowledge(queued)
+            queue.end(queued)
         else:
             self._unacknowledged[tag] = queued, queue, None, NEVER
         return tag
@@ -206,7 +206,7 @@ class Deliveries:
         if delivery is None:
             return False
         queued, queue, consumer, _ = delivery
-        queue.unsettled.pop(queued, None)
+        queue.end(queued)
         if consumer is not None:
             self.global_unsettled -= 1
             if consumer.is_active:
@@ -222,7 +222,7 @@ class Deliveries:
 
     def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
         for queued, queue, _, _ in taken.values():
-            queue.acknowledge(queued)
+            queue.end(queued)
         self._release(taken.values())
 
     def _reject(self, taken: dict[int, Unacknowledged], *, fails: bool = True) -> None:

@@ -237,15 +237,13 @@ class Queue(QueueSettings):
 
     # Settlement
 
-    def acknowledge(self, queued: QueuedMessage) -> None:
-        """Remove a settled message."""
-        self.unsettled.pop(queued, None)
-
     def end(self, queued: QueuedMessage) -> bool:
         """Remove an unsettled message; return False if it is not unsettled here."""
         if queued not in self.unsettled:
             return False
         del self.unsettled[queued]
+        if self.expires is not None and not self.is_classic:
+            self.use()
         return True
 
     def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
@@ -329,10 +327,15 @@ class Queue(QueueSettings):
         self._used = self._broker.now
         self.schedule()
 
+    def declare_again(self) -> None:
+        """Note that the queue was declared again; that does not count as use of a quorum queue."""
+        if self.is_classic:
+            self.use()
+
     def next_deadline(self) -> float | None:
         """Return the time at which a message or the queue itself expires."""
         deadline: float | None = None
-        if not self.consumers.all and self.expires is not None:
+        if self.expires is not None and not self.consumer_count:
             deadline = self._used + self.expires / 1000
         if len(self.ready):
             expires = self.ready.first().expires
@@ -352,7 +355,7 @@ class Queue(QueueSettings):
             return
         if (
             self.expires is not None
-            and not self.consumers.all
+            and not self.consumer_count
             and self._used + self.expires / 1000 <= now
         ):
             self._host.delete_queue(self)

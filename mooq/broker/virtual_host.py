@@ -215,7 +215,7 @@ class VirtualHost:
             if current.owner is not owner:
                 raise refusals.locked(name, self.name)
             self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
-            current.use()
+            current.declare_again()
             return current
         argument_rules.check_queue_arguments(arguments, name, self.name, self.broker.version_rules)
         queue_type = argument_rules.check_queue_type(

@@ -79,6 +79,52 @@ def test_unused_queue_expires_after_x_expires() -> None:
     assert "q" not in queues
 
 
+def test_declaring_an_unused_quorum_queue_does_not_keep_it() -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    arguments = {"x-expires": 2000} | QUORUM
+    declare(channel, arguments=arguments)
+    broker.advance(1.5)
+    declare(channel, passive=True)
+    declare(channel, arguments=arguments)
+    broker.advance(2.0)
+    assert "q" not in channel.connection.host.queues
+
+
+@pytest.mark.parametrize(("kind", "is_kept"), [({}, False), (QUORUM, True)])
+def test_unsettled_get_keeps_a_quorum_queue(kind: dict[str, Any], is_kept: bool) -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    declare(channel, arguments={"x-expires": 2000} | kind)
+    publish(channel)
+    got = get(channel)
+    broker.advance(100.0)
+    queues = channel.connection.host.queues
+    assert ("q" in queues) is is_kept
+    if is_kept:
+        channel.basic_ack(got.delivery_tag, multiple=False)
+        broker.advance(101.9)
+        assert "q" in queues
+        broker.advance(102.0)
+        assert "q" not in queues
+
+
+def test_cancelled_consumer_with_a_delivery_keeps_a_quorum_queue() -> None:
+    channel = channel_of()
+    broker = channel.connection.broker
+    declare(channel, arguments={"x-expires": 2000} | QUORUM)
+    publish(channel)
+    consume(channel)
+    channel.basic_cancel("c")
+    broker.advance(100.0)
+    channel.basic_nack(1, multiple=False, requeue=True)
+    broker.advance(101.9)
+    queues = channel.connection.host.queues
+    assert "q" in queues
+    broker.advance(102.0)
+    assert "q" not in queues
+
+
 @pytest.mark.parametrize(("ttl", "expires"), [(500, 2000), (2000, 500)])
 def test_queue_and_message_expiry_run_in_order(ttl: int, expires: int) -> None:
     channel = channel_of()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pika
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from tenacity import Retrying
 
 from mooq.testing.broker import Broker
 from tests.integration.inbox import LONGEST_WAIT
+from tests.integration.steps import patience
 
 
 def connect(broker: Broker) -> pika.BlockingConnection:
@@ -54,6 +56,38 @@ def test_refusals_match_rabbitmq(mooq_broker: Broker) -> None:
     with pytest.raises(pika.exceptions.ChannelClosedByBroker) as missing:
         connection.channel().queue_declare("missing", passive=True)
     assert missing.value.reply_code == 404
+    connection.close()
+
+
+def wait_until_deleted(connection: pika.BlockingConnection, queue: str) -> None:
+    """Wait until a queue is deleted; RabbitMQ looks for unused quorum queues every 5 s."""
+
+    def is_deleted() -> bool:
+        channel = connection.channel()
+        try:
+            channel.queue_declare(queue, passive=True)
+        except pika.exceptions.ChannelClosedByBroker:
+            return True
+        channel.close()
+        return False
+
+    Retrying(**patience(f"{queue} to expire"))(is_deleted)
+
+
+def test_unsettled_get_keeps_an_expiring_quorum_queue(mooq_broker: Broker) -> None:
+    connection = connect(mooq_broker)
+    channel = connection.channel()
+    arguments = {"x-queue-type": "quorum", "x-expires": 100}
+    channel.queue_declare("used", durable=True, arguments=arguments)
+    channel.confirm_delivery()
+    channel.basic_publish("", "used", b"m")
+    method, _, _ = channel.basic_get("used")
+    assert method is not None
+    channel.queue_declare("unused", durable=True, arguments=arguments)
+    wait_until_deleted(connection, "unused")
+    assert channel.queue_declare("used", passive=True).method.consumer_count == 1
+    channel.basic_ack(method.delivery_tag)
+    wait_until_deleted(connection, "used")
     connection.close()
 
 
