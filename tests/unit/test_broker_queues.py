@@ -102,7 +102,7 @@ def test_unsettled_get_keeps_a_quorum_queue(kind: dict[str, Any], is_kept: bool)
     queues = channel.connection.host.queues
     assert ("q" in queues) is is_kept
     if is_kept:
-        channel.basic_ack(got.delivery_tag, multiple=False)
+        channel.basic_ack(got.delivery_tag, False)
         broker.advance(101.9)
         assert "q" in queues
         broker.advance(102.0)
@@ -117,7 +117,7 @@ def test_cancelled_consumer_with_a_delivery_keeps_a_quorum_queue() -> None:
     consume(channel)
     channel.basic_cancel("c")
     broker.advance(100.0)
-    channel.basic_nack(1, multiple=False, requeue=True)
+    channel.basic_nack(1, False, True)
     broker.advance(101.9)
     queues = channel.connection.host.queues
     assert "q" in queues

@@ -9,7 +9,7 @@ from tenacity import Retrying
 
 from mooq.testing.broker import Broker
 from tests.integration.inbox import LONGEST_WAIT
-from tests.integration.steps import patience
+from tests.waiting import patience
 
 
 def connect(broker: Broker) -> pika.BlockingConnection:
