@@ -17,7 +17,7 @@ from time import perf_counter
 from urllib.parse import urlsplit
 
 from benchmarks.measuring import Measure, Ratio, compare, run
-from benchmarks.serving import own_process
+from benchmarks.serve_command import own_process
 from tests.raw_amqp import READY, body, frame, header, method, publish, short, whole_frames
 
 MESSAGES = 20_000

@@ -34,13 +34,11 @@ pyplot.rcParams.update(
 )
 
 
-def draw_ratios(sections: dict[str, Any]) -> None:
-    """Draw each ratio as a bar; above 1, mooq is faster."""
-    ratios = [
-        ratio
-        for section in ("in memory", "on RabbitMQ")
-        for ratio in sections.get(section, {}).get("results", [])
-    ][::-1]
+def draw_ratios(sections: dict[str, Any], names: list[str], file: str) -> None:
+    """Draw each ratio of these sections as a bar; above 1, mooq is faster."""
+    ratios = [ratio for section in names for ratio in sections.get(section, {}).get("results", [])][
+        ::-1
+    ]
     figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + 0.4 * len(ratios)))
     for place, one in enumerate(ratios):
         ratio = one["ratio"]
@@ -67,7 +65,7 @@ def draw_ratios(sections: dict[str, Any]) -> None:
     axes.set_ylim(-0.5, len(ratios) - 0.2)
     axes.set_yticks([])
     axes.set_xlabel("the other's time / mooq's time; at the red line they are equal")
-    save(figure, "benchmark-ratios.svg")
+    save(figure, file)
 
 
 def draw_growth(curves: dict[str, dict[str, float]]) -> None:
@@ -198,7 +196,8 @@ def save(figure: Any, name: str) -> None:
 
 if __name__ == "__main__":
     kept = json.loads(RESULTS.read_text())
-    draw_ratios(kept)
+    draw_ratios(kept, ["in memory", "on RabbitMQ"], "benchmark-ratios.svg")
+    draw_ratios(kept, ["server", "server alone"], "benchmark-server.svg")
     draw_growth(kept.get("growth", {}).get("results", {}))
     write_table(kept)
     runs = ledger.read(DOCS / "parity-ledger.json")

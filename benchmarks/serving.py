@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 import aio_pika
@@ -17,7 +15,7 @@ import pika
 
 import mooq
 from benchmarks.measuring import Measure, Ratio, compare, run
-from benchmarks.serve_command import SERVE
+from benchmarks.serve_command import own_process
 
 MESSAGES = 2000
 TESTS = 20
@@ -172,18 +170,6 @@ async def whole_tests_by_pika(url: str) -> float:
                 break
             channel.cancel()
     return (perf_counter() - start) / TESTS
-
-
-@asynccontextmanager
-async def own_process() -> AsyncIterator[str]:
-    """Run `mooq serve`."""
-    server = await asyncio.create_subprocess_exec(*SERVE, stdout=asyncio.subprocess.PIPE)
-    assert server.stdout is not None
-    try:
-        yield json.loads(await server.stdout.readline())["url"]
-    finally:
-        server.terminate()
-        await server.wait()
 
 
 def measuring(work: Work, url: str) -> Measure:
