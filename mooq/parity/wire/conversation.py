@@ -69,6 +69,7 @@ class Conversation:
         self._open: set[ChannelId] = set()
         self._flusher = Flusher(self._connections, lambda: self._pool.await_log(len(self._open)))
         self._has_quorum = False
+        self._has_time = False
         self._classic_passes = 1
         self._is_undetermined = False
         """Whether RabbitMQ does not determine the next outcomes; the program ends then."""
@@ -77,9 +78,11 @@ class Conversation:
 
     def run(self, program: WireProgram) -> list[Outcome]:
         """Return the outcome of each step. Raises :class:`Disturbed` and :class:`NoAnswer`."""
-        self._has_quorum = "'quorum'" in repr(program)
+        text = repr(program)
+        self._has_quorum = "'quorum'" in text
+        self._has_time = "100" in text
         # A classic queue publishes a dead letter after it has answered.
-        self._classic_passes = 2 if "x-dead-letter-exchange" in repr(program) else 1
+        self._classic_passes = 2 if "x-dead-letter-exchange" in text else 1
         is_complete = False
         try:
             outcomes = self._outcomes(program)
@@ -89,11 +92,10 @@ class Conversation:
         return outcomes
 
     def _outcomes(self, program: WireProgram) -> list[Outcome]:
-        has_time = "100" in repr(program)
         outcomes = []
         began = time.monotonic()
         for number, step in enumerate(program, 1):
-            if isinstance(step, Pause) and has_time:
+            if isinstance(step, Pause) and self._has_time:
                 self._check_time(began)
                 self._pass_time(PAUSE)
                 began = time.monotonic()
@@ -106,7 +108,7 @@ class Conversation:
                 break
             outcomes.append({key: tuple(lines) for key, lines in self._outcome.items()})
             self._outcome.clear()
-        if has_time:
+        if self._has_time:
             self._check_time(began)
         return outcomes
 
