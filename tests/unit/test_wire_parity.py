@@ -11,6 +11,7 @@ from mooq.basics.address import Address
 from mooq.parity import search
 from mooq.parity.search import Search
 from mooq.parity.wire.comparison import WireComparison, as_test, compared, in_memory
+from mooq.parity.wire.outcomes import delivery_line, differing
 from mooq.parity.wire.programs import Pause, Publish, Send, Settle, Typed
 
 EXPIRING = (
@@ -90,3 +91,46 @@ def test_difference_shows_step_and_both_answers(
     assert divergence is not None
     assert "≠" in str(divergence)
     assert "  4 Publish(0, 1, '', 'q1', 'm', properties={'headers'" in str(divergence)
+
+
+def delivery(tag: int, consumer: str, queue: str, body: str = "m") -> str:
+    fields = {"consumer_tag": consumer, "delivery_tag": tag}
+    return delivery_line(f"basic.deliver {fields} {body}", queue)
+
+
+TWO_QUEUES = {"0.1 deliveries": (delivery(1, "c", "q1"), delivery(2, "d", "q2"))}
+OTHER_ORDER = {"0.1 deliveries": (delivery(1, "d", "q2"), delivery(2, "c", "q1"))}
+REPLY = {"0.1 replies": ("basic.get-empty",)}
+
+
+def test_order_of_deliveries_from_several_queues_may_differ() -> None:
+    assert differing([TWO_QUEUES], [OTHER_ORDER]) == []
+
+
+def test_comparison_ends_where_the_delivery_tags_differ() -> None:
+    assert differing([REPLY, TWO_QUEUES, {}], [{}, OTHER_ORDER, REPLY]) == [1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"0.1 deliveries": (delivery(1, "d", "q1"), delivery(2, "c", "q1"))},
+        {"0.1 deliveries": (delivery(1, "d", "q2"), delivery(2, "c", "q1", "n"))},
+        {"0.2 deliveries": OTHER_ORDER["0.1 deliveries"]},
+        {"0.1 deliveries": OTHER_ORDER["0.1 deliveries"][:1]},
+        {**OTHER_ORDER, **REPLY},
+        {},
+    ],
+)
+def test_other_differences_count(other: dict[str, tuple[str, ...]]) -> None:
+    assert differing([TWO_QUEUES], [other]) == [1]
+
+
+def test_order_of_deliveries_from_one_queue_counts() -> None:
+    mine = {"0.1 deliveries": (delivery(1, "c", "q1"), delivery(2, "d", "q1"))}
+    other = {"0.1 deliveries": (delivery(1, "d", "q1"), delivery(2, "c", "q1"))}
+    assert differing([mine], [other]) == [1]
+
+
+def test_missing_outcome_counts() -> None:
+    assert differing([REPLY, {}], [REPLY]) == [2]

@@ -11,8 +11,9 @@ from mooq.basics.address import Address
 from mooq.broker.broker import Broker
 from mooq.parity.report import WIDTH, side_by_side
 from mooq.parity.versions import followed
-from mooq.parity.wire.conversation import Conversation, Outcome, differing
+from mooq.parity.wire.conversation import Conversation
 from mooq.parity.wire.flusher import Disturbed
+from mooq.parity.wire.outcomes import Outcome, differing
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import WireProgram
 from mooq.server.listener import Listener, ListenerThread
@@ -102,7 +103,9 @@ class WireComparison:
                 if attempt == ATTEMPTS:
                     raise
         ours = in_memory(program, followed(self.version), self._theirs)
-        return None if ours == theirs else WireDivergence(program, ours, theirs, self.version)
+        if not differing(ours, theirs):
+            return None
+        return WireDivergence(program, ours, theirs, self.version)
 
 
 def compared(program: WireProgram, theirs: Address) -> WireDivergence | None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from mooq.amqp import methods
 from mooq.amqp.methods import Method
@@ -25,6 +25,7 @@ from mooq.parity.wire.client import (
 )
 from mooq.parity.wire.flusher import ChannelId, Disturbed, Flusher
 from mooq.parity.wire.names import ProgramNames
+from mooq.parity.wire.outcomes import Outcome, delivery_line
 from mooq.parity.wire.pool import ConnectionPool
 from mooq.parity.wire.programs import (
     EXCHANGES,
@@ -48,8 +49,6 @@ SYNCHRONOUS = frozenset(
     )
 )
 """Methods whose only effect is their reply."""
-Outcome: TypeAlias = dict[str, tuple[str, ...]]
-"""The replies after a step as lines, in order, by connection, channel and kind."""
 
 
 class Conversation:
@@ -271,8 +270,12 @@ class Conversation:
         """Record a method that has arrived, and apply its effects."""
         number, channel = channel_id
         method, values = one.method, one.values
-        kind = "deliveries" if method is methods.BASIC_DELIVER else "replies"
-        self._record(channel_id, kind, self._names.line(one))
+        line = self._names.line(one)
+        if method is methods.BASIC_DELIVER:
+            queue = self._state.consumers.get((number, channel, values[0]), "")
+            self._record(channel_id, "deliveries", delivery_line(line, self._names.shown(queue)))
+        else:
+            self._record(channel_id, "replies", line)
         if method is methods.CONNECTION_CLOSE:
             self._connections[number].send(0, methods.CONNECTION_CLOSE_OK)
             self._connections[number].is_open = False  # forgotten when all is handled
@@ -326,9 +329,3 @@ class Conversation:
 
 def _is_cancel(tag: str, one: Arrived) -> bool:
     return one.method is methods.BASIC_CANCEL and one.values[0] == tag
-
-
-def differing(ours: Iterable[Outcome], theirs: Iterable[Outcome]) -> list[int]:
-    """Return the numbers of the steps, from 1, whose outcomes differ."""
-    pairs = enumerate(zip(ours, theirs, strict=False), 1)
-    return [number for number, (mine, other) in pairs if mine != other]

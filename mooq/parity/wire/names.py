@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from mooq.parity.wire.client import Arrived
 from mooq.parity.wire.programs import NAMES, REPLY, Typed
 from mooq.parity.wire.text import line_of
 
+_GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+|amq\.rabbitmq\.reply-to\.[^'\"]+")
 SHORT_TTL = 2000  # milliseconds; a program takes less, apart from its pauses
 _TYPES: dict[str, Callable[[Any], Any]] = {
     "byte": Byte,
@@ -60,10 +62,14 @@ class ProgramNames:
             return SHORT_TTL
         return value
 
+    def shown(self, text: str) -> str:
+        """Return a text of the broker with the program's names."""
+        return _GENERATED.sub("NAME", text.replace(self._prefix, ""))
+
     def line(self, one: Arrived) -> str:
         """Return a reply as text, with the program's names and times."""
         if one.message is not None:
             key = one.message.properties.reply_to or ""
             if key.startswith(f"{DIRECT_REPLIES}."):
                 self._reply_key = key
-        return line_of(one, self._prefix).replace(f"'{SHORT_TTL}'", "'100'")
+        return self.shown(line_of(one)).replace(f"'{SHORT_TTL}'", "'100'")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from mooq.broker.message import PROPERTY_NAMES
 from mooq.parity.wire.client import Arrived
 
-GENERATED = re.compile(r"amq\.gen-[\w-]+|amq\.ctag-[\w-]+|amq\.rabbitmq\.reply-to\.[^'\"]+")
 PLAIN = (bool, int, float, str, bytes, type(None))
 
 
-def line_of(one: Arrived, prefix: str) -> str:
-    """Return a method and its message as text, without the ``prefix`` of a program's names."""
+def line_of(one: Arrived) -> str:
+    """Return a method and its message as text."""
     shown = {
         name: value
         for (name, _), value in zip(one.method.fields, one.values, strict=True)
@@ -28,7 +26,7 @@ def line_of(one: Arrived, prefix: str) -> str:
             if getattr(properties, name) is not None
         }
         text += f" {present} {one.message.body!r}"
-    return GENERATED.sub("NAME", text.replace(prefix, ""))
+    return text
 
 
 def _timeless(value: Any) -> Any:
