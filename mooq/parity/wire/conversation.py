@@ -91,7 +91,7 @@ class Conversation:
         return outcomes
 
     def _outcomes(self, program: WireProgram) -> list[Outcome]:
-        outcomes = []
+        outcomes: list[Outcome] = []
         began = time.monotonic()
         for number, step in enumerate(program, 1):
             if isinstance(step, Pause) and self._has_time:
