@@ -13,6 +13,7 @@ from mooq.broker.channel import Channel
 from mooq.broker.effects import Blocked, ConnectionClosed, Effect, Unblocked
 from mooq.broker.permissions import Permissions
 from mooq.broker.queue import Queue
+from mooq.broker.reply_to import DirectReplies
 from mooq.broker.versions import DEFAULT, VERSIONS, Version
 from mooq.broker.virtual_host import VirtualHost
 
@@ -68,6 +69,8 @@ class Broker:
         self.max_message_size: int = self.version_rules.max_message_size
         self.cluster_name = "rabbit@localhost"
         self.outbox: deque[Effect] = deque()
+        self.replies: DirectReplies = DirectReplies()
+        """Those of all virtual hosts, in versions that do not separate them."""
         self._permissions = dict(permissions or {})
         self._hosts = {name: VirtualHost(name, self) for name in virtual_hosts}
         self._connections: dict[Connection, None] = {}

@@ -167,7 +167,7 @@ class Channel:
         if name not in host.queues:
             arguments = argument_rules.with_default_type(arguments, self._broker.version_rules)
         if reply_to.is_name(name):
-            if not host.replies.knows(name):
+            if not self._host.replies.knows(name):
                 raise refusals.no_queue(name, host.name)
             self._last_queue = name
             return DeclareOk(name, 0, 1)
@@ -235,10 +235,11 @@ class Channel:
         if prefetch_size:
             raise refusals.not_implemented(f"prefetch_size!=0 ({prefetch_size})")
         if is_global and self._broker.version_rules.has_global_prefetch:
-            self.deliveries.global_limit = prefetch_count
-            self.wake_consumers()
+            self.deliveries.limit_globally(prefetch_count)
         else:
             self._prefetch = prefetch_count
+            if self.deliveries.global_limit:
+                self.deliveries.limit_globally(0)
 
     def basic_consume(
         self,
@@ -346,7 +347,11 @@ class Channel:
 
     def tx_commit(self) -> None:
         """Carry out the publishes and settlements since the last commit."""
-        self._transactional().commit(self._publisher.put)
+        transaction, publisher = self._transactional(), self._publisher
+        if not transaction.commit(
+            publisher.find_again, publisher.put, self.deliveries.acknowledge_all
+        ):
+            raise refusals.failed("partial tx completion")
 
     def tx_rollback(self) -> None:
         """Discard the publishes and settlements since the last commit."""

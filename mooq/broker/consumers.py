@@ -24,6 +24,7 @@ class Consumer:
     __slots__ = (
         "channel",
         "exclusive",
+        "ignores_channel_limit",
         "is_active",
         "is_waiting",
         "left_as",
@@ -54,6 +55,7 @@ class Consumer:
         self.limit: int = limit
         self.priority: int = priority
         self.timeout: float | None = timeout
+        self.ignores_channel_limit: bool = False  # consumers of quorum queues do
         self.number: int = 0  # its number among those of its queue
         self.unsettled: int = 0
         self.is_active: bool = True  # until it is cancelled
@@ -66,12 +68,14 @@ class Consumer:
         channel = self.channel
         if channel.connection.is_paused:
             return False
-        if self.no_ack:
-            return True
         if self.limit and self.unsettled >= self.limit:
             return False
         deliveries = channel.deliveries
-        return not deliveries.global_limit or deliveries.global_unsettled < deliveries.global_limit
+        return (
+            not deliveries.global_limit
+            or self.ignores_channel_limit
+            or deliveries.global_unsettled < deliveries.global_limit
+        )
 
 
 class Consumers:
@@ -157,7 +161,7 @@ class Consumers:
                     and not channel.connection.is_paused
                     and (
                         not deliveries.global_limit
-                        or consumer.no_ack
+                        or consumer.ignores_channel_limit
                         or deliveries.global_unsettled < deliveries.global_limit
                     )
                 ):

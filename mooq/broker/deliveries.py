@@ -84,11 +84,15 @@ def dead_letter_over_limit(over: list[tuple[Queue, QueuedMessage]]) -> None:
 
 
 class Deliveries:
-    """The unsettled deliveries of a channel. ``global_limit`` is the channel's prefetch count."""
+    """The unsettled deliveries of a channel.
+
+    ``global_limit`` is the channel's prefetch count, 0 for none, and ``global_unsettled`` how many
+    deliveries it counts (``rabbit_limiter``).
+    """
 
     def __init__(self, channel: Channel) -> None:
         self.global_limit = 0
-        self.global_unsettled: int = 0
+        self.global_unsettled = 0
         self._channel = channel
         self._broker = channel.connection.broker
         self._outbox = channel.connection.broker.outbox
@@ -96,11 +100,22 @@ class Deliveries:
         self._next_due = NEVER
         self._unacknowledged: dict[int, Unacknowledged] = {}
 
+    def limit_globally(self, limit: int) -> None:
+        """Limit all deliveries of the channel; 0 for no limit.
+
+        A new limit also counts unsettled gets, and does not notice that they are settled.
+        """
+        if not self.global_limit:
+            self.global_unsettled = len(self._unacknowledged)
+        self.global_limit = limit
+        self._channel.wake_consumers()
+
     def deliver(self, queue: Queue, queued: QueuedMessage, consumer: Consumer) -> None:
         """Deliver a message to a consumer."""
         self.last_tag = tag = self.last_tag + 1
         if not consumer.no_ack:
-            self.global_unsettled += 1
+            if self.global_limit and queue.is_classic:
+                self.global_unsettled += 1
             timeout = consumer.timeout
             due = NEVER if timeout is None else self._due_after(timeout)
             self._unacknowledged[tag] = queued, queue, consumer, due
@@ -150,7 +165,7 @@ class Deliveries:
                 raise refusals.unknown_delivery_tag(delivery_tag)
             return
         taken = self._take(delivery_tag, multiple)
-        self._settle(taken, self._acknowledge)
+        self._settle(taken, self.acknowledge_all)
 
     def nack(self, delivery_tag: int, multiple: bool, requeue: bool) -> None:
         """Requeue or dead-letter one delivery, or all up to a tag."""
@@ -188,11 +203,32 @@ class Deliveries:
             taken = {one: held[one] for one in takewhile(lambda one: one <= tag, held)}
             for one in taken:
                 del held[one]
-            return taken
+            return {one: self._exchanged(delivery) for one, delivery in taken.items()}
         delivery = held.pop(tag, None)
         if delivery is None:
             raise refusals.unknown_delivery_tag(tag)
-        return {tag: delivery}
+        return {tag: self._exchanged(delivery)}
+
+    def _exchanged(self, delivery: Unacknowledged) -> Unacknowledged:
+        """Return the delivery that is settled in place of this one, nearly always this one.
+
+        A classic queue is found by its name, and a message by its number in it. If the queue was
+        deleted and declared again, the new queue's message with this number is settled. The two
+        deliveries change places, so that each is settled once.
+        """
+        queued, queue, _, _ = delivery
+        if queue.is_deleted and queue.is_classic:
+            for tag, other in self._unacknowledged.items():
+                current = other[1]
+                if (
+                    current.name == queue.name
+                    and current.is_classic
+                    and not current.is_deleted
+                    and other[0].position == queued.position
+                ):
+                    self._unacknowledged[tag] = delivery
+                    return other
+        return delivery
 
     def _settle(self, taken: dict[int, Unacknowledged], settle: Settlement) -> None:
         if self._channel.transaction is None:
@@ -206,9 +242,10 @@ class Deliveries:
         if delivery is None:
             return False
         queued, queue, consumer, _ = delivery
-        queue.end(queued)
+        if not queue.end(queued):
+            queued, queue, consumer, _ = self._exchanged(delivery)
+            queue.end(queued)
         if consumer is not None:
-            self.global_unsettled -= 1
             if consumer.is_active:
                 consumer.unsettled -= 1
                 if consumer.is_waiting:
@@ -220,7 +257,8 @@ class Deliveries:
             queue.resume()
         return True
 
-    def _acknowledge(self, taken: dict[int, Unacknowledged]) -> None:
+    def acknowledge_all(self, taken: dict[int, Unacknowledged]) -> None:
+        """Acknowledge deliveries."""
         for queued, queue, _, _ in taken.values():
             queue.end(queued)
         self._release(taken.values())
@@ -258,7 +296,7 @@ class Deliveries:
         for _, queue, consumer, _ in deliveries:
             queues[queue] = None
             if consumer is not None:
-                self.global_unsettled -= 1
+                self.global_unsettled -= self.global_unsettled > 0
                 self._free_capacity(queue, consumer)
         if self.global_limit:
             self._channel.wake_consumers()

@@ -20,6 +20,7 @@ from mooq.broker.message import (
 )
 from mooq.broker.permissions import WRITE
 from mooq.broker.routing import with_copies, with_sorted_headers
+from mooq.broker.transactions import Publish
 from mooq.broker.versions import Version
 
 if TYPE_CHECKING:
@@ -121,8 +122,29 @@ class Publisher:
                 f"'{self._connection.user}'"
             )
 
-    def put(self, message: Message, queues: list[Queue], mandatory: bool) -> None:
-        """Add a message to its queues, and return or confirm it."""
+    def find_again(self, publish: Publish) -> Publish:
+        """Return a publish of a transaction with the queues that get it at the commit.
+
+        Raises a refusal if one is missing and the version refuses that.
+        """
+        message, queues, mandatory, _ = publish
+        rule = self._broker.version_rules.finds_queues_again
+        by_name = self._host.queues
+        found: list[Queue] = []
+        is_complete = True
+        for queue in queues:
+            current = by_name.get(queue.name)
+            if current is None and rule == "or refuses":
+                raise refusals.undeliverable(queue.name, self._host.name)
+            if current is not queue and queue.is_classic and rule != "by name":
+                is_complete = False
+            elif current is not None:
+                found.append(current)
+        is_returned = mandatory and (not queues or rule == "by name")
+        return Publish(message, found, is_returned, is_complete)
+
+    def put(self, message: Message, queues: list[Queue], mandatory: bool) -> bool:
+        """Add a message to its queues, and return or confirm it; return whether all took it."""
         is_taken = True
         for queue in queues:
             if not queue.publish(message):
@@ -132,6 +154,7 @@ class Publisher:
         if self.confirms:
             self._published += 1
             self._outbox.append(Confirmed(self._channel, self._published, False, is_taken))
+        return is_taken
 
 
 def _read_expiration(text: str, version: Version) -> int:

@@ -87,6 +87,8 @@ class Queue(QueueSettings):
         count = len(self.consumers)
         if self.is_classic:
             return count
+        if self.consumers.is_single_active:
+            count = min(count, 1)  # it does not count those that wait
         holders = list(self.unsettled.values())
         ended = {one for one in holders if one is not None and not one.is_active}
         return count + len(ended) + holders.count(None)
@@ -306,6 +308,7 @@ class Queue(QueueSettings):
 
     def add_consumer(self, consumer: Consumer) -> None:
         """Add a consumer."""
+        consumer.ignores_channel_limit = not self.is_classic
         self.consumers.add(consumer)
         self.resume()
 

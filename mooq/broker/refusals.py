@@ -129,6 +129,15 @@ def message_too_large(size: int, limit: int) -> Refusal:
     )
 
 
+def undeliverable(queue: str, virtual_host: str) -> Refusal:
+    """Return the refusal to commit a publish to a queue that was deleted since."""
+    return _connection(
+        "RESOURCE_ERROR",
+        "failed to deliver message: {not_found,{resource,"
+        f'<<"{virtual_host}">>,queue,<<"{queue}">>}}}}',
+    )
+
+
 def unknown_delivery_mode(mode: int | None) -> Refusal:
     """Return the refusal of a delivery mode other than 1 and 2."""
     return Refusal("PRECONDITION_FAILED", f"invalid message: {{delivery_mode_unknown,{mode}}}")

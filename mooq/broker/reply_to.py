@@ -17,7 +17,7 @@ _LENGTH = len(f"{NAME}.{token_urlsafe(_RANDOM)}")
 
 
 class DirectReplies:
-    """The channels of a virtual host that consume replies, by their reply names."""
+    """The channels that consume replies, by their reply names."""
 
     def __init__(self) -> None:
         self._channels: dict[str, Channel] = {}

@@ -47,8 +47,11 @@ class Version:
     - ``fails_at_void_type``: whether a void type of such a queue causes an internal error
     - ``takes_empty_type``: whether an empty queue type stands for the default one
     - ``names_permissions``: whether a refusal says which permission is missing
+    - ``finds_queues_again``: how a commit finds the queues of a publish: by name, by name unless
+      they are classic, or like that unless one is missing, which it refuses
     - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
       unroutable, although it is delivered
+    - ``shares_replies``: whether direct replies reach channels of other virtual hosts
     - ``numbers_replies``: whether the delivery after a direct reply has the next delivery tag
     - ``checks_delivery_mode``: whether a message's delivery mode must be 1 or 2
     - ``rewrites_expiration``: whether a message's expiration is delivered as a plain number
@@ -92,7 +95,9 @@ class Version:
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
     names_permissions: bool = True
+    finds_queues_again: Literal["by name", "unless classic", "or refuses"] = "unless classic"
     returns_replies: bool = True
+    shares_replies: bool = True
     numbers_replies: bool = False
     checks_delivery_mode: bool = False
     rewrites_expiration: bool = True
@@ -123,6 +128,7 @@ VERSIONS = {
         quorum_priorities="one",
         quorum_switches_active=False,
         reads_copies_first=False,
+        finds_queues_again="by name",
         checks_delivery_mode=True,
         rewrites_expiration=False,
         matches_strictly=False,
@@ -154,6 +160,8 @@ VERSIONS = {
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
         returns_replies=False,
+        finds_queues_again="or refuses",
+        shares_replies=False,
         numbers_replies=True,
         takes_empty_type=True,
         master_locator="none",

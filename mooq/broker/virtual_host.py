@@ -42,7 +42,8 @@ class VirtualHost:
         }
         trace = self._predeclared("amq.rabbitmq.trace", "topic", internal=True)
         self.exchanges[trace.name] = trace
-        self.replies: DirectReplies = DirectReplies()
+        shares = broker.version_rules.shares_replies
+        self.replies: DirectReplies = broker.replies if shares else DirectReplies()
         self._pending_dead_letters: deque[tuple[QueuedMessage, Queue, str]] = deque()
         self._is_dead_lettering = False
 

@@ -193,6 +193,8 @@ class Session:
             self._get(channel, *values)
             return
         answer = REQUESTS[method](target, *values)
+        if method is methods.TX_COMMIT:  # RabbitMQ first returns what is unroutable
+            self._driver.drain()
         if answer is not None:
             self.wire.output.send(channel.number, answer[0], *answer[1])
 

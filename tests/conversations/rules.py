@@ -18,6 +18,7 @@ from pamqp import commands, frame, header
 from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Exchange, Queue, Tx
 
+from tests.conversations.commits import COMMITS
 from tests.conversations.found import FOUND
 from tests.conversations.locators import LOCATORS
 from tests.conversations.matching import MATCHING
@@ -31,6 +32,7 @@ REFUSED = {"stream"}
 GENERATED = {r"ctag-[\w.-]+": "CTAG", r"amq\.gen-[\w-]+": "GEN", r"reply-to\.[\w.+/=-]+": "GIVEN"}
 """Patterns of names that a broker generates, and their placeholders."""
 CONVERSATIONS: dict[str, list[Any]] = {
+    **COMMITS,
     **FOUND,
     **MATCHING,
     **QUORUM_QUEUES,
