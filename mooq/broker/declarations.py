@@ -48,7 +48,7 @@ class Declarations:
         arguments: Table,
     ) -> None:
         """Declare an exchange."""
-        name = name.replace("\r", "").replace("\n", "")
+        name = _stripped(name)
         if passive:
             if not name:
                 raise refusals.default_exchange()
@@ -67,6 +67,7 @@ class Declarations:
 
     def exchange_delete(self, name: str, *, if_unused: bool) -> None:
         """Delete an exchange."""
+        name = _stripped(name)
         if not name:
             raise refusals.default_exchange()
         self._check(CONFIGURE, "exchange", name)
@@ -76,6 +77,7 @@ class Declarations:
         self, destination: str, source: str, routing_key: str, arguments: Table
     ) -> None:
         """Bind an exchange to another."""
+        destination, source = _stripped(destination), _stripped(source)
         self._check_binding("exchange", destination, source)
         self._host.exchange(source)
         target = self._host.exchange(destination)
@@ -85,13 +87,14 @@ class Declarations:
         self, destination: str, source: str, routing_key: str, arguments: Table
     ) -> None:
         """Remove a binding between exchanges."""
+        destination, source = _stripped(destination), _stripped(source)
         self._check_binding("exchange", destination, source)
         target = self._host.exchanges.get(destination)
         if target is not None:
             self._host.unbind(source, target, routing_key, arguments)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
-        if not source or not destination:
+        if not source or (kind == "exchange" and not destination):
             raise refusals.default_exchange()
         self._check(WRITE, kind, destination)
         self._check(READ, "exchange", source)
@@ -121,6 +124,7 @@ class Declarations:
     ) -> DeclareOk:
         """Declare a queue."""
         host = self._host
+        name = _stripped(name)
         if name not in host.queues:
             arguments = argument_rules.with_default_type(arguments, self._broker.version_rules)
         if reply_to.is_name(name):
@@ -151,7 +155,7 @@ class Declarations:
 
     def queue_bind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Bind a queue to an exchange."""
-        name = self._named(queue)
+        name, exchange = _stripped(self._named(queue)), _stripped(exchange)
         if not queue and not routing_key:
             routing_key = name
         self._check_binding("queue", name, exchange)
@@ -161,7 +165,7 @@ class Declarations:
 
     def queue_unbind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Remove a binding of a queue."""
-        name = self._named(queue)
+        name, exchange = _stripped(self._named(queue)), _stripped(exchange)
         if not queue and not routing_key:
             routing_key = name
         self._check_binding("queue", name, exchange)
@@ -177,10 +181,18 @@ class Declarations:
 
     def queue_delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> int:
         """Delete a queue; return the number of ready messages."""
-        name = self._named(queue)
+        name = _stripped(self._named(queue))
         self._check(CONFIGURE, "queue", name)
         if name not in self._host.queues:
             return 0
         found = self._host.queue(name, self.connection)
         conditions.check_deletion(found, self._host.name, if_unused=if_unused, if_empty=if_empty)
         return self._host.delete_queue(found)
+
+
+def _stripped(name: str) -> str:
+    """Return a name without line breaks, which RabbitMQ removes in all methods of this module.
+
+    Only queue.purge keeps them.
+    """
+    return name.replace("\r", "").replace("\n", "")
