@@ -52,13 +52,13 @@ class Declarations:
         if passive:
             if not name:
                 raise refusals.default_exchange()
+            self._check_visible("exchange", name)
             self._host.exchange(name)
             return
-        if name:
-            self._check(CONFIGURE, "exchange", name)
         self._host.declare_exchange(
             name,
             type_,
+            self.connection.permissions,
             durable=durable,
             auto_delete=auto_delete,
             internal=internal,
@@ -68,10 +68,7 @@ class Declarations:
     def exchange_delete(self, name: str, *, if_unused: bool) -> None:
         """Delete an exchange."""
         name = _stripped(name)
-        if not name:
-            raise refusals.default_exchange()
-        self._check(CONFIGURE, "exchange", name)
-        self._host.delete_exchange(name, if_unused=if_unused)
+        self._host.delete_exchange(name, self.connection.permissions, if_unused=if_unused)
 
     def exchange_bind(
         self, destination: str, source: str, routing_key: str, arguments: Table
@@ -94,13 +91,17 @@ class Declarations:
             self._host.unbind(source, target, routing_key, arguments)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
+        self._check(WRITE, kind, destination)
         if not source or (kind == "exchange" and not destination):
             raise refusals.default_exchange()
-        self._check(WRITE, kind, destination)
         self._check(READ, "exchange", source)
 
     def _check(self, permission: int, kind: str, name: str) -> None:
         self.connection.permissions.check(permission, kind, name)
+
+    def _check_visible(self, kind: str, name: str) -> None:
+        if self._broker.version_rules.hides_from_strangers:
+            self.connection.permissions.check_any(kind, name)
 
     # Queues
 
@@ -133,6 +134,7 @@ class Declarations:
             self._last_queue = name
             return DeclareOk(name, 0, 1)
         if passive:
+            self._check_visible("queue", name)
             queue = host.queue(name, self.connection)  # "" is not the last queue here
             queue.declare_again()
         else:
@@ -141,7 +143,6 @@ class Declarations:
             if not name:
                 argument_rules.check_type_of_unnamed(arguments, self._broker.version_rules)
                 name = f"amq.gen-{token_urlsafe(16)}"
-            self._check(CONFIGURE, "queue", name)
             queue = host.declare_queue(
                 name,
                 self.connection,

@@ -47,6 +47,7 @@ class Version:
     - ``fails_at_void_type``: whether a void type of such a queue causes an internal error
     - ``takes_empty_type``: whether an empty queue type stands for the default one
     - ``names_permissions``: whether a refusal says which permission is missing
+    - ``hides_from_strangers``: whether a passive declaration needs some permission for the name
     - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
       unroutable, although it is delivered
     - ``numbers_replies``: whether the delivery after a direct reply has the next delivery tag
@@ -92,6 +93,7 @@ class Version:
     fails_at_void_type: bool = False
     takes_empty_type: bool = False
     names_permissions: bool = True
+    hides_from_strangers: bool = False
     returns_replies: bool = True
     numbers_replies: bool = False
     checks_delivery_mode: bool = False
@@ -153,6 +155,7 @@ VERSIONS = {
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
+        hides_from_strangers=True,
         returns_replies=False,
         numbers_replies=True,
         takes_empty_type=True,

@@ -11,6 +11,7 @@ from mooq.broker.binding_arguments import check_match
 from mooq.broker.effects import ConsumerCancelled
 from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
 from mooq.broker.message import Message
+from mooq.broker.permissions import CONFIGURE, Permissions
 from mooq.broker.queue import Queue
 from mooq.broker.ready import QueuedMessage
 from mooq.broker.reply_to import DirectReplies
@@ -70,6 +71,7 @@ class VirtualHost:
         self,
         name: str,
         type_: str,
+        permissions: Permissions,
         *,
         durable: bool,
         auto_delete: bool,
@@ -84,6 +86,7 @@ class VirtualHost:
             )
         if not name:
             raise refusals.default_exchange()
+        permissions.check(CONFIGURE, "exchange", name)
         current = self.exchanges.get(name)
         if current is not None:
             self._check_same_exchange(current, type_, durable, auto_delete, internal, arguments)
@@ -93,6 +96,7 @@ class VirtualHost:
         argument_rules.check_exchange_name(
             "alternate-exchange", arguments, "exchange", name, self.name
         )
+        permissions.check_target("exchange", name, arguments.get("alternate-exchange"))
         self.exchanges[name] = EXCHANGES[type_](
             name,
             type_,
@@ -131,10 +135,13 @@ class VirtualHost:
             self.name,
         )
 
-    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+    def delete_exchange(self, name: str, permissions: Permissions, *, if_unused: bool) -> None:
         """Delete an exchange. Does nothing if it does not exist."""
+        if not name:
+            raise refusals.default_exchange()
         if name.startswith("amq."):
             raise refusals.system_exchange(name, self.name)
+        permissions.check(CONFIGURE, "exchange", name)
         exchange = self.exchanges.get(name)
         if exchange is None:
             return
@@ -209,6 +216,7 @@ class VirtualHost:
         arguments: Table,
     ) -> Queue:
         """Declare a queue, or raise a refusal."""
+        connection.permissions.check(CONFIGURE, "queue", name)
         current = self.queues.get(name)
         if current is not None:
             owner = connection if exclusive else None
@@ -217,6 +225,7 @@ class VirtualHost:
             self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
             current.declare_again()
             return current
+        connection.permissions.check_target("queue", name, arguments.get("x-dead-letter-exchange"))
         argument_rules.check_queue_arguments(arguments, name, self.name, self.broker.version_rules)
         queue_type = argument_rules.check_queue_type(
             arguments,
