@@ -78,7 +78,7 @@ class Declarations:
         self._check_binding("exchange", destination, source)
         self._host.exchange(source)
         target = self._host.exchange(destination)
-        self._host.bind(source, target, routing_key, arguments)
+        self._host.bind(source, target, routing_key, arguments, self.connection)
 
     def exchange_unbind(
         self, destination: str, source: str, routing_key: str, arguments: Table
@@ -88,7 +88,7 @@ class Declarations:
         self._check_binding("exchange", destination, source)
         target = self._host.exchanges.get(destination)
         if target is not None:
-            self._host.unbind(source, target, routing_key, arguments)
+            self._host.unbind(source, target, routing_key, arguments, self.connection)
 
     def _check_binding(self, kind: str, destination: str, source: str) -> None:
         self._check(WRITE, kind, destination)
@@ -161,8 +161,8 @@ class Declarations:
             routing_key = name
         self._check_binding("queue", name, exchange)
         self._host.exchange(exchange)
-        target = self._host.queue(name, self.connection)
-        self._host.bind(exchange, target, routing_key, arguments)
+        target = self._host.existing_queue(name)
+        self._host.bind(exchange, target, routing_key, arguments, self.connection)
 
     def queue_unbind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Remove a binding of a queue."""
@@ -170,9 +170,9 @@ class Declarations:
         if not queue and not routing_key:
             routing_key = name
         self._check_binding("queue", name, exchange)
-        if name in self._host.queues:
-            target = self._host.queue(name, self.connection)
-            self._host.unbind(exchange, target, routing_key, arguments)
+        target = self._host.queues.get(name)
+        if target is not None:
+            self._host.unbind(exchange, target, routing_key, arguments, self.connection)
 
     def queue_purge(self, queue: str) -> int:
         """Drop the ready messages of a queue; return their number."""

@@ -171,7 +171,14 @@ class VirtualHost:
 
     # Bindings
 
-    def bind(self, source_name: str, destination: Destination, key: str, arguments: Table) -> None:
+    def bind(
+        self,
+        source_name: str,
+        destination: Destination,
+        key: str,
+        arguments: Table,
+        connection: Connection,
+    ) -> None:
         """Bind a queue or an exchange to an exchange."""
         source = self.exchange(source_name)
         most = self.broker.version_rules.most_hashes
@@ -181,29 +188,46 @@ class VirtualHost:
                 raise refusals.too_many_hashes(key, count, most)
         if source.type == "headers":
             check_match(arguments, self.broker.version_rules)
+        self._check_access(destination, connection)
         source.bind(destination, key, arguments)
 
     def unbind(
-        self, source_name: str, destination: Destination, key: str, arguments: Table
+        self,
+        source_name: str,
+        destination: Destination,
+        key: str,
+        arguments: Table,
+        connection: Connection,
     ) -> None:
         """Remove one binding. Does nothing if it does not exist."""
         source = self.exchanges.get(source_name)
-        if source is None:
+        if source is None or not source.has_binding(destination, key, arguments):
             return
-        if source.unbind(destination, key, arguments) and self._is_unused(source):
+        self._check_access(destination, connection)
+        source.unbind(destination, key, arguments)
+        if self._is_unused(source):
             del self.exchanges[source.name]
             self._unbind_everywhere(source)
+
+    def _check_access(self, destination: Destination, connection: Connection) -> None:
+        """Raise a refusal for a queue that is exclusive to another connection."""
+        if isinstance(destination, Queue) and destination.owner not in (None, connection):
+            raise refusals.locked(destination.name, self.name)
 
     # Queues
 
     def queue(self, name: str, connection: Connection) -> Queue:
         """Return a queue that the connection may use, or raise a refusal."""
-        queue = self.queues.get(name)
-        if queue is None:
-            raise refusals.no_queue(name, self.name)
-        if queue.owner is not None and queue.owner is not connection:
-            raise refusals.locked(name, self.name)
+        queue = self.existing_queue(name)
+        self._check_access(queue, connection)
         return queue
+
+    def existing_queue(self, name: str) -> Queue:
+        """Return a queue, or raise a refusal if it does not exist."""
+        try:
+            return self.queues[name]
+        except KeyError:
+            raise refusals.no_queue(name, self.name) from None
 
     def declare_queue(
         self,

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from mooq.broker.versions import VERSIONS
-from tests.unit.verbs import channel_of, consume, declare, exchange, publish, refused, rest
+from tests.unit.verbs import (
+    channel_of,
+    connect,
+    consume,
+    declare,
+    exchange,
+    new_broker,
+    publish,
+    refused,
+    rest,
+)
 
 versions = pytest.mark.parametrize("version", VERSIONS)
 
@@ -72,3 +84,28 @@ def test_line_breaks_are_kept_in_names_of_queues_to_read(version: str) -> None:
         lambda: consume(channel, "q\n"),
     ):
         assert refused(act) == "NOT_FOUND - no queue 'q\n' in vhost '/'"
+
+
+@versions
+def test_binding_of_an_exclusive_queue_is_looked_up_before_its_owner(version: str) -> None:
+    broker = new_broker(version)
+    owner, other = connect(broker).channel(1), connect(broker).channel(1)
+    declare(owner, exclusive=True)
+    owner.queue_bind("q", "amq.topic", "k", {})
+    other.queue_unbind("q", "nowhere", "k", {})
+    other.queue_unbind("q", "amq.topic", "k2", {})
+    other.queue_unbind("q", "amq.topic", "k", {"a": 1})
+    for act in (other.queue_bind, other.queue_unbind):
+        assert refused(partial(act, "q", "amq.topic", "k", {})).startswith("RESOURCE_LOCKED")
+
+
+@versions
+def test_binding_is_checked_before_the_owner_of_its_queue(version: str) -> None:
+    broker = new_broker(version)
+    owner, other = connect(broker).channel(1), connect(broker).channel(1)
+    declare(owner, exclusive=True)
+    assert refused(lambda: other.queue_bind("q", "amq.headers", "", {"x-match": "?"})).startswith(
+        "PRECONDITION_FAILED - Invalid x-match"
+    )
+    many = "RESOURCE_LOCKED" if VERSIONS[version].most_hashes is None else "PRECONDITION_FAILED"
+    assert refused(lambda: other.queue_bind("q", "amq.topic", "#.#.#", {})).startswith(many)
