@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mooq.broker import refusals
-from mooq.broker.erlang import erlang_term
+from mooq.broker.erlang import erlang_term, quoting
 from mooq.broker.refusals import Refusal
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 from mooq.broker.versions import Version
@@ -21,6 +21,8 @@ MASTER_LOCATOR = "x-queue-master-locator"
 MASTER_LOCATORS = ("client-local", "min-masters", "random")
 STRATEGIES = ("at-most-once", "at-least-once")
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
+_BYTES = (bytes, bytearray)
+QUEUE_MODES = ("default", "lazy")
 QUEUE_TYPES = ("classic", "quorum", "stream")
 
 Check = Callable[[Any, Table], str | None]
@@ -82,18 +84,17 @@ def _one_of(choices: tuple[str, ...], otherwise: str) -> Check:
     return check
 
 
-def _queue_mode(value: Any, arguments: Table) -> str | None:
-    reason = _string(value, arguments)
-    if reason or value in ("default", "lazy"):
-        return reason
-    return f"\"unsupported queue mode '{value}'\""
+def _supported(what: str, choices: tuple[str, ...], version: Version) -> Check:
+    def check(value: Any, arguments: Table) -> str | None:
+        reason = _string(value, arguments)
+        if reason or value in choices:
+            return reason
+        return quoting(f"unsupported queue {what}", value, has_unicode=version.marks_utf8)
+
+    return check
 
 
-def _queue_type(value: Any, arguments: Table) -> str | None:
-    reason = _string(value, arguments)
-    return reason or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
-
-
+QUEUE_MODE = "x-queue-mode"
 CONSUMER_TIMEOUT = "x-consumer-timeout"
 
 CHECKS: dict[str, Check] = {
@@ -107,7 +108,7 @@ CHECKS: dict[str, Check] = {
     "x-max-in-memory-bytes": _count,
     "x-max-priority": _priorities,
     "x-overflow": _one_of(OVERFLOWS, "invalid_overflow"),
-    "x-queue-mode": _queue_mode,
+    QUEUE_MODE: _string,  # and its value, in words that depend on the version
     "x-single-active-consumer": _boolean,
     CONSUMER_TIMEOUT: _count,
     "x-consumer-disconnected-timeout": _count,
@@ -162,12 +163,14 @@ def check_queue_arguments(arguments: Table, name: str, virtual_host: str, versio
         return
     check_exchange_name("x-dead-letter-exchange", arguments, "queue", name, virtual_host)
     if "x-queue-type" in arguments:
-        _check("x-queue-type", _queue_type, arguments, name, virtual_host)
+        check = _supported("type", QUEUE_TYPES, version)
+        _check("x-queue-type", check, arguments, name, virtual_host)
     queue_type = arguments.get("x-queue-type", "classic")
     if queue_type == "stream":
         raise refusals.no_streams(name, virtual_host)
     supported = supported_arguments(queue_type, version)
-    for argument, check in CHECKS.items():
+    checks = {**CHECKS, QUEUE_MODE: _supported("mode", QUEUE_MODES, version)}
+    for argument, check in checks.items():
         if argument in arguments and argument in supported and argument not in version.unchecked:
             _check(argument, check, arguments, name, virtual_host)
     if LEADER_LOCATOR in arguments and LEADER_LOCATOR in supported:
@@ -239,6 +242,10 @@ def check_type_of_unnamed(arguments: Table, version: Version) -> None:
     if "x-queue-type" not in arguments:
         return
     value = arguments["x-queue-type"]
+    if isinstance(value, _BYTES):  # taken for text here; a binary is refused later
+        value = bytes(value).decode("utf-8", "surrogateescape")
+    if value == "" and version.takes_empty_type:
+        return
     if isinstance(value, str) and value in QUEUE_TYPES:
         if value != "classic":
             kind = f"rabbit_{value}_queue"
@@ -286,9 +293,6 @@ def check_master_locator(
         name = bytes(value).decode(errors="replace") if isinstance(value, _BYTES) else value
         if name not in MASTER_LOCATORS:
             raise refusals.failure()
-
-
-_BYTES = (bytes, bytearray)
 
 
 def with_default_type(arguments: Table, version: Version) -> Table:

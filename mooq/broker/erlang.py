@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mooq.broker.values import AmqpDecimal, FieldValue, bytes_of, type_name
 
 _ESCAPES = {
@@ -48,10 +50,30 @@ def character_list(text: str, *, has_unicode: bool) -> str:
     ``has_unicode`` is whether a text beyond ASCII is written byte by byte, as versions do that
     mark it in binaries.
     """
-    data = bytes_of(text)
-    if not _is_printable(data):
-        return f"[{','.join(map(str, data))}]"
-    return f'"{_escaped(data.decode("latin-1") if has_unicode else text)}"'
+    return _list(bytes_of(text).decode("latin-1"), has_unicode=has_unicode)
+
+
+def quoting(words: str, value: str | bytes, *, has_unicode: bool) -> str:
+    """Return words and a quoted value as a list of characters, or of numbers.
+
+    ``has_unicode`` is whether the characters are those of the value, if it is UTF-8, instead of
+    its bytes.
+    """
+    data = bytes_of(value)
+    characters = data.decode("latin-1")
+    if has_unicode:
+        with suppress(UnicodeDecodeError):
+            characters = data.decode()
+    return _list(f"{words} '{characters}'", has_unicode=has_unicode)
+
+
+def _list(characters: str, *, has_unicode: bool) -> str:
+    if not all(map(_is_printable, map(ord, characters))):
+        return f"[{','.join(str(ord(one)) for one in characters)}]"
+    shown = "".join(_ESCAPES.get(one, one) for one in characters)
+    if not has_unicode:
+        shown = shown.encode("latin-1").decode("utf-8", "surrogateescape")
+    return f'"{shown}"'
 
 
 def _binary(text: str, *, marks_utf8: bool) -> str:
@@ -60,9 +82,6 @@ def _binary(text: str, *, marks_utf8: bool) -> str:
     return f'<<"{text}"{"/utf8" if marks_utf8 and not text.isascii() else ""}>>'
 
 
-def _is_printable(data: bytes) -> bool:
-    return all(32 <= one < 127 or one >= 160 or one in b"\b\t\n\v\f\r\x1b" for one in data)
-
-
-def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(one, one) for one in text)
+def _is_printable(code: int) -> bool:
+    """Return whether a code is of a printable character of Latin-1."""
+    return 32 <= code < 127 or 160 <= code < 256 or chr(code) in _ESCAPES
