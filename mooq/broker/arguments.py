@@ -254,7 +254,7 @@ def check_type_of_unnamed(arguments: Table, version: Version) -> None:
         if version.fails_at_void_type:
             raise refusals.failure()
     elif version.names_unknown_types and isinstance(value, str | bool):
-        raise refusals.unknown_queue_type(_text(value))
+        raise refusals.unknown_queue_type(_text(value, version))
     else:
         raise refusals.failure()
 
@@ -309,6 +309,7 @@ def check_equivalent(
     kind: str,
     name: str,
     virtual_host: str,
+    version: Version,
 ) -> None:
     """Raise a refusal for the first argument that differs from the existing one."""
     for argument in compared:
@@ -316,7 +317,7 @@ def check_equivalent(
             continue
         is_in_both = argument in received and argument in current
         if not is_in_both or not _is_equivalent(received[argument], current[argument]):
-            raise _inequivalent(argument, kind, name, virtual_host, received, current)
+            raise _inequivalent(argument, kind, name, virtual_host, received, current, version)
 
 
 _CLASSES = {
@@ -332,22 +333,29 @@ def _is_equivalent(one: Any, other: Any) -> bool:
 
 
 def _inequivalent(
-    argument: str, kind: str, name: str, virtual_host: str, received: Table, current: Table
+    argument: str,
+    kind: str,
+    name: str,
+    virtual_host: str,
+    received: Table,
+    current: Table,
+    version: Version,
 ) -> Refusal:
     def shown(arguments: Table) -> str:
         if argument not in arguments:
             return "none"
         value = arguments[argument]
+        text = _text(value, version)
         if argument in received and argument in current:
-            return "none" if value is None else f"'{_text(value)}'"
-        return f"the value '{_text(value)}' of type '{type_name(value)}'"
+            return "none" if value is None else f"'{text}'"
+        return f"the value '{text}' of type '{type_name(value)}'"
 
     return refusals.inequivalent(
         argument, kind, name, virtual_host, shown(received), shown(current)
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, version: Version) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    return value if isinstance(value, str) else erlang_term(value, marks_utf8=False)
+    return value if isinstance(value, str) else erlang_term(value, marks_utf8=version.marks_utf8)

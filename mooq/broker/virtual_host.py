@@ -133,6 +133,7 @@ class VirtualHost:
             "exchange",
             current.name,
             self.name,
+            self.broker.version_rules,
         )
 
     def delete_exchange(self, name: str, permissions: Permissions, *, if_unused: bool) -> None:
@@ -306,6 +307,7 @@ class VirtualHost:
             "queue",
             current.name,
             self.name,
+            version,
         )
 
     def delete_queue(self, queue: Queue) -> int:

@@ -81,3 +81,30 @@ def test_type_of_a_server_named_queue_may_be_bytes(version: str) -> None:
     assert refusal(version, b"", name="").endswith(
         "{unacceptable_type,binary}" if VERSIONS[version].takes_empty_type else "INTERNAL_ERROR"
     )
+
+
+@versions
+@pytest.mark.parametrize(
+    ("value", "of_3_10", "of_later"),
+    [
+        ('a"\t', '<<"a\\"\\t">>', '<<"a\\"\\t">>'),
+        ("\x00a", "<<0,97>>", "<<0,97>>"),
+        ("é", '<<"é">>', '<<"é"/utf8>>'),
+        ("☃", "<<226,152,131>>", '<<"☃"/utf8>>'),
+        ("é\x80", "<<195,169,194,128>>", "<<195,169,194,128>>"),
+        (LongBytes(b"\xff"), '<<"\udcff">>', '<<"ÿ">>'),
+        (LongBytes(b"\xe2\x98"), "<<226,152>>", "<<226,152>>"),
+    ],
+)
+def test_value_is_quoted_as_an_erlang_binary(
+    version: str, value: str | bytes, of_3_10: str, of_later: str
+) -> None:
+    channel = channel_of(version)
+    shown = of_3_10 if version == "3.10" else of_later
+    declare(channel)
+    text = refused(lambda: channel.queue_bind("q", "amq.headers", "", {"x-match": value}))
+    assert text.startswith(f"PRECONDITION_FAILED - Invalid x-match field value {shown}; expected")
+    text = refused(lambda: declare(channel, "q", {"x-max-length": [value]}))
+    assert text.endswith(
+        f"received the value '[{{longstr,{shown}}}]' of type 'array' but current is none"
+    )
