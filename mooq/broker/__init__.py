@@ -8,6 +8,7 @@ deliveries, are appended to the broker's outbox in order. The caller sets the br
     broker.py          users, virtual hosts, connections; time, alarms, restarts
     virtual_host.py    exchanges and queues by name; declare, bind, delete; dead letters
     channel.py         AMQP's methods
+    declarations.py    those that declare, bind and delete exchanges and queues
     publisher.py       checks, returns and confirms of a channel's publishes
     deliveries.py      delivery tags, unacknowledged deliveries, settlement
     transactions.py    publishes and settlements that wait for a commit

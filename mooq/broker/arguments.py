@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mooq.broker import refusals
-from mooq.broker.erlang import erlang_term
+from mooq.broker.erlang import erlang_term, quoting
 from mooq.broker.refusals import Refusal
 from mooq.broker.values import INTEGER_TYPES, Table, type_name
 from mooq.broker.versions import Version
@@ -21,6 +21,8 @@ MASTER_LOCATOR = "x-queue-master-locator"
 MASTER_LOCATORS = ("client-local", "min-masters", "random")
 STRATEGIES = ("at-most-once", "at-least-once")
 OVERFLOWS = ("drop-head", "reject-publish", "reject-publish-dlx")
+_BYTES = (bytes, bytearray)
+QUEUE_MODES = ("default", "lazy")
 QUEUE_TYPES = ("classic", "quorum", "stream")
 
 Check = Callable[[Any, Table], str | None]
@@ -82,18 +84,17 @@ def _one_of(choices: tuple[str, ...], otherwise: str) -> Check:
     return check
 
 
-def _queue_mode(value: Any, arguments: Table) -> str | None:
-    reason = _string(value, arguments)
-    if reason or value in ("default", "lazy"):
-        return reason
-    return f"\"unsupported queue mode '{value}'\""
+def _supported(what: str, choices: tuple[str, ...], version: Version) -> Check:
+    def check(value: Any, arguments: Table) -> str | None:
+        reason = _string(value, arguments)
+        if reason or value in choices:
+            return reason
+        return quoting(f"unsupported queue {what}", value, has_unicode=version.marks_utf8)
+
+    return check
 
 
-def _queue_type(value: Any, arguments: Table) -> str | None:
-    reason = _string(value, arguments)
-    return reason or (None if value in QUEUE_TYPES else f"\"unsupported queue type '{value}'\"")
-
-
+QUEUE_MODE = "x-queue-mode"
 CONSUMER_TIMEOUT = "x-consumer-timeout"
 
 CHECKS: dict[str, Check] = {
@@ -107,7 +108,7 @@ CHECKS: dict[str, Check] = {
     "x-max-in-memory-bytes": _count,
     "x-max-priority": _priorities,
     "x-overflow": _one_of(OVERFLOWS, "invalid_overflow"),
-    "x-queue-mode": _queue_mode,
+    QUEUE_MODE: _string,  # and its value, in words that depend on the version
     "x-single-active-consumer": _boolean,
     CONSUMER_TIMEOUT: _count,
     "x-consumer-disconnected-timeout": _count,
@@ -162,12 +163,14 @@ def check_queue_arguments(arguments: Table, name: str, virtual_host: str, versio
         return
     check_exchange_name("x-dead-letter-exchange", arguments, "queue", name, virtual_host)
     if "x-queue-type" in arguments:
-        _check("x-queue-type", _queue_type, arguments, name, virtual_host)
+        check = _supported("type", QUEUE_TYPES, version)
+        _check("x-queue-type", check, arguments, name, virtual_host)
     queue_type = arguments.get("x-queue-type", "classic")
     if queue_type == "stream":
         raise refusals.no_streams(name, virtual_host)
     supported = supported_arguments(queue_type, version)
-    for argument, check in CHECKS.items():
+    checks = {**CHECKS, QUEUE_MODE: _supported("mode", QUEUE_MODES, version)}
+    for argument, check in checks.items():
         if argument in arguments and argument in supported and argument not in version.unchecked:
             _check(argument, check, arguments, name, virtual_host)
     if LEADER_LOCATOR in arguments and LEADER_LOCATOR in supported:
@@ -239,6 +242,10 @@ def check_type_of_unnamed(arguments: Table, version: Version) -> None:
     if "x-queue-type" not in arguments:
         return
     value = arguments["x-queue-type"]
+    if isinstance(value, _BYTES):  # taken for text here; a binary is refused later
+        value = bytes(value).decode("utf-8", "surrogateescape")
+    if value == "" and version.takes_empty_type:
+        return
     if isinstance(value, str) and value in QUEUE_TYPES:
         if value != "classic":
             kind = f"rabbit_{value}_queue"
@@ -247,7 +254,7 @@ def check_type_of_unnamed(arguments: Table, version: Version) -> None:
         if version.fails_at_void_type:
             raise refusals.failure()
     elif version.names_unknown_types and isinstance(value, str | bool):
-        raise refusals.unknown_queue_type(_text(value))
+        raise refusals.unknown_queue_type(_text(value, version))
     else:
         raise refusals.failure()
 
@@ -288,9 +295,6 @@ def check_master_locator(
             raise refusals.failure()
 
 
-_BYTES = (bytes, bytearray)
-
-
 def with_default_type(arguments: Table, version: Version) -> Table:
     """Return the arguments of a new queue, without an empty type if it means the default type."""
     if version.takes_empty_type and arguments.get("x-queue-type") == "":
@@ -305,6 +309,7 @@ def check_equivalent(
     kind: str,
     name: str,
     virtual_host: str,
+    version: Version,
 ) -> None:
     """Raise a refusal for the first argument that differs from the existing one."""
     for argument in compared:
@@ -312,7 +317,7 @@ def check_equivalent(
             continue
         is_in_both = argument in received and argument in current
         if not is_in_both or not _is_equivalent(received[argument], current[argument]):
-            raise _inequivalent(argument, kind, name, virtual_host, received, current)
+            raise _inequivalent(argument, kind, name, virtual_host, received, current, version)
 
 
 _CLASSES = {
@@ -328,22 +333,29 @@ def _is_equivalent(one: Any, other: Any) -> bool:
 
 
 def _inequivalent(
-    argument: str, kind: str, name: str, virtual_host: str, received: Table, current: Table
+    argument: str,
+    kind: str,
+    name: str,
+    virtual_host: str,
+    received: Table,
+    current: Table,
+    version: Version,
 ) -> Refusal:
     def shown(arguments: Table) -> str:
         if argument not in arguments:
             return "none"
         value = arguments[argument]
+        text = _text(value, version)
         if argument in received and argument in current:
-            return "none" if value is None else f"'{_text(value)}'"
-        return f"the value '{_text(value)}' of type '{type_name(value)}'"
+            return "none" if value is None else f"'{text}'"
+        return f"the value '{text}' of type '{type_name(value)}'"
 
     return refusals.inequivalent(
         argument, kind, name, virtual_host, shown(received), shown(current)
     )
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, version: Version) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    return value if isinstance(value, str) else erlang_term(value, marks_utf8=False)
+    return value if isinstance(value, str) else erlang_term(value, marks_utf8=version.marks_utf8)

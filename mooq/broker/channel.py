@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mooq.broker import arguments as argument_rules
 from mooq.broker import conditions, refusals, reply_to
 from mooq.broker.consumers import Consumer
+from mooq.broker.declarations import Declarations
 from mooq.broker.deliveries import Deliveries, dead_letter_over_limit, put_back
 from mooq.broker.message import Message, Properties
-from mooq.broker.permissions import CONFIGURE, READ, WRITE
+from mooq.broker.permissions import READ
 from mooq.broker.publisher import Publisher
 from mooq.broker.queue import Queue
 from mooq.broker.transactions import Transaction
@@ -23,14 +24,6 @@ if TYPE_CHECKING:
     from mooq.broker.ready import QueuedMessage
 
 
-class DeclareOk(NamedTuple):
-    """The reply to queue.declare."""
-
-    name: str
-    message_count: int
-    consumer_count: int
-
-
 class GetOk(NamedTuple):
     """The reply to basic.get."""
 
@@ -40,21 +33,18 @@ class GetOk(NamedTuple):
     message_count: int
 
 
-class Channel:
+class Channel(Declarations):
     """A channel of a connection. ``effect_handler`` receives its effects."""
 
     def __init__(self, connection: Connection, number: int) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.number = number
         self.effect_handler: Any = None
         self.is_open: bool = True
-        self._broker = connection.broker
-        self._host = connection.host
         self._outbox = connection.broker.outbox
         self._consumers: dict[str, tuple[Queue, Consumer]] = {}
         self._prefetch = 0
         self.transaction: Transaction | None = None
-        self._last_queue = ""
         self.reply_name: str = ""
         self._reply_tag = ""
         deliveries = Deliveries(self)
@@ -76,157 +66,6 @@ class Channel:
     def is_paused(self) -> bool:
         """Whether the client is not reading."""
         return self.connection.is_paused
-
-    # Exchanges
-
-    def exchange_declare(
-        self,
-        name: str,
-        type_: str,
-        *,
-        passive: bool,
-        durable: bool,
-        auto_delete: bool,
-        internal: bool,
-        arguments: Table,
-    ) -> None:
-        """Declare an exchange."""
-        name = name.replace("\r", "").replace("\n", "")
-        if passive:
-            if not name:
-                raise refusals.default_exchange()
-            self._host.exchange(name)
-            return
-        if name:
-            self._check(CONFIGURE, "exchange", name)
-        self._host.declare_exchange(
-            name,
-            type_,
-            durable=durable,
-            auto_delete=auto_delete,
-            internal=internal,
-            arguments=arguments,
-        )
-
-    def exchange_delete(self, name: str, *, if_unused: bool) -> None:
-        """Delete an exchange."""
-        if not name:
-            raise refusals.default_exchange()
-        self._check(CONFIGURE, "exchange", name)
-        self._host.delete_exchange(name, if_unused=if_unused)
-
-    def exchange_bind(
-        self, destination: str, source: str, routing_key: str, arguments: Table
-    ) -> None:
-        """Bind an exchange to another."""
-        self._check_binding("exchange", destination, source)
-        self._host.exchange(source)
-        target = self._host.exchange(destination)
-        self._host.bind(source, target, routing_key, arguments)
-
-    def exchange_unbind(
-        self, destination: str, source: str, routing_key: str, arguments: Table
-    ) -> None:
-        """Remove a binding between exchanges."""
-        self._check_binding("exchange", destination, source)
-        target = self._host.exchanges.get(destination)
-        if target is not None:
-            self._host.unbind(source, target, routing_key, arguments)
-
-    def _check_binding(self, kind: str, destination: str, source: str) -> None:
-        if not source or not destination:
-            raise refusals.default_exchange()
-        self._check(WRITE, kind, destination)
-        self._check(READ, "exchange", source)
-
-    def _check(self, permission: int, kind: str, name: str) -> None:
-        self.connection.permissions.check(permission, kind, name)
-
-    # Queues
-
-    def _named(self, name: str) -> str:
-        """Return a queue's name; ``""`` stands for the queue that the channel declared last."""
-        if name:
-            return name
-        if not self._last_queue:
-            raise refusals.no_declared_queue()
-        return self._last_queue
-
-    def queue_declare(
-        self,
-        name: str,
-        *,
-        passive: bool,
-        durable: bool,
-        exclusive: bool,
-        auto_delete: bool,
-        arguments: Table,
-    ) -> DeclareOk:
-        """Declare a queue."""
-        host = self._host
-        if name not in host.queues:
-            arguments = argument_rules.with_default_type(arguments, self._broker.version_rules)
-        if reply_to.is_name(name):
-            if not self._host.replies.knows(name):
-                raise refusals.no_queue(name, host.name)
-            self._last_queue = name
-            return DeclareOk(name, 0, 1)
-        if passive:
-            queue = host.queue(name, self.connection)  # "" is not the last queue here
-            queue.declare_again()
-        else:
-            if name.startswith("amq."):
-                raise refusals.reserved_name("queue", name)
-            if not name:
-                argument_rules.check_type_of_unnamed(arguments, self._broker.version_rules)
-                name = f"amq.gen-{token_urlsafe(16)}"
-            self._check(CONFIGURE, "queue", name)
-            queue = host.declare_queue(
-                name,
-                self.connection,
-                durable=durable,
-                exclusive=exclusive,
-                auto_delete=auto_delete,
-                arguments=arguments,
-            )
-        self._last_queue = queue.name
-        return DeclareOk(queue.name, len(queue), queue.consumer_count)
-
-    def queue_bind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
-        """Bind a queue to an exchange."""
-        name = self._named(queue)
-        if not queue and not routing_key:
-            routing_key = name
-        self._check_binding("queue", name, exchange)
-        self._host.exchange(exchange)
-        target = self._host.queue(name, self.connection)
-        self._host.bind(exchange, target, routing_key, arguments)
-
-    def queue_unbind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
-        """Remove a binding of a queue."""
-        name = self._named(queue)
-        if not queue and not routing_key:
-            routing_key = name
-        self._check_binding("queue", name, exchange)
-        if name in self._host.queues:
-            target = self._host.queue(name, self.connection)
-            self._host.unbind(exchange, target, routing_key, arguments)
-
-    def queue_purge(self, queue: str) -> int:
-        """Drop the ready messages of a queue; return their number."""
-        name = self._named(queue)
-        self._check(READ, "queue", name)
-        return self._host.queue(name, self.connection).purge()
-
-    def queue_delete(self, queue: str, *, if_unused: bool, if_empty: bool) -> int:
-        """Delete a queue; return the number of ready messages."""
-        name = self._named(queue)
-        self._check(CONFIGURE, "queue", name)
-        if name not in self._host.queues:
-            return 0
-        found = self._host.queue(name, self.connection)
-        conditions.check_deletion(found, self._host.name, if_unused=if_unused, if_empty=if_empty)
-        return self._host.delete_queue(found)
 
     # Consumers
 

@@ -161,7 +161,7 @@ class Deliveries:
     def acknowledge(self, delivery_tag: int, multiple: bool) -> None:
         """Acknowledge one delivery, or all up to a tag."""
         if not multiple and self._channel.transaction is None and not self.global_limit:
-            if not self.acknowledge_one(delivery_tag):
+            if not self.acknowledge_one(delivery_tag, by_name=True):
                 raise refusals.unknown_delivery_tag(delivery_tag)
             return
         taken = self._take(delivery_tag, multiple)
@@ -236,13 +236,16 @@ class Deliveries:
         else:
             self._channel.transaction.settle(taken, settle)
 
-    def acknowledge_one(self, tag: int) -> bool:
-        """Acknowledge one delivery; return False for an unknown tag."""
+    def acknowledge_one(self, tag: int, *, by_name: bool = False) -> bool:
+        """Acknowledge one delivery; return False for an unknown tag.
+
+        ``by_name`` is whether its queue is found by its name, as AMQP does.
+        """
         delivery = self._unacknowledged.pop(tag, None)
         if delivery is None:
             return False
         queued, queue, consumer, _ = delivery
-        if not queue.end(queued):
+        if not queue.end(queued) and by_name:
             queued, queue, consumer, _ = self._exchanged(delivery)
             queue.end(queued)
         if consumer is not None:

@@ -60,17 +60,17 @@ class Exchange:
                 self.leads_to_queues_only = False
         destination.sources.add(self)
 
-    def unbind(self, destination: Destination, key: str, arguments: Table) -> bool:
-        """Remove a binding; return whether it existed."""
-        known = self.bindings.get(destination)
-        binding = key, frozen(arguments)
-        if known is None or binding not in known:
-            return False
-        self._remove(destination, key, known.pop(binding))
+    def has_binding(self, destination: Destination, key: str, arguments: Table) -> bool:
+        """Return whether there is such a binding."""
+        return (key, frozen(arguments)) in self.bindings.get(destination, ())
+
+    def unbind(self, destination: Destination, key: str, arguments: Table) -> None:
+        """Remove a binding, which must exist."""
+        known = self.bindings[destination]
+        self._remove(destination, key, known.pop((key, frozen(arguments))))
         if not known:
             del self.bindings[destination]
             destination.sources.discard(self)
-        return True
 
     def unbind_all(self, destination: Destination) -> bool:
         """Remove all bindings to a destination; return whether there were any."""

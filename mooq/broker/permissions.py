@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from mooq.broker import refusals
+from mooq.broker.values import FieldValue
 
 CONFIGURE, WRITE, READ = range(3)
 _NAMES = ("configure", "write", "read")
@@ -29,10 +30,29 @@ class Permissions(NamedTuple):
 
     def check(self, permission: int, kind: str, name: str) -> None:
         """Raise a refusal for an operation that is not permitted."""
-        if self.patterns is None:
-            return
-        pattern = self.patterns[permission]
-        # In RabbitMQ, an empty pattern matches nothing.
-        if not pattern or re.search(pattern, name) is None:
+        if kind == "exchange" and not name:
+            name = "amq.default"
+        if not self._permits(permission, name):
             which = f"{_NAMES[permission]} " if self.are_named else ""
             raise refusals.permission_missing(which, kind, name, self.virtual_host, self.user)
+
+    def check_any(self, kind: str, name: str) -> None:
+        """Raise a refusal if no operation is permitted. It names the permission to configure."""
+        if not self._permits(WRITE, name) and not self._permits(READ, name):
+            self.check(CONFIGURE, kind, name)
+
+    def check_target(self, kind: str, name: str, exchange: FieldValue) -> None:
+        """Raise a refusal if messages must not pass from a new queue or exchange to an exchange.
+
+        ``exchange`` is the argument that names it.
+        """
+        if isinstance(exchange, str):
+            self.check(READ, kind, name)
+            self.check(WRITE, "exchange", exchange)
+
+    def _permits(self, permission: int, name: str) -> bool:
+        if self.patterns is None:
+            return True
+        pattern = self.patterns[permission]
+        # In RabbitMQ, an empty pattern matches nothing.
+        return bool(pattern) and re.search(pattern, name) is not None

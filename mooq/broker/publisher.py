@@ -63,14 +63,14 @@ class Publisher:
         """Publish a message. Returns and confirms are effects."""
         if immediate:
             raise refusals.not_implemented("immediate=true")
+        if self._is_limited:
+            self._connection.permissions.check(WRITE, "exchange", exchange)
         if exchange:
             found = self._exchanges.get(exchange)
             if found is None:
                 raise refusals.no_exchange(exchange, self._host.name)
             if found.internal:
                 raise refusals.internal_exchange(exchange, self._host.name)
-        if self._is_limited:
-            self._connection.permissions.check(WRITE, "exchange", exchange or "amq.default")
         if len(body) > self._broker.max_message_size:
             raise refusals.message_too_large(len(body), self._broker.max_message_size)
         message = Message(body, exchange, routing_key, properties)

@@ -49,6 +49,7 @@ class Version:
     - ``names_permissions``: whether a refusal says which permission is missing
     - ``finds_queues_again``: how a commit finds the queues of a publish: by name, by name unless
       they are classic, or like that unless one is missing, which it refuses
+    - ``hides_from_strangers``: whether a passive declaration needs some permission for the name
     - ``returns_replies``: whether a mandatory reply through direct reply-to is returned as
       unroutable, although it is delivered
     - ``shares_replies``: whether direct replies reach channels of other virtual hosts
@@ -96,6 +97,7 @@ class Version:
     takes_empty_type: bool = False
     names_permissions: bool = True
     finds_queues_again: Literal["by name", "unless classic", "or refuses"] = "unless classic"
+    hides_from_strangers: bool = False
     returns_replies: bool = True
     shares_replies: bool = True
     numbers_replies: bool = False
@@ -159,6 +161,7 @@ VERSIONS = {
         times_out_classic=False,
         consumer_timeout_argument="quorum",
         names_unknown_types=True,
+        hides_from_strangers=True,
         returns_replies=False,
         finds_queues_again="or refuses",
         shares_replies=False,

@@ -11,6 +11,7 @@ from mooq.broker.binding_arguments import check_match
 from mooq.broker.effects import ConsumerCancelled
 from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
 from mooq.broker.message import Message
+from mooq.broker.permissions import CONFIGURE, Permissions
 from mooq.broker.queue import Queue
 from mooq.broker.ready import QueuedMessage
 from mooq.broker.reply_to import DirectReplies
@@ -71,6 +72,7 @@ class VirtualHost:
         self,
         name: str,
         type_: str,
+        permissions: Permissions,
         *,
         durable: bool,
         auto_delete: bool,
@@ -85,6 +87,7 @@ class VirtualHost:
             )
         if not name:
             raise refusals.default_exchange()
+        permissions.check(CONFIGURE, "exchange", name)
         current = self.exchanges.get(name)
         if current is not None:
             self._check_same_exchange(current, type_, durable, auto_delete, internal, arguments)
@@ -94,6 +97,7 @@ class VirtualHost:
         argument_rules.check_exchange_name(
             "alternate-exchange", arguments, "exchange", name, self.name
         )
+        permissions.check_target("exchange", name, arguments.get("alternate-exchange"))
         self.exchanges[name] = EXCHANGES[type_](
             name,
             type_,
@@ -130,12 +134,16 @@ class VirtualHost:
             "exchange",
             current.name,
             self.name,
+            self.broker.version_rules,
         )
 
-    def delete_exchange(self, name: str, *, if_unused: bool) -> None:
+    def delete_exchange(self, name: str, permissions: Permissions, *, if_unused: bool) -> None:
         """Delete an exchange. Does nothing if it does not exist."""
+        if not name:
+            raise refusals.default_exchange()
         if name.startswith("amq."):
             raise refusals.system_exchange(name, self.name)
+        permissions.check(CONFIGURE, "exchange", name)
         exchange = self.exchanges.get(name)
         if exchange is None:
             return
@@ -165,7 +173,14 @@ class VirtualHost:
 
     # Bindings
 
-    def bind(self, source_name: str, destination: Destination, key: str, arguments: Table) -> None:
+    def bind(
+        self,
+        source_name: str,
+        destination: Destination,
+        key: str,
+        arguments: Table,
+        connection: Connection,
+    ) -> None:
         """Bind a queue or an exchange to an exchange."""
         source = self.exchange(source_name)
         most = self.broker.version_rules.most_hashes
@@ -175,29 +190,46 @@ class VirtualHost:
                 raise refusals.too_many_hashes(key, count, most)
         if source.type == "headers":
             check_match(arguments, self.broker.version_rules)
+        self._check_access(destination, connection)
         source.bind(destination, key, arguments)
 
     def unbind(
-        self, source_name: str, destination: Destination, key: str, arguments: Table
+        self,
+        source_name: str,
+        destination: Destination,
+        key: str,
+        arguments: Table,
+        connection: Connection,
     ) -> None:
         """Remove one binding. Does nothing if it does not exist."""
         source = self.exchanges.get(source_name)
-        if source is None:
+        if source is None or not source.has_binding(destination, key, arguments):
             return
-        if source.unbind(destination, key, arguments) and self._is_unused(source):
+        self._check_access(destination, connection)
+        source.unbind(destination, key, arguments)
+        if self._is_unused(source):
             del self.exchanges[source.name]
             self._unbind_everywhere(source)
+
+    def _check_access(self, destination: Destination, connection: Connection) -> None:
+        """Raise a refusal for a queue that is exclusive to another connection."""
+        if isinstance(destination, Queue) and destination.owner not in (None, connection):
+            raise refusals.locked(destination.name, self.name)
 
     # Queues
 
     def queue(self, name: str, connection: Connection) -> Queue:
         """Return a queue that the connection may use, or raise a refusal."""
-        queue = self.queues.get(name)
-        if queue is None:
-            raise refusals.no_queue(name, self.name)
-        if queue.owner is not None and queue.owner is not connection:
-            raise refusals.locked(name, self.name)
+        queue = self.existing_queue(name)
+        self._check_access(queue, connection)
         return queue
+
+    def existing_queue(self, name: str) -> Queue:
+        """Return a queue, or raise a refusal if it does not exist."""
+        try:
+            return self.queues[name]
+        except KeyError:
+            raise refusals.no_queue(name, self.name) from None
 
     def declare_queue(
         self,
@@ -210,6 +242,7 @@ class VirtualHost:
         arguments: Table,
     ) -> Queue:
         """Declare a queue, or raise a refusal."""
+        connection.permissions.check(CONFIGURE, "queue", name)
         current = self.queues.get(name)
         if current is not None:
             owner = connection if exclusive else None
@@ -218,6 +251,7 @@ class VirtualHost:
             self._check_same_queue(current, durable and not exclusive, auto_delete, arguments)
             current.declare_again()
             return current
+        connection.permissions.check_target("queue", name, arguments.get("x-dead-letter-exchange"))
         argument_rules.check_queue_arguments(arguments, name, self.name, self.broker.version_rules)
         queue_type = argument_rules.check_queue_type(
             arguments,
@@ -274,6 +308,7 @@ class VirtualHost:
             "queue",
             current.name,
             self.name,
+            version,
         )
 
     def delete_queue(self, queue: Queue) -> int:

@@ -206,11 +206,12 @@ async def finished(tasks: Iterable[CallbackTask], timeout: float) -> None:
     if not tasks:
         return
     try:
-        _, late = await asyncio.wait(tasks, timeout=timeout)
+        await asyncio.wait(tasks, timeout=timeout)
     except asyncio.CancelledError:
         for task in tasks:
             task.cancel()
         raise
+    late = [task for task in tasks if not task.done()]  # in order, and so are their messages
     for task in late:
         log.warning(
             "%s was cancelled: it did not finish within %s", task.get_name(), in_seconds(timeout)

@@ -9,7 +9,8 @@ import pytest
 
 from mooq.broker import effects
 from mooq.broker.broker import Broker, Connection
-from mooq.broker.channel import Channel, DeclareOk, GetOk
+from mooq.broker.channel import Channel, GetOk
+from mooq.broker.declarations import DeclareOk
 from mooq.broker.message import Properties
 from mooq.broker.refusals import Refusal
 
