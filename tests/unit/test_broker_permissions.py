@@ -9,7 +9,7 @@ import pytest
 
 from mooq.broker.channel import Channel
 from mooq.broker.versions import VERSIONS
-from tests.unit.verbs import connect, declare, exchange, new_broker, refused
+from tests.unit.verbs import connect, declare, exchange, new_broker, publish, refused
 
 versions = pytest.mark.parametrize("version", VERSIONS)
 
@@ -107,3 +107,12 @@ def test_passive_declaration_needs_some_permission_since_4_3(version: str) -> No
     else:
         declare(ann, "x", passive=True)
         exchange(ann, "x", passive=True)
+
+
+@versions
+@pytest.mark.parametrize("name", ["missing", "amq.rabbitmq.trace", "x"])
+def test_permission_to_publish_precedes_the_exchange(version: str, name: str) -> None:
+    ann = ann_of(version)
+    assert refused(lambda: publish(ann, exchange=name)) == (
+        missing(version, "write", "exchange", name)
+    )
