@@ -65,11 +65,13 @@ def put_back(
 
     ``counts`` is whether this counts towards the limit, ``is_asked`` whether a client asked for it.
     """
-    over = [
-        (queue, queued)
-        for queued, queue, _, _ in deliveries
-        if queue.exceeds_limit(queued, counts=counts) and queue.end(queued)
-    ]
+    over: list[tuple[Queue, QueuedMessage]] = []
+    for queued, queue, consumer, _ in deliveries:
+        if queue.exceeds_limit(queued, counts=counts) and queue.end(queued):
+            over.append((queue, queued))
+            if consumer is not None and consumer.limit:
+                rules = consumer.channel.connection.broker.version_rules
+                consumer.limit += rules.credits_twice
     for _, queued in over:
         queued.delivery_count += counts
     for queued, queue, _, _ in deliveries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mooq.broker.effects import Delivered
+from mooq.broker.effects import Delivered, Returned
 
 if TYPE_CHECKING:
     from mooq.broker.broker import Broker
@@ -27,3 +27,13 @@ def dispatch_effects(broker: Broker) -> None:
             ).effect_handler
         if effect_handler is not None:
             effect_handler.handle(effect)
+
+
+def dispatch_returns(broker: Broker) -> None:
+    """Dispatch the returned messages that are first in the outbox."""
+    outbox = broker.outbox
+    while outbox and isinstance(outbox[0], Returned):
+        effect = outbox[0]
+        outbox.popleft()
+        if effect.channel.effect_handler is not None:
+            effect.channel.effect_handler.handle(effect)

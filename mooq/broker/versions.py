@@ -27,6 +27,8 @@ class Version:
     - ``rejects_fail``: whether deliveries count as failed if ``basic.reject`` settles them, and not
       if ``basic.nack`` does
     - ``requeues_to_tail``: whether a quorum queue without a delivery limit requeues at the tail
+    - ``credits_twice``: whether a consumer's prefetch limit grows with each of its deliveries
+      that exceeds the delivery limit
     - ``limits_returns``: whether a delivery limit counts all requeued deliveries, or failed ones
     - ``has_unlimited_deliveries``: whether a negative delivery limit means no limit
     - ``has_acquired_count``: whether redeliveries of a quorum queue have ``x-acquired-count``
@@ -79,6 +81,7 @@ class Version:
     counts_first_get: bool = False
     counts_returns: bool = False
     rejects_fail: bool = False
+    credits_twice: bool = False
     limits_returns: bool = False
     requeues_to_tail: bool = True
     has_unlimited_deliveries: bool = True
@@ -125,6 +128,7 @@ VERSIONS = {
         delivery_limit=None,
         counts_first_get=True,
         counts_returns=True,
+        credits_twice=True,
         sorts_consumers_by_tag=True,
         has_unlimited_deliveries=False,
         quorum_priorities="one",

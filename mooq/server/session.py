@@ -18,6 +18,7 @@ from mooq.amqp.tables import encode_short_string
 from mooq.amqp.versions import VERSIONS
 from mooq.broker import effects, refusals
 from mooq.broker.effects import Effect
+from mooq.broker.outbox import dispatch_returns
 from mooq.server.requests import REQUESTS
 
 if TYPE_CHECKING:
@@ -193,8 +194,8 @@ class Session:
             self._get(channel, *values)
             return
         answer = REQUESTS[method](target, *values)
-        if method is methods.TX_COMMIT:  # RabbitMQ first returns what is unroutable
-            self._driver.drain()
+        if method is methods.TX_COMMIT:
+            dispatch_returns(self._broker)  # RabbitMQ sends these before its answer
         if answer is not None:
             self.wire.output.send(channel.number, answer[0], *answer[1])
 

@@ -85,31 +85,6 @@ COMMITS: dict[str, list[Any]] = {
         Basic.Get(queue="v"),
         Basic.Get(queue="v"),
     ],
-    **{
-        f"commit settles in order: {kind}": [
-            *filled(6, **values),
-            Tx.Select(),
-            Basic.Qos(prefetch_count=3),
-            consume("a"),
-            PAUSE,
-            nack(2),
-            Basic.Ack(delivery_tag=1),
-            nack(3),
-            Tx.Commit(),
-        ]
-        for kind, values in (("classic", {}), ("quorum", QUORUM))
-    },
-    "commit acknowledges first": [
-        declare(arguments={"x-max-length": 1}),
-        publish("", "w", b"0"),
-        Basic.Qos(prefetch_count=1),
-        consume("a"),
-        publish("", "w", b"1"),
-        Tx.Select(),
-        publish("", "w", b"2"),
-        Basic.Ack(delivery_tag=1),
-        Tx.Commit(),
-    ],
     "channel limit counts earlier gets": [
         *filled(5),
         GET,

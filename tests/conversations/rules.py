@@ -406,7 +406,7 @@ def converse(
     said: list[str] = []
     for step in CONVERSATIONS[name]:
         if step == PAUSE:
-            peer.read()
+            said += peer.read()
             continue
         if step == REPLY:
             step = publish("", peer.reply_to)
