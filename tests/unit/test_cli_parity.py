@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import mooq
 from tests.command_line import ask
 
 
@@ -56,8 +57,25 @@ def test_api_and_amqp_agree_in_memory(version: str) -> None:
     result = ask("parity", "--served", version, "--operations", "60", "--seed", "1", "-n", "1")
 
     assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("| date | level | mooq over AMQP, as | operations |")
     assert f"| {version}." in result.stdout
     assert "0 divergences" in result.stderr
+
+
+@pytest.mark.parametrize("level", [[], ["--wire"]])
+def test_run_on_the_in_memory_broker_is_not_recorded(tmp_path: Path, level: list[str]) -> None:
+    ledger = tmp_path / "mine.json"
+    with mooq.InMemoryBroker(host="parity-peer", port=5672) as broker:
+        against = ["--against", broker.url, "--operations", "1", "-n", "1", *level]
+
+        refused = ask("parity", *against, "--ledger", str(ledger))
+        compared = ask("parity", *against)
+
+    assert refused.exit_code == 1
+    assert "is mooq's own, and a ledger records only runs on RabbitMQ" in refused.stderr
+    assert not ledger.exists()
+    assert compared.exit_code == 0, compared.output
+    assert "| mooq over AMQP, as |" in compared.stdout
 
 
 def test_methods_are_compared_frame_by_frame() -> None:
