@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted, in_seconds
@@ -72,7 +73,9 @@ PARTS = 10  # progress lines if there is no terminal
     help="Compare AMQP frames instead of mooq's API.",
 )
 @json_option
+@click.pass_context
 def parity(
+    context: click.Context,
     against: Address,
     served: str | None,
     operations: int,
@@ -94,6 +97,12 @@ def parity(
     --served compares mooq's two transports to the in-memory broker, direct calls and AMQP, and
     needs no RabbitMQ. Exit status 1 means that they differ.
     """
+    given = context.get_parameter_source("against")
+    if served is not None and given is ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            "--against cannot be combined with --served, which serves a broker itself; leave one "
+            "of them out"
+        )
     try:
         from mooq.parity.ledger import measure, table, write
     except ModuleNotFoundError as error:

@@ -21,6 +21,7 @@ from tests.command_line import ask
         (["--against", "http://localhost"], "url must begin with amqp:// or amqps://"),
         (["--served", "5"], "'5' is not one of '3.10', '4.0', '4.3'"),
         (["--served", "4.0", "--ledger", "mine.json"], "a ledger records only runs on RabbitMQ"),
+        (["--served", "4.0", "--against", "5672"], "--against cannot be combined with --served"),
         (["--ledger", "none/such/ledger.json"], "folder none/such does not exist"),
     ],
 )
@@ -60,6 +61,14 @@ def test_api_and_amqp_agree_in_memory(version: str) -> None:
     assert result.stdout.startswith("| date | level | mooq over AMQP, as | operations |")
     assert f"| {version}." in result.stdout
     assert "0 divergences" in result.stderr
+
+
+def test_served_ignores_the_address_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOQ_RABBITMQ_URL", "127.0.0.1:1")
+
+    result = ask("parity", "--served", "4.0", "--operations", "1", "--seed", "1", "-n", "1")
+
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("level", [[], ["--wire"]])
