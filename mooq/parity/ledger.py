@@ -198,7 +198,10 @@ def read(ledger: Path) -> list[Entry]:
 
     Raises ``ValueError`` or ``TypeError`` for a file with another content.
     """
-    return [Entry(**fields) for fields in json.loads(ledger.read_text(encoding="utf-8"))]
+    runs = json.loads(ledger.read_text(encoding="utf-8"))
+    if not isinstance(runs, list):
+        raise TypeError(f"a ledger is a list of runs, not a {type(runs).__name__}")
+    return [Entry(**fields) for fields in runs]
 
 
 def table(entries: list[Entry], kind: str = RABBITMQ) -> str:

@@ -32,7 +32,7 @@ def test_invalid_parity_argument_exits_with_status_2(arguments: list[str], said:
     assert said in result.stderr
 
 
-@pytest.mark.parametrize("text", ["not JSON", '[{"seed": 1}]', "{}x"])
+@pytest.mark.parametrize("text", ["not JSON", '[{"seed": 1}]', "{}x", "{}", '""', "null"])
 def test_invalid_ledger_is_refused_before_the_run(tmp_path: Path, text: str) -> None:
     ledger = tmp_path / "mine.json"
     ledger.write_text(text, encoding="utf-8")
