@@ -16,22 +16,21 @@ import click
 
 from mooq.basics.address import HIGHEST_PORT
 from mooq.broker.versions import DEFAULT, VERSIONS
+from mooq.cli import parameters
 from mooq.cli.parameters import LOOPBACK, json_option
 from mooq.cli.runner import Failed, run
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def user(text: str) -> tuple[str, str]:
-    """Parse NAME:PASSWORD; the password may contain colons."""
-    name, colon, password = text.partition(":")
-    if not name or not colon:
-        raise click.BadParameter("must be NAME:PASSWORD")
-    return name, password
-
-
 @click.command
-@click.option("--host", default=LOOPBACK, show_default=True, help="Where to listen.")
+@click.option(
+    "--host",
+    type=parameters.host,
+    default=LOOPBACK,
+    show_default=True,
+    help="Where to listen.",
+)
 @click.option(
     "--port",
     type=click.IntRange(0, HIGHEST_PORT),
@@ -42,6 +41,7 @@ def user(text: str) -> tuple[str, str]:
 @click.option(
     "--virtual-host",
     "virtual_hosts",
+    type=parameters.virtual_host,
     multiple=True,
     default=("/",),
     help="May be repeated.  [default: /]",
@@ -49,7 +49,7 @@ def user(text: str) -> tuple[str, str]:
 @click.option(
     "--user",
     "users",
-    type=user,
+    type=parameters.user,
     multiple=True,
     default=("guest:guest",),
     help="NAME:PASSWORD; may be repeated.  [default: guest:guest]",
@@ -87,6 +87,11 @@ def serve(
     """
     if key is not None and certificate is None:
         raise click.UsageError("--key requires --certificate")
+    passwords = dict(users)
+    if len(passwords) < len(users):
+        raise click.BadParameter(
+            "names a user twice; name each user once, with one password", param_hint="--user"
+        )
     options = {
         "host": host,
         "port": port,
@@ -95,7 +100,7 @@ def serve(
     }
     from mooq.server.busy_wait import event_loop  # not needed for --help
 
-    run(_serve(dict(users), virtual_hosts, version, as_json, options), event_loop)
+    run(_serve(passwords, virtual_hosts, version, as_json, options), event_loop)
 
 
 def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:

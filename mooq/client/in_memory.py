@@ -83,8 +83,10 @@ class InMemoryBroker(Lifetime):
         self.host = host
         self.port = port
         self.name: str = self._address.name
-        self._users = {"guest": "guest"} if users is None else dict(users)
-        self._virtual_hosts = tuple(virtual_hosts)
+        self._users = _check_users({"guest": "guest"} if users is None else users)
+        self._virtual_hosts = tuple(
+            Address(virtual_host=virtual_host).virtual_host for virtual_host in virtual_hosts
+        )
         self._version = _check_version(version)
         self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
         self._consumer_timeout = (
@@ -243,6 +245,16 @@ class InMemoryBroker(Lifetime):
 def _time_of_day() -> int:
     """Return the current time in whole seconds, the resolution of an AMQP timestamp."""
     return int(time())
+
+
+def _check_users(users: Mapping[str, str]) -> dict[str, str]:
+    """Return the users, or raise for one that could not log in."""
+    for username, password in users.items():
+        try:
+            Address(username=username, password=password)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"users has a wrong entry: {error}") from error
+    return dict(users)
 
 
 def _check_version(version: str) -> str:

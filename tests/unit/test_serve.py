@@ -80,7 +80,14 @@ def test_serve_names_a_taken_port() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--host", ""], "host is empty; name a host"),
+        (["--host", "127.0.0.1:5672"], "host '127.0.0.1:5672' contains a port"),
+        (["--virtual-host", ""], "virtual_host is empty; RabbitMQ's default is '/'"),
+        (["--virtual-host", "v" * 128], "at most 127 are allowed"),
         (["--user", "guest"], "must be NAME:PASSWORD"),
+        (["--user", "bob:"], "password is empty; RabbitMQ requires one"),
+        (["--user", ":secret"], "username is empty; RabbitMQ requires one"),
+        (["--user", "a:1", "--user", "a:2"], "--user: names a user twice"),
         (["--version", "5.0"], "'5.0' is not one of '3.10', '4.0', '4.3'"),
         (["--key", __file__], "--key requires --certificate"),
         (["--certificate", __file__], "cannot be loaded"),
