@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import ssl
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from mooq.basics.address import HIGHEST_PORT
 from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.cli import parameters
 from mooq.cli.parameters import LOOPBACK, json_option
-from mooq.cli.runner import Failed, run
+from mooq.cli.runner import Failed, heeded_signals, run
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -82,8 +80,8 @@ def serve(
 ) -> None:
     """Run the in-memory broker for any AMQP client. It behaves like RabbitMQ.
 
-    It prints its URL when it is ready, and runs until Ctrl-C or SIGTERM. All data is in memory and
-    is lost at the end.
+    It prints its URL when it is ready, and runs until Ctrl-C, SIGTERM or SIGHUP. Then it closes its
+    clients' connections and exits with status 0. All data is in memory and is lost at the end.
     """
     if key is not None and certificate is None:
         raise click.UsageError("--key requires --certificate")
@@ -144,9 +142,8 @@ async def _serve(
 def _signalled() -> asyncio.Event:
     """Return an event that is set by the signals that stop the command."""
     stopped = asyncio.Event()
-    if sys.platform != "win32":  # on Windows Ctrl-C cancels the command
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    for number in heeded_signals():
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     return stopped
 
 

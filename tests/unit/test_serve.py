@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pika
 import pytest
@@ -16,6 +17,26 @@ import mooq
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment
 
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Start commands with SIGHUP in its default state: under nohup they would ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@unix
+def test_serve_keeps_ignoring_an_ignored_signal() -> None:
+    command = ["nohup", *MOOQ, "serve", "--port", "0", "--json"]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = json.loads(server.stdout.readline())["url"]
+        server.send_signal(signal.SIGHUP)
+        pika.BlockingConnection(pika.URLParameters(url)).close()
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(LONGEST_COMMAND) == 0
 
 
 def serve(*options: str) -> subprocess.Popen[str]:
@@ -30,8 +51,8 @@ def serve(*options: str) -> subprocess.Popen[str]:
 
 
 @unix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_runs_until_a_signal(number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_serve_runs_until_a_signal(name: str, default_signals: None) -> None:
     with serve("--user", "ann:se:cret", "--virtual-host", "shop", "--version", "3.10") as server:
         assert server.stdout is not None
         said = json.loads(server.stdout.readline())
@@ -43,7 +64,10 @@ def test_serve_runs_until_a_signal(number: signal.Signals) -> None:
         channel.basic_publish("", "q", b"m")
         assert channel.basic_get("q", auto_ack=True)[2] == b"m"
         connection.close()
-        server.send_signal(number)
+        client = pika.BlockingConnection(pika.URLParameters(said["url"]))
+        server.send_signal(signal.Signals[name])
+        with pytest.raises(pika.exceptions.ConnectionClosedByBroker, match="CONNECTION_FORCED"):
+            client.process_data_events(time_limit=LONGEST_COMMAND)
         assert server.wait(LONGEST_COMMAND) == 0
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", said["port"]), LONGEST_COMMAND)
