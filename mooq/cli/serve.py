@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 import time
+from errno import EADDRNOTAVAIL
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -130,13 +132,22 @@ async def _serve(
     try:
         await listener.start()
     except OSError as error:
-        raise Failed(
-            f"cannot listen on {listener.host}, port {listener.port}: {error.strerror or error}; "
-            "choose another --port, or --port 0 for a free one"
-        ) from error
+        raise Failed(_not_listening(listener.host, listener.port, error)) from error
     _print(listener, users, virtual_hosts, version, as_json, options["ssl"] is not None)
     await stopped.wait()
     await listener.close()
+
+
+def _not_listening(host: str, port: int, error: OSError) -> str:
+    """Return the error for a host and port on which the command cannot listen."""
+    # Python from 3.13 sets no number if the host is not an address of this machine.
+    is_host_wrong = isinstance(error, socket.gaierror) or error.errno in (EADDRNOTAVAIL, None)
+    advice = (
+        "choose another --host: a name or address of this machine"
+        if is_host_wrong
+        else "choose another --port, or --port 0 for a free one"
+    )
+    return f"cannot listen on {host}, port {port}: {error.strerror or error}; {advice}"
 
 
 def _signalled() -> asyncio.Event:

@@ -101,6 +101,15 @@ def test_serve_names_a_taken_port() -> None:
     assert f"cannot listen on 127.0.0.1, port {port}" in result.stderr
 
 
+@pytest.mark.parametrize("host", ["nosuch.invalid", "192.0.2.1"])
+def test_serve_names_a_wrong_host(host: str) -> None:
+    result = ask("serve", "--host", host, "--port", "0")
+    assert result.exit_code == 1
+    assert f"cannot listen on {host}, port 0" in result.stderr
+    assert "choose another --host" in result.stderr
+    assert "--port" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
