@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 import time
@@ -104,6 +105,11 @@ def serve(
 
 
 def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    _check_pem(certificate, "CERTIFICATE", "certificate", "--certificate")
+    if key is None:
+        _check_pem(certificate, "PRIVATE KEY", "private key", "--certificate", "; pass its --key")
+    else:
+        _check_pem(key, "PRIVATE KEY", "private key", "--key")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(certificate, key)
@@ -112,6 +118,18 @@ def _tls(certificate: Path, key: Path | None) -> ssl.SSLContext:
             f"cannot be loaded: {error}", param_hint="--certificate"
         ) from error
     return context
+
+
+def _check_pem(file: Path, label: str, what: str, option: str, advice: str = "") -> None:
+    """Refuse a file without such a PEM block, for which OpenSSL has no clear error."""
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise click.BadParameter(
+            f"cannot read {file}: {error.strerror}", param_hint=option
+        ) from error
+    if not re.search(rf"^-----BEGIN [\w ]*{label}-----".encode(), text, re.MULTILINE):
+        raise click.BadParameter(f"{file} contains no PEM {what}{advice}", param_hint=option)
 
 
 async def _serve(

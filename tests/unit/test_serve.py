@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pika
 import pytest
@@ -16,6 +17,8 @@ import pytest
 import mooq
 from tests.command_line import LONGEST_COMMAND, MOOQ, ask, environment
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"
 unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 
 
@@ -111,6 +114,29 @@ def test_serve_names_a_wrong_host(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("certificate", "key", "said"),
+    [
+        ("", None, "--certificate: {certificate} contains no PEM certificate"),
+        (CERTIFICATE, None, "{certificate} contains no PEM private key; pass its --key"),
+        (CERTIFICATE, "", "--key: {key} contains no PEM private key"),
+        (CERTIFICATE, PRIVATE_KEY, "--certificate: cannot be loaded"),
+    ],
+)
+def test_serve_names_the_file_without_pem(
+    tmp_path: Path, certificate: str, key: str | None, said: str
+) -> None:
+    files = {"certificate": tmp_path / "certificate", "key": tmp_path / "key"}
+    files["certificate"].write_text(certificate)
+    options = ["--certificate", str(files["certificate"])]
+    if key is not None:
+        files["key"].write_text(key)
+        options += ["--key", str(files["key"])]
+    result = ask("serve", *options)
+    assert result.exit_code == 2
+    assert said.format(**files) in result.stderr
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         (["--host", ""], "host is empty; name a host"),
@@ -123,7 +149,7 @@ def test_serve_names_a_wrong_host(host: str) -> None:
         (["--user", "a:1", "--user", "a:2"], "--user: names a user twice"),
         (["--version", "5.0"], "'5.0' is not one of '3.10', '4.0', '4.3'"),
         (["--key", __file__], "--key requires --certificate"),
-        (["--certificate", __file__], "cannot be loaded"),
+        (["--certificate", __file__], "contains no PEM certificate"),
     ],
 )
 def test_serve_refuses_invalid_options(options: list[str], said: str) -> None:
