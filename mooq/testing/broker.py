@@ -22,7 +22,7 @@ from mooq.testing.leftovers import LeftoverCheck
 from mooq.testing.observer import ConnectionObserver
 from mooq.testing.recorder import Event, Record, Recorder, event_of
 from mooq.testing.waiting import Wanted, wait_until_recorded
-from mooq.transports.event_loops import in_another_loop
+from mooq.transports.event_loops import SESSION_LOOP, in_another_loop
 
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
 
@@ -36,7 +36,8 @@ class Broker:
     ``recorded`` has what happened on its connections. ``allows_failures`` means that callbacks may
     raise without failing the test. ``has_faults`` puts a network that can fail in front of it.
     ``redelivers`` delivers each message twice (:mod:`mooq.testing.redelivering`). With
-    ``listens_in_thread`` an in-memory broker serves other clients in its own thread.
+    ``listens_in_thread`` an in-memory broker serves other clients in its own thread. ``scope`` is
+    the scope of its fixture.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Broker:
         has_faults: bool = False,
         redelivers: bool = False,
         listens_in_thread: bool = False,
+        scope: str = "function",
     ) -> None:
         self.backend = backend
         self._in_memory: InMemoryBroker | None = None
         self._listens_in_thread = listens_in_thread
+        self._scope = scope
         self._endpoint: Endpoint | None = None
         self.allows_failures = allows_failures
         self._address = address
@@ -130,7 +133,9 @@ class Broker:
         another event loop than the one that will close the connection.
         """
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            raise in_another_loop("the broker of this test", self._loop)
+            if self._scope == "function":
+                raise in_another_loop("the broker of this test", self._loop)
+            raise in_another_loop(f"the broker of this {self._scope}", self._loop, SESSION_LOOP)
         connection = await connect(**{**self.arguments, **arguments})
         self._connections.append(connection)
         return connection
