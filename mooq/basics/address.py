@@ -107,7 +107,7 @@ class Address:
         check_ssl(self.ssl)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     @property
     def where(self) -> Where:
@@ -126,8 +126,7 @@ class Address:
         user, password, virtual_host = (
             quote(part, safe="") for part in (self.username, self.password, self.virtual_host)
         )
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return URL(f"amqp://{user}:{password}@{host}:{self.port}/{virtual_host}")
+        return URL(f"amqp://{user}:{password}@{self}/{virtual_host}")
 
     @property
     def name(self) -> str:
@@ -245,6 +244,11 @@ def check_ssl(ssl: object) -> None:
 
     if not isinstance(ssl, SSLContext):
         raise TypeError(f"ssl must be True, False or an ssl.SSLContext, not {type(ssl).__name__}")
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return ``host:port``, with an IPv6 address in brackets (RFC 3986)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def broker_name(host: str, port: int) -> str:

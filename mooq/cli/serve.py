@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import click
 
-from mooq.basics.address import HIGHEST_PORT
+from mooq.basics.address import HIGHEST_PORT, host_and_port
 from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.cli import parameters
 from mooq.cli.parameters import LOOPBACK, json_option
@@ -186,9 +186,9 @@ def _print(
 ) -> None:
     username, password = next(iter(users.items()))
     login = f"{quote(username, safe='')}:{quote(password, safe='')}"
-    host = f"[{listener.host}]" if ":" in listener.host else listener.host
     path = quote(virtual_hosts[0], safe="")
-    url = f"amqp{'s' if is_tls else ''}://{login}@{host}:{listener.port}/{path}"
+    where = host_and_port(listener.host, listener.port)
+    url = f"amqp{'s' if is_tls else ''}://{login}@{where}/{path}"
     result = {"url": url, "host": listener.host, "port": listener.port, "version": version}
     click.echo(json.dumps(result) if as_json else url)
     click.echo(

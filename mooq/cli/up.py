@@ -8,7 +8,7 @@ import time
 
 import click
 
-from mooq.basics.address import HIGHEST_PORT, Address
+from mooq.basics.address import HIGHEST_PORT, Address, host_and_port
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
 from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
@@ -93,7 +93,7 @@ def up(
         "host": address.host,
         "port": address.port,
         "launcher": launcher,
-        "management": f"{address.host}:{management_port}" if management_port else "",
+        "management": host_and_port(address.host, management_port) if management_port else "",
         "seconds": seconds,
     }
     click.echo(json.dumps(result) if as_json else result["address"])

@@ -157,12 +157,14 @@ def pytest_terminal_summary(
     elif isinstance(answer, Unavailable):
         terminalreporter.write_line(f"mooq: no RabbitMQ: {answer.reason}", yellow=True)
     elif config.get_verbosity() >= 0:
+        from mooq.basics.address import host_and_port
         from mooq.basics.wording import counted
 
         tests = counted(summary.virtual_hosts, "test")
+        where = host_and_port(answer["host"], answer["port"])
         terminalreporter.write_line(
-            f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
-            f"{answer['port']}, ready in {summary.seconds:.1f} s, for {tests}"
+            f"mooq: RabbitMQ {answer['version']} {answer['how']} at {where}, ready in "
+            f"{summary.seconds:.1f} s, for {tests}"
         )
 
 

@@ -228,4 +228,4 @@ def _host_and_port(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
     if not host or not port.isdecimal():
         raise ValueError(f"must be host:port, not {_shown(value)}")
-    return host, check_port(int(port))
+    return host.strip("[]"), check_port(int(port))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooq.basics.address import Address, broker_name, check_port
+from mooq.basics.address import Address, broker_name, check_port, host_and_port
 
 SECRET = "sesame"
 SCHEMES = ["amqp://", "amqps://", "AMQP://", "amqp:", "http://", ""]
@@ -23,6 +23,13 @@ def test_address_text_and_name_have_host_and_port() -> None:
     address = Address("broker.example", 5673)
     assert (str(address), address.name) == ("broker.example:5673", "broker.example_5673")
     assert broker_name("broker.example", 5673) == address.name
+
+
+def test_ipv6_address_has_brackets_in_texts_and_in_the_url() -> None:
+    address = Address("::1", 5673)
+    assert str(address) == host_and_port("::1", 5673) == "[::1]:5673"
+    assert str.__str__(address.url) == "amqp://guest:guest@[::1]:5673/%2F"
+    assert Address.from_url(address.url) == Address("::1", 5673, ssl=False)
 
 
 def test_address_repr_hides_its_password() -> None:

@@ -163,6 +163,22 @@ def test_wait_timeout_reports_the_last_error(
     )
 
 
+@pytest.mark.parametrize(
+    "command", [("wait", "--timeout", "0.3"), ("demo", "--address"), ("down",)]
+)
+def test_error_shows_an_ipv6_address_in_brackets(command: tuple[str, ...]) -> None:
+    ended = mooq(*command, "[::1]:1", **NO_DOCKER)
+    assert ended.returncode == 1
+    assert " [::1]:1" in ended.stderr
+
+
+def test_status_shows_an_ipv6_address_in_brackets() -> None:
+    NodeRecord("process", "::1", 5001, pid=1, began="2", management_port=15001).save()
+    assert "amqp://guest:guest@[::1]:5001 (process, management at [::1]:15001)" in (
+        mooq("status", **NO_DOCKER).stdout
+    )
+
+
 def test_wait_times_out_on_a_silent_port(silent_port: int) -> None:
     result = ask("wait", f"{LOOPBACK}:{silent_port}", "--timeout", "0.3")
     assert result.exit_code == 1
