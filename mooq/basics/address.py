@@ -12,6 +12,7 @@ from mooq.basics.utf8 import utf8
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
@@ -33,6 +34,10 @@ ARGUMENTS = {
     "connection_name": "client_name=",
 }
 """Options in other clients' URLs, and the equivalent argument of :func:`mooq.connect`."""
+
+
+_ON_LOOPBACK = rf"\g<1>{LOOPBACK}:\g<2>"
+"""The replacement of a login and a port by a login, host and port."""
 
 
 class Secret(str):
@@ -171,6 +176,19 @@ class Address:
             virtual_host=_unquoted("virtual host", path) if path else "/",
             ssl=ssl if ssl is not None else parts.scheme == "amqps",
         )
+
+
+def parse_address(text: str) -> Address:
+    """Parse ``amqp://user:password@host:port/virtual_host`` or a part of it.
+
+    The scheme may be left out; a number in place of ``host:port`` is a port of this machine. Raises
+    ``ValueError``.
+    """
+    if not text.strip():
+        raise ValueError("the address is empty; write host:port, or a port of this machine")
+    if "://" in text:
+        return Address.from_url(text)
+    return Address.from_url("amqp://" + re.sub(r"^([^/@]*@)?([0-9]+)(?=/|$)", _ON_LOOPBACK, text))
 
 
 def _split(url: str) -> SplitResult | None:

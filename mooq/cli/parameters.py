@@ -8,18 +8,14 @@ from typing import Any, TypeAlias
 
 import click
 
-from mooq.basics.address import Address, check_host
+from mooq.basics.address import Address, check_host, parse_address
 from mooq.client.recovery import check_timeout
-
-LOOPBACK = "127.0.0.1"
 
 
 def address(text: str) -> Address:
-    """Parse ``amqp://user:password@host:port/virtual_host``, ``host:port`` or ``port``."""
-    if text.isdecimal():
-        text = f"{LOOPBACK}:{text}"
+    """Parse ``amqp://user:password@host:port/virtual_host``, or a part of it."""
     try:
-        return Address.from_url(text if "://" in text else f"amqp://{text}")
+        return parse_address(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
 

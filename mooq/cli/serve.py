@@ -15,10 +15,10 @@ from urllib.parse import quote
 
 import click
 
-from mooq.basics.address import HIGHEST_PORT, host_and_port
+from mooq.basics.address import HIGHEST_PORT, LOOPBACK, host_and_port
 from mooq.broker.versions import DEFAULT, VERSIONS
 from mooq.cli import parameters
-from mooq.cli.parameters import LOOPBACK, json_option
+from mooq.cli.parameters import json_option
 from mooq.cli.runner import Failed, heeded_signals, run
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

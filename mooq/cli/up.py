@@ -8,10 +8,10 @@ import time
 
 import click
 
-from mooq.basics.address import HIGHEST_PORT, Address, host_and_port
+from mooq.basics.address import HIGHEST_PORT, LOOPBACK, Address, host_and_port
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
-from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
+from mooq.cli.parameters import json_option, timeout_option
 from mooq.cli.runner import Failed, run
 from mooq.launchers import RabbitMQBroker
 from mooq.launchers.ports import free_port, is_taken
