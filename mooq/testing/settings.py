@@ -172,7 +172,10 @@ def _rabbitmq(asked: dict[str, Asked], url: str, launcher: str) -> RabbitMQSetti
 
 
 def _is_on(config: pytest.Config, switch: str) -> bool:
-    return bool(config.getoption(switch) or config.getini(switch))
+    try:
+        return bool(config.getoption(switch) or config.getini(switch))
+    except (TypeError, ValueError, pytest.UsageError) as error:  # they name only the value
+        raise pytest.UsageError(f"{switch} must be true or false: {error}") from None
 
 
 def _from_environment() -> dict[str, str]:

@@ -33,6 +33,16 @@ def test_invalid_setting_is_a_usage_error(run: Run, option: str, said: str) -> N
 
 
 @pytest.mark.parametrize(
+    "switch", ["mooq_strict", "mooq_redeliver", "mooq_timeline", "mooq_parity"]
+)
+def test_switch_that_is_neither_true_nor_false_is_named(run: Run, switch: str) -> None:
+    status, printed = run(ONE_TEST, "-o", f"{switch}=maybe")
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert f"ERROR: {switch} must be true or false: invalid truth value 'maybe'" in printed
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
         ("MOOQ_RABBITMQ_URL", "http://h", "url must begin with amqp:// or amqps://, not 'http'"),
