@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
+from mooq.basics.address import Address
+from mooq.testing.arguments import arguments_of
+from mooq.testing.faults import Faults
+from mooq.testing.faults.refusals import Script
 from mooq.testing.recorder import Event, Recorder, event_of
 
 
@@ -19,3 +26,30 @@ def test_unknown_event_is_refused_with_the_names_that_exist(name: str) -> None:
     with pytest.raises(ValueError, match="event must be one of 'published'") as raised:
         event_of(name)
     assert str(raised.value).endswith(f"'dead_lettered', not {name!r}")
+
+
+WRONG_FAULTS: dict[str, tuple[Callable[[Any], object], type[Exception], str]] = {
+    "after": (lambda faults: faults.hold_answers(after=-1), ValueError, "at least 0, not -1"),
+    "after ": (lambda faults: faults.hold_answers(after="1"), TypeError, "an int, not str"),
+    "seconds": (lambda faults: faults.delay("1"), TypeError, "a number, not str"),
+    "seconds ": (lambda faults: faults.delay(0), ValueError, "a positive number, not 0"),
+    "bytes_a_second": (lambda faults: faults.trickle(True), TypeError, "a number, not bool"),
+    "reason": (lambda faults: faults.raise_alarm(None), TypeError, "a str, not NoneType"),
+    "reason ": (lambda faults: faults.raise_alarm("x" * 256), ValueError, "at most 255"),
+    "method": (lambda faults: faults.refuse(["queue.declare"]), TypeError, "a str, not list"),
+    "code": (lambda faults: faults.refuse("queue.declare", "403"), TypeError, "an int, not str"),
+    "text": (lambda faults: faults.refuse("queue.declare", 403, 1), TypeError, "a str, not int"),
+    "times": (lambda faults: faults.refuse_login(times=1.5), TypeError, "an int, not float"),
+    "count": (lambda faults: faults.drop_confirms("2"), TypeError, "an int, not str"),
+    "count ": (lambda faults: faults.refuse_confirms(0), ValueError, "at least 1, not 0"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_FAULTS)
+def test_fault_refuses_a_wrong_value_and_names_it(name: str) -> None:
+    call, kind, said = WRONG_FAULTS[name]
+    faults = Faults(arguments_of("rabbit", Address()))
+    with pytest.raises(kind, match=rf"^{name.strip()} .*{said}"):
+        call(faults)
+    assert faults.is_clear
+    assert faults.script == Script()
