@@ -226,6 +226,8 @@ def _options(query: str) -> str:
 
 def check_host(host: str) -> str:
     """Return the host, or raise ``ValueError``, without showing a password, if it is invalid."""
+    if not isinstance(host, str):
+        raise TypeError(f"host must be a str, not {type(host).__name__}")
     if not host:
         raise ValueError("host is empty; name a host, such as 'localhost'")
     if "://" in host:
@@ -245,12 +247,15 @@ def check_host(host: str) -> str:
     return host
 
 
-def check_port(port: int) -> int:
-    """Return the port, or raise ``TypeError`` or ``ValueError`` if it is invalid."""
+def check_port(port: int, least: int = 1) -> int:
+    """Return the port, or raise ``TypeError`` or ``ValueError`` if it is invalid.
+
+    ``least`` is 0 for a port to listen on, of which 0 chooses a free one.
+    """
     if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"port must be an int, not {type(port).__name__}")
-    if not 1 <= port <= HIGHEST_PORT:
-        raise ValueError(f"port must be between 1 and {HIGHEST_PORT}, not {port}")
+    if not least <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be between {least} and {HIGHEST_PORT}, not {port}")
     return port
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
-from mooq.basics.address import Address
+from mooq.basics.address import Address, check_host, check_port
 from mooq.basics.numbers import positive
 from mooq.broker.broker import Broker as Rules
 from mooq.broker.outbox import dispatch_effects
@@ -16,7 +16,7 @@ from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
-from mooq.client.properties import check_int
+from mooq.client.properties import check_bool, check_int
 from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports.base import Transport
@@ -151,8 +151,12 @@ class InMemoryBroker(Lifetime):
         ``port`` 0 chooses a free port. The running event loop serves the clients. With
         ``in_thread`` a thread of the broker does, which clients that block the loop need. None
         chooses the running loop if there is one. Raises ``RuntimeError`` if the broker does not
-        run, and ``OSError`` if the port is taken.
+        run, ``OSError`` if the port is taken, and ``TypeError`` and ``ValueError`` for arguments.
         """
+        check_host(host)
+        check_port(port, least=0)
+        if in_thread is not None:
+            check_bool("in_thread", in_thread)
         if self._shared is None:
             raise RuntimeError(
                 f"the in-memory broker at {self._address} is not running; call run() first"
@@ -206,8 +210,8 @@ class InMemoryBroker(Lifetime):
     def advance(self, seconds: float) -> None:
         """Go forward in time: messages and queues whose time is up expire at once.
 
-        Raises ``ValueError`` unless the number is positive. Does nothing if the broker does not
-        run.
+        Raises ``TypeError`` or ``ValueError`` unless the number is positive. Does nothing if the
+        broker does not run.
         """
         positive("seconds", seconds)
         if self._shared is not None:

@@ -14,6 +14,8 @@ from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
 from mooq.client.observer import observed_by
+from mooq.client.properties import optional_text
+from mooq.client.recovery import check_timeout
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.faults import Faults
@@ -154,9 +156,10 @@ class Broker:
         arrived count.
 
         Raises the exceptions of callbacks, as ``process_events(num_cycles=n)`` does, and
-        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
+        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``. Raises ``TypeError`` and
+        ``ValueError`` for arguments.
         """
-        await wait_until_idle(self._observer, self._clients, timeout)
+        await wait_until_idle(self._observer, self._clients, check_timeout(timeout))
         self.raise_failures("callbacks failed")
         return tuple(self._clients.activity.silent())
 
@@ -175,16 +178,27 @@ class Broker:
         ``event`` is an :class:`~mooq.testing.recorder.Event` or its name, such as ``"delivered"``.
         ``matching`` is a function that takes a record. Earlier records count as well;
         ``recorded.clear()`` forgets them. Raises :class:`~mooq.testing.waiting.NotRecorded`, a
-        ``TimeoutError`` that shows what was recorded instead, and ``ValueError`` for an unknown
-        event.
+        ``TimeoutError`` that shows what was recorded instead, and ``TypeError`` and ``ValueError``
+        for arguments.
         """
-        wanted = Wanted(event_of(event), exchange_name, routing_key, queue_name, matching)
-        return await wait_until_recorded(self._observer, wanted, timeout)
+        if matching is not None and not callable(matching):
+            raise TypeError(
+                f"matching must be a function that takes a record, not {type(matching).__name__}"
+            )
+        wanted = Wanted(
+            event_of(event),
+            optional_text("exchange_name", exchange_name),
+            optional_text("routing_key", routing_key),
+            optional_text("queue_name", queue_name),
+            matching,
+        )
+        return await wait_until_recorded(self._observer, wanted, check_timeout(timeout))
 
     async def advance(self, seconds: float) -> None:
         """Let this many seconds pass for the broker, so that messages and queues expire.
 
-        In memory this is instant; on RabbitMQ it really waits. Raises ``ValueError``.
+        In memory this is instant; on RabbitMQ it really waits. Raises ``TypeError`` and
+        ``ValueError``.
         """
         if self._in_memory is not None:
             self._in_memory.advance(seconds)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
+import mooq
 from mooq.basics.address import Address
 from mooq.testing.arguments import arguments_of
 from mooq.testing.faults import Faults
@@ -53,3 +54,54 @@ def test_fault_refuses_a_wrong_value_and_names_it(name: str) -> None:
         call(faults)
     assert faults.is_clear
     assert faults.script == Script()
+
+
+WRONG_CALLS: dict[str, tuple[Callable[[Any], Awaitable[object]], type[Exception], str]] = {
+    "timeout": (lambda broker: broker.idle(timeout=-1), ValueError, "a positive number of seconds"),
+    "timeout ": (lambda broker: broker.idle(timeout="x"), TypeError, "a number of seconds"),
+    "timeout  ": (
+        lambda broker: broker.wait_for("published", timeout="x"),
+        TypeError,
+        "a number of seconds",
+    ),
+    "matching": (
+        lambda broker: broker.wait_for("published", matching="x"),
+        TypeError,
+        "a function that takes a record, not str",
+    ),
+    "queue_name": (
+        lambda broker: broker.wait_for("published", queue_name=1),
+        TypeError,
+        "a str, not int",
+    ),
+    "seconds": (lambda broker: broker.advance("1"), TypeError, "a number, not str"),
+    "seconds ": (lambda broker: broker.advance(-1), ValueError, "a positive number, not -1"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CALLS)
+async def test_broker_refuses_a_wrong_argument_and_names_it(
+    mooq_broker: Any, mooq_channel: object, name: str
+) -> None:
+    call, kind, said = WRONG_CALLS[name]
+    with pytest.raises(kind, match=rf"^{name.strip()} must be {said}"):
+        await call(mooq_broker)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        ({"port": "x"}, TypeError, "port must be an int, not str"),
+        ({"port": -1}, ValueError, "port must be between 0 and 65535, not -1"),
+        ({"host": ""}, ValueError, "host is empty; name a host"),
+        ({"host": None}, TypeError, "host must be a str, not NoneType"),
+        ({"in_thread": "yes"}, TypeError, "in_thread must be a bool, not str"),
+    ],
+)
+async def test_listen_refuses_a_wrong_argument_and_names_it(
+    arguments: dict[str, Any], kind: type[Exception], said: str
+) -> None:
+    async with mooq.InMemoryBroker(host="listening", port=1) as broker:
+        with pytest.raises(kind, match=f"^{said}"):
+            broker.listen(**arguments)
+        assert broker.listen(port=0)
