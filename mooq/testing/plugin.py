@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mooq.testing.backends import backend_of, is_marked
+from mooq.testing.backends import backend_of, check_marks, is_marked
 from mooq.testing.harness import Harness
 from mooq.testing.settings import BACKENDS, add_options
 
@@ -92,6 +92,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Ask for RabbitMQ as soon as it is known to be needed."""
     if not session.config.option.collectonly:
         _ask_for(session.items, session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test with a wrong mark before its fixtures start anything."""
+    check_marks(item)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -32,6 +32,36 @@ def test_invalid_setting_is_a_usage_error(run: Run, option: str, said: str) -> N
     assert f"ERROR: {said}" in printed
 
 
+MARKS = ["mooq_allow_failures", "mooq_allow_leftovers", "mooq_redeliver"]
+MARKED = """
+    import pytest
+
+    @pytest.mark.{mark}
+    async def test_it(mooq_channel):
+        pass
+"""
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("arguments", ["'q'", "1", "0", "None", "True, False", "reason='x'"])
+def test_mark_with_a_wrong_argument_fails_the_test(run: Run, mark: str, arguments: str) -> None:
+    marked = MARKED.format(mark=f"{mark}({arguments})")
+    status, printed = run(marked, "--mooq-backend=in_memory")
+
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert f"@pytest.mark.{mark} takes no argument, or True, or False to switch it off" in printed
+    assert f"not {arguments}" in printed
+
+
+@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("arguments", ["", "()", "(True)", "(False)"])
+def test_mark_can_be_switched(run: Run, mark: str, arguments: str) -> None:
+    marked = MARKED.format(mark=mark + arguments)
+    status, printed = run(marked, "--mooq-backend=in_memory")
+
+    assert status == pytest.ExitCode.OK, printed
+
+
 @pytest.mark.parametrize(
     "switch", ["mooq_strict", "mooq_redeliver", "mooq_timeline", "mooq_parity"]
 )
