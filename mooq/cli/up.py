@@ -81,6 +81,10 @@ def up(
             f"{launcher} uses the port in RabbitMQ's configuration; leave this option out",
             param_hint="--management-port",
         )
+    if management_port and management_port == port:
+        raise click.UsageError(
+            f"--port and --management-port are both {port}; choose another port for one of them"
+        )
     address = _address(_host(host, launcher), port or free_port())
     _refuse_a_second_one(address)
     management_port = 0 if launcher in SERVICES else _management_port(address, management_port)

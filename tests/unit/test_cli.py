@@ -81,6 +81,11 @@ def silent_port() -> Iterator[int]:
             ["up", "--management-port", "15672", "--launcher", "service", "--port", "5672"],
             "service uses the port in RabbitMQ's configuration",
         ),
+        (
+            ["up", "--port", "7777", "--management-port", "7777"],
+            "--port and --management-port are both 7777",
+        ),
+        (["up", "--management-port", "5672"], "--port and --management-port are both 5672"),
         (["down", "amqp://host:port"], "port"),
         (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
     ],
