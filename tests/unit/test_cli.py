@@ -318,8 +318,19 @@ def test_up_without_a_docker_engine_explains() -> None:
     ended = mooq("up", "--port", 0, **NO_DOCKER)
     assert ended.returncode == 1
     assert "Docker's engine does not answer" in ended.stderr
+    assert f"; DOCKER_HOST is {NO_DOCKER['DOCKER_HOST']!r}" in ended.stderr
     assert "or choose another launcher" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["junk", "tcp://h:port", "unix//x", "tcp://ann:secret@h:port"])
+@pytest.mark.parametrize("command", [("up", "--port", "0"), ("down",), ("status",)])
+def test_wrong_docker_host_is_named(command: tuple[str, ...], value: str) -> None:
+    ended = mooq(*command, DOCKER_HOST=value)
+    assert ended.returncode == 1
+    shown = value.replace("ann:secret", "***")
+    assert f"the environment variable DOCKER_HOST is {shown!r}, which is not" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_up_names_the_missing_docker_extra() -> None:
