@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,10 @@ def run(main: Callable[[Connect], Awaitable[None]], description: str | None) -> 
         async with connecting(options.broker, options.host, options.port) as connect:
             await main(connect)
 
-    asyncio.run(on_broker())
+    try:
+        asyncio.run(on_broker())
+    except mooq.BrokerConnectionError as error:
+        sys.exit(f"Error: {error}")
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ programs, and for a SIGTERM or Ctrl-C from outside.
 import argparse
 import asyncio
 import signal
+import sys
 
 import mooq
 
@@ -86,4 +87,7 @@ if __name__ == "__main__":
     parser.add_argument("--queue", default="mooq-example-jobs")
     parser.add_argument("--jobs", type=int, default=5, help="to give itself; 0 waits for others'")
     parser.add_argument("--seconds", type=float, default=0.2, help="that a job takes")
-    asyncio.run(main(**vars(parser.parse_args())))
+    try:
+        asyncio.run(main(**vars(parser.parse_args())))
+    except mooq.BrokerConnectionError as error:
+        sys.exit(f"Error: {error}")

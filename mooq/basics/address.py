@@ -12,6 +12,7 @@ from mooq.basics.utf8 import utf8
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+LOOPBACK = "127.0.0.1"
 HIGHEST_PORT = 65535
 LONGEST_VIRTUAL_HOST = 127  # characters: the limit of the Python client
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671}
@@ -33,6 +34,10 @@ ARGUMENTS = {
     "connection_name": "client_name=",
 }
 """Options in other clients' URLs, and the equivalent argument of :func:`mooq.connect`."""
+
+
+_ON_LOOPBACK = rf"\g<1>{LOOPBACK}:\g<2>"
+"""The replacement of a login and a port by a login, host and port."""
 
 
 class Secret(str):
@@ -107,7 +112,7 @@ class Address:
         check_ssl(self.ssl)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return host_and_port(self.host, self.port)
 
     @property
     def where(self) -> Where:
@@ -126,8 +131,7 @@ class Address:
         user, password, virtual_host = (
             quote(part, safe="") for part in (self.username, self.password, self.virtual_host)
         )
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return URL(f"amqp://{user}:{password}@{host}:{self.port}/{virtual_host}")
+        return URL(f"amqp://{user}:{password}@{self}/{virtual_host}")
 
     @property
     def name(self) -> str:
@@ -174,6 +178,19 @@ class Address:
         )
 
 
+def parse_address(text: str) -> Address:
+    """Parse ``amqp://user:password@host:port/virtual_host`` or a part of it.
+
+    The scheme may be left out; a number in place of ``host:port`` is a port of this machine. Raises
+    ``ValueError``.
+    """
+    if not text.strip():
+        raise ValueError("the address is empty; write host:port, or a port of this machine")
+    if "://" in text:
+        return Address.from_url(text)
+    return Address.from_url("amqp://" + re.sub(r"^([^/@]*@)?([0-9]+)(?=/|$)", _ON_LOOPBACK, text))
+
+
 def _split(url: str) -> SplitResult | None:
     """Return the parts of a URL; None if host and port are not clear."""
     try:
@@ -209,6 +226,8 @@ def _options(query: str) -> str:
 
 def check_host(host: str) -> str:
     """Return the host, or raise ``ValueError``, without showing a password, if it is invalid."""
+    if not isinstance(host, str):
+        raise TypeError(f"host must be a str, not {type(host).__name__}")
     if not host:
         raise ValueError("host is empty; name a host, such as 'localhost'")
     if "://" in host:
@@ -228,12 +247,15 @@ def check_host(host: str) -> str:
     return host
 
 
-def check_port(port: int) -> int:
-    """Return the port, or raise ``TypeError`` or ``ValueError`` if it is invalid."""
+def check_port(port: int, least: int = 1) -> int:
+    """Return the port, or raise ``TypeError`` or ``ValueError`` if it is invalid.
+
+    ``least`` is 0 for a port to listen on, of which 0 chooses a free one.
+    """
     if not isinstance(port, int) or isinstance(port, bool):
         raise TypeError(f"port must be an int, not {type(port).__name__}")
-    if not 1 <= port <= HIGHEST_PORT:
-        raise ValueError(f"port must be between 1 and {HIGHEST_PORT}, not {port}")
+    if not least <= port <= HIGHEST_PORT:
+        raise ValueError(f"port must be between {least} and {HIGHEST_PORT}, not {port}")
     return port
 
 
@@ -245,6 +267,11 @@ def check_ssl(ssl: object) -> None:
 
     if not isinstance(ssl, SSLContext):
         raise TypeError(f"ssl must be True, False or an ssl.SSLContext, not {type(ssl).__name__}")
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return ``host:port``, with an IPv6 address in brackets (RFC 3986)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def broker_name(host: str, port: int) -> str:

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from mooq.basics.address import Address
+from mooq.basics.address import Address, host_and_port
 from mooq.basics.wording import in_seconds
 from mooq.errors import BrokerConnectionError
 from mooq.launchers.docker import IMAGE_VARIABLE, DockerLauncher
@@ -131,12 +131,12 @@ class Detached:
     @property
     def url(self) -> str:
         """Its address, with RabbitMQ's default user."""
-        return f"amqp://guest:guest@{self.host}:{self.port}"
+        return f"amqp://guest:guest@{host_and_port(self.host, self.port)}"
 
     @property
     def management(self) -> str:
         """``host:port`` of its management API; empty if unknown."""
-        return f"{self.host}:{self.management_port}" if self.management_port else ""
+        return host_and_port(self.host, self.management_port) if self.management_port else ""
 
 
 def detached_launcher(
@@ -194,7 +194,8 @@ def _containers() -> list[Detached]:
         )
     nodes = []
     for container in found:
-        host, _, port = container.labels[ADDRESS_LABEL].rpartition(":")
+        where, _, port = container.labels[ADDRESS_LABEL].rpartition(":")
+        host = where.strip("[]")
         management_port = int(container.labels.get(MANAGEMENT_LABEL, 0))
         record = NodeRecord("docker", host, int(port), management_port=management_port)
         end = partial(asyncio.to_thread, _remove, container.id, record)
@@ -248,8 +249,8 @@ async def _gone(record: NodeRecord) -> None:
         retry_error_callback=lambda _: True,
     )(runs):
         raise BrokerConnectionError(
-            f"process {record.pid}, the RabbitMQ at {record.host}:{record.port}, is still running "
-            f"{in_seconds(LONGEST_END)} after it was killed"
+            f"process {record.pid}, the RabbitMQ at {host_and_port(record.host, record.port)}, is "
+            f"still running {in_seconds(LONGEST_END)} after it was killed"
         )
 
 

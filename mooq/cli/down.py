@@ -6,7 +6,7 @@ import json
 
 import click
 
-from mooq.basics.address import Address
+from mooq.basics.address import Address, host_and_port
 from mooq.cli import parameters
 from mooq.cli.detached import Detached, containers, recorded
 from mooq.cli.parameters import json_option, timeout_option
@@ -41,7 +41,8 @@ def down(addresses: tuple[Address, ...], timeout: float, as_json: bool) -> None:
         )
     else:
         for node in ended:
-            click.echo(f"Stopped RabbitMQ at {node.host}:{node.port} ({node.launcher})")
+            where = host_and_port(node.host, node.port)
+            click.echo(f"Stopped RabbitMQ at {where} ({node.launcher})")
     ports = {node.port for node in ended}
     missing = [str(address) for address in addresses if address.port not in ports]
     if unknown and (missing or not addresses):

@@ -8,20 +8,44 @@ from typing import Any, TypeAlias
 
 import click
 
-from mooq.basics.address import Address
+from mooq.basics.address import Address, check_host, parse_address
 from mooq.client.recovery import check_timeout
-
-LOOPBACK = "127.0.0.1"
 
 
 def address(text: str) -> Address:
-    """Parse ``amqp://user:password@host:port/virtual_host``, ``host:port`` or ``port``."""
-    if text.isdecimal():
-        text = f"{LOOPBACK}:{text}"
+    """Parse ``amqp://user:password@host:port/virtual_host``, or a part of it."""
     try:
-        return Address.from_url(text if "://" in text else f"amqp://{text}")
+        return parse_address(text)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def host(text: str) -> str:
+    """Parse the host to listen on."""
+    try:
+        return check_host(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def virtual_host(text: str) -> str:
+    """Parse the name of a virtual host."""
+    try:
+        return Address(virtual_host=text).virtual_host
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def user(text: str) -> tuple[str, str]:
+    """Parse NAME:PASSWORD; the password may contain colons."""
+    name, colon, password = text.partition(":")
+    if not colon:
+        raise click.BadParameter("must be NAME:PASSWORD")
+    try:
+        checked = Address(username=name, password=password)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return checked.username, checked.password
 
 
 def seconds(text: str) -> float:

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted, in_seconds
@@ -72,7 +73,9 @@ PARTS = 10  # progress lines if there is no terminal
     help="Compare AMQP frames instead of mooq's API.",
 )
 @json_option
+@click.pass_context
 def parity(
+    context: click.Context,
     against: Address,
     served: str | None,
     operations: int,
@@ -94,6 +97,12 @@ def parity(
     --served compares mooq's two transports to the in-memory broker, direct calls and AMQP, and
     needs no RabbitMQ. Exit status 1 means that they differ.
     """
+    given = context.get_parameter_source("against")
+    if served is not None and given is ParameterSource.COMMANDLINE:
+        raise click.UsageError(
+            "--against cannot be combined with --served, which serves a broker itself; leave one "
+            "of them out"
+        )
     try:
         from mooq.parity.ledger import measure, table, write
     except ModuleNotFoundError as error:
@@ -110,7 +119,13 @@ def parity(
             err=True,
         )
         return await measure(
-            against, operations, seed, workers, _progress(), "AMQP" if wire else "API"
+            against,
+            operations,
+            seed,
+            workers,
+            _progress(),
+            "AMQP" if wire else "API",
+            for_ledger=ledger is not None,
         )
 
     with _serving(served) as own:
@@ -126,23 +141,25 @@ def parity(
         click.echo(json.dumps(asdict(result.entry)))
     else:
         rate = result.entry.operations / max(result.entry.seconds, 0.1)
-        click.echo(_summary(result.entry) if sys.stdout.isatty() else table([result.entry]))
+        entry, kind = result.entry, result.peer.kind
+        click.echo(_summary(entry, kind) if sys.stdout.isatty() else table([entry], kind))
         click.echo(f"{in_seconds(result.entry.seconds)}, {rate:,.0f} operations a second")
     if result.divergences:
         sys.exit(DIFFERENT)
 
 
-def _summary(entry: Entry) -> str:
+def _summary(entry: Entry, kind: str) -> str:
     """Return the result for a terminal; a file gets a Markdown table."""
     lines = {
-        "RabbitMQ": entry.rabbitmq,
+        kind: entry.rabbitmq,
         "operations": f"{entry.operations:,}",
         "programs": f"{entry.programs:,}",
         "divergences": f"{entry.divergences:,}",
         "seen once": f"{entry.unrepeated:,}",
         "seed": str(entry.seed),
     }
-    return "\n".join(f"{name:<12} {value}" for name, value in lines.items())
+    width = max(map(len, lines))
+    return "\n".join(f"{name:<{width}} {value}" for name, value in lines.items())
 
 
 @contextlib.contextmanager

@@ -43,6 +43,14 @@ def run(
         raise Failed("\n".join([str(error), *getattr(error, "__notes__", ())])) from error
 
 
+def heeded_signals() -> list[signal.Signals]:
+    """Return the signals that end a command: those not ignored when it started."""
+    if sys.platform == "win32":  # there asyncio.run() turns Ctrl-C into a cancellation
+        return []
+    numbers = (signal.Signals[name] for name in ENDING_SIGNALS)
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def _warnings_shown() -> Iterator[None]:
     """Show mooq's warnings, and none of its libraries': mooq reports the same in its own texts."""
@@ -66,10 +74,8 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
         received.append(number)
 
-    if sys.platform != "win32":  # on Windows asyncio.run() turns Ctrl-C into a cancellation
-        for number in (signal.Signals[name] for name in ENDING_SIGNALS):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                asyncio.get_running_loop().add_signal_handler(number, end, number)
+    for number in heeded_signals():
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
     try:
         return await task
     except asyncio.CancelledError as error:

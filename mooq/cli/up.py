@@ -8,10 +8,10 @@ import time
 
 import click
 
-from mooq.basics.address import HIGHEST_PORT, Address
+from mooq.basics.address import HIGHEST_PORT, LOOPBACK, Address, host_and_port
 from mooq.cli.detached import DetachedProcessLauncher, detached_launcher
 from mooq.cli.live_line import live_line
-from mooq.cli.parameters import LOOPBACK, json_option, timeout_option
+from mooq.cli.parameters import json_option, timeout_option
 from mooq.cli.runner import Failed, run
 from mooq.launchers import RabbitMQBroker
 from mooq.launchers.ports import free_port, is_taken
@@ -81,6 +81,10 @@ def up(
             f"{launcher} uses the port in RabbitMQ's configuration; leave this option out",
             param_hint="--management-port",
         )
+    if management_port and management_port == port:
+        raise click.UsageError(
+            f"--port and --management-port are both {port}; choose another port for one of them"
+        )
     address = _address(_host(host, launcher), port or free_port())
     _refuse_a_second_one(address)
     management_port = 0 if launcher in SERVICES else _management_port(address, management_port)
@@ -93,7 +97,7 @@ def up(
         "host": address.host,
         "port": address.port,
         "launcher": launcher,
-        "management": f"{address.host}:{management_port}" if management_port else "",
+        "management": host_and_port(address.host, management_port) if management_port else "",
         "seconds": seconds,
     }
     click.echo(json.dumps(result) if as_json else result["address"])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from time import time
 from typing import TYPE_CHECKING, ClassVar, Never, Self
 
-from mooq.basics.address import Address
+from mooq.basics.address import Address, check_host, check_port
 from mooq.basics.numbers import positive
 from mooq.broker.broker import Broker as Rules
 from mooq.broker.outbox import dispatch_effects
@@ -16,7 +16,7 @@ from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.lifetime import Lifetime
 from mooq.client.positional import keyword_only, refuse_positional
-from mooq.client.properties import check_int
+from mooq.client.properties import check_bool, check_int
 from mooq.client.recovery import check_timeout
 from mooq.errors import BrokerConnectionError
 from mooq.transports.base import Transport
@@ -83,8 +83,10 @@ class InMemoryBroker(Lifetime):
         self.host = host
         self.port = port
         self.name: str = self._address.name
-        self._users = {"guest": "guest"} if users is None else dict(users)
-        self._virtual_hosts = tuple(virtual_hosts)
+        self._users = _check_users({"guest": "guest"} if users is None else users)
+        self._virtual_hosts = tuple(
+            Address(virtual_host=virtual_host).virtual_host for virtual_host in virtual_hosts
+        )
         self._version = _check_version(version)
         self._channel_max = _check_channel_max(channel_max) or MOST_CHANNELS
         self._consumer_timeout = (
@@ -149,8 +151,12 @@ class InMemoryBroker(Lifetime):
         ``port`` 0 chooses a free port. The running event loop serves the clients. With
         ``in_thread`` a thread of the broker does, which clients that block the loop need. None
         chooses the running loop if there is one. Raises ``RuntimeError`` if the broker does not
-        run, and ``OSError`` if the port is taken.
+        run, ``OSError`` if the port is taken, and ``TypeError`` and ``ValueError`` for arguments.
         """
+        check_host(host)
+        check_port(port, least=0)
+        if in_thread is not None:
+            check_bool("in_thread", in_thread)
         if self._shared is None:
             raise RuntimeError(
                 f"the in-memory broker at {self._address} is not running; call run() first"
@@ -204,8 +210,8 @@ class InMemoryBroker(Lifetime):
     def advance(self, seconds: float) -> None:
         """Go forward in time: messages and queues whose time is up expire at once.
 
-        Raises ``ValueError`` unless the number is positive. Does nothing if the broker does not
-        run.
+        Raises ``TypeError`` or ``ValueError`` unless the number is positive. Does nothing if the
+        broker does not run.
         """
         positive("seconds", seconds)
         if self._shared is not None:
@@ -243,6 +249,16 @@ class InMemoryBroker(Lifetime):
 def _time_of_day() -> int:
     """Return the current time in whole seconds, the resolution of an AMQP timestamp."""
     return int(time())
+
+
+def _check_users(users: Mapping[str, str]) -> dict[str, str]:
+    """Return the users, or raise for one that could not log in."""
+    for username, password in users.items():
+        try:
+            Address(username=username, password=password)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"users has a wrong entry: {error}") from error
+    return dict(users)
 
 
 def _check_version(version: str) -> str:

@@ -137,7 +137,7 @@ class RabbitMQBroker(Lifetime):
         probe = partial(handshake, self._address)
         if not self._launcher.waits_until_ready:
             log.info("waiting up to %.0f s for RabbitMQ at %s to answer", left, self._address)
-            await wait_until_ready(probe, self._launcher, left)
+            await wait_until_ready(probe, self._launcher, self._timeout, left)
             return
         try:
             await probe(left)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mooq.basics.address import mask
 from mooq.errors import BrokerConnectionError
 
 if TYPE_CHECKING:
     from docker import DockerClient
+
+ENGINE_VARIABLE = "DOCKER_HOST"
+"""The environment variable with the address of Docker's engine."""
 
 log: logging.Logger = logging.getLogger("mooq")
 
@@ -22,8 +27,9 @@ def explained(what: str, remedy: str = "") -> Iterator[None]:
 
     try:
         yield
-    # OSError comes from the HTTP client, RuntimeError from testcontainers.
-    except (DockerException, OSError, RuntimeError) as error:
+    # OSError comes from the HTTP client, RuntimeError from testcontainers, and ValueError from
+    # both for an engine's address that they cannot parse.
+    except (DockerException, OSError, RuntimeError, ValueError) as error:
         reason = _reason(error)
         raise BrokerConnectionError(
             f"cannot {what}: {reason}" + (f"; {remedy}" if remedy else ""), transient=False
@@ -33,6 +39,13 @@ def explained(what: str, remedy: str = "") -> Iterator[None]:
 def _reason(error: Exception) -> str:
     from requests.exceptions import ConnectionError as NoEngine
 
+    engine = os.environ.get(ENGINE_VARIABLE, "")
+    if engine and not _is_address(engine):
+        return (
+            f"the environment variable {ENGINE_VARIABLE} is {mask(engine)!r}, which is not the "
+            "address of a Docker engine; set it to one, such as unix:///var/run/docker.sock, or "
+            "unset it"
+        )
     causes = list(_chain(error))
     if any(isinstance(cause, NoEngine) for cause in causes):
         if any(isinstance(cause, PermissionError) for cause in causes):
@@ -41,10 +54,26 @@ def _reason(error: Exception) -> str:
                 "'docker' and log in again, run Docker rootless, or choose another launcher"
             )
         return (
-            f"Docker's engine does not answer ({causes[-1]}); install Docker, start its engine, "
-            "or choose another launcher"
+            f"Docker's engine does not answer ({causes[-1]}{_at(engine)}); install Docker, start "
+            "its engine, or choose another launcher"
         )
     return str(getattr(error, "explanation", None) or error)
+
+
+def _is_address(engine: str) -> bool:
+    from docker.errors import DockerException
+    from docker.utils import parse_host
+
+    try:
+        parse_host(engine)
+    except (DockerException, ValueError):
+        return False
+    return True
+
+
+def _at(engine: str) -> str:
+    """Return where the engine was looked for, if the environment says it."""
+    return f"; {ENGINE_VARIABLE} is {mask(engine)!r}" if engine else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

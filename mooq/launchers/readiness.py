@@ -55,12 +55,15 @@ async def handshake(address: Address, timeout: float) -> None:
         await transport.close()
 
 
-async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: float) -> None:
+async def wait_until_ready(
+    probe: Probe, launcher: Launcher | None, timeout: float, left: float | None = None
+) -> None:
     """Return when ``probe`` succeeds; retry it for ``timeout`` seconds.
 
-    ``launcher`` started the node; None if mooq did not start it. Raises
-    :class:`~mooq.BrokerConnectionError`, with the end of the node's log, if the time is up or the
-    node has died. Raises the probe's own error at once if waiting cannot help.
+    ``launcher`` started the node; None if mooq did not start it. ``left`` is the part of
+    ``timeout`` that its start has left. Raises :class:`~mooq.BrokerConnectionError`, with the end
+    of the node's log, if the time is up or the node has died. Raises the probe's own error at once
+    if waiting cannot help.
     """
     # Imported here so that `import mooq` does not load it.
     from tenacity import (
@@ -70,7 +73,8 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
     )
 
     clock = asyncio.get_running_loop().time
-    deadline = clock() + timeout
+    left = timeout if left is None else left
+    deadline = clock() + left
 
     async def attempt() -> None:
         try:
@@ -87,15 +91,16 @@ async def wait_until_ready(probe: Probe, launcher: Launcher | None, timeout: flo
         await AsyncRetrying(
             retry=retry_if_exception(worth_waiting),
             wait=jittered(FIRST_WAIT, LONGEST_WAIT, least=FIRST_WAIT),
-            stop=stop_before_delay(timeout),
+            stop=stop_before_delay(left),
             reraise=True,
         )(attempt)
     except BrokerConnectionError as error:
         if not error.transient:
             raise
+        starting = "" if launcher is None else "it may still be starting: allow more time; "
         raise BrokerConnectionError(
-            f"RabbitMQ did not complete an AMQP handshake within {in_seconds(timeout)}; last "
-            f"error: {error}{await log_of(launcher)}"
+            f"RabbitMQ did not complete an AMQP handshake within {in_seconds(timeout)}; "
+            f"{starting}last error: {error}{await log_of(launcher)}"
         ) from error
 
 

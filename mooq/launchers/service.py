@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 from mooq.errors import BrokerConnectionError
@@ -11,6 +12,7 @@ from mooq.launchers.launcher import Launcher, last_lines, log_of
 
 SERVICE = "rabbitmq-server"
 LOGS = Path("/var/log/rabbitmq")
+CLOCK_STEP = 1.0  # seconds that a file system's times may be behind the clock
 
 
 class ServiceLauncher(Launcher):
@@ -23,6 +25,7 @@ class ServiceLauncher(Launcher):
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
+        self._began = 0.0  # the time of the latest start; older logs are of earlier nodes
 
     async def prepare(self) -> None:
         check_installed("service")
@@ -31,6 +34,7 @@ class ServiceLauncher(Launcher):
         await self.restart()  # also starts a stopped service
 
     async def restart(self) -> None:
+        self._began = time.time() - CLOCK_STEP
         try:
             await run_as_root("service", SERVICE, "restart", timeout=self._timeout)
         except BrokerConnectionError as error:
@@ -46,8 +50,11 @@ class ServiceLauncher(Launcher):
 
     def _log(self) -> str:
         try:
-            logs = [log for log in LOGS.iterdir() if log.is_file() and log.stat().st_size]
-            newest = max(logs, key=lambda log: log.stat().st_mtime, default=None)
+            written = {log: log.stat().st_mtime for log in LOGS.iterdir() if log.stat().st_size}
+            logs = [log for log in written if log.is_file() and written[log] >= self._began]
+            newest = max(logs, key=written.__getitem__, default=None)
             return "" if newest is None else last_lines(newest.read_text(errors="replace"))
-        except OSError:  # not every user may read it
-            return f"(in {LOGS})"
+        except PermissionError:
+            return f"(this user may not read it; it is in {LOGS})"
+        except OSError:  # there is none
+            return ""

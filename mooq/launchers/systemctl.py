@@ -36,7 +36,7 @@ class SystemctlLauncher(Launcher):
         await run_as_root("systemctl", "stop", self._unit, timeout=self._timeout)
 
     async def log(self) -> str:
-        which = ("--no-pager", f"--unit={self._unit}", f"--lines={LOG_LINES}")
+        which = ("--no-pager", "--quiet", f"--unit={self._unit}", f"--lines={LOG_LINES}")
         try:
             await run_as_root(
                 "journalctl", "--sync", timeout=LONGEST_LOOK

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from mooq.amqp.versions import VERSIONS
 from mooq.client.channel import Channel
 from mooq.client.connection import Connection
 from mooq.client.consumer import Consumer
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mooq.transports.rabbit.channel import RabbitChannel
     from mooq.transports.rabbit.connection_pair import ConnectionPair
     from mooq.transports.rabbit.transport import RabbitTransport
+
+OWN_COPYRIGHTS = {one.server_properties("")["copyright"] for one in VERSIONS.values()}
+"""The server property in which the in-memory broker says that it is not RabbitMQ."""
 
 
 def arrived(connection: Connection) -> list[tuple[Consumer, Delivery]]:
@@ -135,9 +139,19 @@ async def delete(channel: Channel, queues: Iterable[str], exchanges: Iterable[st
 
 def version(connection: Connection) -> str:
     """Return the version that RabbitMQ reports."""
+    return _server_property(connection, "version")
+
+
+def is_mooq(connection: Connection) -> bool:
+    """Return whether a connection's broker is mooq's in-memory broker, served over AMQP."""
+    return _server_property(connection, "copyright") in OWN_COPYRIGHTS
+
+
+def _server_property(connection: Connection, name: str) -> str:
+    """Return what the broker says of itself; empty if it does not say it."""
     consuming = _pair(connection)._consuming
     assert consuming is not None
-    said = consuming.amqp.server_properties["version"]
+    said = consuming.amqp.server_properties.get(name, "")
     return said.decode() if isinstance(said, bytes) else str(said)
 
 

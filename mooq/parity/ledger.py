@@ -21,9 +21,11 @@ from typing import Literal, TypeAlias
 
 from mooq.basics.address import Address
 from mooq.basics.wording import counted
+from mooq.errors import MooqError
 from mooq.parity.search import ApiComparison, Difference, Findings, Search
 from mooq.parity.targets import RabbitMQ
 
+RABBITMQ = "RabbitMQ"
 CHUNK = 1000  # operations that a process runs at a time
 
 Level: TypeAlias = Literal["API", "AMQP"]
@@ -49,10 +51,31 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """The broker at an address, with which the in-memory broker is compared.
+
+    ``is_mooq`` tells that it is the in-memory broker itself, served over AMQP as a ``version``.
+    """
+
+    version: str
+    is_mooq: bool
+
+    @property
+    def kind(self) -> str:
+        """What it is, as the heading of its version."""
+        return "mooq over AMQP, as" if self.is_mooq else RABBITMQ
+
+
+class NotRabbitMQ(MooqError):
+    """A run on mooq's own broker was to be recorded as a run on RabbitMQ."""
+
+
+@dataclass(frozen=True)
 class Result:
-    """A run's entry, and the programs on which the brokers differ."""
+    """A run's entry, its peer, and the programs on which the brokers differ."""
 
     entry: Entry
+    peer: Peer
     divergences: list[Difference]
     unrepeated: list[Difference]
 
@@ -61,12 +84,12 @@ Progress = Callable[[int, int, int], None]
 """Called with the operations done, the operations wanted and the divergences found so far."""
 
 
-async def version_at(address: Address) -> str:
-    """Return the version of the RabbitMQ at an address; raise BrokerConnectionError without one."""
+async def peer_at(address: Address) -> Peer:
+    """Return the broker at an address; raise BrokerConnectionError without one."""
     rabbitmq = RabbitMQ(address)
     await rabbitmq.begin()
     await rabbitmq.close()
-    return rabbitmq.version
+    return Peer(rabbitmq.version, rabbitmq.is_mooq)
 
 
 async def measure(
@@ -76,15 +99,23 @@ async def measure(
     workers: int,
     progress: Progress = lambda done, wanted, found: None,
     level: Level = "API",
+    *,
+    for_ledger: bool = False,
 ) -> Result:
     """Run at least ``operations`` operations against RabbitMQ and in memory.
 
     The same seed and number of operations generate the same programs, for any number of workers.
     If cancelled, running programs finish, so that they leave nothing behind. Raises
-    :class:`~mooq.BrokerConnectionError` if RabbitMQ cannot be reached.
+    :class:`~mooq.BrokerConnectionError` if RabbitMQ cannot be reached, and, ``for_ledger``,
+    :class:`NotRabbitMQ` before the run if the broker there is mooq's own.
     """
     began = monotonic()
-    version = await version_at(address)
+    peer = await peer_at(address)
+    if for_ledger and peer.is_mooq:
+        raise NotRabbitMQ(
+            f"the broker at {address} is mooq's own, and a ledger records only runs on RabbitMQ; "
+            "name a RabbitMQ, or leave out the ledger"
+        )
     total = Findings()
     seeds = Random(seed)  # noqa: S311 - not for security
     # A forked process would inherit the parent's event loop and connections.
@@ -107,7 +138,7 @@ async def measure(
             raise
     entry = Entry(
         datetime.now(UTC).date().isoformat(),
-        version,
+        peer.version,
         seed,
         total.operations,
         total.programs,
@@ -117,7 +148,7 @@ async def measure(
         workers,
         level,
     )
-    return Result(entry, total.divergences, total.unrepeated)
+    return Result(entry, peer, total.divergences, total.unrepeated)
 
 
 _ending: Event
@@ -163,12 +194,21 @@ def write(entries: list[Entry], ledger: Path) -> None:
 
 
 def read(ledger: Path) -> list[Entry]:
-    """Return the runs in a ledger, the earliest first."""
-    return [Entry(**fields) for fields in json.loads(ledger.read_text(encoding="utf-8"))]
+    """Return the runs in a ledger, the earliest first.
+
+    Raises ``ValueError`` or ``TypeError`` for a file with another content.
+    """
+    runs = json.loads(ledger.read_text(encoding="utf-8"))
+    if not isinstance(runs, list):
+        raise TypeError(f"a ledger is a list of runs, not a {type(runs).__name__}")
+    return [Entry(**fields) for fields in runs]
 
 
-def table(entries: list[Entry]) -> str:
-    """Return the runs as a Markdown table, one row per day and version, the latest first."""
+def table(entries: list[Entry], kind: str = RABBITMQ) -> str:
+    """Return the runs as a Markdown table, one row per day and version, the latest first.
+
+    ``kind`` is the kind of the peer, the heading of the versions.
+    """
     days: dict[tuple[str, str, tuple[int, ...], str], list[Entry]] = {}
     for one in entries:
         key = one.date, one.level, _numbers(one.rabbitmq), one.rabbitmq
@@ -184,8 +224,7 @@ def table(entries: list[Entry]) -> str:
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(
         [
-            "| date | level | RabbitMQ | operations | programs | divergences | unrepeated | "
-            "seeds |",
+            f"| date | level | {kind} | operations | programs | divergences | unrepeated | seeds |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |",
             *rows,
         ]

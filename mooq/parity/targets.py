@@ -116,6 +116,7 @@ class RabbitMQ(Target):
         if self._inspecting is None:
             self._inspecting = await self.connect()
             self.version: str = internals.version(self._inspecting)
+            self.is_mooq: bool = internals.is_mooq(self._inspecting)
             self.inspector: Channel = await self._inspecting.create_channel()
 
     async def connect(self) -> Connection:

@@ -22,6 +22,26 @@ def backend_of(item: pytest.Item) -> str | None:
     return backend if backend in BACKENDS["all"] else None
 
 
+SWITCHES = ("mooq_allow_failures", "mooq_allow_leftovers", "mooq_redeliver")
+"""The marks that switch something on or off."""
+
+
+def check_marks(node: pytest.Item) -> None:
+    """Fail a test whose mark has an argument that the mark does not take."""
+    for mark in node.iter_markers():
+        if mark.name in SWITCHES and (mark.kwargs or _are_wrong(mark.args)):
+            named = (f"{name}={value!r}" for name, value in mark.kwargs.items())
+            pytest.fail(
+                f"@pytest.mark.{mark.name} takes no argument, or True, or False to switch it off; "
+                f"not {', '.join([*map(repr, mark.args), *named])}",
+                pytrace=False,
+            )
+
+
+def _are_wrong(arguments: tuple[object, ...]) -> bool:
+    return len(arguments) > 1 or not all(isinstance(one, bool) for one in arguments)
+
+
 def is_marked(node: pytest.Item, name: str, *, otherwise: bool = False) -> bool:
     """Return whether a test has a mark that is not switched off with False."""
     mark = node.get_closest_marker(name)

@@ -14,6 +14,8 @@ from mooq.client.connect import connect
 from mooq.client.connection import Connection
 from mooq.client.in_memory import InMemoryBroker
 from mooq.client.observer import observed_by
+from mooq.client.properties import optional_text
+from mooq.client.recovery import check_timeout
 from mooq.testing.arguments import Arguments, arguments_of
 from mooq.testing.clients.endpoint import Endpoint
 from mooq.testing.faults import Faults
@@ -22,7 +24,7 @@ from mooq.testing.leftovers import LeftoverCheck
 from mooq.testing.observer import ConnectionObserver
 from mooq.testing.recorder import Event, Record, Recorder, event_of
 from mooq.testing.waiting import Wanted, wait_until_recorded
-from mooq.transports.event_loops import in_another_loop
+from mooq.transports.event_loops import SESSION_LOOP, in_another_loop
 
 Backend: TypeAlias = Literal["in_memory", "rabbit"]
 
@@ -36,7 +38,8 @@ class Broker:
     ``recorded`` has what happened on its connections. ``allows_failures`` means that callbacks may
     raise without failing the test. ``has_faults`` puts a network that can fail in front of it.
     ``redelivers`` delivers each message twice (:mod:`mooq.testing.redelivering`). With
-    ``listens_in_thread`` an in-memory broker serves other clients in its own thread.
+    ``listens_in_thread`` an in-memory broker serves other clients in its own thread. ``scope`` is
+    the scope of its fixture.
     """
 
     def __init__(
@@ -48,10 +51,12 @@ class Broker:
         has_faults: bool = False,
         redelivers: bool = False,
         listens_in_thread: bool = False,
+        scope: str = "function",
     ) -> None:
         self.backend = backend
         self._in_memory: InMemoryBroker | None = None
         self._listens_in_thread = listens_in_thread
+        self._scope = scope
         self._endpoint: Endpoint | None = None
         self.allows_failures = allows_failures
         self._address = address
@@ -130,7 +135,9 @@ class Broker:
         another event loop than the one that will close the connection.
         """
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
-            raise in_another_loop("the broker of this test", self._loop)
+            if self._scope == "function":
+                raise in_another_loop("the broker of this test", self._loop)
+            raise in_another_loop(f"the broker of this {self._scope}", self._loop, SESSION_LOOP)
         connection = await connect(**{**self.arguments, **arguments})
         self._connections.append(connection)
         return connection
@@ -149,9 +156,10 @@ class Broker:
         arrived count.
 
         Raises the exceptions of callbacks, as ``process_events(num_cycles=n)`` does, and
-        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``.
+        :class:`~mooq.testing.idling.NotIdle`, a ``TimeoutError``. Raises ``TypeError`` and
+        ``ValueError`` for arguments.
         """
-        await wait_until_idle(self._observer, self._clients, timeout)
+        await wait_until_idle(self._observer, self._clients, check_timeout(timeout))
         self.raise_failures("callbacks failed")
         return tuple(self._clients.activity.silent())
 
@@ -170,16 +178,27 @@ class Broker:
         ``event`` is an :class:`~mooq.testing.recorder.Event` or its name, such as ``"delivered"``.
         ``matching`` is a function that takes a record. Earlier records count as well;
         ``recorded.clear()`` forgets them. Raises :class:`~mooq.testing.waiting.NotRecorded`, a
-        ``TimeoutError`` that shows what was recorded instead, and ``ValueError`` for an unknown
-        event.
+        ``TimeoutError`` that shows what was recorded instead, and ``TypeError`` and ``ValueError``
+        for arguments.
         """
-        wanted = Wanted(event_of(event), exchange_name, routing_key, queue_name, matching)
-        return await wait_until_recorded(self._observer, wanted, timeout)
+        if matching is not None and not callable(matching):
+            raise TypeError(
+                f"matching must be a function that takes a record, not {type(matching).__name__}"
+            )
+        wanted = Wanted(
+            event_of(event),
+            optional_text("exchange_name", exchange_name),
+            optional_text("routing_key", routing_key),
+            optional_text("queue_name", queue_name),
+            matching,
+        )
+        return await wait_until_recorded(self._observer, wanted, check_timeout(timeout))
 
     async def advance(self, seconds: float) -> None:
         """Let this many seconds pass for the broker, so that messages and queues expire.
 
-        In memory this is instant; on RabbitMQ it really waits. Raises ``ValueError``.
+        In memory this is instant; on RabbitMQ it really waits. Raises ``TypeError`` and
+        ``ValueError``.
         """
         if self._in_memory is not None:
             self._in_memory.advance(seconds)

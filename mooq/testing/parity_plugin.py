@@ -120,5 +120,5 @@ def _normalizer_of(broker: Broker) -> Normalizer:
 
     aliases = {broker.virtual_host: "HOST"}
     for address in broker.addresses:
-        aliases |= {f"{address.host}:{address.port}": "BROKER", address.host: "HOST"}
+        aliases |= {str(address): "BROKER", address.host: "HOST"}
     return Normalizer(aliases)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mooq.testing.backends import backend_of, is_marked
+from mooq.testing.backends import backend_of, check_marks, is_marked
 from mooq.testing.harness import Harness
 from mooq.testing.settings import BACKENDS, add_options
 
@@ -94,6 +94,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _ask_for(session.items, session.config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test with a wrong mark before its fixtures start anything."""
+    check_marks(item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     """Fail a test that forgot an ``await``, or whose callback failed without permission."""
@@ -157,12 +163,14 @@ def pytest_terminal_summary(
     elif isinstance(answer, Unavailable):
         terminalreporter.write_line(f"mooq: no RabbitMQ: {answer.reason}", yellow=True)
     elif config.get_verbosity() >= 0:
+        from mooq.basics.address import host_and_port
         from mooq.basics.wording import counted
 
         tests = counted(summary.virtual_hosts, "test")
+        where = host_and_port(answer["host"], answer["port"])
         terminalreporter.write_line(
-            f"mooq: RabbitMQ {answer['version']} {answer['how']} at {answer['host']}:"
-            f"{answer['port']}, ready in {summary.seconds:.1f} s, for {tests}"
+            f"mooq: RabbitMQ {answer['version']} {answer['how']} at {where}, ready in "
+            f"{summary.seconds:.1f} s, for {tests}"
         )
 
 

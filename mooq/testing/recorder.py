@@ -27,12 +27,15 @@ class Event(Enum):
 
 
 def event_of(name: Event | str) -> Event:
-    """Return an event by its name. Raises ``ValueError``."""
+    """Return an event by its name, as in :class:`Recorder`, or its value. Raises ``ValueError``."""
+    names = {event.name.lower(): event for event in Event}
+    if isinstance(name, str) and name in names:
+        return names[name]
     try:
         return Event(name)
     except ValueError:
-        names = ", ".join(repr(event.value) for event in Event)
-        raise ValueError(f"event must be one of {names}, not {name!r}") from None
+        known = ", ".join(map(repr, names))
+        raise ValueError(f"event must be one of {known}, not {name!r}") from None
 
 
 @dataclass(frozen=True, slots=True)

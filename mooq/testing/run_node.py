@@ -7,6 +7,7 @@ import logging
 from contextlib import AsyncExitStack, suppress
 from importlib import import_module
 
+from mooq.basics.address import host_and_port
 from mooq.launchers.owner import Owner
 from mooq.testing import orphans
 from mooq.testing.lease import Failed, Started, Unavailable
@@ -48,7 +49,7 @@ class RunNode:
             "port": node.address.port,
             "username": node.address.username,
             "password": node.address.password,
-            "management": f"{node.management.host}:{node.management.port}",
+            "management": host_and_port(node.management.host, node.management.port),
             "version": node.version,
             "how": node.how,
         }

@@ -33,12 +33,19 @@ DISTRIBUTIONS = {
 }
 """The values of TEST_DISTRIBUTION, as for :class:`mooq.RabbitMQBroker`."""
 
+VARIABLES = {
+    "mooq_address": "MOOQ_RABBITMQ_URL",
+    "mooq_management": "MOOQ_RABBITMQ_MANAGEMENT",
+    "mooq_image": "MOOQ_RABBITMQ_IMAGE",
+}
+"""The environment variables of options, whose values are read as those of the options."""
+
 RUNNING_TIMEOUT = 10.0  # seconds for a RabbitMQ that should already be running
 
 OPTIONS = {
     "mooq_backend": "brokers that tests run on: in_memory, rabbit or all (all)",
     "mooq_launcher": "how to start RabbitMQ: docker, process, systemctl or service (docker)",
-    "mooq_address": "amqp://user:password@host:port of a running RabbitMQ",
+    "mooq_address": "amqp://user:password@host:port, host:port or port of a running RabbitMQ",
     "mooq_management": "host:port of its management API (the same host, port 15672)",
     "mooq_image": "RabbitMQ image, for docker; of several, the first that the engine has",
     "mooq_unit": "name of RabbitMQ's unit, for systemctl (rabbitmq.service)",
@@ -55,6 +62,13 @@ SWITCHES = {
 
 TIMELINES_HELP = "folder for these timelines, one HTML file for each failing test"
 MASK_HELP = "regular expression of text that mooq_parity does not compare; may be repeated"
+
+
+class Asked(NamedTuple):
+    """The value of an option, and its name where it was set: an option's or a variable's."""
+
+    name: str
+    value: str
 
 
 class Settings(NamedTuple):
@@ -97,18 +111,24 @@ def settings_of(config: pytest.Config) -> Settings:
         environment,
         {name: str(config.getini(name)) for name in OPTIONS},
     ]
-    asked = {name: next(filter(None, (one.get(name) for one in sources)), "") for name in OPTIONS}
+    chosen = {name: next((one for one in sources if one.get(name)), {}) for name in OPTIONS}
+    asked = {
+        name: Asked(
+            VARIABLES.get(name, name) if source is environment else name, source.get(name, "")
+        )
+        for name, source in chosen.items()
+    }
     # A source of RabbitMQ overrides another source with lower precedence.
     way = next((one for one in sources if one.get("mooq_address") or one.get("mooq_launcher")), {})
     url, launcher = way.get("mooq_address", ""), way.get("mooq_launcher", "")
     if url and launcher:
         raise pytest.UsageError("mooq_address and mooq_launcher cannot be combined: set only one")
-    backends = _one_of("mooq_backend", asked["mooq_backend"] or "all", BACKENDS)
+    backends = _one_of("mooq_backend", asked["mooq_backend"].value or "all", BACKENDS)
     compares = _is_on(config, "mooq_parity")
     if compares and backends != BACKENDS["all"]:
         raise pytest.UsageError(
             "mooq_parity runs each test on both brokers: mooq_backend must be all, not "
-            f"{asked['mooq_backend']}"
+            f"{asked['mooq_backend'].value}"
         )
     return Settings(
         backends=backends,
@@ -131,18 +151,20 @@ def settings_of(config: pytest.Config) -> Settings:
     )
 
 
-def _rabbitmq(asked: dict[str, str], url: str, launcher: str) -> RabbitMQSettings:
+def _rabbitmq(asked: dict[str, Asked], url: str, launcher: str) -> RabbitMQSettings:
     """Return how to have RabbitMQ: at a URL, or by a launcher."""
     management, timeout = asked["mooq_management"], asked["mooq_timeout"]
     return RabbitMQSettings(
         launcher=_one_of("mooq_launcher", launcher or "docker", {one: one for one in LAUNCHERS}),
         is_launcher_named=bool(launcher),
-        address=_meant("mooq_address", _address, url) if url else None,
-        management=_meant("mooq_management", _host_and_port, management) if management else None,
-        images=tuple(asked["mooq_image"].replace(",", " ").split()) or ("rabbitmq:4",),
-        unit=asked["mooq_unit"] or UNIT,
-        timeout=_meant("mooq_timeout", _seconds, timeout)
-        if timeout
+        address=_meant(asked["mooq_address"].name, _address, url) if url else None,
+        management=_meant(management.name, _host_and_port, management.value)
+        if management.value
+        else None,
+        images=tuple(asked["mooq_image"].value.replace(",", " ").split()) or ("rabbitmq:4",),
+        unit=asked["mooq_unit"].value or UNIT,
+        timeout=_meant(timeout.name, _seconds, timeout.value)
+        if timeout.value
         else RUNNING_TIMEOUT
         if url
         else LAUNCHED_TIMEOUT,
@@ -150,16 +172,17 @@ def _rabbitmq(asked: dict[str, str], url: str, launcher: str) -> RabbitMQSetting
 
 
 def _is_on(config: pytest.Config, switch: str) -> bool:
-    return bool(config.getoption(switch) or config.getini(switch))
+    try:
+        return bool(config.getoption(switch) or config.getini(switch))
+    except (TypeError, ValueError, pytest.UsageError) as error:  # they name only the value
+        raise pytest.UsageError(f"{switch} must be true or false: {error}") from None
 
 
 def _from_environment() -> dict[str, str]:
     environment = os.environ.get
     distribution = environment("TEST_DISTRIBUTION", "")
     return {
-        "mooq_address": environment("MOOQ_RABBITMQ_URL", ""),
-        "mooq_management": environment("MOOQ_RABBITMQ_MANAGEMENT", ""),
-        "mooq_image": environment("MOOQ_RABBITMQ_IMAGE", ""),
+        **{name: environment(variable, "") for name, variable in VARIABLES.items()},
         "mooq_launcher": _one_of("TEST_DISTRIBUTION", distribution, DISTRIBUTIONS)
         if distribution and not environment("MOOQ_RABBITMQ_URL")
         else "",
@@ -187,11 +210,11 @@ def _meant(name: str, read: Callable[[str], T], value: str) -> T:
 
 
 def _address(value: str) -> Address:
-    from mooq.basics.address import Address  # waits, since pytest loads this file in every run
+    from mooq.basics.address import parse_address  # waits, as above
 
-    address = Address.from_url(value)
+    address = parse_address(value)
     if address.ssl:
-        raise ValueError("must begin with amqp://: the harness does not support TLS")
+        raise ValueError("must not be amqps://, because the harness does not support TLS")
     return address
 
 
@@ -228,4 +251,4 @@ def _host_and_port(value: str) -> tuple[str, int]:
     host, _, port = value.rpartition(":") if ":" in value else (value, "", str(MANAGEMENT_PORT))
     if not host or not port.isdecimal():
         raise ValueError(f"must be host:port, not {_shown(value)}")
-    return host, check_port(int(port))
+    return host.strip("[]"), check_port(int(port))

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from mooq.basics.address import host_and_port
 from mooq.errors import BrokerConnectionError
 
 ANSWER_TIMEOUT = 30.0  # seconds for one answer
@@ -44,7 +45,7 @@ class Management(NamedTuple):
     password: str
 
     def __repr__(self) -> str:
-        return f"<management API at {self.host}:{self.port} as {self.username!r}>"
+        return f"<management API at {host_and_port(self.host, self.port)} as {self.username!r}>"
 
     def version(self) -> str:
         """Return RabbitMQ's version."""
@@ -106,8 +107,8 @@ class Management(NamedTuple):
         kind: type[BrokerConnectionError] = BrokerConnectionError,
     ) -> BrokerConnectionError:
         return kind(
-            f"RabbitMQ's management API at {self.host}:{self.port}, which gives every test its "
-            f"virtual host, failed: {reason}",
+            f"RabbitMQ's management API at {host_and_port(self.host, self.port)}, which gives "
+            f"every test its virtual host, failed: {reason}",
             transient=transient,
         )
 

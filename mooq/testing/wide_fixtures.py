@@ -116,4 +116,10 @@ def _new_broker(backend: Backend, request: pytest.FixtureRequest) -> Iterator[Br
             answer: RunningRabbitMQ = request.getfixturevalue("mooq_rabbitmq")
             virtual_host = at_the_end.enter_context(leased_virtual_host(request.config))
             address = address_on(answer, virtual_host)
-        yield Broker(backend, address, redelivers=settings.redelivers, listens_in_thread=True)
+        yield Broker(
+            backend,
+            address,
+            redelivers=settings.redelivers,
+            listens_in_thread=True,
+            scope=request.scope,
+        )

@@ -11,6 +11,15 @@ from mooq.errors import Lost
 
 T = TypeVar("T")
 
+FUNCTION_LOOPS = "set asyncio_default_fixture_loop_scope = function in the ini file"
+"""Advice for an object that one test uses."""
+
+SESSION_LOOP = (
+    "set both asyncio_default_fixture_loop_scope = session and asyncio_default_test_loop_scope = "
+    "session in the ini file"
+)
+"""Advice for an object that several tests share."""
+
 
 def running_loop() -> AbstractEventLoop | None:
     """Return the event loop that runs in this thread, if any."""
@@ -20,14 +29,20 @@ def running_loop() -> AbstractEventLoop | None:
         return None
 
 
-def in_another_loop(what: str, loop: AbstractEventLoop) -> RuntimeError:
-    """Return the error for a call from the running loop to an object that belongs to ``loop``."""
+def in_another_loop(
+    what: str,
+    loop: AbstractEventLoop,
+    advice: str = f"{FUNCTION_LOOPS}; or, if tests share it, {SESSION_LOOP}",
+) -> RuntimeError:
+    """Return the error for a call from the running loop to an object that belongs to ``loop``.
+
+    ``advice`` tells which settings give pytest's fixtures and tests the same loop.
+    """
     return RuntimeError(
         f"{what} belongs to event loop {_name(loop)}, but was called from event loop "
         f"{_name(asyncio.get_running_loop())}. Call it from the loop that opened it; from another "
         "thread, use asyncio.run_coroutine_threadsafe(). In pytest, run fixtures and tests in one "
-        "loop: set asyncio_default_fixture_loop_scope = function in the ini file, or "
-        "asyncio_default_test_loop_scope = session"
+        f"loop: {advice}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from mooq.basics.address import broker_name
+from mooq.basics.address import broker_name, host_and_port
 from mooq.errors import BrokerConnectionError
 from mooq.transports.mailbox import SharedBroker
 
@@ -50,7 +50,8 @@ class Registry:
             return self._brokers[broker_name(host, port)]
         except KeyError:
             raise BrokerConnectionError(
-                f"no in-memory broker is running at {host}:{port} in this process; start one first"
+                f"no in-memory broker is running at {host_and_port(host, port)} in this process; "
+                "start one first"
             ) from None
 
 

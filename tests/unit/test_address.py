@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ssl
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mooq.basics.address import Address, broker_name, check_port
+from mooq.basics.address import Address, broker_name, check_port, host_and_port, parse_address
 
 SECRET = "sesame"
 SCHEMES = ["amqp://", "amqps://", "AMQP://", "amqp:", "http://", ""]
@@ -23,6 +24,40 @@ def test_address_text_and_name_have_host_and_port() -> None:
     address = Address("broker.example", 5673)
     assert (str(address), address.name) == ("broker.example:5673", "broker.example_5673")
     assert broker_name("broker.example", 5673) == address.name
+
+
+def test_ipv6_address_has_brackets_in_texts_and_in_the_url() -> None:
+    address = Address("::1", 5673)
+    assert str(address) == host_and_port("::1", 5673) == "[::1]:5673"
+    assert str.__str__(address.url) == "amqp://guest:guest@[::1]:5673/%2F"
+    assert Address.from_url(address.url) == Address("::1", 5673, ssl=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("5673", Address("127.0.0.1", 5673)),
+        ("5673/", Address("127.0.0.1", 5673)),
+        ("5673/shop", Address("127.0.0.1", 5673, virtual_host="shop")),
+        ("5673/%2Fshop", Address("127.0.0.1", 5673, virtual_host="/shop")),
+        ("ann:5@5673/shop", Address("127.0.0.1", 5673, "ann", "5", "shop")),
+        ("mq.example", Address("mq.example")),
+        ("mq.example/5673", Address("mq.example", virtual_host="5673")),
+        ("mq.example:5673/shop", Address("mq.example", 5673, virtual_host="shop")),
+        ("ann:5@mq.example:5673", Address("mq.example", 5673, "ann", "5")),
+        ("10.0.0.1", Address("10.0.0.1")),
+        ("[::1]:5673/shop", Address("::1", 5673, virtual_host="shop")),
+        ("amqp://mq.example:5673/shop", Address("mq.example", 5673, virtual_host="shop")),
+    ],
+)
+def test_part_of_an_address_is_parsed(text: str, address: Address) -> None:
+    assert parse_address(text) == replace(address, ssl=False)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_empty_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="the address is empty; write host:port"):
+        parse_address(text)
 
 
 def test_address_repr_hides_its_password() -> None:

@@ -51,6 +51,13 @@ def silent_port() -> Iterator[int]:
         (["wait", "amqp://localhost/?heartbeat=3"], "url contains options, which mooq does"),
         (["wait", "localhost:amqp"], "port"),
         (["wait", "70000"], "port"),
+        (["wait", ""], "the address is empty; write host:port"),
+        (["wait", " "], "the address is empty; write host:port"),
+        (["down", ""], "the address is empty; write host:port"),
+        (["down", "5672", ""], "the address is empty; write host:port"),
+        (["demo", "--address", ""], "the address is empty; write host:port"),
+        (["parity", "--against", ""], "the address is empty; write host:port"),
+        (["wait", "70000/vhost"], "port"),
         (["wait", "0"], "port"),
         (["wait", "5672", "--timeout", "soon"], "must be a positive number of seconds, not 'soon'"),
         (["wait", "5672", "--timeout", "0"], "must be a positive number of seconds, not '0'"),
@@ -74,6 +81,11 @@ def silent_port() -> Iterator[int]:
             ["up", "--management-port", "15672", "--launcher", "service", "--port", "5672"],
             "service uses the port in RabbitMQ's configuration",
         ),
+        (
+            ["up", "--port", "7777", "--management-port", "7777"],
+            "--port and --management-port are both 7777",
+        ),
+        (["up", "--management-port", "5672"], "--port and --management-port are both 5672"),
         (["down", "amqp://host:port"], "port"),
         (["demo", "--address", "ftp://localhost"], "url must begin with amqp://"),
     ],
@@ -160,6 +172,22 @@ def test_wait_timeout_reports_the_last_error(
         "Error: RabbitMQ did not complete an AMQP handshake within 0.7 s; last error: cannot "
         f"connect to {LOOPBACK}:{closed_port}: nothing listens there; start the broker, or check "
         "host and port\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [("wait", "--timeout", "0.3"), ("demo", "--address"), ("down",)]
+)
+def test_error_shows_an_ipv6_address_in_brackets(command: tuple[str, ...]) -> None:
+    ended = mooq(*command, "[::1]:1", **NO_DOCKER)
+    assert ended.returncode == 1
+    assert " [::1]:1" in ended.stderr
+
+
+def test_status_shows_an_ipv6_address_in_brackets() -> None:
+    NodeRecord("process", "::1", 5001, pid=1, began="2", management_port=15001).save()
+    assert "amqp://guest:guest@[::1]:5001 (process, management at [::1]:15001)" in (
+        mooq("status", **NO_DOCKER).stdout
     )
 
 
@@ -290,8 +318,19 @@ def test_up_without_a_docker_engine_explains() -> None:
     ended = mooq("up", "--port", 0, **NO_DOCKER)
     assert ended.returncode == 1
     assert "Docker's engine does not answer" in ended.stderr
+    assert f"; DOCKER_HOST is {NO_DOCKER['DOCKER_HOST']!r}" in ended.stderr
     assert "or choose another launcher" in ended.stderr
     assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("value", ["junk", "tcp://h:port", "unix//x", "tcp://ann:secret@h:port"])
+@pytest.mark.parametrize("command", [("up", "--port", "0"), ("down",), ("status",)])
+def test_wrong_docker_host_is_named(command: tuple[str, ...], value: str) -> None:
+    ended = mooq(*command, DOCKER_HOST=value)
+    assert ended.returncode == 1
+    shown = value.replace("ann:secret", "***")
+    assert f"the environment variable DOCKER_HOST is {shown!r}, which is not" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_up_names_the_missing_docker_extra() -> None:

@@ -191,6 +191,21 @@ async def test_process_events_continues_after_restart(
             TypeError,
             "channel_max must be an int, not bool",
         ),
+        (
+            {"host": "unit", "port": 1, "users": {"ann": "secret", "bob": ""}},
+            ValueError,
+            "users has a wrong entry: password is empty; RabbitMQ requires one",
+        ),
+        (
+            {"host": "unit", "port": 1, "users": {"ann": None}},
+            TypeError,
+            "users has a wrong entry: password must be a str, not NoneType",
+        ),
+        (
+            {"host": "unit", "port": 1, "virtual_hosts": ["/", ""]},
+            ValueError,
+            "virtual_host is empty; RabbitMQ's default is '/'",
+        ),
     ],
     ids=str,
 )

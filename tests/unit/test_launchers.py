@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import socket
@@ -245,17 +246,29 @@ def is_at_its_end(reader: int) -> bool:
 
 @pytest.mark.usefixtures("as_root")
 async def test_command_with_a_daemon_does_not_hang(tmp_path: Path) -> None:
-    os.mkfifo(fifo := tmp_path / "the daemon ends when somebody writes here")
+    os.mkfifo(fifo := tmp_path / "the daemon ends when nobody can write here any more")
     ending = os.open(fifo, os.O_RDWR)
     try:
         async with asyncio.timeout(60):
-            daemon = 'head -n 1 "$0" & echo started'
+            # The daemon gets an open pipe: opening it later could wait forever for a writer.
+            daemon = 'exec 3<"$0"; head -n 1 <&3 & echo started'
             assert (
                 await commands.run_as_root("sh", "-c", daemon, str(fifo), timeout=60) == "started"
             )
     finally:
-        os.write(ending, b"\n")
         os.close(ending)
+    until(lambda: not is_read(fifo), "the end of the daemon")
+
+
+def is_read(fifo: Path) -> bool:
+    """Return whether a process has a named pipe open for reading."""
+    try:
+        os.close(os.open(fifo, os.O_WRONLY | os.O_NONBLOCK))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return False
+        raise
+    return True
 
 
 async def test_cancellation_waits_for_work_to_finish() -> None:

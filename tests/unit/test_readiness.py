@@ -99,8 +99,22 @@ async def test_readiness_timeout_reports_the_last_error() -> None:
         await wait_until_ready(probe, Node(log="still booting"), timeout=0.3)
     text = str(raised.value)
     assert text.startswith("RabbitMQ did not complete an AMQP handshake within 0.3 s")
+    assert "; it may still be starting: allow more time; last error: " in text
     assert f"last error: not yet ({len(calls)})" in text
     assert text.endswith("The end of its log:\nstill booting")
+
+
+async def test_readiness_timeout_names_the_limit_that_was_given() -> None:
+    probe, calls = failing(999, not_yet)
+    with pytest.raises(BrokerConnectionError, match=r"handshake within 60 s; it may still be"):
+        await wait_until_ready(probe, Node(), timeout=60, left=0.05)
+    assert calls
+
+
+async def test_broker_that_mooq_did_not_start_is_not_said_to_be_starting() -> None:
+    probe, _ = failing(999, not_yet)
+    with pytest.raises(BrokerConnectionError, match=r"handshake within 0.05 s; last error: not"):
+        await wait_until_ready(probe, None, timeout=0.05)
 
 
 async def test_hanging_probe_gets_only_the_remaining_time() -> None:

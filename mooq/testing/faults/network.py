@@ -10,8 +10,9 @@ from enum import Enum
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar, get_args
 
-from mooq.basics.numbers import at_least_one, positive
+from mooq.basics.numbers import at_least, positive
 from mooq.broker.refusals import login_refused
+from mooq.client.properties import check_text
 from mooq.testing.arguments import Arguments
 from mooq.testing.faults.refusals import LOGIN, Script
 from mooq.testing.faults.shared_event import SharedEvent
@@ -111,9 +112,10 @@ class Faults:
         """Hold back the broker's answers after the given number; the broker still gets everything.
 
         ``is_holding`` is set when an answer is held back. Data already on its way when this is
-        called may be counted. How many answers a call takes differs between brokers.
+        called may be counted. How many answers a call takes differs between brokers. Raises
+        ``TypeError`` and ``ValueError``.
         """
-        self._answers_left = after
+        self._answers_left = at_least(0, "after", after)
         self.is_holding.clear()
 
     @carried_out
@@ -150,7 +152,7 @@ class Faults:
         ``method`` is AMQP's name, such as ``"queue.declare"``, ``"basic.publish"`` or
         ``"connection.open"``. ``code`` is a reply code, which closes the channel (311, 403 to 406)
         or the connection (320, 402, 501 to 506, 530, 540, 541). ``text`` is the reply text. The
-        broker does not get the request. Raises ``ValueError``.
+        broker does not get the request. Raises ``TypeError`` and ``ValueError``.
         """
         self.script.refuse(method, code, text, times)
 
@@ -165,19 +167,21 @@ class Faults:
 
         Messages that are confirmed together count separately. Raises ``ValueError``.
         """
-        self.script.lost_confirms = at_least_one("count", count)
+        self.script.lost_confirms = at_least(1, "count", count)
 
     @carried_out
     def refuse_confirms(self, count: int = 1) -> None:
         """Replace the next confirms with basic.nack. Raises ``ValueError``."""
-        self.script.negative_confirms = at_least_one("count", count)
+        self.script.negative_confirms = at_least(1, "count", count)
 
     @carried_out
     def raise_alarm(self, reason: str = "low on memory") -> None:
         """Block every connection that publishes, like a broker that is short of memory or disk.
 
         The client gets ``connection.blocked``. Data that it sends is held back until :meth:`heal`.
+        Raises ``TypeError`` and ``ValueError`` unless the reason is a text of at most 255 bytes.
         """
+        check_text("reason", reason)
         self.script.alarm = reason
 
     @carried_out

@@ -13,8 +13,9 @@ from mooq.amqp import methods
 from mooq.amqp.frames import FRAME, METHOD, method_frame
 from mooq.amqp.inspection import FrameSplitter
 from mooq.amqp.methods import METHODS, Method
-from mooq.basics.numbers import at_least_one
+from mooq.basics.numbers import at_least
 from mooq.broker.refusals import CODES
+from mooq.client.properties import check_int, check_text, optional_text
 
 LOGIN = methods.CONNECTION_START_OK.name
 NAMES = {code: name for name, code in CODES.items()}
@@ -48,17 +49,19 @@ class Script:
     """The reason for blocking publishers."""
 
     def refuse(self, method_name: str, code: int, text: str | None, times: int) -> None:
-        """Refuse a method. Raises ``ValueError``."""
+        """Refuse a method. Raises ``TypeError`` and ``ValueError``."""
+        check_text("method", method_name)
         method = _BY_NAME.get(method_name)
         if method is None or method_name.endswith((".close", ".close-ok")):
             raise ValueError(
                 f"method must be one that clients send, such as 'queue.declare', 'basic.publish' "
                 f"or 'connection.open', not {method_name!r}"
             )
-        if code not in NAMES:
+        optional_text("text", text)
+        if check_int("code", code) not in NAMES:
             raise ValueError(f"code must be one of {', '.join(map(str, NAMES))}, not {code}")
         said = text or f"{NAMES[code]} - refused by the test"
-        self.refusals.append(Refusal(method, code, said, at_least_one("times", times)))
+        self.refusals.append(Refusal(method, code, said, at_least(1, "times", times)))
 
     def clear(self) -> None:
         """Let the broker answer again."""

@@ -74,7 +74,8 @@ async def test_call_from_another_loop_names_both_loops(
         f"{type(there).__name__} at {id(there):#x} (running). Call it from the loop that opened "
         "it; from another thread, use asyncio.run_coroutine_threadsafe(). In pytest, run fixtures "
         "and tests in one loop: set asyncio_default_fixture_loop_scope = function in the ini "
-        "file, or asyncio_default_test_loop_scope = session"
+        "file; or, if tests share it, set both asyncio_default_fixture_loop_scope = session and "
+        "asyncio_default_test_loop_scope = session in the ini file"
     )
     await chan.publish(exchange_name="log", msg="goes on")
     await conn.process_events(num_cycles=1)

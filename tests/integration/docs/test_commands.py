@@ -84,6 +84,8 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - set(ON_RABBITMQ)))
 def test_documented_command_is_valid(command: str) -> None:
     match shlex.split(command):
+        case ["pip", "install", "-r", file]:
+            assert (ROOT / "examples" / file).is_file()
         case ["pip", "install", *wanted]:
             can_be_installed(wanted[-1])
         case ["git", "clone", url]:
@@ -124,6 +126,14 @@ def test_documented_command_works_with_rabbitmq(
             assert run([*words, "--host", host, "--port", str(port)])
         case words:
             assert run(words)
+
+
+def test_clients_of_the_examples_are_installed_before_their_tests() -> None:
+    scripts = [block.code for block in blocks_in("sh") if "cd examples\n" in block.code]
+    assert scripts
+    for script in scripts:
+        commands = script.splitlines()
+        assert commands.index("pip install -r requirements.txt") < commands.index("pytest -n auto")
 
 
 def can_be_installed(requirement: str) -> None:

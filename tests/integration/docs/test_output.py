@@ -96,6 +96,24 @@ def test_tutorial_output_matches_the_example() -> None:
     assert sorted(printed.splitlines()) == sorted(TEXTS["docs/tutorial.md-1"].splitlines())
 
 
+@pytest.mark.parametrize("name", ["in2com", "request_reply", "work_queue", "worker"])
+def test_example_without_rabbitmq_says_so_in_one_line(name: str, closed_port: int) -> None:
+    where = ("--host", "127.0.0.1", "--port", str(closed_port))
+    ended = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--broker", "rabbit", *where],
+        capture_output=True,
+        text=True,
+        timeout=LONGEST_COMMAND,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"Error: cannot connect to 127.0.0.1:{closed_port}: nothing listens there; start the "
+        "broker, or check host and port\n"
+    )
+
+
 def test_documented_blocking_report_matches() -> None:
     (program,) = [
         one.code for one in blocks_in("python") if one.name.startswith("docs/blocking-callbacks.md")

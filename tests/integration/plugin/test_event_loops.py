@@ -22,6 +22,31 @@ FIXTURES_AND_TESTS_IN_DIFFERENT_LOOPS = """
 """
 
 
+@pytest.mark.parametrize("scope", ["session", "package", "module", "class"])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "asyncio_default_fixture_loop_scope = function",
+        "asyncio_default_fixture_loop_scope = session",
+    ],
+)
+def test_shared_broker_in_another_loop_names_both_settings(
+    run: Run, scope: str, setting: str
+) -> None:
+    run.ini("asyncio_mode = auto", setting)
+    tests = f"async def test(mooq_{scope}_broker):\n    await mooq_{scope}_broker.connect()\n"
+    status, printed = run(tests, "--mooq-backend=in_memory")
+    assert status == 1
+    assert f"the broker of this {scope} belongs to event loop" in printed
+    remedy = ("asyncio_default_fixture_loop_scope = session", "default_test_loop_scope = session")
+    assert all(line in printed for line in remedy)
+    assert "asyncio_default_fixture_loop_scope = function in" not in printed
+
+    run.ini("asyncio_mode = auto", remedy[0], f"asyncio_{remedy[1]}")
+    status, printed = run(tests, "--mooq-backend=in_memory")
+    assert status == 0, printed
+
+
 @pytest.mark.parametrize("backend", ["in_memory", pytest.param("rabbit", marks=pytest.mark.rabbit)])
 def test_fixtures_in_another_loop_fail_with_a_remedy(run: Run, backend: str) -> None:
     run.ini("asyncio_mode = auto", "asyncio_default_fixture_loop_scope = session")

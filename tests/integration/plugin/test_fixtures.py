@@ -200,29 +200,6 @@ def test_header_names_the_brokers(run: Run, options: tuple[str, ...], line: str)
     assert "secret" not in printed
 
 
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [
-        ("--mooq-backend=kafka", "mooq_backend must be one of in_memory, rabbit, all, not 'kafka'"),
-        ("--mooq-launcher=podman", "mooq_launcher must be one of docker, process, systemctl, serv"),
-        ("--mooq-timeout=soon", "mooq_timeout: must be a positive number of seconds, not 'soon'"),
-        ("--mooq-timeout=-1", "mooq_timeout: must be a positive number of seconds, not '-1'"),
-        ("--mooq-address=localhost", "mooq_address: url must begin with amqp:// or amqps://"),
-        ("--mooq-address=amqps://h", "mooq_address: must begin with amqp://: the harness"),
-        (
-            "--mooq-timeline-html=pytest.ini",
-            "mooq_timeline_html: cannot create folder 'pytest.ini'",
-        ),
-        ("--mooq-management=host:port", "mooq_management: must be host:port, not 'host:port'"),
-    ],
-)
-def test_invalid_setting_is_a_usage_error(run: Run, option: str, said: str) -> None:
-    status, printed = run(ONE_TEST, option)
-
-    assert status == pytest.ExitCode.USAGE_ERROR
-    assert f"ERROR: {said}" in printed
-
-
 FAILING = """
     import asyncio
     import pytest
