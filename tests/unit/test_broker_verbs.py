@@ -235,9 +235,13 @@ def test_raised_global_prefetch_resumes_consumers(version: str) -> None:
     assert given() == ["3", "4"]
 
 
-def test_no_ack_consumer_ignores_global_prefetch() -> None:
-    channel = two_consumers_under_a_global_limit("4.0", messages=4, no_ack=True)
-    assert told(channel.connection.broker) == ["c: 0", "d: 1", "d: 2", "d: 3"]
+@pytest.mark.parametrize("version", ["3.10", "4.0"])
+def test_global_prefetch_stops_no_ack_consumers(version: str) -> None:
+    channel = two_consumers_under_a_global_limit(version, messages=4, no_ack=True)
+    broker = channel.connection.broker
+    assert told(broker) == ["c: 0"]
+    channel.basic_ack(1, False)
+    assert told(broker) == ["d: 1", "c: 2"]
 
 
 def test_global_prefetch_is_per_consumer_since_4_3() -> None:
@@ -338,53 +342,6 @@ def test_requeue_resumes_a_consumer_at_its_prefetch() -> None:
     assert told(broker) == ["c: 0 R"]
     channel.basic_reject(2, False)
     assert told(broker) == ["c: 1"]
-
-
-# Transactions
-
-
-def test_closing_a_channel_rolls_back_settlements() -> None:
-    broker = new_broker()
-    channel, other = connect(broker).channel(1), connect(broker).channel(1)
-    declare(channel)
-    for number in range(3):
-        publish(channel, str(number))
-    channel.tx_select()
-    for tag in (1, 2):
-        get(channel)
-        channel.basic_ack(tag, False)
-    publish(channel, "never")
-    assert refused(lambda: channel.basic_ack(1, False)).endswith("unknown delivery tag 1")
-    channel.close()
-    assert rest(other) == ["0 R", "1 R", "2"]
-
-
-def test_commit_applies_messages_and_settlements() -> None:
-    channel = channel_of()
-    declare(channel)
-    publish(channel, "0")
-    channel.tx_select()
-    get(channel)
-    channel.basic_ack(1, False)
-    publish(channel, "1")
-    assert channel.basic_get("q", False) is None
-    channel.tx_commit()
-    assert rest(channel) == ["1"]
-    channel.tx_rollback()
-    assert rest(channel) == []
-
-
-def test_confirms_and_transactions_exclude_each_other() -> None:
-    channel, other = channel_of(), channel_of()
-    channel.tx_select()
-    channel.tx_select()
-    other.confirm_select()
-    assert refused(channel.confirm_select) == (
-        "PRECONDITION_FAILED - cannot switch from tx to confirm mode"
-    )
-    assert refused(other.tx_select) == "PRECONDITION_FAILED - cannot switch from confirm to tx mode"
-    assert refused(other.tx_commit) == "PRECONDITION_FAILED - channel is not transactional"
-    assert refused(other.tx_rollback) == "PRECONDITION_FAILED - channel is not transactional"
 
 
 # Dead letters

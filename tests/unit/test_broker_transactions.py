@@ -1,11 +1,70 @@
-"""The order in which a commit settles and publishes, as measured on each version."""
+"""Transactions of the in-memory broker."""
 
 from __future__ import annotations
 
 import pytest
 
 from mooq.broker.versions import VERSIONS
-from tests.unit.verbs import QUORUM, channel_of, consume, declare, publish, rest, told
+from tests.unit.verbs import (
+    QUORUM,
+    channel_of,
+    connect,
+    consume,
+    declare,
+    get,
+    new_broker,
+    publish,
+    refused,
+    rest,
+    told,
+)
+
+
+def test_closing_a_channel_rolls_back_settlements() -> None:
+    broker = new_broker()
+    channel, other = connect(broker).channel(1), connect(broker).channel(1)
+    declare(channel)
+    for number in range(3):
+        publish(channel, str(number))
+    channel.tx_select()
+    for tag in (1, 2):
+        get(channel)
+        channel.basic_ack(tag, False)
+    publish(channel, "never")
+    assert refused(lambda: channel.basic_ack(1, False)).endswith("unknown delivery tag 1")
+    channel.close()
+    assert rest(other) == ["0 R", "1 R", "2"]
+
+
+def test_commit_applies_messages_and_settlements() -> None:
+    channel = channel_of()
+    declare(channel)
+    publish(channel, "0")
+    channel.tx_select()
+    get(channel)
+    channel.basic_ack(1, False)
+    publish(channel, "1")
+    assert channel.basic_get("q", False) is None
+    channel.tx_commit()
+    assert rest(channel) == ["1"]
+    channel.tx_rollback()
+    assert rest(channel) == []
+
+
+def test_confirms_and_transactions_exclude_each_other() -> None:
+    channel, other = channel_of(), channel_of()
+    channel.tx_select()
+    channel.tx_select()
+    other.confirm_select()
+    assert refused(channel.confirm_select) == (
+        "PRECONDITION_FAILED - cannot switch from tx to confirm mode"
+    )
+    assert refused(other.tx_select) == "PRECONDITION_FAILED - cannot switch from confirm to tx mode"
+    assert refused(other.tx_commit) == "PRECONDITION_FAILED - channel is not transactional"
+    assert refused(other.tx_rollback) == "PRECONDITION_FAILED - channel is not transactional"
+
+
+# The order of a commit, as measured on each version
 
 versions = pytest.mark.parametrize("version", VERSIONS)
 
