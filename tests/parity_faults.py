@@ -116,7 +116,7 @@ def fanout_by_key(patch: pytest.MonkeyPatch) -> None:
 
 
 def dead_letters_are_lost(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(virtual_hosts.VirtualHost, "dead_letter", lambda *_, **__: None)
+    patch.setattr(dead_letters.DeadLetters, "add", lambda *_, **__: None)
 
 
 def x_death_is_missing(patch: pytest.MonkeyPatch) -> None:

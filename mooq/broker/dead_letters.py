@@ -1,7 +1,8 @@
-"""Dead letters: their headers, and the detection of cycles."""
+"""Dead letters: their order, their headers, and the detection of cycles."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ from mooq.broker.values import Long, Table, Timestamp
 
 if TYPE_CHECKING:
     from mooq.broker.queue import Queue
+    from mooq.broker.ready import QueuedMessage
     from mooq.broker.versions import Version
+    from mooq.broker.virtual_host import VirtualHost
 
 REJECTED, EXPIRED, MAXLEN, DELIVERY_LIMIT = "rejected", "expired", "maxlen", "delivery_limit"
 
@@ -34,6 +37,64 @@ class DeadLetter(Message):
     ) -> None:
         super().__init__(body, exchange, routing_key, properties, routing_keys, delivery_count)
         self.deaths: list[Table] = deaths
+
+
+class DeadLetters:
+    """The dead letters of a virtual host. They are published one by one, without recursion."""
+
+    def __init__(self, host: VirtualHost) -> None:
+        self._host = host
+        self._waiting: deque[tuple[QueuedMessage, Queue, str]] = deque()
+        self._is_delayed = False
+
+    def add(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
+        """Publish a message as a dead letter, if its queue has a dead-letter exchange."""
+        if queue.dead_letter_exchange is not None:
+            self._waiting.append((queued, queue, reason))
+            if not self._is_delayed:
+                self._publish_all()
+
+    def publish_before(self, message: Message, queues: list[Queue]) -> bool:
+        """Add a message to queues before the dead letters that it causes.
+
+        Returns whether all queues took it.
+        """
+        is_taken = self._is_delayed = True
+        try:
+            for queue in queues:
+                if not queue.publish(message):
+                    is_taken = False
+        finally:
+            self._is_delayed = False
+        if self._waiting:
+            self._publish_all()
+        return is_taken
+
+    def _publish_all(self) -> None:
+        self._is_delayed = True
+        try:
+            while self._waiting:
+                self._publish(*self._waiting.popleft())
+        finally:
+            self._is_delayed = False
+
+    def _publish(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
+        broker = self._host.broker
+        version = broker.version_rules
+        letter = dead_letter(
+            queued.message,
+            queue,
+            reason,
+            queued.delivery_count or queued.message.delivery_count,
+            broker.time_of_day(),
+            version,
+        )
+        if letter.exchange and letter.exchange not in self._host.exchanges:
+            return
+        targets = without_cycles(letter, self._host.route(letter))
+        is_flagged = queued.redelivered and version.dead_letters_are_redelivered
+        for target in targets:
+            target.publish(letter, is_flagged)
 
 
 def dead_letter(

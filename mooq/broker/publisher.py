@@ -145,10 +145,10 @@ class Publisher:
 
     def put(self, message: Message, queues: list[Queue], mandatory: bool) -> bool:
         """Add a message to its queues, and return or confirm it; return whether all took it."""
-        is_taken = True
-        for queue in queues:
-            if not queue.publish(message):
-                is_taken = False
+        if len(queues) == 1:
+            is_taken = queues[0].publish(message)
+        else:
+            is_taken = self._host.dead_letters.publish_before(message, queues)
         if mandatory and not queues:
             self._outbox.append(Returned(self._channel, NO_ROUTE, "NO_ROUTE", message))
         if self.confirms:

@@ -114,7 +114,7 @@ class Queue(QueueSettings):
             if self.overflow == "reject-publish-dlx":
                 refused = QueuedMessage(message, self._next_position)
                 refused.redelivered = redelivered
-                self._host.dead_letter(refused, self, dead_letters.MAXLEN)
+                self._host.dead_letters.add(refused, self, dead_letters.MAXLEN)
             return False
         self._drop_expired()
         queued = QueuedMessage(message, self._next_position)
@@ -170,7 +170,7 @@ class Queue(QueueSettings):
         ):
             queued = self.ready.pop()  # even if it has the highest priority
             self._ready_bytes -= self._size_of(queued.message)
-            self._host.dead_letter(queued, self, dead_letters.MAXLEN)
+            self._host.dead_letters.add(queued, self, dead_letters.MAXLEN)
 
     def _drop_expired(self) -> None:
         now = self._broker.now
@@ -181,7 +181,7 @@ class Queue(QueueSettings):
                 return
             queued = ready.pop()
             self._ready_bytes -= self._size_of(queued.message)
-            self._host.dead_letter(queued, self, dead_letters.EXPIRED)
+            self._host.dead_letters.add(queued, self, dead_letters.EXPIRED)
 
     # Delivering
 
@@ -251,7 +251,7 @@ class Queue(QueueSettings):
     def dead_letter(self, queued: QueuedMessage, reason: str) -> None:
         """Dead-letter a removed message."""
         queued.redelivered = True
-        self._host.dead_letter(queued, self, reason)
+        self._host.dead_letters.add(queued, self, reason)
 
     def fail(self, queued: QueuedMessage) -> None:
         """Count a failed delivery of a quorum queue."""

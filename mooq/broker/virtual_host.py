@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from mooq.broker import arguments as argument_rules
-from mooq.broker import dead_letters, refusals
+from mooq.broker import refusals
 from mooq.broker.binding_arguments import check_match
+from mooq.broker.dead_letters import DeadLetters
 from mooq.broker.effects import ConsumerCancelled
 from mooq.broker.exchanges import EXCHANGES, Destination, Exchange
 from mooq.broker.message import Message
 from mooq.broker.permissions import CONFIGURE, Permissions
 from mooq.broker.queue import Queue
-from mooq.broker.ready import QueuedMessage
 from mooq.broker.reply_to import DirectReplies
 from mooq.broker.routing import queues_of
 from mooq.broker.topics import words_of
@@ -45,8 +44,7 @@ class VirtualHost:
         self.exchanges[trace.name] = trace
         shares = broker.version_rules.shares_replies
         self.replies: DirectReplies = broker.replies if shares else DirectReplies()
-        self._pending_dead_letters: deque[tuple[QueuedMessage, Queue, str]] = deque()
-        self._is_dead_lettering = False
+        self.dead_letters: DeadLetters = DeadLetters(self)
 
     # Exchanges
 
@@ -337,40 +335,6 @@ class VirtualHost:
             if exchange.leads_to_queues_only:  # nearly always
                 return list(exchange.route(message, message.routing_key))  # type: ignore[arg-type]
         return queues_of(self, message)
-
-    def dead_letter(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
-        """Publish a message as a dead letter, if its queue has a dead-letter exchange.
-
-        Dead letters that this causes are queued and published one by one, without recursion.
-        """
-        if queue.dead_letter_exchange is None:
-            return
-        self._pending_dead_letters.append((queued, queue, reason))
-        if self._is_dead_lettering:
-            return
-        self._is_dead_lettering = True
-        try:
-            while self._pending_dead_letters:
-                self._publish_dead_letter(*self._pending_dead_letters.popleft())
-        finally:
-            self._is_dead_lettering = False
-
-    def _publish_dead_letter(self, queued: QueuedMessage, queue: Queue, reason: str) -> None:
-        version = self.broker.version_rules
-        letter = dead_letters.dead_letter(
-            queued.message,
-            queue,
-            reason,
-            queued.delivery_count or queued.message.delivery_count,
-            self.broker.time_of_day(),
-            version,
-        )
-        if letter.exchange and letter.exchange not in self.exchanges:
-            return
-        targets = dead_letters.without_cycles(letter, self.route(letter))
-        is_flagged = queued.redelivered and version.dead_letters_are_redelivered
-        for target in targets:
-            target.publish(letter, is_flagged)
 
     def restart(self) -> None:
         """Keep durable exchanges, queues and messages."""

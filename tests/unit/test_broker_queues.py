@@ -186,6 +186,18 @@ def test_single_active_consumer_respects_prefetch() -> None:
     assert told(channel.connection.broker) == ["c: 1"]
 
 
+@pytest.mark.parametrize("limit", [{"x-message-ttl": 0}, {"x-max-length": 0}])
+def test_message_reaches_all_its_queues_before_its_dead_letter(limit: dict[str, int]) -> None:
+    channel = channel_of()
+    declare(channel, "a", arguments=DEAD | limit)
+    declare(channel, "dead")
+    for name in ("a", "dead"):
+        channel.queue_bind(name, "amq.fanout", "", {})
+    publish(channel, exchange="amq.fanout")
+    letters = [get(channel, "dead").message.properties.headers for _ in range(2)]
+    assert [letter is not None for letter in letters] == [False, True]
+
+
 # Routing
 
 
