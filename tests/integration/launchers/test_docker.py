@@ -194,7 +194,7 @@ async def test_silent_container_times_out_with_its_log(
     engine: DockerClient, image_that: ImageThat
 ) -> None:
     broker = broker_of(image_that("echo not RabbitMQ; exec sleep 60"), timeout=1)
-    with pytest.raises(BrokerConnectionError, match=r"within 1 s; it may .*last error: ") as raised:
+    with pytest.raises(BrokerConnectionError, match=r"within 1 s; .*last error: ") as raised:
         await broker.run()
     assert str(broker.port) in str(raised.value)
     assert str(raised.value).endswith("The end of its log:\nnot RabbitMQ")
