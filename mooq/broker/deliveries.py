@@ -93,8 +93,8 @@ class Deliveries:
     """
 
     def __init__(self, channel: Channel) -> None:
-        self.global_limit = 0
-        self.global_unsettled = 0
+        self.global_limit: int = 0
+        self.global_unsettled: int = 0
         self._channel = channel
         self._broker = channel.connection.broker
         self._outbox = channel.connection.broker.outbox
