@@ -36,10 +36,7 @@ from tests.conversations import CONVERSATIONS, DIFFERENT, recorded, rules
 TESTS = Path(__file__).parent.parent / "tests" / "unit"
 UNIT_TESTS = {
     "broker": (
-        "test_broker_words.py",
-        "test_broker_verbs.py",
-        "test_broker_queues.py",
-        "test_broker_time.py",
+        *sorted(test.name for test in TESTS.glob("test_broker_*.py")),
         "test_queue_arguments.py",
         "test_queue_types.py",
         "test_direct_replies.py",

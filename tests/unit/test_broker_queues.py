@@ -125,6 +125,23 @@ def test_classic_queue_has_no_delivery_limit() -> None:
     assert rest(channel) == ["m R"]
 
 
+# Confirms
+
+
+@pytest.mark.parametrize("kind", [{}, QUORUM, {"x-max-length": 5}])
+@pytest.mark.parametrize("is_consumed", [True, False])
+def test_message_is_confirmed_whether_it_is_delivered_at_once(
+    kind: dict[str, Any], is_consumed: bool
+) -> None:
+    channel = channel_of()
+    declare(channel, arguments=kind)
+    if is_consumed:
+        consume(channel)
+    channel.confirm_select()
+    publish(channel)
+    assert told(channel.connection.broker) == ["c: m"] * is_consumed + ["ack 1"]
+
+
 # Order
 
 
