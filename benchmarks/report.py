@@ -122,24 +122,24 @@ def _plot(axes: Any, costs: dict[str, float], *, color: str, dashed: bool = Fals
 
 
 def draw_ledger(runs: list[ledger.Entry]) -> None:
-    """Draw the operations compared with each RabbitMQ; each segment is a run, with its seed."""
+    """Draw the operations compared with each RabbitMQ, by level."""
     versions = ledger.by_version(runs)
     figure, axes = pyplot.subplots(figsize=(WIDTH, 0.7 + 0.75 * len(versions)))
     for place, (version, its_runs) in enumerate(versions.items()):
         done = 0
-        for run in its_runs:
-            colour = OURS if run.level == "AMQP" else THEIRS
-            axes.barh(place, run.operations, 0.45, left=done, color=colour, edgecolor="white")
+        for level, colour in (("AMQP", OURS), ("API", THEIRS)):
+            count = sum(run.operations for run in its_runs if run.level == level)
+            axes.barh(place, count, 0.45, left=done, color=colour, edgecolor="white")
             axes.text(
-                done + run.operations / 2,
+                done + count / 2,
                 place,
-                f"{run.level}, seed {run.seed}",
+                f"{level}: {count:,}",
                 color="white",
                 ha="center",
                 va="center",
                 fontsize=8,
             )
-            done += run.operations
+            done += count
         found = sum(run.divergences for run in its_runs)
         axes.text(
             0,
@@ -150,7 +150,7 @@ def draw_ledger(runs: list[ledger.Entry]) -> None:
         )
     axes.set_ylim(-0.4, len(versions) - 0.3)
     axes.set_yticks([])
-    axes.xaxis.set_major_locator(ticker.MultipleLocator(50_000))
+    axes.xaxis.set_major_locator(ticker.MultipleLocator(100_000))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlabel("operations that both brokers did: calls of mooq's API, and methods of AMQP")
     save(figure, "parity-ledger.svg")

@@ -232,10 +232,17 @@ def table(entries: list[Entry], kind: str = RABBITMQ) -> str:
 
 
 def _seeds(runs: list[Entry]) -> str:
-    seeds = sorted(run.seed for run in runs)
-    if seeds == list(range(seeds[0], seeds[0] + len(seeds))) and len(seeds) > 2:
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
+    """Return the seeds of runs as text, such as ``"1 to 3, 7"``."""
+    stretches: list[list[int]] = []
+    for seed in sorted(run.seed for run in runs):
+        if stretches and seed == stretches[-1][-1] + 1:
+            stretches[-1].append(seed)
+        else:
+            stretches.append([seed])
+    return ", ".join(
+        f"{each[0]} to {each[-1]}" if len(each) > 2 else ", ".join(map(str, each))
+        for each in stretches
+    )
 
 
 def by_version(entries: list[Entry]) -> dict[str, list[Entry]]:

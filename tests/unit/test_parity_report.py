@@ -97,10 +97,14 @@ def test_ledger_keeps_every_run(tmp_path: Path) -> None:
 
 
 def test_ledger_table_has_a_row_per_day_and_version() -> None:
-    runs = [entry("3.10.8"), *(entry("4.0.5", 2, seed) for seed in (9, 8, 7)), entry("3.10.8")]
+    runs = [
+        entry("3.10.8"),
+        *(entry("4.0.5", 2, seed) for seed in (9, 12, 8, 7, 1)),
+        entry("3.10.8"),
+    ]
 
     assert table(runs).splitlines()[2:] == [
-        "| 2026-01-02 | API | 4.0.5 | 3,702 | 150 | 6 | 3 | 7 to 9 |",
+        "| 2026-01-02 | API | 4.0.5 | 6,170 | 250 | 10 | 5 | 1, 7 to 9, 12 |",
         "| 2026-01-02 | API | 3.10.8 | 2,468 | 100 | 0 | 2 | 7, 7 |",
     ]
 
