@@ -1,4 +1,4 @@
-"""What the busy wait of ``mooq serve`` gains for one client, and costs on a busy machine.
+"""Gain of the busy wait of ``mooq serve`` for one client, and its cost on a busy machine.
 
 ``python -m benchmarks.busy_waiting``. The baseline is ``mooq serve`` without it. Each client is a
 process of its own that runs whole tests.

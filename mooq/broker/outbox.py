@@ -32,8 +32,8 @@ def dispatch_effects(broker: Broker) -> None:
 def dispatch_returns(broker: Broker) -> None:
     """Dispatch the returned messages that are first in the outbox."""
     outbox = broker.outbox
-    while outbox and isinstance(outbox[0], Returned):
-        effect = outbox[0]
+    while outbox and isinstance(effect := outbox[0], Returned):
         outbox.popleft()
-        if effect.channel.effect_handler is not None:
-            effect.channel.effect_handler.handle(effect)
+        effect_handler = effect.channel.effect_handler
+        if effect_handler is not None:
+            effect_handler.handle(effect)

@@ -59,9 +59,8 @@ class Transaction:
         except Refusal:
             _put_all(found, put)
             raise
-        found.sort(key=lambda one: bool(one.queues))  # what is unroutable returns first
-        unroutable = [one for one in found if not one.queues]
-        is_complete = _put_all(unroutable, put)
+        # What is unroutable returns first.
+        is_complete = _put_all([one for one in found if not one.queues], put)
         settled, self._settled = self._settled, []
         for taken, settle in settled:
             if settle == acknowledge:
@@ -69,7 +68,7 @@ class Transaction:
                 for tag in first:
                     del taken[tag]
                 settle(first)
-        is_complete &= _put_all(found[len(unroutable) :], put)
+        is_complete &= _put_all([one for one in found if one.queues], put)
         for taken, settle in settled:
             settle(dict(sorted(taken.items())))
         return is_complete

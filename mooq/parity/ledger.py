@@ -62,7 +62,7 @@ class Peer:
 
     @property
     def kind(self) -> str:
-        """What it is, as the heading of its version."""
+        """The heading of its version, which names the broker."""
         return "mooq over AMQP, as" if self.is_mooq else RABBITMQ
 
 
