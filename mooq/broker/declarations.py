@@ -156,23 +156,28 @@ class Declarations:
 
     def queue_bind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Bind a queue to an exchange."""
-        name, exchange = _stripped(self._named(queue)), _stripped(exchange)
-        if not queue and not routing_key:
-            routing_key = name
-        self._check_binding("queue", name, exchange)
+        name, exchange, routing_key = self._queue_binding(queue, exchange, routing_key)
         self._host.exchange(exchange)
         target = self._host.existing_queue(name)
         self._host.bind(exchange, target, routing_key, arguments, self.connection)
 
     def queue_unbind(self, queue: str, exchange: str, routing_key: str, arguments: Table) -> None:
         """Remove a binding of a queue."""
+        name, exchange, routing_key = self._queue_binding(queue, exchange, routing_key)
+        target = self._host.queues.get(name)
+        if target is not None:
+            self._host.unbind(exchange, target, routing_key, arguments, self.connection)
+
+    def _queue_binding(self, queue: str, exchange: str, routing_key: str) -> tuple[str, str, str]:
+        """Return a binding's queue, exchange and key; raise a refusal if it is not permitted.
+
+        Without a queue and a key, both are the name of the queue that was declared last.
+        """
         name, exchange = _stripped(self._named(queue)), _stripped(exchange)
         if not queue and not routing_key:
             routing_key = name
         self._check_binding("queue", name, exchange)
-        target = self._host.queues.get(name)
-        if target is not None:
-            self._host.unbind(exchange, target, routing_key, arguments, self.connection)
+        return name, exchange, routing_key
 
     def queue_purge(self, queue: str) -> int:
         """Drop the ready messages of a queue; return their number."""
